@@ -1,0 +1,35 @@
+"""Which aligner answers, and why; the choice is never silent."""
+
+from collections.abc import Sequence
+from typing import Final, Literal
+
+from alignment.aligners import pocketsphinx, whisperx_weights
+from alignment.aligners.pocketsphinx import PocketSphinxAligner
+from alignment.aligners.protocol import Aligner
+from alignment.aligners.whisperx_weights import WhisperXConfig, find_missing
+
+AlignerChoice = Literal["auto", "pocketsphinx", "whisperx"]
+ALIGNERS: Final[Sequence[str]] = (pocketsphinx.NAME, whisperx_weights.NAME)
+
+
+def choose_aligner(choice: AlignerChoice, whisperx: WhisperXConfig, pocketsphinx_workers: int = 1) -> Aligner:
+    """The aligner that was asked for, or the better one of those that can run.
+
+    Args:
+        choice: "auto" takes WhisperX when it is installed and its weights are there, else PocketSphinx.
+        whisperx: what WhisperX would load.
+        pocketsphinx_workers: processes that PocketSphinx would use.
+
+    Raises:
+        AlignerUnavailableError: WhisperX was asked for by name and cannot run.
+    """
+    if choice == pocketsphinx.NAME:
+        return PocketSphinxAligner(pocketsphinx_workers, "asked for by name")
+    missing = find_missing(whisperx) if choice == "auto" else None
+    if missing is not None:
+        return PocketSphinxAligner(pocketsphinx_workers, f"auto: the embedded aligner, because {missing}")
+    # Its module names torch and whisperx inside functions only, but they are the point of it: import it when taken.
+    from alignment.aligners.whisperx import WhisperXAligner
+
+    reason = "asked for by name" if choice == whisperx_weights.NAME else "auto: installed, with its weights"
+    return WhisperXAligner(whisperx, reason)

@@ -1,0 +1,129 @@
+"""Blocks of raw samples from the bytes of an audio file.
+
+libsndfile (soundfile) reads wav, flac, ogg and mp3; FFmpeg (PyAV) reads the rest (m4a, mp4, webm) and the streamed
+wav files whose header says that they are empty. Both yield blocks, so that a small file that decodes to hours can be
+refused before it fills the memory. Headers are never trusted for a length.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import Final
+
+import av
+import av.error
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from alignment.errors import UndecodableAudioError
+from alignment.timing import Seconds
+
+BLOCK_SAMPLES: Final = 65_536
+_OGG_END_OF_STREAM: Final = 0x04
+_WAV_HEADER_BYTES: Final = 4_096
+_UNKNOWN_LENGTH: Final = 0x7FFF_0000
+# FFmpeg can follow the addresses inside a playlist; only containers that hold their own sound are let in.
+_FFMPEG_FORMATS: Final = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,wav,w64,mp3,aac,ogg,flac,aiff,au,caf,amr,asf,avi,flv,mpegts,mpeg"
+)
+_FFMPEG_OPTIONS: Final = {"format_whitelist": _FFMPEG_FORMATS, "protocol_whitelist": "none"}
+
+
+@dataclass(slots=True)
+class SampleBlocks:
+    """An opened file.
+
+    Attributes:
+        sample_rate_hz: as the container says it.
+        channels: as the container says it.
+        promised_s: length that the container claims, 0 where it claims none; used for warnings only.
+        blocks: (samples, channels) float32 pieces, full scale 1.
+        warnings: filled while the blocks are read.
+    """
+
+    sample_rate_hz: int
+    channels: int
+    promised_s: Seconds
+    blocks: Iterator[NDArray[np.float32]] = field(default_factory=lambda: iter(()))
+    warnings: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def open_with_soundfile(data: bytes) -> Iterator[SampleBlocks]:
+    """Opens wav, flac, ogg or mp3.
+
+    Raises:
+        UndecodableAudioError: libsndfile does not know the format.
+    """
+    try:
+        file = soundfile.SoundFile(BytesIO(data))
+    except soundfile.LibsndfileError as exc:
+        raise UndecodableAudioError(exc.error_string) from exc
+    with file:
+        opened = SampleBlocks(file.samplerate, file.channels, file.frames / file.samplerate)
+        opened.warnings.extend(_length_warnings(data))
+        opened.blocks = _soundfile_blocks(file, opened.warnings)
+        yield opened
+
+
+def _soundfile_blocks(file: soundfile.SoundFile, warnings: list[str]) -> Iterator[NDArray[np.float32]]:
+    while True:
+        try:
+            block = file.read(BLOCK_SAMPLES // file.channels + 1, dtype="float32", always_2d=True)
+        except soundfile.LibsndfileError as exc:
+            warnings.append(f"the file is damaged ({exc.error_string}); the part before the damage was used")
+            return
+        if not len(block):
+            return
+        yield block
+
+
+def _length_warnings(data: bytes) -> list[str]:
+    """Says when a wav or ogg file ends before, or says nothing of, its own end (cut downloads, pipes)."""
+    if data[:4] == b"RIFF" and (at := data.find(b"data", 12, _WAV_HEADER_BYTES)) > 0:
+        claimed_bytes, there_bytes = int.from_bytes(data[at + 4 : at + 8], "little"), len(data) - at - 8
+        if there_bytes and (claimed_bytes == 0 or claimed_bytes >= _UNKNOWN_LENGTH):
+            return ["the wav header does not say how long the sound is (a stream?); all that is there was used"]
+        if claimed_bytes > there_bytes:
+            return [f"the wav file is cut: it promises {claimed_bytes} bytes of sound, {there_bytes} are there"]
+    if data[:4] == b"OggS":
+        last_page = data.rfind(b"OggS")
+        if last_page + 5 < len(data) and not data[last_page + 5] & _OGG_END_OF_STREAM:
+            return ["the ogg file is cut: it has no last page; all that is there was used"]
+    return []
+
+
+@contextmanager
+def open_with_ffmpeg(data: bytes) -> Iterator[SampleBlocks]:
+    """Opens anything else that FFmpeg knows and that holds its own sound.
+
+    Raises:
+        UndecodableAudioError: FFmpeg does not know the format, or finds no sound in it.
+    """
+    try:
+        container = av.open(BytesIO(data), "r", options=_FFMPEG_OPTIONS, metadata_errors="replace")
+    except av.error.FFmpegError as exc:
+        raise UndecodableAudioError(exc.strerror or "unknown format") from exc
+    with container:
+        if not container.streams.audio:
+            raise UndecodableAudioError("the file holds no sound track")
+        stream = container.streams.audio[0]
+        promised_s = container.duration / av.time_base if container.duration else 0.0
+        opened = SampleBlocks(stream.rate or 0, stream.channels or 0, promised_s)
+        opened.warnings.extend(_length_warnings(data))
+        opened.blocks = _ffmpeg_blocks(container, stream, opened.warnings)
+        yield opened
+
+
+def _ffmpeg_blocks(
+    container: av.container.InputContainer, stream: av.AudioStream, warnings: list[str]
+) -> Iterator[NDArray[np.float32]]:
+    resampler = av.AudioResampler(format="fltp", layout=stream.layout, rate=stream.rate)
+    try:
+        for frame in container.decode(stream):
+            for planar in resampler.resample(frame):
+                yield np.ascontiguousarray(planar.to_ndarray().T)
+    except av.error.FFmpegError as exc:
+        warnings.append(f"the file is damaged ({exc.strerror}); the part before the damage was used")

@@ -1,0 +1,177 @@
+"""What can go wrong between a file and its features.
+
+AlignmentError
+├── AudioError
+│   ├── EmptyFileError            no bytes at all
+│   ├── UndecodableAudioError     not audio, or audio of a kind nobody here can read
+│   ├── UnsupportedAudioError     a sample rate or channel count out of bounds
+│   ├── NoSamplesError            a header and nothing after it
+│   ├── NonFiniteAudioError       NaN or infinity among the samples
+│   ├── SilentAudioError          every sample is zero
+│   ├── AudioTooShortError
+│   └── AudioTooLongError
+├── TranscriptError
+│   ├── EmptyTranscriptError      a transcript or word list without a word
+│   ├── WordOrderError            a word that ends before it starts, or starts before the one before it
+│   └── WordBoundsError           a word outside the audio
+├── NoSpeechError                 voice activity detection found nothing
+├── AlignerError
+│   ├── AlignerUnavailableError   a package or weights are missing
+│   ├── UnsupportedLanguageError
+│   └── AlignerFailedError        the engine died or broke on this input
+└── WdsegError                    a damaged .wdseg file
+
+Facts are attributes; the message says what was wrong, what was got and what to do.
+"""
+
+from pathlib import Path
+
+
+class AlignmentError(Exception):
+    """Base of everything that `alignment` raises about data or environment."""
+
+
+class AudioError(AlignmentError):
+    """The uploaded sound cannot be used."""
+
+
+class EmptyFileError(AudioError):
+    """The file holds no bytes."""
+
+    def __init__(self) -> None:
+        super().__init__("the audio file is empty (0 bytes); send the recording itself")
+
+
+class UndecodableAudioError(AudioError):
+    """Neither libsndfile nor FFmpeg recognises the bytes."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"the file cannot be read as audio ({reason}); send wav, flac, ogg, mp3, m4a, mp4 or webm")
+
+
+class UnsupportedAudioError(AudioError):
+    """A sample rate or a channel count lies outside what is accepted."""
+
+    def __init__(self, quantity: str, got: int, low: int, high: int) -> None:
+        self.quantity, self.got, self.low, self.high = quantity, got, low, high
+        super().__init__(f"the {quantity} is {got}; convert the file to one between {low} and {high}")
+
+
+class NoSamplesError(AudioError):
+    """The container is fine but holds no samples."""
+
+    def __init__(self) -> None:
+        super().__init__("the file has an audio header but no samples; record or export it again")
+
+
+class NonFiniteAudioError(AudioError):
+    """A sample is NaN or infinite."""
+
+    def __init__(self, at_s: float) -> None:
+        self.at_s = at_s
+        super().__init__(
+            f"the sample at {at_s:.3f} s is not a finite number; export the file again, as 16-bit PCM for instance"
+        )
+
+
+class SilentAudioError(AudioError):
+    """Every sample is zero."""
+
+    def __init__(self, duration_s: float) -> None:
+        self.duration_s = duration_s
+        super().__init__(f"all {duration_s:.2f} s of the audio are digital silence; check the recording")
+
+
+class AudioTooShortError(AudioError):
+    """Shorter than the shortest word."""
+
+    def __init__(self, duration_s: float, limit_s: float) -> None:
+        self.duration_s, self.limit_s = duration_s, limit_s
+        super().__init__(f"the audio lasts {duration_s:.3f} s, at least {limit_s:g} s are needed")
+
+
+class AudioTooLongError(AudioError):
+    """Longer than the limit; `duration_s` is where decoding stopped."""
+
+    def __init__(self, duration_s: float, limit_s: float) -> None:
+        self.duration_s, self.limit_s = duration_s, limit_s
+        super().__init__(f"the audio lasts more than {limit_s:g} s, the limit; split it or raise CAN_MAX_AUDIO_S")
+
+
+class TranscriptError(AlignmentError):
+    """The caller's words do not fit the audio."""
+
+
+class EmptyTranscriptError(TranscriptError):
+    """Nothing to align."""
+
+    def __init__(self) -> None:
+        super().__init__("the transcript holds no word; leave it out to have the speech recognised")
+
+
+class WordOrderError(TranscriptError):
+    """Words must follow one another in time."""
+
+    def __init__(self, index: int, word: str, reason: str) -> None:
+        self.index, self.word, self.reason = index, word, reason
+        super().__init__(f"word {index} ({word!r}) {reason}; give the words in the order in which they are spoken")
+
+
+class WordBoundsError(TranscriptError):
+    """A word lies outside the audio."""
+
+    def __init__(self, index: int, word: str, start_s: float, end_s: float, duration_s: float) -> None:
+        self.index, self.word = index, word
+        self.start_s, self.end_s, self.duration_s = start_s, end_s, duration_s
+        super().__init__(
+            f"word {index} ({word!r}) spans {start_s:g} to {end_s:g} s, outside the audio (0 to {duration_s:.3f} s); "
+            "times are seconds from the start of the file"
+        )
+
+
+class NoSpeechError(AlignmentError):
+    """Voice activity detection found no speech."""
+
+    def __init__(self, duration_s: float) -> None:
+        self.duration_s = duration_s
+        super().__init__(
+            f"no speech was found in {duration_s:.2f} s of audio; if there is some, send its words and their times "
+            "as `words`, which needs no detection"
+        )
+
+
+class AlignerError(AlignmentError):
+    """The engine that turns sound into timed words cannot do it."""
+
+
+class AlignerUnavailableError(AlignerError):
+    """A package or its weights are not there."""
+
+    def __init__(self, aligner: str, reason: str, way_out: str) -> None:
+        self.aligner, self.reason, self.way_out = aligner, reason, way_out
+        super().__init__(f"the aligner {aligner!r} is not available: {reason}; {way_out}")
+
+
+class UnsupportedLanguageError(AlignerError):
+    """The aligner does not know the language."""
+
+    def __init__(self, aligner: str, language: str, supported: str) -> None:
+        self.aligner, self.language, self.supported = aligner, language, supported
+        super().__init__(f"the aligner {aligner!r} does not handle language {language!r}; it handles {supported}")
+
+
+class AlignerFailedError(AlignerError):
+    """The engine died or refused this audio."""
+
+    def __init__(self, aligner: str, reason: str) -> None:
+        self.aligner, self.reason = aligner, reason
+        super().__init__(f"the aligner {aligner!r} failed on this audio: {reason}; send it again, or send `words`")
+
+
+class WdsegError(AlignmentError):
+    """A `.wdseg` file has no word rows, or a row that contradicts itself."""
+
+    def __init__(self, path: Path, line: int, reason: str) -> None:
+        self.path, self.line, self.reason = path, line, reason
+        super().__init__(f"{path}:{line}: {reason}")

@@ -1,0 +1,121 @@
+"""Mel-frequency cepstral coefficients of many segments at once.
+
+librosa gives the definition (filter bank, decibels, orthonormal DCT-II); the arithmetic is here because librosa
+takes one signal a call, and a call costs more than a word. A test holds the two equal.
+
+Source: Lee, Yoon, Jung 2020, Sections 3.1.2 and 4.2: 40 coefficients, Hamming window of 25 ms, hop of 10 ms.
+Deviation: pre-emphasis 0.97, which the paper does not mention; `pre_emphasis=0` turns it off.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alignment.timing import SAMPLE_RATE_HZ
+
+_FFT_BLOCK_FRAMES: Final = 8_192
+_POWER_FLOOR: Final = 1e-10
+
+
+@dataclass(frozen=True, slots=True)
+class MfccConfig:
+    """How a segment becomes coefficients.
+
+    Attributes:
+        n_mfcc: coefficients kept, c0 included.
+        n_mels: Slaney mel bands from 0 to 8 kHz.
+        window_samples: periodic Hamming window, centred in the FFT.
+        hop_samples: from one frame to the next.
+        n_fft: FFT length.
+        pre_emphasis: y[t] = x[t] − pre_emphasis · x[t−1], once over the utterance, the first sample kept.
+    """
+
+    n_mfcc: int = 40
+    n_mels: int = 40
+    window_samples: int = 400
+    hop_samples: int = 160
+    n_fft: int = 512
+    pre_emphasis: float = 0.97
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SegmentFrames:
+    """Coefficients of all segments of an utterance, one after the other, without padding.
+
+    Attributes:
+        frames: (frames, n_mfcc) float32, decibels; segment 0's frames first.
+        frame_counts: (segments,) int64, at least 1 each; they sum to the length of `frames`.
+    """
+
+    frames: NDArray[np.float32]
+    frame_counts: NDArray[np.int64]
+
+
+def compute_mfcc(samples: NDArray[np.float32], bounds: NDArray[np.int64], config: MfccConfig) -> SegmentFrames:
+    """MFCC of every segment of one utterance.
+
+    A segment of N samples has 1 + ⌊(N − 400) / 160⌋ frames; one shorter than a window is zero-padded to one frame.
+    Decibels are absolute (no `top_db`): relative ones would make a segment depend on where its neighbour was cut.
+
+    Args:
+        samples: (samples,) float32 at 16 kHz, the utterance.
+        bounds: (segments, 2) start and end in samples, within the utterance.
+        config: which coefficients.
+
+    Returns:
+        What `librosa.feature.mfcc(S=librosa.power_to_db(librosa.feature.melspectrogram(…), top_db=None))` gives for
+        each segment on its own, within 1e-3 dB.
+    """
+    lengths = bounds[:, 1] - bounds[:, 0]
+    counts = 1 + np.maximum(0, lengths - config.window_samples) // config.hop_samples
+    total = int(counts.sum())
+    offsets = np.arange(total) - np.repeat(np.cumsum(counts) - counts, counts)
+    starts = np.repeat(bounds[:, 0], counts) + offsets * config.hop_samples
+    valid_samples = np.repeat(np.minimum(lengths, config.window_samples), counts)
+    emphasised = _pad_end(_pre_emphasise(samples, config.pre_emphasis), config.window_samples)
+    windows = np.lib.stride_tricks.sliding_window_view(emphasised, config.window_samples)
+    frames = np.empty((total, config.n_mfcc), np.float32)
+    for first in range(0, total, _FFT_BLOCK_FRAMES):
+        block = slice(first, first + _FFT_BLOCK_FRAMES)
+        frames[block] = _cepstra(windows[starts[block]], valid_samples[block], config)
+    return SegmentFrames(frames, counts)
+
+
+def _pre_emphasise(samples: NDArray[np.float32], coefficient: float) -> NDArray[np.float32]:
+    emphasised = samples.copy()
+    emphasised[1:] -= np.float32(coefficient) * samples[:-1]
+    return emphasised
+
+
+def _pad_end(samples: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    return np.concatenate((samples, np.zeros(count, np.float32)))
+
+
+def _cepstra(windows: NDArray[np.float32], valid_samples: NDArray[np.int64], config: MfccConfig) -> NDArray[np.float32]:
+    """(frames, window) samples → (frames, n_mfcc) coefficients."""
+    window, mel_bank, dct_basis = _bases(config)
+    shaped = windows * window
+    short = valid_samples < config.window_samples
+    if short.any():
+        shaped[short] *= np.arange(config.window_samples) < valid_samples[short, None]
+    # Where the window lies inside the FFT turns phases only, so that padding at the end serves as well as centring.
+    spectrum = np.fft.rfft(shaped, n=config.n_fft)
+    power = spectrum.real**2 + spectrum.imag**2
+    decibels = 10.0 * np.log10(np.maximum(power @ mel_bank, _POWER_FLOOR))
+    cepstra: NDArray[np.float32] = (decibels @ dct_basis).astype(np.float32, copy=False)
+    return cepstra
+
+
+@lru_cache(maxsize=8)
+def _bases(config: MfccConfig) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Window (window,), mel bank (bins, n_mels) and DCT-II (n_mels, n_mfcc), as librosa and scipy define them."""
+    from librosa.filters import get_window, mel  # slow to import: on first use, never with the module
+    from scipy.fft import dct
+
+    window = get_window("hamming", config.window_samples, fftbins=True).astype(np.float32)
+    mel_bank = mel(sr=SAMPLE_RATE_HZ, n_fft=config.n_fft, n_mels=config.n_mels, htk=False, norm="slaney")
+    basis = dct(np.eye(config.n_mels), type=2, norm="ortho", axis=1)[:, : config.n_mfcc]
+    return window, mel_bank.T.astype(np.float32), basis.astype(np.float32)

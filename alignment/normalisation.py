@@ -1,0 +1,66 @@
+"""One spelling per word, for corpus, recogniser and caller alike.
+
+Without it "Door." of a caller is unknown to a vocabulary that was made from "door".
+"""
+
+import re
+from functools import lru_cache
+from typing import Final
+
+from num2words import num2words
+
+_VARIANT: Final = re.compile(r"\(\d+\)$")
+_FILLER: Final = re.compile(r"^\+\+.+\+\+$")
+_EDGES: Final = re.compile(r"^[\W_]+|[\W_]+$")
+_PARTS: Final = re.compile(r"[\s\-‐‑–—/]+")
+_NUMBER: Final = re.compile(r"^(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?(st|nd|rd|th)?$")
+_DIGITS_MEET_LETTERS: Final = re.compile(r"(?<=\d)(?=[^\W\d_])|(?<=[^\W\d_])(?=\d)")
+_UNITS: Final = {"$": "dollars", "€": "euros", "£": "pounds", "%": "percent"}
+_MAX_DIGITS: Final = 15
+
+
+@lru_cache(maxsize=65_536)
+def spoken_words(word: str) -> tuple[str, ...]:
+    """How a written word is said: lower case, no punctuation, compounds apart, digits spelled out.
+
+    "Door." → ("door",), "forty-two" → ("forty", "two"), "$5" → ("five", "dollars"), "3rd" → ("third",); a filler such
+    as "++LAUGHTER++" stays whole; pure punctuation gives nothing.
+    """
+    written = _VARIANT.sub("", word.strip()).lower().replace("\u2019", "'").replace("\u2018", "'")
+    if _FILLER.match(written):
+        return (written,)
+    parts = [spoken for part in _PARTS.split(written) for spoken in _say(part)]
+    return tuple(parts)
+
+
+def normalise_word(word: str) -> str:
+    """The vocabulary's key of a written word: what is said, joined by hyphens; "" for pure punctuation.
+
+    "Door." → "door", "42" → "forty-two", "Don’t" → "don't", "WHAT(2)" → "what".
+    """
+    return "-".join(spoken_words(word))
+
+
+def _say(part: str) -> list[str]:
+    """One part without spaces or hyphens."""
+    stripped = _EDGES.sub("", part)
+    number = _NUMBER.match(stripped)
+    if number is None:
+        pieces = [piece for piece in _DIGITS_MEET_LETTERS.split(stripped) if piece]
+        return pieces if len(pieces) < 2 else [spoken for piece in pieces for spoken in _say(piece)]
+    if len(stripped) > _MAX_DIGITS:
+        return [spoken for digit in stripped if digit.isdecimal() for spoken in _say(digit)]
+    spoken = _say_number(*number.groups())
+    units = [_UNITS[sign] for sign in part if sign in _UNITS]
+    return spoken + units[:1]
+
+
+def _say_number(whole: str, fraction: str | None, ordinal: str | None) -> list[str]:
+    value = whole.replace(",", "")
+    if ordinal and not fraction:
+        text = num2words(int(value), to="ordinal")
+    elif len(value) == 4 and "1100" <= value <= "1999" and "," not in whole and not fraction:
+        text = num2words(int(value), to="year")
+    else:
+        text = num2words(float(value + fraction) if fraction else int(value))
+    return [word for word in re.split(r"[\s\-]+", text.replace(",", "").lower()) if word]
