@@ -1,0 +1,68 @@
+"""Global attention and cross attention: Eqs. (4) to (9).
+
+Source: Lee, Yoon, Jung 2020, Section 3.2.3.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from model.config import Heads
+
+
+class GlobalAttention(nn.Module):
+    """Learned queries that say where to look in one modality."""
+
+    def __init__(self, size: int, heads: int, head_mode: Heads) -> None:
+        """Makes one query per head.
+
+        Args:
+            size: length of a hidden state, 2 · hidden.
+            heads: number of queries.
+            head_mode: see `NetworkConfig.head_mode`.
+        """
+        super().__init__()
+        self.heads = heads
+        self.head_size = size if head_mode == "full" else size // heads
+        self.queries = nn.Parameter(torch.empty(heads, self.head_size))
+        nn.init.normal_(self.queries, std=size**-0.5)
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        """Attention weights: softmax over words of qᵀ H_i.
+
+        Args:
+            states: (batch, words, 2 · hidden) H.
+            mask: (batch, words) bool, True = real word.
+
+        Returns:
+            (batch, heads, words), 0 at padding, each head's weights sum to 1.
+
+        Source: Lee, Yoon, Jung 2020, Eqs. (4) and (5).
+        """
+        scores = torch.einsum("blkd,kd->bkl", self.split(states), self.queries)
+        return scores.masked_fill(~mask.unsqueeze(1), float("-inf")).softmax(dim=-1)
+
+    def split(self, states: Tensor) -> Tensor:
+        """(batch, words, heads, head size): what each head sees of the states."""
+        if self.head_size == states.shape[-1]:
+            return states.unsqueeze(2).expand(-1, -1, self.heads, -1)
+        parts: Tensor = states.unflatten(-1, (self.heads, self.head_size))
+        return parts
+
+    def gather(self, weights: Tensor, states: Tensor) -> Tensor:
+        """Context vector: Σ_i α_i H_i, the heads' contexts one after the other.
+
+        Args:
+            weights: (batch, heads, words) α, of either modality.
+            states: (batch, words, 2 · hidden) H, of either modality.
+
+        Returns:
+            (batch, heads · head size) c.
+
+        Source: Lee, Yoon, Jung 2020, Eqs. (6) to (9).
+        """
+        return torch.einsum("bkl,blkd->bkd", weights, self.split(states)).flatten(1)
+
+
+def stop_gradient(weights: Tensor, enabled: bool) -> Tensor:
+    """The operator sg of Eqs. (7) and (9): same values, no gradient."""
+    return weights.detach() if enabled else weights

@@ -1,0 +1,199 @@
+"""A bundle: the folder that is served.
+
+    segments.onnx   lower audio BLSTM and pooling
+    can.onnx        the rest of the network
+    config.json     labels, FeatureSpec, normalisation, alpha, temperature, network, origin
+    vocabulary.txt  one word per line
+    metrics.json    how good it is, and on what
+    MODEL_CARD.md   the same for people
+    SHA256SUMS      of all of these
+
+FeatureSpec, labels and vocabulary travel with the weights, so a served network cannot meet features that it was not
+trained on. No pickle: a bundle from a stranger can give wrong answers, not run code.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
+
+from alignment.features import FeatureSpec
+from model.config import NetworkConfig
+from model.contract import EMOTION_NAMES
+from model.errors import BundleDamagedError, BundleMissingError, BundleVersionError
+from model.vocabulary import Vocabulary
+
+FORMAT: Final = 1
+SEGMENTS: Final = "segments.onnx"
+CAN: Final = "can.onnx"
+CONFIG: Final = "config.json"
+VOCABULARY: Final = "vocabulary.txt"
+METRICS: Final = "metrics.json"
+CARD: Final = "MODEL_CARD.md"
+SUMS: Final = "SHA256SUMS"
+CONTENTS: Final = (SEGMENTS, CAN, CONFIG, VOCABULARY, METRICS, CARD)
+
+
+@dataclass(frozen=True, slots=True)
+class Normalisation:
+    """Per-coefficient mean and standard deviation of the training frames.
+
+    Attributes:
+        mean: (n_mfcc,) decibels.
+        std: (n_mfcc,) decibels.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def apply(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(frames, n_mfcc) with mean 0 and deviation 1 over the training frames."""
+        mean: NDArray[np.float32] = np.array(self.mean, dtype=np.float32)
+        std: NDArray[np.float32] = np.array(self.std, dtype=np.float32)
+        return (frames - mean) / std
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the weights come from.
+
+    Attributes:
+        trained_on: corpus, in words.
+        licence: SPDX identifier under which the weights may be used.
+        vectors: where the word vectors come from, in words.
+        created: ISO date.
+    """
+
+    trained_on: str
+    licence: str
+    vectors: str
+    created: str
+
+
+@dataclass(frozen=True, slots=True)
+class BundleConfig:
+    """What config.json holds.
+
+    Attributes:
+        name: of the bundle.
+        system: row of the paper's tables, "can" for the network itself.
+        labels: in the order of the network's classes.
+        features: how a waveform becomes what the network reads.
+        normalisation: of the frames.
+        alpha: of Eq. (15).
+        temperature: divides the final log-scores; fitted on validation data.
+        network: shape.
+        origin: data and licence.
+    """
+
+    name: str
+    system: str
+    labels: tuple[str, ...]
+    features: FeatureSpec
+    normalisation: Normalisation
+    alpha: float
+    temperature: float
+    network: NetworkConfig
+    origin: Origin
+
+    @property
+    def emotions(self) -> tuple[str, ...]:
+        """English words for the labels."""
+        return tuple(EMOTION_NAMES.get(label, label) for label in self.labels)
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A verified bundle.
+
+    Attributes:
+        folder: where it lies.
+        config: config.json.
+        vocabulary: vocabulary.txt.
+        version: first digits of the checksum of its checksums; any change of any file changes it.
+    """
+
+    folder: Path
+    config: BundleConfig
+    vocabulary: Vocabulary
+    version: str
+
+
+def locate_bundle(name_or_path: str) -> Path:
+    """Folder of a shipped bundle ("starter") or of a path."""
+    shipped = Path(str(files("model") / "bundles" / name_or_path))
+    return shipped if "/" not in name_or_path and shipped.is_dir() else Path(name_or_path)
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """Checks every file of a bundle and reads it.
+
+    Raises:
+        BundleMissingError: the folder or a file is not there.
+        BundleVersionError: another format version.
+        BundleDamagedError: a checksum or a value does not fit.
+    """
+    sums = _read_sums(folder)
+    for name in CONTENTS:
+        path = folder / name
+        if not path.is_file():
+            raise BundleMissingError(path)
+        if sums.get(name) != hashlib.sha256(path.read_bytes()).hexdigest():
+            raise BundleDamagedError(path, f"its checksum is not the one in {SUMS}")
+    version = hashlib.sha256((folder / SUMS).read_bytes()).hexdigest()[:12]
+    config = read_config(folder / CONFIG)
+    return Bundle(folder, config, Vocabulary.read(folder / VOCABULARY), version)
+
+
+def _read_sums(folder: Path) -> dict[str, str]:
+    path = folder / SUMS
+    if not path.is_file():
+        raise BundleMissingError(path)
+    rows = [line.split("  ", 1) for line in path.read_text(encoding="utf-8").splitlines()]
+    if any(len(row) != 2 for row in rows):
+        raise BundleDamagedError(path, "a line is not `checksum  name`")
+    return {name: checksum for checksum, name in rows}
+
+
+def write_sums(folder: Path) -> None:
+    """Writes SHA256SUMS over the bundle's files, as `sha256sum` would."""
+    lines = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in CONTENTS]
+    (folder / SUMS).write_text("".join(lines), encoding="utf-8")
+
+
+def write_config(path: Path, config: BundleConfig) -> None:
+    """Writes config.json."""
+    path.write_text(json.dumps({"format": FORMAT, **asdict(config)}, indent=2) + "\n", encoding="utf-8")
+
+
+def read_config(path: Path) -> BundleConfig:
+    """Reads config.json.
+
+    Raises:
+        BundleVersionError, BundleDamagedError: see `read_bundle`.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as exc:
+        raise BundleDamagedError(path, f"not JSON ({exc})") from exc
+    found = data.pop("format", None) if isinstance(data, dict) else None
+    if found != FORMAT:
+        raise BundleVersionError(path, found, FORMAT)
+    try:
+        config = TypeAdapter(BundleConfig).validate_python(data)
+    except ValidationError as exc:
+        raise BundleDamagedError(
+            path, f"unexpected content ({exc.errors()[0]['loc']}: {exc.errors()[0]['msg']})"
+        ) from exc
+    n_mfcc = config.features.mfcc.n_mfcc
+    if not len(config.normalisation.mean) == len(config.normalisation.std) == n_mfcc == config.network.n_mfcc:
+        raise BundleDamagedError(path, "normalisation, features and network disagree on the number of coefficients")
+    if config.temperature <= 0 or config.alpha < 0 or len(config.labels) < 2:
+        raise BundleDamagedError(path, "temperature, alpha or labels make no sense")
+    return config

@@ -1,0 +1,90 @@
+"""Every choice about the network and its training, as frozen data that is saved with the weights. No torch."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Heads = Literal["full", "split"]
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkConfig:
+    """The Cross Attention Network's shape.
+
+    Attributes:
+        embedding_dim: D_e, length of a word vector.
+        hidden: units of each LSTM direction; a BLSTM gives 2 · hidden. Deviation: the paper's H ∈ R^(L×D_h) reads as
+            128 in all, its text and its group's code as 128 each way.
+        heads: queries per modality.
+        head_mode: "full": every head sees all 2 · hidden values and is exactly Eq. (4) or (5); "split": each sees its
+            own part of them.
+        dropout: on each BLSTM's output, the lower audio BLSTM's after pooling.
+        n_mfcc: coefficients per frame.
+        stop_gradient: the operator sg of Eqs. (7) and (9).
+        cross_attention: false leaves c^TA and c^AT out of Eq. (10) (Table 4, last row).
+    """
+
+    embedding_dim: int = 300
+    hidden: int = 128
+    heads: int = 4
+    head_mode: Heads = "full"
+    dropout: float = 0.3
+    n_mfcc: int = 40
+    stop_gradient: bool = True
+    cross_attention: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class AugmentationConfig:
+    """How training data is varied; all off but word dropout, which trains the unknown word.
+
+    Attributes:
+        speeds: factors by which whole utterances are resampled, one drawn per batch (Ko et al. 2015).
+        gain_db: standard deviation of a level change per utterance.
+        colour: standard deviation, in deviations of each coefficient, of an offset per utterance and coefficient: a
+            fixed filter, as another room, microphone or vocal tract is.
+        frame_noise: standard deviation of noise on each frame's coefficients.
+        segment_dropout: share of segments replaced by the mean frame.
+        word_dropout: share of words replaced by the unknown word.
+    """
+
+    speeds: tuple[float, ...] = (1.0,)
+    gain_db: float = 0.0
+    colour: float = 0.0
+    frame_noise: float = 0.0
+    segment_dropout: float = 0.0
+    word_dropout: float = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """How the network is trained; the defaults are the paper's (Section 4.2) or, where it is silent, the plainest.
+
+    Attributes:
+        alpha: weight of L_align in Eq. (14) and of the single modalities in Eq. (15).
+        batch_size: utterances.
+        learning_rate: of Adam (.9, .999).
+        weight_decay: decoupled, not on embeddings.
+        schedule: "constant", or "cosine" to zero over `max_epochs` after a short warm-up.
+        clip_norm: of all gradients together.
+        label_smoothing: of every cross-entropy.
+        averaging: decay per step of an exponential moving average of the weights, which is then what is validated and
+            kept; 0 keeps the weights themselves.
+        patience: epochs without a better validation accuracy before training stops; 0 never stops early and keeps
+            the last weights.
+        max_epochs: at most.
+        seed: of everything random.
+        augmentation: of the data.
+    """
+
+    alpha: float = 0.1
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    schedule: Literal["constant", "cosine"] = "constant"
+    clip_norm: float = 1.0
+    label_smoothing: float = 0.0
+    averaging: float = 0.0
+    patience: int = 10
+    max_epochs: int = 100
+    seed: int = 0
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)

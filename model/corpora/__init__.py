@@ -1,0 +1,1 @@
+"""Corpora on disk: IEMOCAP's format, and an open corpus written in it."""

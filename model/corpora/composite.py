@@ -1,0 +1,327 @@
+"""An open corpus in IEMOCAP's format: acted sound, labelled text, word on word.
+
+    python -m model.corpora.composite --ravdess DIR --goemotions DIR --out DIR
+
+IEMOCAP cannot be shipped, and no open corpus has emotion in sound and words alike. So RAVDESS speech is force-aligned,
+cut at its words and joined anew (same actor, same emotion) to carry GoEmotions comments: word i of the text sits on
+word i of the sound. Either both carry the label, or one of them is neutral, because in life either may carry it.
+
+Sessions of two actors each, and every take and every text belongs to one session only, so that folds by session test
+on actors and texts never seen.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Final
+
+import numpy as np
+import soundfile
+import typer
+from numpy.typing import NDArray
+from rich.progress import track
+
+from alignment.aligners.pocketsphinx import PocketSphinxAligner
+from alignment.audio import decode_audio
+from alignment.errors import AlignmentError
+from alignment.timing import FRAME_SAMPLES, SAMPLE_RATE_HZ, frames_to_seconds, samples_to_seconds, seconds_to_frames
+from alignment.wdseg import write_wdseg
+from alignment.words import TimedWord
+from model.corpora.goemotions import LabelledText, read_goemotions
+from model.corpora.ravdess import Take, read_ravdess
+from model.errors import ModelError
+
+EMOTIONS: Final = ("ang", "hap", "sad", "sur")
+_HEADER: Final = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]"
+_DIALOG_UTTERANCES: Final = 50
+_KEEP_RUN: Final = 0.75
+_FADE_SAMPLES: Final = 32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WordPiece:
+    """The sound of one word of a take, a whole number of 10 ms frames long, and where it stood in its sentence."""
+
+    samples: NDArray[np.float32]
+    position: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CutTake:
+    """A take in pieces: the word sounds, and the room before and after them."""
+
+    take: Take
+    before: NDArray[np.float32]
+    pieces: tuple[WordPiece, ...]
+    after: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """Which text goes on which kind of sound.
+
+    Attributes:
+        text: with its own label.
+        sound_label: label of the takes that carry it.
+    """
+
+    text: LabelledText
+    sound_label: str
+
+    @property
+    def label(self) -> str:
+        """The label of the pair: that of the side which is not neutral."""
+        return self.text.label if self.sound_label == "neu" else self.sound_label
+
+    @property
+    def kind(self) -> str:
+        """What carries the label: "both", "text" or "sound"."""
+        if self.text.label == self.sound_label:
+            return "both"
+        return "text" if self.sound_label == "neu" else "sound"
+
+
+def cut_take(take: Take, aligner: PocketSphinxAligner) -> CutTake | None:
+    """Pieces of a clip; None when it could not be aligned word by word.
+
+    Raises:
+        AlignmentError: the clip cannot be read, or holds no speech.
+    """
+    waveform = decode_audio(take.path.read_bytes())
+    transcript = aligner.align(waveform, take.sentence)
+    words = [word for utterance in transcript.utterances for word in utterance.words]
+    if any(word.timing != "aligned" for word in words):
+        return None
+    # A pause inside the sentence goes to the word before it.
+    edges = [seconds_to_frames(word.start_s) for word in words] + [seconds_to_frames(words[-1].end_s)]
+    margin = 20
+    samples = waveform.samples
+
+    def between(first: int, last: int) -> NDArray[np.float32]:
+        return samples[max(0, first) * FRAME_SAMPLES : last * FRAME_SAMPLES]
+
+    pieces = tuple(WordPiece(between(a, b), index) for index, (a, b) in enumerate(pairwise(edges)))
+    if any(len(piece.samples) < 3 * FRAME_SAMPLES or len(piece.samples) % FRAME_SAMPLES for piece in pieces):
+        return None
+    return CutTake(take, between(edges[0] - margin, edges[0]), pieces, between(edges[-1], edges[-1] + margin))
+
+
+def assemble(takes: Sequence[CutTake], count: int, rng: np.random.Generator) -> list[NDArray[np.float32]]:
+    """Room, `count` word sounds, room: runs of neighbouring words from takes of one actor and one emotion.
+
+    Args:
+        takes: of the same actor and emotion.
+        count: words wanted.
+        rng: draws takes and where their runs break off.
+    """
+    current = takes[int(rng.integers(len(takes)))]
+    position = 0
+    parts = [current.before]
+    while len(parts) <= count:
+        parts.append(current.pieces[position].samples)
+        position += 1
+        if position == len(current.pieces) or rng.random() > _KEEP_RUN:
+            current = takes[int(rng.integers(len(takes)))]
+            position = 0 if position == len(current.pieces) else int(rng.integers(len(current.pieces)))
+    parts.append(current.after)
+    return parts
+
+
+def join(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """One sound; 2 ms of fade on either side of each joint, against clicks."""
+    ramp = np.linspace(0.0, 1.0, _FADE_SAMPLES, dtype=np.float32)
+    faded = []
+    for part in parts:
+        part = part.copy()
+        if len(part) >= 2 * _FADE_SAMPLES:
+            part[:_FADE_SAMPLES] *= ramp
+            part[-_FADE_SAMPLES:] *= ramp[::-1]
+        faded.append(part)
+    return np.concatenate(faded)
+
+
+def pair_texts(
+    texts: dict[str, list[LabelledText]], per_label: int, neutral_share: float, rng: np.random.Generator
+) -> Iterator[Pairing]:
+    """Pairings of one session, the same number for every label.
+
+    Args:
+        texts: the session's texts by label.
+        per_label: pairings of each label.
+        neutral_share: share of a label's pairings in which one side is neutral, half of them the text.
+        rng: shuffles.
+    """
+    neutral = _endless(texts["neu"], rng)
+    for _ in range(per_label):
+        yield Pairing(next(neutral), "neu")
+    one_sided = round(per_label * neutral_share / 2)
+    for label in EMOTIONS:
+        own = _endless(texts[label], rng)
+        for _ in range(per_label - 2 * one_sided):
+            yield Pairing(next(own), label)
+        for _ in range(one_sided):
+            yield Pairing(next(neutral), label)
+        for _ in range(one_sided):
+            yield Pairing(next(own), "neu")
+
+
+def _endless(texts: Sequence[LabelledText], rng: np.random.Generator) -> Iterator[LabelledText]:
+    while True:
+        for index in rng.permutation(len(texts)):
+            yield texts[index]
+
+
+class SessionWriter:
+    """Writes sentences of one session as IEMOCAP would have them."""
+
+    def __init__(self, root: Path, number: int) -> None:
+        """Starts session `number` below `root`."""
+        self._folder = root / f"Session{number}"
+        self._number = number
+        self._dialog = 0
+        self._clock_s = 0.0
+        self._lines: list[str] = []
+
+    def add(self, parts: Sequence[NDArray[np.float32]], pairing: Pairing, gender: str) -> str:
+        """Writes one sentence: its wav, its `.wdseg` and its line of evaluation.
+
+        Returns:
+            The sentence's name.
+        """
+        if not self._lines:
+            self._dialog += 1
+        dialog = f"Ses{self._number:02d}F_impro{self._dialog:02d}"
+        name = f"{dialog}_{gender}{len(self._lines):03d}"
+        samples = join(parts)
+        duration_s = samples_to_seconds(len(samples))
+        soundfile.write(
+            self._path("sentences", "wav", dialog, f"{name}.wav"), samples, SAMPLE_RATE_HZ, subtype="PCM_16"
+        )
+        words = _timed(parts, pairing.text)
+        write_wdseg(self._path("sentences", "ForcedAlignment", dialog, f"{name}.wdseg"), words, duration_s)
+        times = f"[{self._clock_s:.4f} - {self._clock_s + duration_s:.4f}]"
+        self._lines.append(f"{times}\t{name}\t{pairing.label}\t[2.5000, 2.5000, 2.5000]\n")
+        self._clock_s += duration_s
+        if len(self._lines) == _DIALOG_UTTERANCES:
+            self.finish_dialog()
+        return name
+
+    def finish_dialog(self) -> None:
+        """Writes the evaluation file of the sentences since the last one."""
+        if self._lines:
+            path = self._path("dialog", "EmoEvaluation", f"Ses{self._number:02d}F_impro{self._dialog:02d}.txt")
+            path.write_text(f"{_HEADER}\n\n" + "\n".join(self._lines), encoding="utf-8")
+        self._lines, self._clock_s = [], 0.0
+
+    def _path(self, *parts: str) -> Path:
+        path = self._folder.joinpath(*parts)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+
+def _timed(parts: Sequence[NDArray[np.float32]], text: LabelledText) -> list[TimedWord]:
+    edges = np.cumsum([len(part) // FRAME_SAMPLES for part in parts])
+    return [
+        TimedWord(word, frames_to_seconds(int(first)), frames_to_seconds(int(last)), "aligned")
+        for word, first, last in zip(text.words, edges, edges[1:], strict=False)
+    ]
+
+
+def split_among(
+    texts: Sequence[LabelledText], sessions: int, rng: np.random.Generator
+) -> list[dict[str, list[LabelledText]]]:
+    """Texts by session and label; each text in one session, each session with its share of every label."""
+    by_label: dict[str, list[LabelledText]] = defaultdict(list)
+    for text in texts:
+        by_label[text.label].append(text)
+    shares: list[dict[str, list[LabelledText]]] = [{} for _ in range(sessions)]
+    for label, members in sorted(by_label.items()):
+        order = rng.permutation(len(members))
+        for number, share in enumerate(shares):
+            share[label] = [members[index] for index in order[number::sessions]]
+    return shares
+
+
+def write_composite(
+    cut: Sequence[CutTake], texts: Sequence[LabelledText], out: Path, *, per_label: int, neutral_share: float, seed: int
+) -> int:
+    """Writes the corpus, and beside it `pairs.tsv`, which says of each sentence what carries its label.
+
+    Args:
+        cut: takes in pieces, of two actors or more.
+        texts: of all labels.
+        out: folder for Session1, Session2, ….
+        per_label: sentences of each label and session.
+        neutral_share: see `pair_texts`.
+        seed: of everything random.
+
+    Returns:
+        How many sentences were written.
+    """
+    actors = sorted({piece.take.actor for piece in cut})
+    sessions = [actors[first : first + 2] for first in range(0, len(actors), 2)]
+    rng = np.random.default_rng(seed)
+    shares = split_among(texts, len(sessions), rng)
+    voices: dict[tuple[int, str], list[CutTake]] = defaultdict(list)
+    for piece in cut:
+        voices[piece.take.actor, piece.take.label].append(piece)
+    rows = ["name\tkind\ttext_label\tsound_label\n"]
+    for number, (pair, share) in enumerate(track(list(zip(sessions, shares, strict=True)), "writing"), start=1):
+        writer = SessionWriter(out, number)
+        pairings = list(pair_texts(share, per_label, neutral_share, rng))
+        for index in rng.permutation(len(pairings)):
+            pairing = pairings[index]
+            choices = [takes for actor in pair if (takes := voices.get((actor, pairing.sound_label)))]
+            takes = choices[int(rng.integers(len(choices)))]
+            name = writer.add(assemble(takes, len(pairing.text.words), rng), pairing, takes[0].take.gender)
+            rows.append(f"{name}\t{pairing.kind}\t{pairing.text.label}\t{pairing.sound_label}\n")
+        writer.finish_dialog()
+    (out / "pairs.tsv").write_text("".join(rows), encoding="utf-8")
+    return len(rows) - 1
+
+
+def cut_all(takes: Sequence[Take], workers: int) -> list[CutTake]:
+    """Takes in pieces; those that cannot be aligned word by word are named and left out."""
+    aligner = PocketSphinxAligner(workers)
+    aligner.warm_up()
+    cut, skipped = [], []
+    for take in track(takes, "aligning"):
+        try:
+            pieces = cut_take(take, aligner)
+        except AlignmentError:
+            pieces = None
+        if pieces is None:
+            skipped.append(take.path.name)
+        else:
+            cut.append(pieces)
+    aligner.close()
+    typer.echo(f"{len(cut)} takes aligned word by word, {len(skipped)} left out: {', '.join(skipped) or 'none'}")
+    return cut
+
+
+def main(
+    ravdess: Annotated[Path, typer.Option(help="Folder with Actor_01, Actor_02, …")],
+    goemotions: Annotated[Path, typer.Option(help="Folder with labels.txt, train.tsv, dev.tsv, test.tsv")],
+    out: Annotated[Path, typer.Option(help="Folder to write Session1, Session2, … to; must not hold any")],
+    per_label: Annotated[int, typer.Option(min=1, help="Sentences per label and session")] = 240,
+    neutral_share: Annotated[float, typer.Option(min=0, max=1, help="Share of them with one neutral side")] = 0.5,
+    seed: Annotated[int, typer.Option(help="Same seed, same corpus")] = 0,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that align")] = 2,
+) -> None:
+    """Writes an open corpus in IEMOCAP's format."""
+    if any(out.glob("Session*")):
+        raise typer.BadParameter(f"{out} holds Session folders already; choose an empty folder", param_hint="--out")
+    try:
+        texts = read_goemotions(goemotions)
+        cut = cut_all(read_ravdess(ravdess), workers)
+        written = write_composite(cut, texts, out, per_label=per_label, neutral_share=neutral_share, seed=seed)
+    except (ModelError, AlignmentError) as exc:
+        typer.echo(f"{type(exc).__name__}: {exc}", err=True)
+        raise typer.Exit(1) from exc
+    typer.echo(f"{written} sentences written to {out}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

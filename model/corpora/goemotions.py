@@ -1,0 +1,98 @@
+"""GoEmotions: labelled Reddit comments.
+
+Source: Demszky et al. 2020, "GoEmotions: A Dataset of Fine-Grained Emotions", ACL. Apache-2.0.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from alignment.normalisation import spoken_words
+from model.errors import CorpusFileError, CorpusMissingError
+
+LABELS: Final = {
+    "anger": "ang",
+    "annoyance": "ang",
+    "joy": "hap",
+    "amusement": "hap",
+    "excitement": "hap",
+    "sadness": "sad",
+    "disappointment": "sad",
+    "grief": "sad",
+    "remorse": "sad",
+    "surprise": "sur",
+    "neutral": "neu",
+}
+"""GoEmotions' classes that stand for one of ours; comments of any other class are left out."""
+
+
+_SPLITS: Final = ("train", "dev", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledText:
+    """A comment as it would be said: normalised words, no punctuation, no emoji."""
+
+    words: tuple[str, ...]
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """A comment and all classes that raters saw in it, as indices into labels.txt."""
+
+    words: tuple[str, ...]
+    classes: tuple[int, ...]
+
+
+def read_goemotions(root: Path, shortest: int = 2, longest: int = 14) -> list[LabelledText]:
+    """Comments with a single label that we use, each wording once.
+
+    Args:
+        root: folder with labels.txt, train.tsv, dev.tsv and test.tsv.
+        shortest: words at least.
+        longest: words at most.
+
+    Raises:
+        CorpusMissingError: a file is not there.
+        CorpusFileError: a line has not three tab-separated fields, or an unknown label.
+    """
+    names = _class_names(root)
+    texts: dict[tuple[str, ...], LabelledText] = {}
+    for comment in read_comments(root):
+        label = LABELS.get(names[comment.classes[0]])
+        if label and len(comment.classes) == 1 and shortest <= len(comment.words) <= longest:
+            texts[comment.words] = LabelledText(comment.words, label)
+    return list(texts.values())
+
+
+def read_comments(root: Path) -> list[Comment]:
+    """All comments, in the order of train, dev and test.
+
+    Raises:
+        CorpusMissingError, CorpusFileError: see `read_goemotions`.
+    """
+    count = len(_class_names(root))
+    return [comment for split in _SPLITS for comment in _read_split(root / f"{split}.tsv", count)]
+
+
+def _class_names(root: Path) -> list[str]:
+    for name in ("labels.txt", *(f"{split}.tsv" for split in _SPLITS)):
+        if not (root / name).is_file():
+            raise CorpusMissingError(root, f"GoEmotions {name}")
+    return (root / "labels.txt").read_text(encoding="utf-8").split()
+
+
+def _read_split(path: Path, class_count: int) -> Iterator[Comment]:
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
+        if not line:
+            continue
+        fields = line.split("\t")
+        if len(fields) != 3:
+            raise CorpusFileError(path, number, f"{len(fields)} tab-separated fields, expected 3")
+        indices = fields[1].split(",")
+        if not all(index.isdecimal() and int(index) < class_count for index in indices):
+            raise CorpusFileError(path, number, f"unknown label {fields[1]!r}")
+        words = tuple(word for written in fields[0].split() for word in spoken_words(written))
+        yield Comment(words, tuple(int(index) for index in indices))

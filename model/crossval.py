@@ -1,0 +1,72 @@
+"""Splits: the paper's random folds, and folds in which no speaker is in two parts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedKFold
+
+from model.corpora.records import CorpusUtterance
+from model.errors import TrainingError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """Indices of utterances.
+
+    Attributes:
+        name: e.g. "fold-03" or "Ses01F".
+        train: (n,) int64.
+        validation: (n,) int64.
+        test: (n,) int64.
+    """
+
+    name: str
+    train: NDArray[np.int64]
+    validation: NDArray[np.int64]
+    test: NDArray[np.int64]
+
+
+def random_folds(labels: Sequence[str], count: int = 10, seed: int = 0) -> list[Split]:
+    """Label-stratified folds 8:1:1; fold k tests, fold k + 1 validates.
+
+    Raises:
+        TrainingError: a label has fewer utterances than there are folds.
+
+    Source: Lee, Yoon, Jung 2020, Section 4.1; stratified and seeded by our choice.
+    """
+    rarest = min(labels.count(label) for label in set(labels))
+    if rarest < count:
+        raise TrainingError(f"the rarest label has {rarest} utterances, {count} folds need {count}; use fewer folds")
+    folds = StratifiedKFold(count, shuffle=True, random_state=seed).split(np.zeros(len(labels)), list(labels))
+    parts = [test for _, test in folds]
+    return [_split(f"fold-{k:02d}", parts[(k + 1) % count], parts[k], len(labels)) for k in range(count)]
+
+
+def session_folds(utterances: Sequence[CorpusUtterance]) -> list[Split]:
+    """Each session is left out in turn; one of its speakers validates, the other tests, then swapped.
+
+    Raises:
+        TrainingError: fewer than two sessions, or one without exactly two speakers.
+    """
+    sessions = np.array([utterance.session for utterance in utterances])
+    speakers = np.array([utterance.speaker for utterance in utterances])
+    splits = []
+    for session in sorted(set(sessions.tolist())):
+        pair = sorted(set(speakers[sessions == session].tolist()))
+        if len(pair) != 2 or len(set(sessions.tolist())) < 2:
+            raise TrainingError(
+                f"folds by session need two sessions or more of two speakers; session {session} has {pair}"
+            )
+        for tester, validator in (pair, pair[::-1]):
+            train = np.flatnonzero(sessions != session)
+            validation, test = np.flatnonzero(speakers == validator), np.flatnonzero(speakers == tester)
+            splits.append(Split(tester, train, validation, test))
+    return splits
+
+
+def _split(name: str, validation: NDArray[np.int64], test: NDArray[np.int64], total: int) -> Split:
+    held_out = np.zeros(total, bool)
+    held_out[validation] = held_out[test] = True
+    return Split(name, np.flatnonzero(~held_out), np.sort(validation), np.sort(test))

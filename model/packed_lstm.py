@@ -1,0 +1,128 @@
+"""A bidirectional LSTM over a packed sequence, fast in training on a CPU.
+
+PyTorch's own packed LSTM takes a slice of the whole batch at each time step, and the gradient of a slice is a tensor
+of the whole batch's size: on a CPU the backward pass of one batch took 2.5 s where this one takes 0.2 s
+(`python -m benchmarks.packed_lstm`). On a GPU cuDNN has no such trouble and is used instead. The equations are those
+of `torch.nn.LSTM`, whose parameters are used as they are; a test holds values and gradients equal.
+
+Source: Hochreiter and Schmidhuber 1997; gate order and biases as in `torch.nn.LSTM`.
+"""
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn.utils.rnn import PackedSequence
+
+
+def run_bilstm(lstm: nn.LSTM, packed: PackedSequence) -> PackedSequence:
+    """Outputs of a one-layer bidirectional LSTM with zero initial states.
+
+    Args:
+        lstm: one layer, bidirectional, with biases.
+        packed: (rows, input size).
+
+    Returns:
+        (rows, 2 · hidden), forward before backward, packed in the same order.
+    """
+    if packed.data.is_cuda or torch.onnx.is_in_onnx_export() or not torch.is_grad_enabled():
+        output: PackedSequence = lstm(packed)[0]
+        return output
+    sizes = packed.batch_sizes.tolist()
+    both = [
+        cast("Tensor", _PackedLstm.apply(packed.data, w_ih, w_hh, b_ih + b_hh, sizes, backwards))
+        for (w_ih, w_hh, b_ih, b_hh), backwards in zip(lstm.all_weights, (False, True), strict=True)
+    ]
+    return packed._replace(data=torch.cat(both, dim=1))
+
+
+class _PackedLstm(torch.autograd.Function):
+    """One direction. Rows of a time step lie together, longest sequence first."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, data: Tensor, w_ih: Tensor, w_hh: Tensor, bias: Tensor, sizes: list[int], backwards: bool
+    ) -> Tensor:
+        hidden = w_hh.shape[1]
+        steps = _steps(sizes, backwards)
+        gates = torch.addmm(bias, data, w_ih.t())
+        cells, states = data.new_empty(2, len(data), hidden).unbind()
+        cells_before, states_before = data.new_zeros(2, len(data), hidden).unbind()
+        previous = slice(0, 0)
+        for step in steps:
+            kept = min(step.stop - step.start, previous.stop - previous.start)
+            if kept:
+                states_before[step][:kept] = states[previous][:kept]
+                cells_before[step][:kept] = cells[previous][:kept]
+                gates[step][:kept].addmm_(states[previous][:kept], w_hh.t())
+            _activate(gates[step], hidden)
+            _advance(gates[step], cells_before[step], cells[step], states[step])
+            previous = step
+        ctx.save_for_backward(data, w_ih, w_hh, gates, cells, cells_before, states_before)
+        ctx.steps = steps
+        return states
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]  # torch leaves it untyped
+    def backward(ctx: Any, grad_states: Tensor) -> tuple[Tensor | None, ...]:
+        data, w_ih, w_hh, gates, cells, cells_before, states_before = ctx.saved_tensors
+        grad_gates = torch.empty_like(gates)
+        squashed = cells.tanh()
+        grad_state = grad_cell = grad_states.new_empty(0, w_hh.shape[1])
+        for step in reversed(ctx.steps):
+            grad = grad_states[step].clone()
+            kept = min(len(grad), len(grad_state))
+            grad[:kept] += grad_state[:kept]
+            grad_cell = _gate_gradients(
+                grad, grad_cell[:kept], gates[step], squashed[step], cells_before[step], grad_gates[step]
+            )
+            grad_state = grad_gates[step] @ w_hh
+        grad_weights = grad_gates.t() @ data, grad_gates.t() @ states_before
+        return grad_gates @ w_ih, *grad_weights, grad_gates.sum(0), None, None
+
+
+def _steps(sizes: list[int], backwards: bool) -> list[slice]:
+    """Rows of each time step, in the order of travel."""
+    steps = []
+    start = 0
+    for size in sizes:
+        steps.append(slice(start, start + size))
+        start += size
+    return steps[::-1] if backwards else steps
+
+
+def _activate(gates: Tensor, hidden: int) -> None:
+    """In place: input, forget and output gates through the sigmoid, the candidate through tanh."""
+    gates[:, : 2 * hidden].sigmoid_()
+    gates[:, 2 * hidden : 3 * hidden].tanh_()
+    gates[:, 3 * hidden :].sigmoid_()
+
+
+def _advance(gates: Tensor, cell_before: Tensor, cell: Tensor, state: Tensor) -> None:
+    """Cell c = f · c⁻ + i · g and state h = o · tanh(c), written in place."""
+    take, forget, candidate, give = gates.chunk(4, dim=1)
+    torch.mul(forget, cell_before, out=cell)
+    cell.addcmul_(take, candidate)
+    torch.tanh(cell, out=state)
+    state.mul_(give)
+
+
+def _gate_gradients(
+    grad_state: Tensor, grad_cell_after: Tensor, gates: Tensor, squashed: Tensor, cell_before: Tensor, out: Tensor
+) -> Tensor:
+    """Writes the gradients before the activations to `out`; returns that of the cell one step earlier."""
+    take, forget, candidate, give = gates.chunk(4, dim=1)
+    d_take, d_forget, d_candidate, d_give = out.chunk(4, dim=1)
+    torch.mul(grad_state, squashed, out=d_give)
+    d_give.mul_(give * (1 - give))
+    grad_cell = grad_state.mul_(give)
+    grad_cell.mul_(1 - squashed * squashed)
+    grad_cell[: len(grad_cell_after)] += grad_cell_after
+    torch.mul(grad_cell, candidate, out=d_take)
+    d_take.mul_(take * (1 - take))
+    torch.mul(grad_cell, cell_before, out=d_forget)
+    d_forget.mul_(forget * (1 - forget))
+    torch.mul(grad_cell, take, out=d_candidate)
+    d_candidate.mul_(1 - candidate * candidate)
+    return grad_cell.mul_(forget)

@@ -1,0 +1,65 @@
+"""From a corpus to a run folder: features in the cache, vocabulary and word vectors, labels."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from alignment.normalisation import normalise_word
+from model.cache import cached_feature_set, feature_folder
+from model.corpora.iemocap import PAPER_LABELS
+from model.corpora.records import Corpus
+from model.embeddings import Embeddings, load_glove, random_embeddings
+from model.errors import TrainingError
+from model.experiment import Experiment, PreparedData
+from model.recipes import Recipe
+from model.runs import RunFolder
+
+
+def choose_embeddings(corpus: Corpus, recipe: Recipe, glove: Path | None, *, random: bool) -> Embeddings:
+    """Word vectors for the words of a corpus; never random ones by accident.
+
+    Raises:
+        TrainingError: neither a file nor `random` was asked for.
+        EmbeddingsError: the file cannot be read.
+    """
+    words = {normalise_word(word.word) for utterance in corpus.utterances for word in utterance.words}
+    if random:
+        return random_embeddings(words, recipe.network.embedding_dim, recipe.training.seed)
+    if glove is None:
+        raise TrainingError(
+            "word vectors are needed: --glove FILE (glove.840B.300d.txt from nlp.stanford.edu/projects/glove), "
+            "or --embeddings random to learn them from the corpus alone"
+        )
+    return load_glove(glove, words, recipe.training.seed)
+
+
+def prepare_run(
+    run: RunFolder, corpus: Corpus, recipe: Recipe, embeddings: Embeddings, cache: Path, processes: int
+) -> Experiment:
+    """Extracts what is not in the cache, and writes what folds need.
+
+    Raises:
+        TrainingError: fewer than two labels.
+        CorpusFileError: a wav cannot be decoded.
+    """
+    present = {utterance.label for utterance in corpus.utterances}
+    labels = tuple(label for label in PAPER_LABELS if label in present)
+    if len(labels) < 2:
+        raise TrainingError(f"the corpus has the labels {sorted(present)}; at least two of {PAPER_LABELS} are needed")
+    network = replace(recipe.network, embedding_dim=embeddings.table.shape[1], n_mfcc=recipe.features.mfcc.n_mfcc)
+    described = f"{corpus.name}, {len(corpus.utterances)} utterances"
+    experiment = Experiment(described, labels, recipe.features, network, recipe.training, embeddings.source)
+    speeds = recipe.training.augmentation.speeds
+    spec = recipe.features
+    data = PreparedData(
+        by_speed=tuple(
+            cached_feature_set(corpus.utterances, spec, speed=speed, processes=processes, cache=cache)
+            for speed in speeds
+        ),
+        embeddings=embeddings,
+        labels=np.array([labels.index(utterance.label) for utterance in corpus.utterances], np.int64),
+        names=tuple(utterance.name for utterance in corpus.utterances),
+    )
+    run.prepare(experiment, data, [feature_folder(corpus.utterances, spec, speed, cache) for speed in speeds])
+    return experiment

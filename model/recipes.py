@@ -1,0 +1,98 @@
+"""Ready-made settings, and single changes to them by name."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from pydantic import TypeAdapter, ValidationError
+
+from alignment.features import FeatureSpec
+from model.config import AugmentationConfig, NetworkConfig, TrainingConfig
+from model.errors import TrainingError
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Every scientific choice of a training.
+
+    Attributes:
+        features: how features are computed.
+        network: shape.
+        training: how it is trained.
+    """
+
+    features: FeatureSpec
+    network: NetworkConfig
+    training: TrainingConfig
+
+
+PAPER: Final = Recipe(FeatureSpec(), NetworkConfig(), TrainingConfig())
+"""Section 4.2, and the plainest choice wherever the paper is silent."""
+
+STARTER: Final = Recipe(
+    FeatureSpec(),
+    NetworkConfig(dropout=0.5),
+    TrainingConfig(
+        learning_rate=2e-3,
+        weight_decay=0.01,
+        schedule="cosine",
+        label_smoothing=0.1,
+        averaging=0.99,
+        patience=0,
+        max_epochs=9,
+        augmentation=AugmentationConfig(
+            speeds=(1.0, 0.85, 0.92, 1.08, 1.15), gain_db=2.0, colour=0.2, word_dropout=0.1
+        ),
+    ),
+)
+"""For a small corpus of few voices: strong augmentation, a fixed number of epochs, averaged weights."""
+
+RECIPES: Final = {"paper": PAPER, "starter": STARTER}
+
+
+def choose_recipe(name: str, settings: Sequence[str]) -> Recipe:
+    """A ready-made recipe, with changes.
+
+    Raises:
+        TrainingError: there is no such recipe or setting.
+    """
+    if name not in RECIPES:
+        raise TrainingError(f"--recipe {name!r}: choose one of {', '.join(RECIPES)}")
+    return change(RECIPES[name], settings)
+
+
+def change(recipe: Recipe, settings: Sequence[str]) -> Recipe:
+    """The recipe with single values replaced.
+
+    Args:
+        recipe: to start from; not changed.
+        settings: e.g. "network.dropout=0.2", "training.augmentation.speeds=1.0,0.9".
+
+    Raises:
+        TrainingError: a name or a value does not exist.
+    """
+    values = asdict(recipe)
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        *groups, last = name.split(".")
+        group: Any = values
+        for part in groups:
+            group = group.get(part) if isinstance(group, dict) else None
+        if not equals or not isinstance(group, dict) or last not in group or isinstance(group[last], dict):
+            raise TrainingError(
+                f"--set {setting!r} names no setting; those there are: {', '.join(_names(asdict(recipe)))}"
+            )
+        group[last] = tuple(value.split(",")) if isinstance(group[last], tuple) else value
+    try:
+        return TypeAdapter(Recipe).validate_python(values)
+    except ValidationError as exc:
+        [first, *_] = exc.errors()
+        raise TrainingError(f"--set {'.'.join(map(str, first['loc']))}: {first['msg']}") from exc
+
+
+def _names(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _names(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"

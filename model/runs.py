@@ -1,0 +1,149 @@
+"""A training run on disk: its data once, one folder per fold, so that a killed run goes on where it was."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import TypeAdapter
+
+from model.cache import load_feature_set
+from model.contract import log_softmax
+from model.crossval import Split
+from model.embeddings import Embeddings
+from model.experiment import Experiment, FoldOutcome, PreparedData
+from model.metrics import Metrics, compute_metrics
+from model.training import Epoch, Logits
+from model.vocabulary import Vocabulary
+
+EXPERIMENT: Final = "experiment.json"
+DATA: Final = "data.json"
+VOCABULARY: Final = "vocabulary.txt"
+EMBEDDINGS: Final = "embeddings.npy"
+RESULT: Final = "result.json"
+LOGITS: Final = "logits.npz"
+
+
+@dataclass(frozen=True, slots=True)
+class FoldResult:
+    """What is kept of a finished fold.
+
+    Attributes:
+        split: its name.
+        experiment: every choice behind it.
+        best_epoch: whose weights were kept.
+        seconds: that it took.
+        history: learning curve.
+        metrics: of the test part, by head: "final", "joint", "text", "audio".
+    """
+
+    split: str
+    experiment: Experiment
+    best_epoch: int
+    seconds: float
+    history: list[Epoch]
+    metrics: dict[str, Metrics]
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """Reads and writes the files of a run."""
+
+    path: Path
+
+    def prepare(self, experiment: Experiment, data: PreparedData, feature_folders: Sequence[Path]) -> bool:
+        """Writes what folds need.
+
+        Returns:
+            Whether finished folds of the same experiment may be kept; those of another are removed.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        record = json.dumps(asdict(experiment), indent=2)
+        facts = {"names": data.names, "labels": data.labels.tolist(), "features": [str(f) for f in feature_folders]}
+        text = json.dumps(facts)
+        same = self._holds(EXPERIMENT, record) and self._holds(DATA, text)
+        if not same:
+            for result in self.path.glob(f"*/{RESULT}"):
+                result.unlink()
+            data.embeddings.vocabulary.write(self.path / VOCABULARY)
+            np.save(self.path / EMBEDDINGS, data.embeddings.table)
+            (self.path / DATA).write_text(text, encoding="utf-8")
+            (self.path / EXPERIMENT).write_text(record, encoding="utf-8")
+        return same
+
+    def experiment(self) -> Experiment:
+        """The recorded choices."""
+        return TypeAdapter(Experiment).validate_json((self.path / EXPERIMENT).read_bytes())
+
+    def data(self) -> PreparedData:
+        """What folds need, features mapped from the cache."""
+        facts = json.loads((self.path / DATA).read_text(encoding="utf-8"))
+        table = np.load(self.path / EMBEDDINGS)
+        vocabulary = Vocabulary.read(self.path / VOCABULARY)
+        return PreparedData(
+            by_speed=tuple(load_feature_set(Path(folder)) for folder in facts["features"]),
+            embeddings=Embeddings(vocabulary, table, self.experiment().vectors, ()),
+            labels=np.array(facts["labels"], np.int64),
+            names=tuple(facts["names"]),
+        )
+
+    def fold(self, split: Split) -> Path:
+        """Folder of one fold."""
+        return self.path / split.name
+
+    def result(self, split: Split) -> FoldResult | None:
+        """A finished fold; None when it is not finished."""
+        path = self.fold(split) / RESULT
+        return TypeAdapter(FoldResult).validate_json(path.read_bytes()) if path.is_file() else None
+
+    def result_of(self, split: Split, outcome: FoldOutcome, labels: NDArray[np.int64], seconds: float) -> FoldResult:
+        """What a fold gave; nothing is written."""
+        experiment = self.experiment()
+        heads = _heads(outcome.test, experiment.training.alpha) if outcome.test else {}
+        return FoldResult(
+            split=split.name,
+            experiment=experiment,
+            best_epoch=outcome.trained.best_epoch,
+            seconds=round(seconds, 1),
+            history=outcome.trained.history,
+            metrics={head: compute_metrics(scores, labels[split.test]) for head, scores in heads.items()},
+        )
+
+    def store_logits(self, split: Split, outcome: FoldOutcome) -> None:
+        """Writes what the network says of the parts that it was not trained on."""
+        self.fold(split).mkdir(exist_ok=True)
+        arrays: dict[str, Any] = {}
+        for part in ("validation", "test"):
+            logits: Logits | None = getattr(outcome, part)
+            if logits is not None:
+                arrays[part] = getattr(split, part)
+                arrays |= {f"{part}_{head}": getattr(logits, head) for head in ("joint", "text", "audio")}
+        np.savez(self.fold(split) / LOGITS, **arrays)
+
+    def store_result(self, split: Split, result: FoldResult) -> None:
+        """Writes the file that marks a fold as finished, whole or not at all."""
+        scratch = self.fold(split) / f"{RESULT}.writing"
+        scratch.write_text(json.dumps(asdict(result), indent=2), encoding="utf-8")
+        scratch.rename(self.fold(split) / RESULT)
+
+    def logits(self, split: Split, part: str) -> tuple[NDArray[np.int64], Logits]:
+        """Indices and logits of a finished fold's "validation" or "test" part."""
+        with np.load(self.fold(split) / LOGITS) as stored:
+            heads = [stored[f"{part}_{head}"] for head in ("joint", "text", "audio")]
+            return stored[part], Logits(*heads)
+
+    def _holds(self, name: str, text: str) -> bool:
+        path = self.path / name
+        return path.is_file() and path.read_text(encoding="utf-8") == text
+
+
+def _heads(logits: Logits, alpha: float) -> dict[str, NDArray[np.float64]]:
+    return {
+        "final": logits.final(alpha),
+        "joint": log_softmax(logits.joint),
+        "text": log_softmax(logits.text),
+        "audio": log_softmax(logits.audio),
+    }

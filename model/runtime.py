@@ -1,0 +1,191 @@
+"""Serving the network with ONNX Runtime. No torch."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from alignment.features import UtteranceFeatures
+from model.bundle import CAN, SEGMENTS, Bundle
+from model.contract import UtteranceScores, final_log_scores, log_softmax
+from model.errors import BundleDamagedError, ProviderError
+
+Provider = Literal["auto", "cpu", "cuda"]
+
+_PROVIDERS: Final = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+# One LSTM call costs about as much as this many padded (segment, frame) steps per time step: its weights are read
+# once a step, however many segments run beside each other (`python -m benchmarks.scoring --buckets`).
+_STEP_OVERHEAD: Final = 4.0
+_CALL_OVERHEAD: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Outputs:
+    """What can.onnx gives, for some utterances padded to the same number of words."""
+
+    joint: NDArray[np.float32]
+    text: NDArray[np.float32]
+    audio: NDArray[np.float32]
+    text_attention: NDArray[np.float32]
+    audio_attention: NDArray[np.float32]
+    text_contributions: NDArray[np.float32]
+    audio_contributions: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+
+class EmotionClassifier:
+    """Scores utterances; threads may share one."""
+
+    def __init__(self, bundle: Bundle, provider: Provider = "auto", threads: int = 1) -> None:
+        """Loads both graphs.
+
+        Args:
+            bundle: from `read_bundle`.
+            provider: "auto" takes CUDA where it works, else the CPU.
+            threads: of one call on the CPU.
+
+        Raises:
+            ProviderError: the provider asked for is not there.
+            BundleDamagedError: ONNX Runtime cannot load a graph.
+        """
+        self.bundle = bundle
+        wanted = _choose_providers(provider)
+        self._segments = _load(bundle, SEGMENTS, wanted, threads)
+        self._can = _load(bundle, CAN, wanted, threads)
+        self.provider: str = self._can.get_providers()[0]
+        if provider == "cuda" and self.provider != _PROVIDERS["cuda"]:
+            raise ProviderError(_PROVIDERS["cuda"], self._can.get_providers())
+
+    def classify(self, utterances: Sequence[UtteranceFeatures]) -> list[UtteranceScores]:
+        """Scores of each utterance, in order.
+
+        Utterances may come from different requests: neighbours never change an answer by more than rounding.
+        """
+        if not utterances:
+            return []
+        vectors = self._encode_segments(utterances)
+        word_counts = np.array([len(utterance.words) for utterance in utterances])
+        firsts = np.cumsum(word_counts) - word_counts
+        scores: list[UtteranceScores | None] = [None] * len(utterances)
+        for group in bucket_by_length(word_counts):
+            outputs = self._run_can(utterances, group, vectors, firsts, word_counts)
+            for row, index in enumerate(group):
+                scores[index] = self._score(outputs, row, word_counts[index])
+        return [score for score in scores if score is not None]
+
+    def warm_up(self) -> None:
+        """Has the network answer once.
+
+        Raises:
+            BundleDamagedError: it does not answer with numbers.
+        """
+        n_mfcc = self.bundle.config.network.n_mfcc
+        frames = np.zeros((6, n_mfcc), np.float32)
+        [scores] = self.classify([UtteranceFeatures(("", ""), frames, np.array([2, 4], np.int64))])
+        if not np.isfinite(scores.probabilities).all():
+            raise BundleDamagedError(self.bundle.folder, "the network answers with something that is no number")
+
+    def _encode_segments(self, utterances: Sequence[UtteranceFeatures]) -> NDArray[np.float32]:
+        """(segments, 2 · hidden) of all utterances' segments, in order."""
+        frames = self.bundle.config.normalisation.apply(np.concatenate([u.frames for u in utterances]))
+        counts = np.concatenate([u.frame_counts for u in utterances])
+        starts = np.cumsum(counts) - counts
+        vectors = np.empty((len(counts), 2 * self.bundle.config.network.hidden), np.float32)
+        for group in bucket_by_length(counts):
+            padded = _pad(frames, starts[group], counts[group])
+            [vectors[group]] = self._segments.run(None, {"frames": padded, "frame_counts": counts[group]})
+        return vectors
+
+    def _run_can(
+        self,
+        utterances: Sequence[UtteranceFeatures],
+        group: NDArray[np.int64],
+        vectors: NDArray[np.float32],
+        firsts: NDArray[np.int64],
+        word_counts: NDArray[np.int64],
+    ) -> _Outputs:
+        counts = word_counts[group]
+        position = np.arange(counts.max())
+        real = position < counts[:, None]
+        index = np.where(real, firsts[group, None] + position + 1, 0)
+        words = np.zeros_like(index)
+        words[real] = [i for u in group for i in self.bundle.vocabulary.indices(utterances[u].words)]
+        inputs = {"vectors": vectors, "segment_index": index, "words": words, "word_counts": counts}
+        return _Outputs(*self._can.run(None, inputs))
+
+    def _score(self, outputs: _Outputs, row: int, words: int) -> UtteranceScores:
+        config = self.bundle.config
+        joint, text, audio = outputs.joint[row], outputs.text[row], outputs.audio[row]
+        final = final_log_scores(joint, text, audio, config.alpha) / config.temperature
+        return UtteranceScores(
+            probabilities=np.exp(log_softmax(final)),
+            text_probabilities=np.exp(log_softmax(text)),
+            audio_probabilities=np.exp(log_softmax(audio)),
+            text_attention=outputs.text_attention[row, :, :words].mean(axis=0, dtype=np.float64),
+            audio_attention=outputs.audio_attention[row, :, :words].mean(axis=0, dtype=np.float64),
+            text_contributions=_centre(outputs.text_contributions[row, :words]) / config.temperature,
+            audio_contributions=_centre(outputs.audio_contributions[row, :words]) / config.temperature,
+            bias=_centre(outputs.bias) / config.temperature,
+        )
+
+
+def bucket_by_length(lengths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Groups of indices of similar length, so that little of a padded batch is padding.
+
+    From the longest down, a group takes the next length until the steps wasted on padding cost more than another call.
+
+    Args:
+        lengths: (items,) at least 1 each.
+
+    Yields:
+        Indices, longest first; every index once.
+    """
+    order = np.argsort(-lengths, kind="stable")
+    first, wasted = 0, 0.0
+    for position, index in enumerate(order):
+        wasted += float(lengths[order[first]] - lengths[index])
+        if wasted > _CALL_OVERHEAD + _STEP_OVERHEAD * lengths[index]:
+            yield order[first:position]
+            first, wasted = position, 0.0
+    yield order[first:]
+
+
+def _pad(frames: NDArray[np.float32], starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.float32]:
+    """(segments, longest, n_mfcc), zero-padded."""
+    position = np.arange(counts.max())
+    real = position < counts[:, None]
+    padded = np.zeros((*real.shape, frames.shape[1]), np.float32)
+    padded[real] = frames[(starts[:, None] + position)[real]]
+    return padded
+
+
+def _centre(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Same differences between classes, mean over classes 0."""
+    wide = values.astype(np.float64)
+    centred: NDArray[np.float64] = wide - wide.mean(axis=-1, keepdims=True)
+    return centred
+
+
+def _choose_providers(provider: Provider) -> list[str]:
+    available = onnxruntime.get_available_providers()
+    if provider == "auto":
+        return [name for name in (_PROVIDERS["cuda"], _PROVIDERS["cpu"]) if name in available]
+    if _PROVIDERS[provider] not in available:
+        raise ProviderError(_PROVIDERS[provider], available)
+    return [_PROVIDERS[provider], _PROVIDERS["cpu"]] if provider == "cuda" else [_PROVIDERS["cpu"]]
+
+
+def _load(bundle: Bundle, name: str, providers: list[str], threads: int) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Idle threads that spin would take the cores from the recogniser.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(str(bundle.folder / name), options, providers=providers)
+    except onnxruntime.capi.onnxruntime_pybind11_state.Fail as exc:
+        raise BundleDamagedError(bundle.folder / name, f"ONNX Runtime cannot load it ({exc})") from exc
