@@ -25,7 +25,7 @@ MIN_DURATION_S: Final = 0.1
 SAMPLE_RATE_BOUNDS_HZ: Final = (4_000, 768_000)
 CHANNEL_BOUNDS: Final = (1, 32)
 _CUT_RATIO: Final = 0.97
-_AUDIBLE_OVERSHOOT: Final = 1.1
+_OVERSHOOT_SHARE: Final = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +87,15 @@ def decode_audio(data: bytes, max_duration_s: Seconds = 300.0) -> Waveform:
     try:
         with open_with_soundfile(data) as opened:
             return _collect(opened, max_duration_s)
-    except (UndecodableAudioError, NoSamplesError) as soundfile_error:
-        try:
-            with open_with_ffmpeg(data) as opened:
-                return _collect(opened, max_duration_s)
-        except UndecodableAudioError:
-            # Both failed: an empty wav is better described by libsndfile, an unknown format by either.
-            raise soundfile_error from None
+    except (UndecodableAudioError, NoSamplesError) as exc:
+        first = exc
+    try:
+        with open_with_ffmpeg(data) as opened:
+            return _collect(opened, max_duration_s)
+    except UndecodableAudioError as second:
+        if isinstance(first, NoSamplesError):
+            raise first from second
+        raise UndecodableAudioError(f"libsndfile: {first.reason} FFmpeg: {second.reason}") from second
 
 
 def _collect(opened: SampleBlocks, max_duration_s: Seconds) -> Waveform:
@@ -153,14 +155,18 @@ def _resample(blocks: _MonoBlocks, rate_hz: int) -> NDArray[np.float32]:
 
 
 def _to_full_scale(samples: NDArray[np.float32], duration_s: Seconds, warnings: list[str]) -> NDArray[np.float32]:
-    """Same sound within [-1, 1]; float files may go beyond, and a filter may overshoot by a little."""
-    peak = float(np.abs(samples).max(initial=0.0))
+    """The same sound within [-1, 1].
+
+    A filter or a lossy codec overshoots by a few samples, which are clipped; a float file on another scale is scaled.
+    """
+    size = np.abs(samples)
+    peak = float(size.max(initial=0.0))
     if peak == 0.0:
         raise SilentAudioError(duration_s)
     if not np.isfinite(peak):
         raise NonFiniteAudioError(float(np.isfinite(samples).argmin()) / SAMPLE_RATE_HZ)
-    if peak <= 1.0:
-        return samples
-    if peak > _AUDIBLE_OVERSHOOT:
+    if np.count_nonzero(size > 1.0) > _OVERSHOOT_SHARE * len(samples):
         warnings.append(f"samples reach {peak:.3g} times full scale; the sound was scaled down to fit")
-    return samples / np.float32(peak)
+        return samples / np.float32(peak)
+    clipped: NDArray[np.float32] = np.clip(samples, -1.0, 1.0)
+    return clipped

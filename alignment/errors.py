@@ -24,10 +24,24 @@ AlignmentError
 Facts are attributes; the message says what was wrong, what was got and what to do.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 
-class AlignmentError(Exception):
+class PortableError(Exception):
+    """Crosses process borders with its facts, although its constructor takes these and not the message."""
+
+    def __reduce__(self) -> tuple[Callable[..., Exception], tuple[object, ...]]:
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(kind: type[Exception], arguments: tuple[object, ...], facts: dict[str, object]) -> Exception:
+    error = kind.__new__(kind, *arguments)
+    error.__dict__.update(facts)
+    return error
+
+
+class AlignmentError(PortableError):
     """Base of everything that `alignment` raises about data or environment."""
 
 

@@ -42,7 +42,11 @@ class Augmenter:
         """A varied batch of some utterances, (batch,) int64."""
         data = self._by_speed[int(torch.randint(len(self._by_speed), (1,), generator=self._generator))]
         batch = data.batch(utterances)
-        frames = batch.frames.data + self._offsets(batch)[self._utterance_of_row(batch)]
+        rows = self._utterance_of_row(batch)
+        frames = batch.frames.data + self._offsets(batch)[rows]
+        if self._config.coefficient_dropout:
+            size = (len(batch.labels), frames.shape[1])
+            frames = frames * (self._uniform(size, frames) >= self._config.coefficient_dropout)[rows]
         if self._config.frame_noise:
             frames = frames + self._config.frame_noise * self._normal(frames.shape, frames)
         if self._config.segment_dropout:

@@ -54,7 +54,7 @@ def _data(config: BundleConfig) -> str:
         "## What it reads\n\n"
         f"Words with times, and for each word {mfcc.n_mfcc} MFCCs every {mfcc.hop_samples / 16:g} ms at 16 kHz "
         f"(segmentation: {config.features.segmentation}, overlap {config.features.overlap:.0%}). "
-        f"α = {config.alpha:g}; temperature {config.temperature:g}, fitted on validation data.\n"
+        f"α = {config.alpha:g}; temperature {config.temperature:g}, fitted on folds that were not trained on.\n"
     )
 
 

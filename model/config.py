@@ -44,6 +44,7 @@ class AugmentationConfig:
             fixed filter, as another room, microphone or vocal tract is.
         frame_noise: standard deviation of noise on each frame's coefficients.
         segment_dropout: share of segments replaced by the mean frame.
+        coefficient_dropout: share of coefficients replaced by their mean throughout an utterance.
         word_dropout: share of words replaced by the unknown word.
     """
 
@@ -52,6 +53,7 @@ class AugmentationConfig:
     colour: float = 0.0
     frame_noise: float = 0.0
     segment_dropout: float = 0.0
+    coefficient_dropout: float = 0.0
     word_dropout: float = 0.02
 
 
@@ -63,6 +65,7 @@ class TrainingConfig:
         alpha: weight of L_align in Eq. (14) and of the single modalities in Eq. (15).
         batch_size: utterances.
         learning_rate: of Adam (.9, .999).
+        embedding_rate: factor of it for the word vectors; 0 leaves them as they were given.
         weight_decay: decoupled, not on embeddings.
         schedule: "constant", or "cosine" to zero over `max_epochs` after a short warm-up.
         clip_norm: of all gradients together.
@@ -79,6 +82,7 @@ class TrainingConfig:
     alpha: float = 0.1
     batch_size: int = 64
     learning_rate: float = 1e-3
+    embedding_rate: float = 1.0
     weight_decay: float = 0.0
     schedule: Literal["constant", "cosine"] = "constant"
     clip_norm: float = 1.0

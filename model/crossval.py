@@ -44,8 +44,13 @@ def random_folds(labels: Sequence[str], count: int = 10, seed: int = 0) -> list[
     return [_split(f"fold-{k:02d}", parts[(k + 1) % count], parts[k], len(labels)) for k in range(count)]
 
 
-def session_folds(utterances: Sequence[CorpusUtterance]) -> list[Split]:
+def session_folds(utterances: Sequence[CorpusUtterance], *, validate: bool = True) -> list[Split]:
     """Each session is left out in turn; one of its speakers validates, the other tests, then swapped.
+
+    Args:
+        utterances: of all sessions.
+        validate: false where nothing is chosen on validation: then both speakers test the one network that never
+            heard them, and half as many are trained.
 
     Raises:
         TrainingError: fewer than two sessions, or one without exactly two speakers.
@@ -59,8 +64,11 @@ def session_folds(utterances: Sequence[CorpusUtterance]) -> list[Split]:
             raise TrainingError(
                 f"folds by session need two sessions or more of two speakers; session {session} has {pair}"
             )
+        train = np.flatnonzero(sessions != session)
+        if not validate:
+            splits.append(Split(f"Ses{session:02d}", train, train[:0], np.flatnonzero(sessions == session)))
+            continue
         for tester, validator in (pair, pair[::-1]):
-            train = np.flatnonzero(sessions != session)
             validation, test = np.flatnonzero(speakers == validator), np.flatnonzero(speakers == tester)
             splits.append(Split(tester, train, validation, test))
     return splits

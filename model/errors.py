@@ -18,8 +18,10 @@ Facts are attributes; the message says what was wrong, what was got and what to 
 
 from pathlib import Path
 
+from alignment.errors import PortableError
 
-class ModelError(Exception):
+
+class ModelError(PortableError):
     """Base of everything that `model` raises about data or environment."""
 
 

@@ -75,10 +75,8 @@ def write_figures(folder: Path, config: BundleConfig, metrics: dict[str, Any]) -
 
 
 def fold_temperature(run: RunFolder, splits: Sequence[Split], labels: NDArray[np.int64], alpha: float) -> float:
-    """Temperature fitted on the validation parts of finished folds; 1 when they have none."""
-    parts = [run.logits(split, "validation") for split in splits if len(split.validation)]
-    if not parts:
-        return 1.0
+    """Temperature fitted on the validation parts of finished folds, or on the test parts where nothing validates."""
+    parts = [run.logits(split, "validation" if len(split.validation) else "test") for split in splits]
     scores = np.concatenate([logits.final(alpha) for _, logits in parts])
     return fit_temperature(scores, np.concatenate([labels[indices] for indices, _ in parts]))
 

@@ -34,18 +34,23 @@ STARTER: Final = Recipe(
     NetworkConfig(dropout=0.5),
     TrainingConfig(
         learning_rate=2e-3,
+        embedding_rate=0.0,
         weight_decay=0.01,
         schedule="cosine",
         label_smoothing=0.1,
         averaging=0.99,
         patience=0,
-        max_epochs=9,
+        max_epochs=7,
         augmentation=AugmentationConfig(
-            speeds=(1.0, 0.85, 0.92, 1.08, 1.15), gain_db=2.0, colour=0.2, word_dropout=0.1
+            speeds=(1.0, 0.85, 0.92, 1.08, 1.15),
+            gain_db=2.0,
+            colour=0.2,
+            coefficient_dropout=0.1,
+            word_dropout=0.3,
         ),
     ),
 )
-"""For a small corpus of few voices: strong augmentation, a fixed number of epochs, averaged weights."""
+"""For a small corpus of few voices: strong augmentation, word vectors as given, fixed length, averaged weights."""
 
 RECIPES: Final = {"paper": PAPER, "starter": STARTER}
 

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from alignment.features import UtteranceFeatures
 from model.bundle import CAN, SEGMENTS, Bundle
@@ -15,6 +16,7 @@ from model.errors import BundleDamagedError, ProviderError
 
 Provider = Literal["auto", "cpu", "cuda"]
 
+_LOAD_ERRORS: Final = (ort_errors.Fail, ort_errors.InvalidGraph, ort_errors.InvalidProtobuf, ort_errors.NotImplemented)
 _PROVIDERS: Final = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 # One LSTM call costs about as much as this many padded (segment, frame) steps per time step: its weights are read
 # once a step, however many segments run beside each other (`python -m benchmarks.scoring --buckets`).
@@ -187,5 +189,5 @@ def _load(bundle: Bundle, name: str, providers: list[str], threads: int) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return onnxruntime.InferenceSession(str(bundle.folder / name), options, providers=providers)
-    except onnxruntime.capi.onnxruntime_pybind11_state.Fail as exc:
+    except _LOAD_ERRORS as exc:
         raise BundleDamagedError(bundle.folder / name, f"ONNX Runtime cannot load it ({exc})") from exc

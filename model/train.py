@@ -22,7 +22,7 @@ from model.experiment import run_fold
 from model.folds import FoldJob, describe_fold, finish_folds, train_fold
 from model.packaging import fold_temperature, summarise_folds, write_bundle
 from model.preparation import choose_embeddings, prepare_run
-from model.recipes import choose_recipe
+from model.recipes import Recipe, choose_recipe
 from model.runs import RunFolder
 from model.training import Epoch
 
@@ -65,7 +65,7 @@ def main(
         origin = Origin(trained_on, licence, vectors or table.source, datetime.now(UTC).date().isoformat())
         run = RunFolder(runs / out.name)
         prepare_run(run, found, chosen, table, cache or default_cache(), processes)
-        splits = session_folds(found.utterances) if folds == "session" else random_folds(_labels(found))
+        splits = _session_folds(found, chosen) if folds == "session" else random_folds(_labels(found))
         jobs = [FoldJob(run.path, split, root, _command(), (run.fold(split) / "bundle", origin)) for split in splits]
         if fold is not None:
             job = replace(jobs[fold % len(jobs)], bundle=(out, origin))
@@ -110,6 +110,10 @@ def _train_served(run: RunFolder, origin: Origin, out: Path, temperature: float,
 def _print_epoch(epoch: Epoch) -> None:
     validation = f", validation WA {epoch.validation_wa:.3f}" if epoch.validation_loss else ""
     console.print(f"epoch {epoch.number}: loss {epoch.loss:.3f}{validation}")
+
+
+def _session_folds(corpus: Corpus, recipe: Recipe) -> list[Split]:
+    return session_folds(corpus.utterances, validate=recipe.training.patience > 0)
 
 
 def _labels(corpus: Corpus) -> list[str]:

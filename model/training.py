@@ -118,7 +118,9 @@ class _Stepper:
         self._network, self._config = network, config
         embedding = network.text_encoder.embedding.weight
         others = [parameter for parameter in network.parameters() if parameter is not embedding]
-        groups: list[dict[str, Any]] = [{"params": [embedding], "weight_decay": 0.0}, {"params": others}]
+        embedding.requires_grad_(config.embedding_rate > 0)
+        rate = config.learning_rate * config.embedding_rate
+        groups: list[dict[str, Any]] = [{"params": [embedding], "weight_decay": 0.0, "lr": rate}, {"params": others}]
         self._optimiser = torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay)
         self._scheduler = torch.optim.lr_scheduler.LambdaLR(self._optimiser, _schedule(config.schedule, steps))
         self._average = deepcopy(network) if config.averaging else None

@@ -18,7 +18,7 @@ from alignment.aligners.pronunciation import guess_phones
 
 _VARIANT: Final = re.compile(r"\(\d+\)$")
 _RECOGNITION: Final = "_default"
-_MAX_ADDED_WORDS: Final = 5_000
+MAX_ADDED_WORDS: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,11 @@ class PocketSphinxDecoder:
         self._decoder = pocketsphinx.Decoder(samprate=16_000, loglevel="FATAL")
         self._added: set[str] = set()
 
+    @property
+    def added_words(self) -> int:
+        """How many words the dictionary has learnt from callers."""
+        return len(self._added)
+
     def recognise(self, pcm: bytes) -> list[RecognisedWord]:
         """Words of 16-bit mono PCM at 16 kHz, fillers and silence left out."""
         self._decoder.activate_search(_RECOGNITION)
@@ -67,7 +72,7 @@ class PocketSphinxDecoder:
             One entry per word, None for a word that nobody could pronounce; None as a whole when the sound does not
             follow the words.
         """
-        if len(self._added) > _MAX_ADDED_WORDS:
+        if len(self._added) + sum(map(len, words)) > MAX_ADDED_WORDS:
             self._renew()
         said = [[token for token in word if self._can_say(token)] for word in words]
         tokens = [token for word in said for token in word]
