@@ -1,0 +1,1 @@
+"""HTTP and command line around `alignment` and `model`; no maths of its own."""

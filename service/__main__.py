@@ -1,0 +1,9 @@
+"""`python -m service` is `can-ser serve`."""
+
+import sys
+
+from service.cli import main
+
+if __name__ == "__main__":
+    sys.argv.insert(1, "serve")
+    main()

@@ -1,0 +1,16 @@
+"""What routes need, each under one name."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from service.lifecycle import Lifecycle
+
+
+def get_lifecycle(request: Request) -> Lifecycle:
+    """The application's engine and its state."""
+    lifecycle: Lifecycle = request.app.state.lifecycle
+    return lifecycle
+
+
+LifecycleDep = Annotated[Lifecycle, Depends(get_lifecycle)]

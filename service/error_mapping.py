@@ -1,0 +1,82 @@
+"""Every error to its HTTP status and RFC 9457 problem type: one table, and a test that walks it."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+from alignment import errors as alignment_errors
+from model import errors as model_errors
+from service import errors as service_errors
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemType:
+    """How an error is told to a client."""
+
+    status: HTTPStatus
+    code: str
+    title: str
+
+
+_UNPROCESSABLE: Final = HTTPStatus.UNPROCESSABLE_ENTITY
+_UNAVAILABLE: Final = HTTPStatus.SERVICE_UNAVAILABLE
+
+PROBLEMS: Final[dict[type[Exception], ProblemType]] = {
+    alignment_errors.EmptyFileError: ProblemType(HTTPStatus.BAD_REQUEST, "empty-file", "The file is empty"),
+    alignment_errors.UndecodableAudioError: ProblemType(
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "not-audio", "The file is not audio"
+    ),
+    alignment_errors.UnsupportedAudioError: ProblemType(
+        _UNPROCESSABLE, "unsupported-audio", "The audio's format is out of bounds"
+    ),
+    alignment_errors.NoSamplesError: ProblemType(_UNPROCESSABLE, "no-samples", "The audio holds no samples"),
+    alignment_errors.NonFiniteAudioError: ProblemType(
+        _UNPROCESSABLE, "non-finite-audio", "The audio holds values that are no numbers"
+    ),
+    alignment_errors.SilentAudioError: ProblemType(_UNPROCESSABLE, "silent-audio", "The audio is silent"),
+    alignment_errors.AudioTooShortError: ProblemType(_UNPROCESSABLE, "audio-too-short", "The audio is too short"),
+    alignment_errors.AudioTooLongError: ProblemType(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "audio-too-long", "The audio is too long"
+    ),
+    alignment_errors.EmptyTranscriptError: ProblemType(
+        _UNPROCESSABLE, "empty-transcript", "The transcript holds no word"
+    ),
+    alignment_errors.WordOrderError: ProblemType(_UNPROCESSABLE, "words-out-of-order", "The words are out of order"),
+    alignment_errors.WordBoundsError: ProblemType(
+        _UNPROCESSABLE, "words-out-of-bounds", "A word lies outside the audio"
+    ),
+    alignment_errors.NoSpeechError: ProblemType(_UNPROCESSABLE, "no-speech", "No speech was found"),
+    alignment_errors.UnsupportedLanguageError: ProblemType(
+        _UNPROCESSABLE, "unsupported-language", "The aligner does not know the language"
+    ),
+    alignment_errors.AlignerUnavailableError: ProblemType(
+        _UNAVAILABLE, "aligner-unavailable", "The aligner is not available"
+    ),
+    alignment_errors.AlignerFailedError: ProblemType(_UNAVAILABLE, "aligner-failed", "The aligner failed"),
+    model_errors.ModelError: ProblemType(_UNAVAILABLE, "model-unavailable", "The model is not available"),
+    service_errors.MalformedFormError: ProblemType(
+        HTTPStatus.BAD_REQUEST, "malformed-form", "The request is not such a form"
+    ),
+    service_errors.InvalidWordsError: ProblemType(_UNPROCESSABLE, "invalid-words", "The words cannot be used"),
+    service_errors.ConflictingFieldsError: ProblemType(
+        _UNPROCESSABLE, "conflicting-fields", "Two fields exclude each other"
+    ),
+    service_errors.UploadTooLargeError: ProblemType(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "upload-too-large", "The upload is too large"
+    ),
+    service_errors.AlignerNotServedError: ProblemType(
+        _UNPROCESSABLE, "aligner-not-served", "That aligner does not run here"
+    ),
+    service_errors.NotReadyError: ProblemType(_UNAVAILABLE, "not-ready", "The service is not ready"),
+    service_errors.BusyError: ProblemType(_UNAVAILABLE, "busy", "The service is busy"),
+    service_errors.DeadlineError: ProblemType(HTTPStatus.GATEWAY_TIMEOUT, "deadline", "The answer took too long"),
+}
+"""Subclasses take the nearest entry above them."""
+
+NEVER_OVER_HTTP: Final = frozenset({alignment_errors.WdsegError, service_errors.SettingsError})
+"""Errors of training and of the start: no request can cause them."""
+
+
+def find_problem(error: Exception) -> ProblemType | None:
+    """The entry for an error's class or its nearest base; None when there is none."""
+    return next((PROBLEMS[base] for base in type(error).__mro__ if base in PROBLEMS), None)

@@ -1,0 +1,74 @@
+"""From start to stop: models load in the background, so that health checks answer from the first moment."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from fastapi import FastAPI
+
+from alignment.errors import AlignmentError
+from model.errors import ModelError
+from service.engine import EmotionEngine
+from service.errors import NotReadyError
+from service.settings import Settings
+from service.stages import Stages
+
+log = structlog.stdlib.get_logger("service")
+
+
+class Lifecycle:
+    """An engine, its stages, and whether they are ready."""
+
+    def __init__(self, engine: EmotionEngine, settings: Settings) -> None:
+        """Loads nothing yet."""
+        self.engine = engine
+        self.stages = Stages(engine, settings)
+        self._reason = "the models are loading"
+        self._ready = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether every model has answered its warm-up."""
+        return self._ready
+
+    def require_ready(self) -> None:
+        """Passes when requests can be answered.
+
+        Raises:
+            NotReadyError: not yet, or not any more.
+        """
+        if not self._ready:
+            raise NotReadyError(self._reason)
+
+    async def warm_up(self) -> None:
+        """Has every model answer once, then opens the doors; a model that cannot ends the process."""
+        bundle, aligner = self.engine.bundle, self.engine.aligner
+        log.info("loading", bundle=bundle.config.name, aligner=aligner.name, aligner_reason=aligner.reason)
+        try:
+            await asyncio.to_thread(self.engine.warm_up)
+        except (AlignmentError, ModelError) as exc:
+            self._reason = str(exc)
+            log.critical("the models cannot be used", error=type(exc).__name__, detail=str(exc))
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
+        self._ready = True
+        log.info("ready", provider=self.engine.classifier.provider, version=bundle.version)
+
+    def stop(self) -> None:
+        """Closes the doors and ends threads and processes."""
+        self._ready, self._reason = False, "the service is stopping"
+        self.stages.close()
+        self.engine.close()
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Warms up beside the running server; stops with it."""
+    lifecycle: Lifecycle = app.state.lifecycle
+    warm_up = asyncio.create_task(lifecycle.warm_up())
+    yield
+    warm_up.cancel()
+    lifecycle.stop()

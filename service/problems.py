@@ -1,0 +1,92 @@
+"""Errors as `application/problem+json` (RFC 9457)."""
+
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from asgi_correlation_id import correlation_id
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from alignment.errors import AlignmentError
+from model.errors import ModelError
+from service.error_mapping import ProblemType, find_problem
+from service.errors import MalformedFormError, ServiceError
+from service.schemas import Problem
+
+MEDIA_TYPE = "application/problem+json"
+log = structlog.stdlib.get_logger("service.problems")
+
+
+def problem_response(error: Exception, path: str) -> JSONResponse:
+    """The response for one of our own errors."""
+    problem = find_problem(error) or ProblemType(
+        HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", "Something went wrong here"
+    )
+    detail = str(error) if find_problem(error) else "the error is logged under the request id; please report it"
+    headers = {}
+    retry_after_s = getattr(error, "retry_after_s", None)
+    if retry_after_s is not None:
+        headers["Retry-After"] = str(retry_after_s)
+    return _respond(problem.status, problem.code, problem.title, detail, path, headers)
+
+
+def install_problem_handlers(app: FastAPI) -> None:
+    """Makes every error of the application a problem document."""
+
+    async def on_known(request: Request, error: Exception) -> JSONResponse:
+        response = problem_response(error, request.url.path)
+        if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            log.warning("refused", error=type(error).__name__, status=response.status_code)
+        return response
+
+    async def on_invalid(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)  # noqa: S101 - Starlette calls it for this class only
+        return problem_response(MalformedFormError(_describe(error)), request.url.path)
+
+    async def on_http(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)  # noqa: S101 - likewise
+        if isinstance(error.__cause__, ServiceError):
+            # FastAPI calls whatever happens while it reads a body a bad request.
+            return problem_response(error.__cause__, request.url.path)
+        status = HTTPStatus(error.status_code)
+        headers = dict(error.headers or {})
+        if status is HTTPStatus.BAD_REQUEST:
+            return problem_response(MalformedFormError(str(error.detail)), request.url.path)
+        code = status.phrase.lower().replace(" ", "-")
+        return _respond(status, code, status.phrase, str(error.detail), request.url.path, headers)
+
+    async def on_unknown(request: Request, error: Exception) -> JSONResponse:
+        log.error("unexpected error", exc_info=error)
+        return problem_response(error, request.url.path)
+
+    for kind in (AlignmentError, ModelError, ServiceError):
+        app.add_exception_handler(kind, on_known)
+    app.add_exception_handler(RequestValidationError, on_invalid)
+    app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(Exception, on_unknown)
+
+
+def _describe(error: RequestValidationError) -> str:
+    """What is wrong with the form, in words."""
+    reasons = [
+        f"{'.'.join(str(part) for part in found['loc'][1:]) or 'body'}: {found['msg']}" for found in error.errors()
+    ]
+    return "; ".join(reasons)
+
+
+def _respond(
+    status: HTTPStatus, code: str, title: str, detail: str, path: str, headers: dict[str, Any]
+) -> JSONResponse:
+    problem = Problem(
+        type=f"urn:can-ser:problem:{code}",
+        title=title,
+        status=status,
+        detail=detail,
+        instance=path,
+        code=code,
+        request_id=correlation_id.get() or "",
+    )
+    return JSONResponse(problem.model_dump(), status, headers, MEDIA_TYPE)
