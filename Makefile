@@ -1,0 +1,54 @@
+# Everything runs from .venv/bin/. `make serve` and `make test` need Python 3.11 to 3.13 and make, nothing else.
+
+PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3))
+BIN := .venv/bin
+UV := $(or $(shell command -v uv),$(BIN)/uv)
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
+	--no-emit-index-url --custom-compile-command "make lock" pyproject.toml
+
+.PHONY: install serve test check format lock train bench clean
+
+install: .venv/core.stamp  ## What serving needs, in .venv
+
+serve: install  ## The service on http://127.0.0.1:8000
+	$(BIN)/can-ser serve
+
+test: .venv/dev.stamp  ## All tests
+	$(BIN)/pytest
+
+check: .venv/dev.stamp  ## Format, lint, types, import rules
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/dev.stamp
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+lock: $(UV)  ## Renews requirements/*.txt: exact versions and hashes, no addresses
+	$(COMPILE) --upgrade --all-extras --group dev -o requirements/dev.txt
+	$(COMPILE) -c requirements/dev.txt -o requirements/core.txt
+	$(COMPILE) -c requirements/dev.txt --extra whisperx -o requirements/whisperx.txt
+	$(COMPILE) -c requirements/dev.txt --extra train -o requirements/train.txt
+
+train: .venv/dev.stamp  ## Rebuilds the starter bundle from RAVDESS_DIR and GOEMOTIONS_DIR (hours)
+	$(BIN)/python -m model.starter --ravdess "$(RAVDESS_DIR)" --goemotions "$(GOEMOTIONS_DIR)"
+
+bench: .venv/dev.stamp  ## Speed, as ratios
+	$(BIN)/python -m benchmarks.scoring
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/bin/uv: | .venv/bin/python
+	$(BIN)/python -m ensurepip --upgrade >/dev/null
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+
+.venv/%.stamp: requirements/%.txt pyproject.toml | .venv/bin/python $(UV)
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/$*.txt
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $@
