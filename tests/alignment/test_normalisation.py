@@ -1,0 +1,47 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alignment.normalisation import normalise_word, spoken_words
+
+
+@pytest.mark.parametrize(
+    ("written", "key"),
+    [
+        ("Door.", "door"),
+        ("WHAT(2)", "what"),
+        ("don\u2019t", "don't"),
+        ("'cause", "cause"),
+        ("\u201cHi!\u201d", "hi"),
+        ("forty-two", "forty-two"),
+        ("42", "forty-two"),
+        ("3rd", "third"),
+        ("1999", "nineteen-ninety-nine"),
+        ("$5", "five-dollars"),
+        ("50%", "fifty-percent"),
+        ("2.5", "two-point-five"),
+        ("5pm", "five-pm"),
+        ("COVID-19", "covid-nineteen"),
+        ("and/or", "and-or"),
+        ("++LAUGHTER++", "++laughter++"),
+        ("\u2014", ""),
+        ("...", ""),
+        ("日本", "日本"),
+    ],
+)
+def test_one_key_for_every_spelling(written: str, key: str) -> None:
+    assert normalise_word(written) == key
+
+
+def test_money_is_spoken_in_order() -> None:
+    assert spoken_words("$43,000") == ("forty", "three", "thousand", "dollars")
+
+
+def test_very_long_numbers_are_read_digit_by_digit() -> None:
+    assert spoken_words("1" * 30) == ("one",) * 30
+
+
+@given(st.text(max_size=20))
+def test_a_key_is_its_own_key(written: str) -> None:
+    key = normalise_word(written)
+    assert normalise_word(key) == key

@@ -1,0 +1,68 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alignment.utterances import Stretch, assign_words, group_words, join_stretches
+from alignment.words import TimedWord
+from tests.builders import timed
+
+
+def test_a_pause_of_half_a_second_ends_an_utterance() -> None:
+    first, second = group_words(timed(("a", 0.5, 1.0), ("b", 1.49, 2.0), ("c", 2.5, 3.0)), 4.0)
+    assert [word.word for word in first.words] == ["a", "b"]
+    assert [first.start_s, first.end_s] == pytest.approx([0.3, 2.2])
+    assert [second.start_s, second.end_s] == pytest.approx([2.3, 3.2])
+
+
+def test_margins_stop_at_the_audio() -> None:
+    [utterance] = group_words(timed(("a", 0.1, 0.9)), 1.0)
+    assert (utterance.start_s, utterance.end_s) == (0.0, 1.0)
+
+
+def test_sentence_ends_split_and_margins_do_not_overlap() -> None:
+    first, second = group_words(timed(("a", 0.5, 1.0), ("b", 1.1, 2.0)), 3.0, frozenset({1}))
+    assert first.end_s == second.start_s == pytest.approx(1.05)
+
+
+def test_long_runs_are_cut_at_their_longest_pause() -> None:
+    words = timed(*((str(i), i * 0.5, i * 0.5 + (0.3 if i == 24 else 0.45)) for i in range(40)))
+    first, second = group_words(words, 20.0)
+    assert first.words[-1].word == "24"
+    assert second.words[0].word == "25"
+
+
+def test_a_word_longer_than_an_utterance_stays_whole() -> None:
+    utterances = group_words(timed(("a", 0.0, 20.0), ("b", 20.0, 21.0)), 21.0)
+    assert [[word.word for word in utterance.words] for utterance in utterances] == [["a"], ["b"]]
+
+
+@given(st.lists(st.tuples(st.floats(0, 0.9), st.floats(0.01, 2)), min_size=1, max_size=200))
+def test_utterances_keep_every_word_in_order_and_never_overlap(steps: list[tuple[float, float]]) -> None:
+    words, now_s = [], 0.0
+    for index, (pause_s, length_s) in enumerate(steps):
+        words.append(TimedWord(str(index), now_s + pause_s, now_s + pause_s + length_s, "given"))
+        now_s += pause_s + length_s
+    utterances = group_words(words, now_s)
+    assert [word for utterance in utterances for word in utterance.words] == words
+    for before, after in zip(utterances, utterances[1:], strict=False):
+        assert before.end_s <= after.start_s + 1e-9
+    for utterance in utterances:
+        assert utterance.start_s <= utterance.words[0].start_s
+        assert utterance.end_s >= utterance.words[-1].end_s - 1e-9
+        assert utterance.words[-1].end_s - utterance.words[0].start_s <= 15 or len(utterance.words) == 1
+
+
+def test_neighbours_are_joined_up_to_a_length() -> None:
+    stretches = [Stretch(0, 4), Stretch(5, 9), Stretch(12, 14), Stretch(14.5, 30)]
+    assert join_stretches(stretches, longest_s=20, max_pause_s=2) == [Stretch(0, 9), Stretch(12, 30)]
+
+
+def test_words_go_to_the_stretch_around_their_middle() -> None:
+    words = timed(("a", 0.9, 1.4), ("b", 1.9, 2.6), ("c", 4.0, 4.5))
+    first, second, third = assign_words(words, [Stretch(1.0, 2.0), Stretch(2.2, 3.0), Stretch(6.0, 7.0)], 8.0)
+    assert [word.word for word in first.words] == ["a"]
+    assert first.start_s == 0.9
+    assert [(word.word, word.start_s) for word in second.words] == [("b", 2.1), ("c", 4.0)]
+    assert second.end_s == 4.5
+    [unknown] = third.words
+    assert (unknown.word, unknown.timing, unknown.start_s, unknown.end_s) == ("", "interpolated", 6.0, 7.0)

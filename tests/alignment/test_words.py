@@ -1,0 +1,52 @@
+import pytest
+
+from alignment.errors import EmptyTranscriptError, WordBoundsError, WordOrderError
+from alignment.words import Utterance, check_words
+from tests.builders import timed
+
+
+def test_words_in_order_pass_unchanged() -> None:
+    words = timed(("a", 0.0, 0.5), ("b", 0.5, 1.0))
+    assert check_words(words, 1.0) == words
+
+
+def test_an_overlap_is_cut_in_the_middle() -> None:
+    before, after = check_words(timed(("a", 0.0, 0.6), ("b", 0.4, 1.0)), 1.0)
+    assert (before.end_s, after.start_s) == (0.5, 0.5)
+
+
+def test_a_word_a_little_past_the_end_is_clipped() -> None:
+    [word] = check_words(timed(("a", 0.5, 1.04)), 1.0)
+    assert word.end_s == 1.0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        timed(("a", 1.0, 1.5), ("b", 0.2, 0.6)),
+        timed(("a", 0.0, 1.5), ("b", 0.2, 0.6)),
+        timed(("a", 0.5, 0.5)),
+        timed(("a", 0.6, 0.5)),
+    ],
+)
+def test_disorder_is_refused(words: tuple[object, ...]) -> None:
+    with pytest.raises(WordOrderError):
+        check_words(words, 2.0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("start_s", "end_s"), [(-0.1, 0.5), (0.5, 2.2), (2.1, 2.2), (float("nan"), 1.0), (0.0, float("inf"))]
+)
+def test_times_outside_the_audio_are_refused(start_s: float, end_s: float) -> None:
+    with pytest.raises(WordBoundsError) as caught:
+        check_words(timed(("fine", 0.0, 0.1), ("bad", start_s, end_s)), 2.0)
+    assert caught.value.index == 1
+
+
+def test_no_words() -> None:
+    with pytest.raises(EmptyTranscriptError):
+        check_words([], 1.0)
+
+
+def test_text_leaves_out_unknown_words() -> None:
+    assert Utterance(0.0, 1.0, timed(("a", 0.0, 0.2), ("", 0.2, 0.4), ("b", 0.4, 0.6))).text == "a b"

@@ -1,0 +1,103 @@
+"""Data for tests, made here: sound, files, words, bundles."""
+
+import io
+import json
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import soundfile
+import torch
+from numpy.typing import NDArray
+
+from alignment.features import FeatureSpec
+from alignment.words import TimedWord
+from model.bundle import Normalisation, Origin
+from model.can import CrossAttentionNetwork
+from model.config import NetworkConfig, TrainingConfig
+from model.embeddings import Embeddings
+from model.experiment import Experiment, FoldOutcome, PreparedData
+from model.packaging import write_bundle
+from model.training import TrainedSplit
+from model.vocabulary import Vocabulary
+
+SPEECH = Path(__file__).parent / "fixtures" / "speech"
+LABELS = ("ang", "hap", "sad", "neu")
+TINY = NetworkConfig(embedding_dim=6, hidden=4, heads=2, dropout=0.0)
+
+
+def tone(duration_s: float = 1.0, frequency_hz: float = 440.0, rate_hz: int = 16_000) -> NDArray[np.float32]:
+    """(samples,) a sine at half scale."""
+    time_s = np.arange(round(duration_s * rate_hz)) / rate_hz
+    return (0.5 * np.sin(2 * np.pi * frequency_hz * time_s)).astype(np.float32)
+
+
+def noise(duration_s: float = 1.0, seed: int = 0, rate_hz: int = 16_000) -> NDArray[np.float32]:
+    """(samples,) white noise at a tenth of full scale."""
+    generator = np.random.default_rng(seed)
+    return (0.1 * generator.standard_normal(round(duration_s * rate_hz))).astype(np.float32)
+
+
+def encode(
+    samples: NDArray[np.float32], rate_hz: int = 16_000, *, container: str = "WAV", subtype: str | None = None
+) -> bytes:
+    """A file that libsndfile writes."""
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples, rate_hz, format=container, subtype=subtype)
+    return buffer.getvalue()
+
+
+def encode_with_ffmpeg(samples: NDArray[np.float32], container: str, codec: str, rate_hz: int = 48_000) -> bytes:
+    """A file that FFmpeg writes, mono."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=container) as file:
+        stream = file.add_stream(codec, rate=rate_hz, layout="mono")
+        assert isinstance(stream, av.AudioStream)
+        frame = av.AudioFrame.from_ndarray(samples[None].astype(np.float32), format="fltp", layout="mono")
+        frame.rate, frame.pts, frame.time_base = rate_hz, 0, Fraction(1, rate_hz)
+        size = stream.codec_context.frame_size or 1024
+        resampler = av.AudioResampler(stream.codec_context.format, "mono", rate_hz, frame_size=size)
+        for piece in [*resampler.resample(frame), *resampler.resample(None)]:
+            file.mux(stream.encode(piece))
+        file.mux(stream.encode(None))
+    return buffer.getvalue()
+
+
+def speech(name: str) -> bytes:
+    """A clip of tests/fixtures/speech."""
+    return (SPEECH / f"{name}.flac").read_bytes()
+
+
+def spoken_words(name: str) -> list[dict[str, Any]]:
+    """Its words, and the true start of each where the synthesiser told it."""
+    words: list[dict[str, Any]] = json.loads((SPEECH / "words.json").read_text())[name]
+    return words
+
+
+def timed(*words: tuple[str, float, float]) -> tuple[TimedWord, ...]:
+    """Words with the caller's times."""
+    return tuple(TimedWord(word, start_s, end_s, "given") for word, start_s, end_s in words)
+
+
+def tiny_network(config: NetworkConfig = TINY, words: int = 10, seed: int = 0) -> CrossAttentionNetwork:
+    """A real network, small and untrained, in evaluation mode."""
+    torch.manual_seed(seed)
+    table = torch.randn(words + 2, config.embedding_dim)
+    table[0] = 0.0
+    return CrossAttentionNetwork(table, len(LABELS), config).eval()
+
+
+def write_tiny_bundle(folder: Path, config: NetworkConfig = TINY, *, alpha: float = 0.1, seed: int = 0) -> Path:
+    """A real bundle of an untrained network that reads 40 MFCCs and knows ten words."""
+    vocabulary = Vocabulary(["the", "children", "are", "playing", "in", "garden", "it", "was", "very", "good"])
+    network = tiny_network(config, len(vocabulary.words), seed)
+    embeddings = Embeddings(vocabulary, network.text_encoder.embedding.weight.detach().numpy(), "random", ())
+    experiment = Experiment("none", LABELS, FeatureSpec(), config, TrainingConfig(alpha=alpha), "random")
+    data = PreparedData((), embeddings, np.zeros(0, np.int64), ())
+    normalisation = Normalisation((0.0,) * config.n_mfcc, (20.0,) * config.n_mfcc)
+    outcome = FoldOutcome(TrainedSplit(network, 0), normalisation, None, None)
+    origin = Origin("nothing: random weights", "Apache-2.0", "random", "2026-01-01")
+    write_bundle(folder, outcome, experiment, data, origin, 1.5, {})
+    return folder

@@ -1,0 +1,50 @@
+"""Fixtures that several tests share, and folders of real data named by the environment."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from alignment.aligners.pocketsphinx import PocketSphinxAligner
+from model.bundle import Bundle, read_bundle
+from tests.builders import write_tiny_bundle
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A bundle of an untrained small network."""
+    return read_bundle(write_tiny_bundle(tmp_path_factory.mktemp("bundles") / "tiny"))
+
+
+@pytest.fixture(scope="session")
+def pocketsphinx() -> Iterator[PocketSphinxAligner]:
+    """The embedded aligner with one worker."""
+    aligner = PocketSphinxAligner(1)
+    yield aligner
+    aligner.close()
+
+
+def _folder(variable: str) -> Path:
+    value = os.environ.get(variable)
+    if not value:
+        pytest.skip(f"{variable} is not set; it names a folder of real data")
+    return Path(value)
+
+
+@pytest.fixture(scope="session")
+def ravdess() -> Path:
+    """RAVDESS speech, Actor_01 and on."""
+    return _folder("RAVDESS_DIR")
+
+
+@pytest.fixture(scope="session")
+def goemotions() -> Path:
+    """GoEmotions, labels.txt and three tsv files."""
+    return _folder("GOEMOTIONS_DIR")
+
+
+@pytest.fixture(scope="session")
+def real_speech() -> Path:
+    """Natural recordings; jfk.flac among them."""
+    return _folder("SPEECH_DIR")

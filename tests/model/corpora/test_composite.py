@@ -1,0 +1,130 @@
+import csv
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from alignment.audio import decode_audio
+from model.corpora.composite import CutTake, WordPiece, assemble, join, pair_texts, split_among, write_composite
+from model.corpora.goemotions import LabelledText
+from model.corpora.iemocap import read_iemocap
+from model.corpora.ravdess import Take, read_ravdess
+from model.errors import CorpusMissingError
+from tests.builders import noise
+
+LABELS = ("ang", "hap", "neu", "sad", "sur")
+
+
+def cut_take(actor: int, label: str, seed: int) -> CutTake:
+    pieces = tuple(WordPiece(noise(0.1 + 0.05 * i, seed * 10 + i), i) for i in range(4))
+    return CutTake(Take(Path(f"{seed}.wav"), actor, label, "a b c d"), noise(0.2, 1), pieces, noise(0.2, 2))
+
+
+TAKES = [cut_take(actor, label, actor * 10 + i) for actor in (1, 2, 3, 4) for i, label in enumerate(LABELS)]
+TEXTS = [LabelledText((label, "text", str(i)), label) for label in LABELS for i in range(12)]
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    assert write_composite(TAKES, TEXTS, tmp_path, per_label=8, neutral_share=0.5, seed=0) == 80
+    return tmp_path
+
+
+def test_it_reads_back_as_iemocap(corpus: Path) -> None:
+    found = read_iemocap(corpus, strict=True)
+    assert found.by_label == dict.fromkeys(LABELS, 16)
+    assert len(found.utterances) == 80
+    assert found.without_wdseg == found.without_wav == found.damaged == ()
+    assert {u.speaker for u in found.utterances} == {"Ses01F", "Ses01M", "Ses02F", "Ses02M"}
+
+
+def test_word_i_of_the_text_sits_on_word_i_of_the_sound(corpus: Path) -> None:
+    for utterance in read_iemocap(corpus).utterances[:10]:
+        waveform = decode_audio(utterance.wav.read_bytes())
+        assert len(utterance.words) == 3
+        assert utterance.words[0].start_s == pytest.approx(0.2)
+        assert utterance.words[-1].end_s == pytest.approx(waveform.duration_s - 0.2, abs=0.011)
+        for before, after in zip(utterance.words, utterance.words[1:], strict=False):
+            assert before.end_s == after.start_s
+
+
+def test_every_text_belongs_to_one_session(corpus: Path) -> None:
+    sessions: dict[str, set[int]] = {}
+    for utterance in read_iemocap(corpus).utterances:
+        sessions.setdefault(" ".join(w.word for w in utterance.words), set()).add(utterance.session)
+    assert all(len(found) == 1 for found in sessions.values())
+
+
+def test_pairs_say_what_carries_the_label(corpus: Path) -> None:
+    with (corpus / "pairs.tsv").open(newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    labels = {u.name: u.label for u in read_iemocap(corpus).utterances}
+    assert Counter(row["kind"] for row in rows) == {"both": 48, "text": 16, "sound": 16}
+    for row in rows:
+        neutral = {"both": None, "text": row["sound_label"], "sound": row["text_label"]}[row["kind"]]
+        assert neutral in (None, "neu")
+        assert labels[row["name"]] in (row["text_label"], row["sound_label"])
+
+
+def test_the_same_seed_gives_the_same_corpus(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    other = tmp_path_factory.mktemp("again")
+    write_composite(TAKES, TEXTS, other, per_label=8, neutral_share=0.5, seed=0)
+    for path in sorted(corpus.rglob("*.wav"))[:5]:
+        assert path.read_bytes() == (other / path.relative_to(corpus)).read_bytes()
+
+
+def test_sounds_come_from_one_voice_in_runs() -> None:
+    takes = [cut_take(1, "ang", seed) for seed in (1, 2)]
+    parts = assemble(takes, 40, np.random.default_rng(0))
+    assert len(parts) == 42
+    lengths = [len(part) // 800 for part in parts[1:-1]]
+    runs = sum(after == before + 1 for before, after in zip(lengths, lengths[1:], strict=False))
+    assert runs > 15
+
+
+def test_joints_are_faded_and_keep_their_length() -> None:
+    parts = [np.ones(800, np.float32), np.ones(480, np.float32)]
+    joined = join(parts)
+    assert len(joined) == 1_280
+    assert joined[799] == joined[800] == 0.0
+    assert joined[400] == 1.0
+
+
+def test_texts_are_shared_out_by_label() -> None:
+    shares = split_among(TEXTS, 3, np.random.default_rng(0))
+    assert [{label: len(texts) for label, texts in share.items()} for share in shares] == [dict.fromkeys(LABELS, 4)] * 3
+    everything = [text.words for share in shares for texts in share.values() for text in texts]
+    assert len(everything) == len(set(everything)) == 60
+
+
+def test_neutral_pairs_are_neutral_on_both_sides() -> None:
+    texts = split_among(TEXTS, 1, np.random.default_rng(0))[0]
+    pairings = list(pair_texts(texts, 8, 0.5, np.random.default_rng(0)))
+    neutral = [p for p in pairings if p.label == "neu"]
+    assert len(neutral) == 8
+    assert {p.kind for p in neutral} == {"both"}
+
+
+def test_ravdess_names(tmp_path: Path) -> None:
+    for name in ("03-01-02-01-01-01-02.wav", "03-01-06-01-01-01-02.wav", "03-02-05-01-01-01-02.wav", "notes.txt"):
+        (tmp_path / "Actor_02").mkdir(exist_ok=True)
+        (tmp_path / "Actor_02" / name).touch()
+    [take] = read_ravdess(tmp_path)
+    assert (take.actor, take.label, take.gender, take.sentence) == (2, "neu", "F", "kids are talking by the door")
+
+
+def test_no_ravdess(tmp_path: Path) -> None:
+    with pytest.raises(CorpusMissingError):
+        read_ravdess(tmp_path)
+
+
+def test_the_real_clips(ravdess: Path) -> None:
+    takes = read_ravdess(ravdess)
+    assert Counter(take.label for take in takes if take.actor == 1) == {
+        "neu": 12,
+        "hap": 8,
+        "sad": 8,
+        "ang": 8,
+        "sur": 8,
+    }

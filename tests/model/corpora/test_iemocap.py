@@ -1,0 +1,89 @@
+"""IEMOCAP's own format, with the quirks that the real release has."""
+
+from pathlib import Path
+
+import pytest
+
+from model.corpora.iemocap import read_iemocap
+from model.errors import CorpusFileError, CorpusMissingError
+from tests.model.corpora.iemocap_fixture import write_iemocap
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return write_iemocap(tmp_path / "IEMOCAP_full_release")
+
+
+def test_labels_are_counted_and_the_wanted_ones_kept(root: Path) -> None:
+    corpus = read_iemocap(root)
+    assert corpus.labelled == 10
+    assert corpus.by_label == {"ang": 2, "exc": 1, "fea": 1, "hap": 1, "neu": 2, "sad": 2, "xxx": 1}
+    assert len(corpus.utterances) == 7
+    assert corpus.without_wdseg == ("Ses02M_script01_1_M001",)
+    assert corpus.without_wav == ()
+    assert corpus.damaged == ()
+
+
+def test_dialogs_whose_names_begin_alike_stay_apart(root: Path) -> None:
+    dialogs = {u.name: u.dialog for u in read_iemocap(root).utterances}
+    assert dialogs["Ses02M_script01_1_F000"] == "Ses02M_script01_1"
+    assert dialogs["Ses02M_script01_1b_F000"] == "Ses02M_script01_1b"
+
+
+def test_the_last_letter_is_the_speaker_not_the_first(root: Path) -> None:
+    speakers = {u.name: u.speaker for u in read_iemocap(root).utterances}
+    assert speakers["Ses01F_impro01_M000"] == "Ses01M"
+    assert speakers["Ses01F_impro01_F000"] == "Ses01F"
+
+
+def test_styles(root: Path) -> None:
+    styles = {u.dialog: u.style for u in read_iemocap(root).utterances}
+    assert styles["Ses01F_impro01"] == "improvised"
+    assert styles["Ses02M_script01_1b"] == "scripted"
+
+
+def test_words_keep_fillers_and_lose_variants(root: Path) -> None:
+    [first, *_] = read_iemocap(root).utterances
+    assert [word.word for word in first.words] == ["excuse", "me", "++laughter++"]
+
+
+def test_labels_may_be_chosen(root: Path) -> None:
+    assert {u.label for u in read_iemocap(root, ("fea", "sad")).utterances} == {"fea", "sad"}
+
+
+def damage_evaluation(root: Path) -> None:
+    path = root / "Session1" / "dialog" / "EmoEvaluation" / "Ses01F_impro01.txt"
+    path.write_text(path.read_text() + "[9.0 - 10.0]\tSes01F_impro01_F009\n")
+
+
+def damage_wdseg(root: Path) -> None:
+    path = root / "Session1" / "sentences" / "ForcedAlignment" / "Ses01F_impro01" / "Ses01F_impro01_F000.wdseg"
+    path.write_text("SFrm EFrm SegAScr Word\n5 2 -1 A\n")
+
+
+def test_damage_is_skipped_and_told(root: Path) -> None:
+    damage_evaluation(root)
+    damage_wdseg(root)
+    corpus = read_iemocap(root)
+    assert len(corpus.utterances) == 6
+    assert len(corpus.damaged) == 2
+    assert any("Ses01F_impro01.txt:" in message for message in corpus.damaged)
+    assert any("F000.wdseg:2:" in message for message in corpus.damaged)
+
+
+@pytest.mark.parametrize("damage", [damage_evaluation, damage_wdseg])
+def test_strict_refuses_with_path_and_line(root: Path, damage) -> None:  # type: ignore[no-untyped-def]
+    damage(root)
+    with pytest.raises(CorpusFileError) as caught:
+        read_iemocap(root, strict=True)
+    assert caught.value.line >= 2
+
+
+def test_a_wav_that_is_gone(root: Path) -> None:
+    (root / "Session1" / "sentences" / "wav" / "Ses01F_impro01" / "Ses01F_impro01_F000.wav").unlink()
+    assert read_iemocap(root).without_wav == ("Ses01F_impro01_F000",)
+
+
+def test_another_folder(tmp_path: Path) -> None:
+    with pytest.raises(CorpusMissingError, match="--root"):
+        read_iemocap(tmp_path)

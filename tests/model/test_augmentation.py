@@ -1,0 +1,57 @@
+import torch
+
+from model.augmentation import Augmenter
+from model.config import AugmentationConfig
+from model.export import random_data
+from model.vocabulary import UNKNOWN
+from tests.builders import tiny_network
+
+DATA = random_data((20, 30, 25), tiny_network(), seed=0)
+ALL = torch.arange(3)
+
+
+def augmenter(config: AugmentationConfig) -> Augmenter:
+    return Augmenter([DATA], config, 2.0, torch.Generator().manual_seed(0))
+
+
+def test_off_changes_nothing() -> None:
+    batch = augmenter(AugmentationConfig(word_dropout=0.0)).batch(ALL)
+    plain = DATA.batch(ALL)
+    torch.testing.assert_close(batch.frames.data, plain.frames.data)
+    assert torch.equal(batch.words, plain.words)
+
+
+def test_gain_moves_the_first_coefficient_of_a_whole_utterance() -> None:
+    batch, plain = augmenter(AugmentationConfig(gain_db=6.0, word_dropout=0.0)).batch(ALL), DATA.batch(ALL)
+    moved = batch.frames.data - plain.frames.data
+    assert float(moved[:, 1:].abs().max()) < 1e-6
+    assert len(moved[:, 0].mul(1e4).round().unique()) == 3
+
+
+def test_colour_is_one_offset_per_utterance_and_coefficient() -> None:
+    batch, plain = augmenter(AugmentationConfig(colour=0.5, word_dropout=0.0)).batch(ALL), DATA.batch(ALL)
+    moved = (batch.frames.data - plain.frames.data).mul(1e4).round()
+    assert len(moved.unique(dim=0)) == 3
+
+
+def test_dropped_words_become_the_unknown_word() -> None:
+    batch, plain = augmenter(AugmentationConfig(word_dropout=0.5)).batch(ALL), DATA.batch(ALL)
+    changed = batch.words != plain.words
+    assert 0.25 < float(changed.sum() / plain.mask.sum()) < 0.7
+    assert (batch.words[changed] == UNKNOWN).all()
+    assert (batch.words[~plain.mask] == 0).all()
+
+
+def test_dropped_segments_are_the_mean_frame() -> None:
+    batch = augmenter(AugmentationConfig(segment_dropout=0.5, word_dropout=0.0)).batch(ALL)
+    zero = (batch.frames.data == 0).all(dim=1)
+    share = len(batch.segment_of_row[zero].unique()) / len(batch.frame_counts)
+    assert 0.3 < share < 0.7
+    assert not set(batch.segment_of_row[zero].tolist()) & set(batch.segment_of_row[~zero].tolist())
+
+
+def test_the_same_seed_gives_the_same_batches() -> None:
+    config = AugmentationConfig(gain_db=1.0, colour=0.1, frame_noise=0.1, word_dropout=0.2)
+    first, second = augmenter(config).batch(ALL), augmenter(config).batch(ALL)
+    assert torch.equal(first.frames.data, second.frames.data)
+    assert torch.equal(first.words, second.words)

@@ -1,0 +1,95 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from model.bundle import CONFIG, CONTENTS, SUMS, Bundle, locate_bundle, read_bundle, write_sums
+from model.errors import BundleDamagedError, BundleMissingError, BundleVersionError
+
+
+@pytest.fixture
+def copy(tiny_bundle: Bundle, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny_bundle.folder, tmp_path / "copy"))
+
+
+def edit_config(folder: Path, **changes: object) -> None:
+    path = folder / CONFIG
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    write_sums(folder)
+
+
+def test_what_was_written_is_read(tiny_bundle: Bundle) -> None:
+    assert tiny_bundle.config.emotions == ("angry", "happy", "sad", "neutral")
+    assert tiny_bundle.config.temperature == 1.5
+    assert tiny_bundle.vocabulary.words[1] == "children"
+    assert len(tiny_bundle.version) == 12
+
+
+def test_any_change_changes_the_version(copy: Path, tiny_bundle: Bundle) -> None:
+    assert read_bundle(copy).version == tiny_bundle.version
+    edit_config(copy, temperature=2.0)
+    assert read_bundle(copy).version != tiny_bundle.version
+
+
+@pytest.mark.parametrize("name", [*CONTENTS, SUMS])
+def test_a_missing_file(copy: Path, name: str) -> None:
+    (copy / name).unlink()
+    with pytest.raises(BundleMissingError) as caught:
+        read_bundle(copy)
+    assert caught.value.path.name == name
+
+
+@pytest.mark.parametrize("name", CONTENTS)
+def test_an_altered_file(copy: Path, name: str) -> None:
+    (copy / name).write_bytes((copy / name).read_bytes() + b" ")
+    with pytest.raises(BundleDamagedError, match="checksum"):
+        read_bundle(copy)
+
+
+@pytest.mark.parametrize("version", [0, 2, "1", None])
+def test_another_format(copy: Path, version: object) -> None:
+    edit_config(copy, format=version)
+    with pytest.raises(BundleVersionError):
+        read_bundle(copy)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"temperature": 0},
+        {"alpha": -1},
+        {"labels": ["ang"]},
+        {"labels": 3},
+        {"normalisation": {"mean": [0.0], "std": [1.0]}},
+        {"network": {"heads": "many"}},
+        {"features": None},
+    ],
+)
+def test_content_that_makes_no_sense(copy: Path, changes: dict[str, object]) -> None:
+    edit_config(copy, **changes)
+    with pytest.raises(BundleDamagedError):
+        read_bundle(copy)
+
+
+def test_a_config_that_is_no_json(copy: Path) -> None:
+    (copy / CONFIG).write_text("{")
+    write_sums(copy)
+    with pytest.raises(BundleDamagedError, match="JSON"):
+        read_bundle(copy)
+
+
+def test_checksums_that_are_none(copy: Path) -> None:
+    (copy / SUMS).write_text("nothing\n")
+    with pytest.raises(BundleDamagedError):
+        read_bundle(copy)
+
+
+def test_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(BundleMissingError, match="model.train"):
+        read_bundle(tmp_path / "nowhere")
+
+
+def test_shipped_bundles_go_by_name_others_by_folder(tmp_path: Path) -> None:
+    assert locate_bundle("starter").parent.name == "bundles"
+    assert locate_bundle(str(tmp_path)) == tmp_path

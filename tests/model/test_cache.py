@@ -1,0 +1,73 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from alignment.features import FeatureSpec
+from alignment.mfcc import MfccConfig
+from model import cache as cache_module
+from model.cache import cached_feature_set, feature_folder
+from model.corpora.iemocap import read_iemocap
+from model.corpora.records import CorpusUtterance
+from model.dataset import build_feature_set
+from model.errors import CorpusFileError
+from tests.model.corpora.iemocap_fixture import write_iemocap
+
+SPEC = FeatureSpec()
+
+
+@pytest.fixture
+def utterances(tmp_path: Path) -> tuple[CorpusUtterance, ...]:
+    return read_iemocap(write_iemocap(tmp_path / "corpus")).utterances
+
+
+def test_extracted_once(
+    utterances: tuple[CorpusUtterance, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = cached_feature_set(utterances, SPEC, speed=1.0, processes=1, cache=tmp_path / "cache")
+    monkeypatch.delattr(cache_module, "build_feature_set")
+    second = cached_feature_set(utterances, SPEC, speed=1.0, processes=1, cache=tmp_path / "cache")
+    np.testing.assert_array_equal(first.frames, second.frames)
+    assert first.words == second.words
+    assert len(first) == 7
+    assert isinstance(second.frames, np.memmap)
+
+
+def test_whatever_decides_the_values_decides_the_folder(
+    utterances: tuple[CorpusUtterance, ...], tmp_path: Path
+) -> None:
+    folders = {
+        feature_folder(utterances, SPEC, 1.0, tmp_path),
+        feature_folder(utterances, SPEC, 0.9, tmp_path),
+        feature_folder(utterances[1:], SPEC, 1.0, tmp_path),
+        feature_folder(utterances, FeatureSpec(mfcc=MfccConfig(pre_emphasis=0.0)), 1.0, tmp_path),
+    }
+    utterances[0].wav.write_bytes(utterances[0].wav.read_bytes() + b"\0\0")
+    folders.add(feature_folder(utterances, SPEC, 1.0, tmp_path))
+    assert len(folders) == 5
+
+
+def test_an_interrupted_run_leaves_nothing_that_looks_whole(
+    utterances: tuple[CorpusUtterance, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_disk(path: Path, array: np.ndarray) -> None:
+        path.write_bytes(b"half")
+        raise OSError("no space left")
+
+    monkeypatch.setattr(np, "save", full_disk)
+    with pytest.raises(OSError, match="no space"):
+        cached_feature_set(utterances, SPEC, speed=1.0, processes=1, cache=tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_speed_changes_lengths_and_keeps_words(utterances: tuple[CorpusUtterance, ...]) -> None:
+    plain = build_feature_set(utterances, SPEC)
+    fast = build_feature_set(utterances, SPEC, speed=1.25)
+    assert fast.words == plain.words
+    assert fast.frame_counts.sum() == pytest.approx(plain.frame_counts.sum() / 1.25, rel=0.05)
+
+
+def test_a_wav_that_is_none(utterances: tuple[CorpusUtterance, ...]) -> None:
+    utterances[2].wav.write_bytes(b"no sound")
+    with pytest.raises(CorpusFileError, match="cannot be read as audio"):
+        build_feature_set(utterances, SPEC)

@@ -1,0 +1,49 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from model.config import NetworkConfig
+from model.errors import ExportParityError
+from model.export import check_parity, export_network
+from tests.builders import TINY, tiny_network
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        TINY,
+        NetworkConfig(embedding_dim=6, hidden=4, heads=2, dropout=0.5, head_mode="split"),
+        NetworkConfig(embedding_dim=6, hidden=4, heads=1, dropout=0.0, cross_attention=False),
+        NetworkConfig(embedding_dim=100, hidden=128, heads=4),
+    ],
+)
+def test_onnx_computes_what_pytorch_computes(tmp_path: Path, config: NetworkConfig) -> None:
+    """The check runs inside the export, on ragged batches with one word and one frame among them."""
+    export_network(tiny_network(config), 0.1, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"segments.onnx", "can.onnx"}
+
+
+def test_a_network_that_differs_is_found_out(tmp_path: Path) -> None:
+    network = tiny_network()
+    export_network(network, 0.1, tmp_path)
+    with torch.no_grad():
+        network.joint_head.bias.add_(1e-4)
+    with pytest.raises(ExportParityError) as caught:
+        check_parity(network, 0.1, tmp_path, "CPUExecutionProvider")
+    assert caught.value.output == "joint"
+
+
+def test_another_alpha_is_found_out(tmp_path: Path) -> None:
+    network = tiny_network()
+    export_network(network, 0.1, tmp_path)
+    with pytest.raises(ExportParityError, match="contributions"):
+        check_parity(network, 0.5, tmp_path, "CPUExecutionProvider")
+
+
+def test_values_that_are_no_numbers_are_found_out(tmp_path: Path) -> None:
+    network = tiny_network()
+    with torch.no_grad():
+        network.text_head.weight[0, 0] = float("nan")
+    with pytest.raises(ExportParityError):
+        export_network(network, 0.1, tmp_path)

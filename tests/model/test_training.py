@@ -1,0 +1,95 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from model.batching import RaggedData
+from model.config import AugmentationConfig, NetworkConfig, TrainingConfig
+from model.crossval import Split
+from model.export import random_data
+from model.training import Epoch, TrainedSplit, predict, train_split
+from tests.builders import tiny_network
+
+PLAIN = TrainingConfig(
+    batch_size=16, learning_rate=1e-2, max_epochs=12, patience=4, augmentation=AugmentationConfig(word_dropout=0.0)
+)
+CONFIG = NetworkConfig(embedding_dim=6, hidden=8, heads=2, dropout=0.0)
+
+
+def problem(count: int = 96) -> RaggedData:
+    """Four labels: one bit in the first word, one in the sound of all words."""
+    network = tiny_network(CONFIG)
+    data = random_data([2 + i % 3 for i in range(count)], network, seed=0)
+    generator = torch.Generator().manual_seed(1)
+    labels = torch.randint(0, 4, (count,), generator=generator)
+    data.words[data.first_segments] = torch.where(labels % 2 == 0, 2, 3)
+    utterance = torch.repeat_interleave(torch.arange(count), data.word_counts)
+    sound = (labels // 2)[utterance].float() * 2 - 1
+    frames = data.frames + torch.repeat_interleave(sound, data.frame_counts).unsqueeze(1)
+    return replace(data, frames=frames, labels=labels)
+
+
+DATA = problem()
+SPLIT = Split("x", np.arange(64), np.arange(64, 80), np.arange(80, 96))
+
+
+def train(config: TrainingConfig = PLAIN, split: Split = SPLIT) -> TrainedSplit:
+    return train_split(tiny_network(CONFIG), [DATA], split, config, 1.0)
+
+
+def test_words_and_sound_are_learnt_together() -> None:
+    trained = train()
+    scores = predict(trained.network, DATA, SPLIT.test).final(0.1)
+    assert (scores.argmax(axis=1) == DATA.labels[80:].numpy()).mean() >= 0.9
+    assert trained.history[-1].loss < 0.5 * trained.history[0].loss
+
+
+def test_the_same_seed_gives_the_same_weights() -> None:
+    short = replace(PLAIN, max_epochs=2, augmentation=AugmentationConfig(colour=0.1, word_dropout=0.1))
+    first, second = (train(short).network.state_dict() for _ in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    third = train(replace(short, seed=1)).network.state_dict()
+    assert any(not torch.equal(first[name], third[name]) for name in first)
+
+
+def test_training_stops_when_validation_no_longer_improves_and_restores_the_best() -> None:
+    trained = train(replace(PLAIN, max_epochs=60, patience=3))
+    assert len(trained.history) < 60
+    assert len(trained.history) == trained.best_epoch + 3
+    best = max(trained.history, key=lambda epoch: (epoch.validation_wa, -epoch.validation_loss))
+    assert best.number == trained.best_epoch
+    scores = predict(trained.network, DATA, SPLIT.validation).final(PLAIN.alpha)
+    assert (scores.argmax(axis=1) == DATA.labels[64:80].numpy()).mean() == pytest.approx(best.validation_wa)
+
+
+def test_without_patience_the_last_weights_are_kept() -> None:
+    trained = train(replace(PLAIN, max_epochs=3, patience=0), Split("all", np.arange(64), np.arange(0), np.arange(0)))
+    assert (trained.best_epoch, len(trained.history)) == (3, 3)
+
+
+def test_averaged_weights_are_what_is_kept() -> None:
+    plain, averaged = (train(replace(PLAIN, max_epochs=2, patience=0, averaging=a)).network for a in (0.0, 0.9))
+    assert not torch.equal(plain.joint_head.weight, averaged.joint_head.weight)
+
+
+def test_cosine_ends_at_nothing() -> None:
+    """The last of many epochs changes the weights far less than the first."""
+    moves: list[float] = []
+    before = tiny_network(CONFIG).joint_head.weight.detach().clone()
+    network = tiny_network(CONFIG)
+
+    def watch(epoch: Epoch) -> None:
+        nonlocal before
+        moves.append(float((network.joint_head.weight.detach() - before).norm()))
+        before = network.joint_head.weight.detach().clone()
+
+    train_split(network, [DATA], SPLIT, replace(PLAIN, max_epochs=10, patience=0, schedule="cosine"), 1.0, watch)
+    assert moves[-1] < 0.2 * max(moves)
+
+
+def test_alpha_0_leaves_the_single_heads_untrained() -> None:
+    network = tiny_network(CONFIG)
+    before = network.text_head.weight.detach().clone()
+    train_split(network, [DATA], SPLIT, replace(PLAIN, alpha=0.0, max_epochs=1, patience=0), 1.0)
+    assert torch.equal(network.text_head.weight, before)
