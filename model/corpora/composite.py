@@ -11,7 +11,7 @@ on actors and texts never seen.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -244,6 +244,12 @@ def split_among(
     return shares
 
 
+def pair_actors(takes: Iterable[Take]) -> list[list[int]]:
+    """Actors by session, two each: Session1 has the first two."""
+    actors = sorted({take.actor for take in takes})
+    return [actors[first : first + 2] for first in range(0, len(actors), 2)]
+
+
 def write_composite(
     cut: Sequence[CutTake], texts: Sequence[LabelledText], out: Path, *, per_label: int, neutral_share: float, seed: int
 ) -> int:
@@ -260,8 +266,7 @@ def write_composite(
     Returns:
         How many sentences were written.
     """
-    actors = sorted({piece.take.actor for piece in cut})
-    sessions = [actors[first : first + 2] for first in range(0, len(actors), 2)]
+    sessions = pair_actors(piece.take for piece in cut)
     rng = np.random.default_rng(seed)
     shares = split_among(texts, len(sessions), rng)
     voices: dict[tuple[int, str], list[CutTake]] = defaultdict(list)

@@ -1,8 +1,11 @@
+import asyncio
+import io
 import json
 import logging
 
 import pytest
 from fastapi.testclient import TestClient
+from structlog.stdlib import ProcessorFormatter
 
 from alignment.errors import AlignerUnavailableError
 from service.app import create_app
@@ -41,8 +44,6 @@ def test_before_the_models_have_answered(settings: Settings, aligner: FakeAligne
 def test_a_model_that_cannot_answer_ends_the_process(
     settings: Settings, aligner: FakeAligner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import asyncio
-
     aligner.error = AlignerUnavailableError("fake", "no weights", "fetch them")
     ended: list[int] = []
     monkeypatch.setattr("service.lifecycle.os.kill", lambda _pid, signal: ended.append(signal))
@@ -80,15 +81,13 @@ def test_security_headers(client: TestClient) -> None:
 
 
 def test_logs_are_json_with_the_request_id_and_without_what_was_said(
-    client: TestClient, capsys: pytest.CaptureFixture[str]
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for handler in logging.getLogger().handlers:
-        if isinstance(handler, logging.StreamHandler):
-            import sys
-
-            handler.setStream(sys.stderr)
+    [handler] = [h for h in logging.getLogger().handlers if isinstance(h.formatter, ProcessorFormatter)]
+    written = io.StringIO()
+    monkeypatch.setattr(handler, "stream", written)
     response = client.post("/predict", files={"file": encode(noise(1.0))}, data={"transcript": "a private matter"})
-    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    lines = [json.loads(line) for line in written.getvalue().splitlines()]
     [line] = [line for line in lines if line["event"] == "request"]
     assert line["request_id"] == response.headers["x-request-id"]
     assert (line["method"], line["path"], line["status"]) == ("POST", "/predict", 200)

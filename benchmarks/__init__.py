@@ -1,0 +1,1 @@
+"""Figures that the documents quote; each module says how it is run."""

@@ -1,0 +1,98 @@
+"""How well the starter bundle answers published RAVDESS clips of actors whom it never heard.
+
+    python -m benchmarks.untouched_clips --ravdess DIR --run runs/starter --bundle model/bundles/starter
+
+Each clip goes through the service's whole path (decoding, PocketSphinx, MFCC, ONNX Runtime) with the bundle of the fold
+that left its actor out, once with recognised words and once with the sentence given. A clip that is refused counts as
+wrong. The figures go to the bundle's metrics.json and MODEL_CARD.md.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import numpy as np
+import typer
+from rich.progress import track
+from sklearn.metrics import confusion_matrix
+
+from alignment.aligners.pocketsphinx import PocketSphinxAligner
+from alignment.errors import AlignmentError
+from model.bundle import CONFIG, METRICS, read_config
+from model.corpora.composite import pair_actors
+from model.corpora.ravdess import Take, read_ravdess
+from model.packaging import write_figures
+from service.engine import AnalysisRequest, EmotionEngine
+from service.settings import Settings
+
+REFUSED: Final = -1
+
+
+def answer(engine: EmotionEngine, take: Take, request: AnalysisRequest) -> int:
+    """Index of the emotion that the service would answer, or REFUSED."""
+    try:
+        analysis = engine.analyse(take.path.read_bytes(), request)
+    except AlignmentError:
+        return REFUSED
+    durations = [utterance.duration_s for utterance in analysis.transcript.utterances]
+    probabilities = np.average([scores.probabilities for scores in analysis.scores], axis=0, weights=durations)
+    return int(probabilities.argmax())
+
+
+def answer_all(takes: Sequence[Take], run: Path, aligner: PocketSphinxAligner) -> Iterator[tuple[Take, int, int]]:
+    """Each take with the answers to recognised and to given words, by a fold that left its actor out."""
+    for number, actors in enumerate(pair_actors(takes), start=1):
+        bundle = run / f"Ses{number:02d}" / "bundle"
+        engine = EmotionEngine(Settings(bundle=str(bundle)), aligner=aligner)
+        own = [take for take in takes if take.actor in actors]
+        with ThreadPoolExecutor(2) as pool:
+            recognised = pool.map(lambda take, e=engine: answer(e, take, AnalysisRequest()), own)
+            given = pool.map(lambda take, e=engine: answer(e, take, AnalysisRequest(take.sentence)), own)
+            yield from zip(own, recognised, given, strict=True)
+
+
+def summarise(true: Sequence[int], predicted: Sequence[int], labels: Sequence[str]) -> dict[str, Any]:
+    """Figures of one source of words; refused clips count as wrong."""
+    right = np.array(true) == np.array(predicted)
+    recalls = [right[np.array(true) == index].mean() for index in range(len(labels))]
+    return {
+        "wa": float(right.mean()),
+        "ua": float(np.mean(recalls)),
+        "refused": sum(index == REFUSED for index in predicted),
+        "confusion": confusion_matrix(true, predicted, labels=range(len(labels))).tolist(),
+    }
+
+
+def main(
+    ravdess: Annotated[Path, typer.Option(help="Folder with Actor_01, Actor_02, …")],
+    run: Annotated[Path, typer.Option(help="Run of model.train with --fold-bundles")] = Path("runs/starter"),
+    bundle: Annotated[Path, typer.Option(help="Whose metrics.json and card to complete")] = Path(
+        "model/bundles/starter"
+    ),
+) -> None:
+    """Measures and writes down."""
+    takes, config = read_ravdess(ravdess), read_config(bundle / CONFIG)
+    aligner = PocketSphinxAligner(2)
+    rows = list(track(answer_all(takes, run, aligner), "clips", len(takes)))
+    aligner.close()
+    true = [config.labels.index(take.label) for take, _, _ in rows]
+    by_words = {
+        "recognised words": summarise(true, [recognised for _, recognised, _ in rows], config.labels),
+        "given transcript": summarise(true, [given for _, _, given in rows], config.labels),
+    }
+    metrics = json.loads((bundle / METRICS).read_text(encoding="utf-8"))
+    metrics["untouched_clips"] = {
+        "clips": len(rows),
+        "command": "python -m benchmarks.untouched_clips --ravdess DIR",
+        "labels": list(config.labels),
+        "by_words": by_words,
+    }
+    write_figures(bundle, config, metrics)
+    for words, row in by_words.items():
+        print(f"{words}: WA {row['wa']:.3f}, UA {row['ua']:.3f}, {row['refused']} of {len(rows)} refused")
+
+
+if __name__ == "__main__":
+    typer.run(main)
