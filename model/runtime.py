@@ -97,8 +97,12 @@ class EmotionClassifier:
         starts = np.cumsum(counts) - counts
         vectors = np.empty((len(counts), 2 * self.bundle.config.network.hidden), np.float32)
         for group in bucket_by_length(counts):
-            padded = _pad(frames, starts[group], counts[group])
-            [vectors[group]] = self._segments.run(None, {"frames": padded, "frame_counts": counts[group]})
+            vectors[group] = self.encode_padded(pad_frames(frames, starts[group], counts[group]), counts[group])
+        return vectors
+
+    def encode_padded(self, frames: NDArray[np.float32], counts: NDArray[np.int64]) -> NDArray[np.float32]:
+        """One call of segments.onnx: (segments, longest, n_mfcc), (segments,) → (segments, 2 · hidden)."""
+        vectors: NDArray[np.float32] = self._segments.run(None, {"frames": frames, "frame_counts": counts})[0]
         return vectors
 
     def _run_can(
@@ -155,7 +159,9 @@ def bucket_by_length(lengths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
     yield order[first:]
 
 
-def _pad(frames: NDArray[np.float32], starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.float32]:
+def pad_frames(
+    frames: NDArray[np.float32], starts: NDArray[np.int64], counts: NDArray[np.int64]
+) -> NDArray[np.float32]:
     """(segments, longest, n_mfcc), zero-padded."""
     position = np.arange(counts.max())
     real = position < counts[:, None]
