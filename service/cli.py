@@ -51,3 +51,7 @@ def predict(
 def main() -> None:
     """Entry point of the command `can-ser`."""
     app()
+
+
+if __name__ == "__main__":
+    main()

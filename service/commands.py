@@ -1,8 +1,9 @@
 """What the commands do; imported when one runs, so that `--help` is quick."""
 
+import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import uvicorn
@@ -23,7 +24,7 @@ errors = Console(stderr=True, highlight=False)
 
 
 def run_server(*, host: str | None, port: int | None, bundle: str | None, aligner: str | None) -> int:
-    """Serves until stopped; 2 when it cannot start."""
+    """Serves until stopped by SIGINT or SIGTERM, then 0; 2 when it cannot start or its models cannot be used."""
     try:
         settings = load_settings({"host": host, "port": port, "bundle": bundle, "aligner": aligner})
         application = create_app(settings)
@@ -33,8 +34,11 @@ def run_server(*, host: str | None, port: int | None, bundle: str | None, aligne
     server = uvicorn.Server(
         uvicorn.Config(application, settings.host, settings.port, log_config=None, access_log=False)
     )
-    server.run()
-    return 0 if server.started else 2
+    # uvicorn raises the signal that stopped it once more; dying of it would leave semaphores of the workers behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(KeyboardInterrupt):
+        server.run()
+    return 0 if server.started and not application.state.lifecycle.failed else 2
 
 
 def run_predict(

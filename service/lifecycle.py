@@ -28,6 +28,7 @@ class Lifecycle:
         self.stages = Stages(engine, settings)
         self._reason = "the models are loading"
         self._ready = False
+        self.failed = False
 
     @property
     def ready(self) -> bool:
@@ -50,7 +51,7 @@ class Lifecycle:
         try:
             await asyncio.to_thread(self.engine.warm_up)
         except (AlignmentError, ModelError) as exc:
-            self._reason = str(exc)
+            self._reason, self.failed = str(exc), True
             log.critical("the models cannot be used", error=type(exc).__name__, detail=str(exc))
             os.kill(os.getpid(), signal.SIGTERM)
             return

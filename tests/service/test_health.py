@@ -50,6 +50,7 @@ def test_a_model_that_cannot_answer_ends_the_process(
     lifecycle = Lifecycle(EmotionEngine(settings, aligner=aligner), settings)
     asyncio.run(lifecycle.warm_up())
     assert len(ended) == 1
+    assert lifecycle.failed
     assert not lifecycle.ready
 
 

@@ -1,0 +1,100 @@
+"""The real server in a process of its own, for measurements and tests from outside."""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import psutil
+
+_LIMIT_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that is ready.
+
+    Attributes:
+        process: it.
+        client: speaks to it.
+        ready_after_s: from the start of the process to the first 200 of /health/ready.
+    """
+
+    process: psutil.Process
+    client: httpx.Client
+    ready_after_s: float
+
+    def predict(self, data: bytes, **fields: str) -> Any:
+        """The answer about a recording.
+
+        Raises:
+            httpx.HTTPStatusError: it is no answer.
+        """
+        return self.client.post("/predict", files={"file": data}, data=fields).raise_for_status().json()
+
+    def workers(self) -> list[psutil.Process]:
+        """Processes that it started."""
+        return self.process.children(recursive=True)
+
+    def resident_bytes(self) -> int:
+        """Of all its processes; memory that they share counts in each."""
+        return sum(process.memory_info().rss for process in (self.process, *self.workers()))
+
+
+@contextmanager
+def run_server(log: Path, *options: str) -> Iterator[Server]:
+    """`python -m service` on a free port with no CAN_* variable set; ended on leaving.
+
+    Args:
+        log: file for its log.
+        options: of the command, e.g. "--aligner", "pocketsphinx".
+
+    Raises:
+        RuntimeError: it ended, or did not become ready.
+    """
+    port = _free_port()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("CAN_")}
+    command = [sys.executable, "-m", "service", "--port", str(port), *options]
+    started = time.monotonic()
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(command, stderr=output, env=environment) as process,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=_LIMIT_S) as client,
+    ):
+        try:
+            _wait_until_ready(process, client, log)
+            yield Server(psutil.Process(process.pid), client, time.monotonic() - started)
+        finally:
+            process.terminate()
+            if status := process.wait(_LIMIT_S):
+                raise RuntimeError(f"the server ended with status {status}: {log.read_text(encoding='utf-8')}")
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], client: httpx.Client, log: Path) -> None:
+    deadline, pause = time.monotonic() + _LIMIT_S, threading.Event()
+    while not _is_ready(client):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"the server is not ready: {log.read_text(encoding='utf-8')}")
+        pause.wait(0.02)
+
+
+def _is_ready(client: httpx.Client) -> bool:
+    try:
+        return client.get("/health/ready").status_code == httpx.codes.OK
+    except httpx.ConnectError:
+        return False
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port

@@ -1,0 +1,101 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+from typer.testing import CliRunner, Result
+
+from model.bundle import Bundle
+from service.cli import app
+from tests.builders import encode, noise, speech, spoken_words
+
+WORDS = [{"word": "the", "start": 0.5, "end": 0.9}, {"word": "zumba", "start": 0.9, "end": 1.4}]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Recordings and a words file; the tiny bundle is what the environment names."""
+    monkeypatch.setenv("CAN_BUNDLE", str(tiny_bundle.folder))
+    (tmp_path / "a.wav").write_bytes(encode(noise(3.0)))
+    (tmp_path / "silent.wav").write_bytes(encode(np.zeros(16_000, np.float32)))
+    (tmp_path / "words.json").write_text(json.dumps(WORDS))
+    return tmp_path
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner(env={"COLUMNS": "140"}).invoke(app, [str(argument) for argument in arguments])
+
+
+def test_a_table_for_people(folder: Path) -> None:
+    result = run("predict", folder / "a.wav", "--words", folder / "words.json")
+    assert result.exit_code == 0
+    for piece in (
+        "a.wav",
+        "3.00 s",
+        "angry",
+        "█",
+        "zumba [unknown]",
+        "0.50",
+        "0.90",
+        "text attention",
+        "tiny",
+        "given",
+    ):
+        assert piece in result.stdout
+
+
+def test_json_is_what_http_answers(folder: Path, client: TestClient) -> None:
+    result = run("predict", "--json", folder / "a.wav", folder / "a.wav", "--words", folder / "words.json")
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    response = client.post("/predict", files={"file": encode(noise(3.0))}, data={"words": json.dumps(WORDS)})
+    over_http = response.json()
+    for answer in (*lines, over_http):
+        del answer["timings_ms"]
+    assert lines == [over_http, over_http]
+
+
+def test_one_bad_file_does_not_stop_the_others(folder: Path) -> None:
+    given = ("--words", folder / "words.json", "--json")
+    result = run("predict", folder / "missing.wav", folder / "silent.wav", folder / "a.wav", *given)
+    assert result.exit_code == 1
+    assert len(result.stdout.splitlines()) == 1
+    assert "missing.wav" in result.stderr
+    assert "silent" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (("--transcript", "a", "--words", "words.json"), "--words"),
+        (("--words", "none.json"), "none.json"),
+        (("--bundle", "none"), "none"),
+        (("--aligner", "none"), "CAN_ALIGNER"),
+    ],
+)
+def test_what_cannot_start_says_why(
+    folder: Path, arguments: tuple[str, ...], hint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    result = run("predict", "a.wav", *arguments)
+    assert result.exit_code == 2
+    assert hint in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_the_embedded_aligner_follows_a_transcript(folder: Path) -> None:
+    text = [word["word"] for word in spoken_words("numbers")]
+    clip = folder / "numbers.flac"
+    clip.write_bytes(speech("numbers"))
+    result = run("predict", clip, "--transcript", " ".join(text), "--aligner", "pocketsphinx", "--json")
+    answer = json.loads(result.stdout)
+    assert answer["aligner"]["name"] == "pocketsphinx"
+    assert [word["word"] for utterance in answer["utterances"] for word in utterance["words"]] == text
+
+
+def test_serve_refuses_what_makes_no_sense(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "port" in run("serve", "--port", "99999").stderr.lower()
+    monkeypatch.setenv("CAN_BUNDEL", "starter")
+    refused = run("serve")
+    assert refused.exit_code == 2
+    assert "CAN_BUNDLE" in refused.stderr

@@ -1,0 +1,69 @@
+"""The real server in its own process, with the embedded aligner and the shipped weights."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+
+from benchmarks.server_process import Server, run_server
+from tests.builders import speech
+
+MEMORY_BYTES = 600_000_000
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Its workers must end with it, and its log must be JSON to the last line."""
+    log = tmp_path_factory.mktemp("server") / "log"
+    with run_server(log, "--aligner", "pocketsphinx") as running:
+        yield running
+        workers = running.workers()
+    _, alive = psutil.wait_procs(workers, timeout=10)
+    assert not alive
+    assert {"ready", "request"} <= {json.loads(line)["event"] for line in log.read_text().splitlines()}
+
+
+def test_the_whole_path_on_speech(server: Server) -> None:
+    answer = server.predict(speech("garden"))
+    assert (answer["aligner"]["name"], answer["model"]["name"]) == ("pocketsphinx", "starter")
+    words = [word for utterance in answer["utterances"] for word in utterance["words"]]
+    assert words
+    times = [time_s for word in words for time_s in (word["start_s"], word["end_s"])]
+    assert times == sorted(times)
+    assert 0 <= times[0] < times[-1] <= answer["audio"]["duration_s"]
+
+
+def test_alive_while_it_recognises(server: Server) -> None:
+    """How fast it answers is shown by `python -m benchmarks.serving`."""
+    with ThreadPoolExecutor(3) as pool:
+        slow = [pool.submit(server.predict, speech("garden")) for _ in range(3)]
+        answered = 0
+        while not any(future.done() for future in slow):
+            answered += server.client.get("/health/live").status_code == 200
+        assert answered > 3
+        for future in slow:
+            assert future.result()["utterances"]
+
+
+def test_http_and_the_command_line_answer_the_same(server: Server, tmp_path: Path) -> None:
+    clip = tmp_path / "numbers.flac"
+    clip.write_bytes(speech("numbers"))
+    command = [sys.executable, "-m", "service.cli", "predict", "--json", "--aligner", "pocketsphinx", str(clip)]
+    printed = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    answered = server.predict(speech("numbers"))
+    for answer in (printed, answered):
+        del answer["timings_ms"]
+        # The one was asked for on a command line, the other at the server's start: both say so.
+        assert answer["aligner"].pop("reason")
+    assert printed == answered
+
+
+def test_memory_after_a_hundred_requests(server: Server) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: server.predict(speech("numbers"), transcript="one two three"), range(100)))
+    assert server.resident_bytes() < MEMORY_BYTES
