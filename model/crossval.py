@@ -44,6 +44,13 @@ def random_folds(labels: Sequence[str], count: int = 10, seed: int = 0) -> list[
     return [_split(f"fold-{k:02d}", parts[(k + 1) % count], parts[k], len(labels)) for k in range(count)]
 
 
+def split_off_tenth(count: int, seed: int = 0) -> Split:
+    """Nine tenths to train the weights to serve, one to stop by, at least one utterance; nothing tests."""
+    order = np.random.default_rng(seed).permutation(count)
+    tenth = max(1, count // 10)
+    return Split("served", np.sort(order[tenth:]), np.sort(order[:tenth]), order[:0])
+
+
 def session_folds(utterances: Sequence[CorpusUtterance], *, validate: bool = True) -> list[Split]:
     """Each session is left out in turn; one of its speakers validates, the other tests, then swapped.
 

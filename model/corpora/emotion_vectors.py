@@ -47,7 +47,7 @@ class TuningTexts:
         classes: (comments, classes) float32, 1 where a rater saw the emotion.
     """
 
-    words: list[tuple[str, ...]]
+    words: Sequence[tuple[str, ...]]
     classes: NDArray[np.float32]
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from model.corpora.records import CorpusUtterance
-from model.crossval import random_folds, session_folds
+from model.crossval import random_folds, session_folds, split_off_tenth
 from model.errors import TrainingError
 
 
@@ -66,6 +66,13 @@ def test_without_validation_both_speakers_of_a_session_test() -> None:
         assert not len(split.validation)
         assert {corpus[i].speaker for i in split.test} == {f"{split.name}F", f"{split.name}M"}
         assert len(split.train) + len(split.test) == len(corpus)
+
+
+def test_a_tenth_is_split_off() -> None:
+    for count in (2, 7, 100):
+        split = split_off_tenth(count)
+        assert sorted([*split.train, *split.validation]) == list(range(count))
+        assert len(split.validation) == max(1, count // 10)
 
 
 def test_one_session_cannot_be_left_out() -> None:
