@@ -6,9 +6,13 @@ UV := $(or $(shell command -v uv),$(BIN)/uv)
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
 	--no-emit-index-url --custom-compile-command "make lock" pyproject.toml
 
+.PRECIOUS: .venv/%.stamp
 .PHONY: install serve test check format lock train bench clean
 
 install: .venv/core.stamp  ## What serving needs, in .venv
+
+install-%: .venv/%.stamp  ## whisperx, train or dev beside it
+	@:
 
 serve: install  ## The service on http://127.0.0.1:8000
 	$(BIN)/can-ser serve
