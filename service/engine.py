@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -99,16 +100,21 @@ class EmotionEngine:
         return self._aligner.info
 
     def warm_up(self) -> None:
-        """Has every model answer once.
+        """Has every model answer once; the aligner beside the network.
 
         Raises:
             AlignerError, BundleError: one of them cannot.
         """
+        with ThreadPoolExecutor(1) as beside:
+            aligner = beside.submit(self._aligner.warm_up)
+            self._warm_up_network()
+            aligner.result()
+
+    def _warm_up_network(self) -> None:
         waveform = Waveform(np.zeros(SAMPLE_RATE_HZ, np.float32), AudioSource(1.0, SAMPLE_RATE_HZ, 1))
         words = transcript_of_given_words([TimedWord("ready", 0.2, 0.8, "given")], waveform.duration_s)
         compute_features(waveform, words, self.bundle.config.features)
         self.classifier.warm_up()
-        self._aligner.warm_up()
 
     def close(self) -> None:
         """Ends worker processes."""
