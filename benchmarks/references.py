@@ -22,7 +22,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from model.contract import log_softmax
 from model.corpora.iemocap import PAPER_LABELS, read_iemocap
 from model.crossval import Split, session_folds
 from model.dataset import FeatureSet
@@ -99,8 +98,14 @@ def main(
         return LogisticRegression(max_iter=1_000)
 
     plans: list[tuple[str, Callable[[], Any], Rows, NDArray[np.bool_], Callable[[Logits], Any]]] = [
-        ("sound, where it carries the label: SVM", SVC, sound, kinds != "text", lambda o: log_softmax(o.audio)),
-        ("text, where it carries the label: regression", regression, text, kinds != "sound", lambda o: o.text),
+        ("sound, where it carries the label: SVM", SVC, sound, kinds != "text", lambda o: o.singles["audio"]),
+        (
+            "text, where it carries the label: regression",
+            regression,
+            text,
+            kinds != "sound",
+            lambda o: o.singles["text"],
+        ),
         ("both, everywhere: regression", regression, both, kinds != "", lambda o: o.final(experiment.training.alpha)),
     ]
     for name, make, rows, used, scores in plans:

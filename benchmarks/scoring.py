@@ -63,7 +63,7 @@ def eager_input(features: UtteranceFeatures, bundle: Bundle) -> Batch:
     one = torch.zeros(1, dtype=torch.int64)
     frames = torch.from_numpy(bundle.config.normalisation.apply(features.frames))
     words = torch.tensor(bundle.vocabulary.indices(features.words))
-    data = RaggedData(frames, counts.cumsum(0) - counts, counts, words, one, one + len(counts), one)
+    data = RaggedData(frames, counts, one + len(counts), words, one + len(words), one)
     return data.batch(one)
 
 

@@ -42,7 +42,7 @@ class Augmenter:
         """A varied batch of some utterances, (batch,) int64."""
         data = self._by_speed[int(torch.randint(len(self._by_speed), (1,), generator=self._generator))]
         batch = data.batch(utterances)
-        rows = self._utterance_of_row(batch)
+        rows = batch.utterance_of_row
         frames = batch.frames.data + self._offsets(batch)[rows]
         if self._config.coefficient_dropout:
             size = (len(batch.labels), frames.shape[1])
@@ -62,10 +62,6 @@ class Augmenter:
         offsets = self._config.colour * self._normal(size, batch.frames.data)
         offsets[:, 0] += self._gain * self._normal(size[:1], batch.frames.data)
         return offsets
-
-    def _utterance_of_row(self, batch: Batch) -> Tensor:
-        utterances = torch.arange(len(batch.word_counts), device=batch.words.device)
-        return torch.repeat_interleave(utterances, batch.word_counts)[batch.segment_of_row]
 
     def _normal(self, size: Sequence[int], like: Tensor) -> Tensor:
         return torch.randn(tuple(size), generator=self._generator).to(like)

@@ -5,6 +5,7 @@ step, the frames of the segments that still run, longest segment first; here it 
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -19,7 +20,8 @@ class Batch:
         frames: packed (frames, n_mfcc) of all segments.
         segment_of_row: (frames,) which segment each packed row belongs to.
         frame_counts: (segments,) int64.
-        segment_index: (batch, words) int64: 0 = padding, i + 1 = segment i.
+        segment_index: (batch, segments) int64: 0 = padding, i + 1 = segment i.
+        segment_counts: (batch,) int64: as many as words, or 1 for the segmentation "whole".
         words: (batch, words) int64 vocabulary indices, 0 = padding.
         word_counts: (batch,) int64, at least 1.
         labels: (batch,) int64, empty when there are none.
@@ -29,6 +31,7 @@ class Batch:
     segment_of_row: Tensor
     frame_counts: Tensor
     segment_index: Tensor
+    segment_counts: Tensor
     words: Tensor
     word_counts: Tensor
     labels: Tensor
@@ -38,46 +41,79 @@ class Batch:
         """(batch, words) bool, True = real word."""
         return torch.arange(self.words.shape[1], device=self.words.device) < self.word_counts.unsqueeze(1)
 
+    @property
+    def utterance_of_row(self) -> Tensor:
+        """(frames,) int64 which utterance each packed row belongs to."""
+        utterances = torch.arange(len(self.segment_counts), device=self.words.device)
+        return torch.repeat_interleave(utterances, self.segment_counts)[self.segment_of_row]
 
-@dataclass(frozen=True, slots=True, eq=False)
+
+@dataclass(frozen=True, eq=False)
 class RaggedData:
     """Utterances as flat tensors, from which any batch is gathered.
 
     Attributes:
         frames: (all frames, n_mfcc) normalised.
-        frame_starts: (all segments,) int64 first frame of each segment.
         frame_counts: (all segments,) int64.
-        words: (all segments,) int64 vocabulary index of each segment's word.
-        first_segments: (utterances,) int64.
+        segment_counts: (utterances,) int64.
+        words: (all words,) int64 vocabulary indices.
         word_counts: (utterances,) int64.
         labels: (utterances,) int64.
     """
 
     frames: Tensor
-    frame_starts: Tensor
     frame_counts: Tensor
+    segment_counts: Tensor
     words: Tensor
-    first_segments: Tensor
     word_counts: Tensor
     labels: Tensor
+
+    @cached_property
+    def frame_starts(self) -> Tensor:
+        """(all segments,) int64 first frame of each segment."""
+        return self.frame_counts.cumsum(0) - self.frame_counts
+
+    @cached_property
+    def first_segments(self) -> Tensor:
+        """(utterances,) int64."""
+        return self.segment_counts.cumsum(0) - self.segment_counts
+
+    @cached_property
+    def first_words(self) -> Tensor:
+        """(utterances,) int64."""
+        return self.word_counts.cumsum(0) - self.word_counts
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def batch(self, utterances: Tensor) -> Batch:
         """Batch of some utterances, (batch,) int64, in that order."""
-        counts = self.word_counts[utterances]
-        longest = int(counts.max())
-        position = torch.arange(longest, device=counts.device)
-        real = position < counts.unsqueeze(1)
-        segments = (self.first_segments[utterances].unsqueeze(1) + position)[real]
+        segment_counts, word_counts = self.segment_counts[utterances], self.word_counts[utterances]
+        segments, real = _rows_of(self.first_segments[utterances], segment_counts)
         segment_index = torch.zeros_like(real, dtype=torch.int64)
-        segment_index[real] = torch.arange(1, len(segments) + 1, device=counts.device)
-        words = torch.zeros_like(segment_index)
-        words[real] = self.words[segments]
+        segment_index[real] = torch.arange(1, len(segments) + 1, device=segments.device)
+        word_rows, real = _rows_of(self.first_words[utterances], word_counts)
+        words = torch.zeros_like(real, dtype=torch.int64)
+        words[real] = self.words[word_rows]
         frame_counts = self.frame_counts[segments]
         packed, segment_of_row = pack_segments(self.frames, self.frame_starts[segments], frame_counts)
-        return Batch(packed, segment_of_row, frame_counts, segment_index, words, counts, self.labels[utterances])
+        return Batch(
+            packed,
+            segment_of_row,
+            frame_counts,
+            segment_index,
+            segment_counts,
+            words,
+            word_counts,
+            self.labels[utterances],
+        )
+
+
+def _rows_of(firsts: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows first, first + 1, … of each utterance, flat; and (batch, longest) bool where each stands."""
+    position = torch.arange(int(counts.max()), device=counts.device)
+    real = position < counts.unsqueeze(1)
+    return (firsts.unsqueeze(1) + position)[real], real
 
 
 def pack_segments(frames: Tensor, starts: Tensor, counts: Tensor) -> tuple[PackedSequence, Tensor]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from model.attention import GlobalAttention, stop_gradient
 from model.batching import Batch
@@ -33,6 +32,11 @@ class Prediction:
     audio: Tensor
     text_attention: Tensor
     audio_attention: Tensor
+
+    @property
+    def singles(self) -> dict[str, Tensor]:
+        """What each modality answers alone."""
+        return {"text": self.text, "audio": self.audio}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,16 +146,3 @@ class CrossAttentionNetwork(nn.Module):
         """(batch, words, classes): Σ over heads of α_i · H_i W."""
         per_head = classifier.unflatten(1, (self.config.heads, -1))
         return torch.einsum("bkl,blkd,ckd->blc", weights, self.text_query.split(states), per_head)
-
-
-def can_loss(prediction: Prediction, labels: Tensor, alpha: float, smoothing: float = 0.0) -> Tensor:
-    """Mean of CE(ŷ, y) + α · (CE(ŷᵀ, y) + CE(ŷᴬ, y)); `smoothing` 0 is the paper's.
-
-    Source: Lee, Yoon, Jung 2020, Section 3.3, Eqs. (13) and (14).
-    """
-
-    def cross_entropy(logits: Tensor) -> Tensor:
-        return functional.cross_entropy(logits, labels, label_smoothing=smoothing)
-
-    loss = cross_entropy(prediction.joint)
-    return loss + alpha * (cross_entropy(prediction.text) + cross_entropy(prediction.audio)) if alpha else loss

@@ -1,5 +1,6 @@
 """What trainer, bundle, runtime and service agree on: labels, and Eq. (15). No torch."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,19 +29,21 @@ def log_softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def final_log_scores(
-    joint: NDArray[np.floating], text: NDArray[np.floating], audio: NDArray[np.floating], alpha: float
+    joint: NDArray[np.floating], singles: Iterable[NDArray[np.floating]], alpha: float
 ) -> NDArray[np.float64]:
     """Logarithm of ŷ · (ŷᵀ)^α · (ŷᴬ)^α, up to a constant that all classes share.
 
     Args:
         joint: (batch, classes) logits of Eq. (10).
-        text: (batch, classes) logits of Eq. (11).
-        audio: (batch, classes) logits of Eq. (12).
+        singles: (batch, classes) logits of Eqs. (11) and (12); none for a system with one answer.
         alpha: weight of the single modalities; at 0 they do not vote.
 
     Source: Lee, Yoon, Jung 2020, Section 3.3, Eq. (15).
     """
-    return log_softmax(joint) + alpha * (log_softmax(text) + log_softmax(audio))
+    scores = log_softmax(joint)
+    for single in singles:
+        scores = scores + alpha * log_softmax(single)
+    return scores
 
 
 @dataclass(frozen=True, slots=True, eq=False)

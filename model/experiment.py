@@ -6,16 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from alignment.features import FeatureSpec
 from model.batching import RaggedData
 from model.bundle import Normalisation
-from model.can import CrossAttentionNetwork
 from model.config import NetworkConfig, TrainingConfig
 from model.crossval import Split
 from model.dataset import FeatureSet
 from model.embeddings import Embeddings
-from model.quantisation import round_embedding
+from model.quantisation import round_embeddings
+from model.systems import SYSTEMS
 from model.training import Epoch, Logits, TrainedSplit, predict, train_split
 
 
@@ -24,7 +25,8 @@ class Experiment:
     """Every choice, as it is recorded with each result.
 
     Attributes:
-        corpus: its name and folder.
+        system: row of the tables, see `model.systems`.
+        corpus: its name and size.
         labels: classes, in order.
         features: how features are computed.
         network: shape.
@@ -38,6 +40,7 @@ class Experiment:
     network: NetworkConfig
     training: TrainingConfig
     vectors: str
+    system: str = "can"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +71,7 @@ class FoldOutcome:
         test: logits of the test part; None when there is none.
     """
 
-    trained: TrainedSplit
+    trained: TrainedSplit[nn.Module]
     normalisation: Normalisation
     validation: Logits | None
     test: Logits | None
@@ -92,16 +95,13 @@ def to_ragged(
     features: FeatureSet, embeddings: Embeddings, labels: NDArray[np.int64], normalisation: Normalisation
 ) -> RaggedData:
     """Flat tensors of a feature set, normalised."""
-    frame_counts = torch.from_numpy(np.array(features.frame_counts))
-    word_counts = torch.from_numpy(np.array(features.segment_counts))
     words = [index for row in features.words for index in embeddings.vocabulary.indices(row)]
     return RaggedData(
         frames=torch.from_numpy(normalisation.apply(features.frames)),
-        frame_starts=frame_counts.cumsum(0) - frame_counts,
-        frame_counts=frame_counts,
+        frame_counts=torch.from_numpy(np.array(features.frame_counts)),
+        segment_counts=torch.from_numpy(np.array(features.segment_counts)),
         words=torch.tensor(words),
-        first_segments=word_counts.cumsum(0) - word_counts,
-        word_counts=word_counts,
+        word_counts=torch.tensor([len(row) for row in features.words]),
         labels=torch.from_numpy(labels),
     )
 
@@ -117,10 +117,10 @@ def run_fold(
     ragged = [to_ragged(features, data.embeddings, data.labels, normalisation) for features in data.by_speed]
     torch.manual_seed(experiment.training.seed)
     table = torch.from_numpy(data.embeddings.table.copy())
-    network = CrossAttentionNetwork(table, len(experiment.labels), experiment.network)
+    network = SYSTEMS[experiment.system].build(table, len(experiment.labels), experiment.network)
     level = normalisation.std[0] / experiment.features.mfcc.n_mels**0.5
     trained = train_split(network, ragged, split, experiment.training, level, report)
-    round_embedding(trained.network.text_encoder.embedding)
+    round_embeddings(trained.network)
     validation, test = (
         predict(trained.network, ragged[0], part) if len(part) else None for part in (split.validation, split.test)
     )

@@ -182,10 +182,9 @@ def random_data(word_counts: Sequence[int], network: CrossAttentionNetwork, seed
     vocabulary = network.text_encoder.embedding.num_embeddings
     return RaggedData(
         frames=torch.randn(int(frame_counts.sum()), network.config.n_mfcc, generator=generator),
-        frame_starts=frame_counts.cumsum(0) - frame_counts,
         frame_counts=frame_counts,
+        segment_counts=counts,
         words=torch.randint(1, vocabulary, (total,), generator=generator),
-        first_segments=counts.cumsum(0) - counts,
         word_counts=counts,
         labels=torch.zeros(len(word_counts), dtype=torch.int64),
     )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from model.bundle import CARD, CONFIG, METRICS, VOCABULARY, BundleConfig, Origin, write_config, write_sums
 from model.calibration import fit_temperature
+from model.can import CrossAttentionNetwork
 from model.card import render_card
 from model.contract import log_softmax
 from model.crossval import Split
@@ -39,7 +40,11 @@ def write_bundle(
 
     Raises:
         ExportParityError: ONNX and PyTorch disagree; nothing is written.
+        TypeError: it is another network than CAN, the only one that is served.
     """
+    network = outcome.trained.network
+    if not isinstance(network, CrossAttentionNetwork):
+        raise TypeError(f"only CrossAttentionNetwork is served, not {type(network).__name__}")
     config = BundleConfig(
         name=out.name,
         system="can",
@@ -54,7 +59,7 @@ def write_bundle(
     out.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f"{out.name}-", dir=out.parent))
     try:
-        export_network(outcome.trained.network, experiment.training.alpha, scratch)
+        export_network(network, experiment.training.alpha, scratch)
         write_config(scratch / CONFIG, config)
         data.embeddings.vocabulary.write(scratch / VOCABULARY)
         write_figures(scratch, config, metrics)
@@ -118,8 +123,8 @@ def _by_kind(
     kind_of = np.array([kinds[data.names[index]] for index in indices])
     scores = {
         "final": np.concatenate([logits.final(alpha) for _, logits in tested]),
-        "text": np.concatenate([log_softmax(logits.text) for _, logits in tested]),
-        "audio": np.concatenate([log_softmax(logits.audio) for _, logits in tested]),
+        "text": np.concatenate([log_softmax(logits.singles["text"]) for _, logits in tested]),
+        "audio": np.concatenate([log_softmax(logits.singles["audio"]) for _, logits in tested]),
     }
     groups = {
         "text and sound say the same": kind_of == "both",

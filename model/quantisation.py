@@ -25,6 +25,13 @@ def round_embedding(embedding: nn.Embedding) -> None:
         embedding.weight.copy_(integers * scales)
 
 
+def round_embeddings(network: nn.Module) -> None:
+    """Rounds every table of word vectors in a network."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Embedding):
+            round_embedding(layer)
+
+
 class QuantisedEmbedding(nn.Module):
     """Looks words up in a quantised table."""
 

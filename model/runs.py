@@ -120,7 +120,7 @@ class RunFolder:
             logits: Logits | None = getattr(outcome, part)
             if logits is not None:
                 arrays[part] = getattr(split, part)
-                arrays |= {f"{part}_{head}": getattr(logits, head) for head in ("joint", "text", "audio")}
+                arrays |= {f"{part}_{head}": rows for head, rows in logits.heads.items()}
         np.savez(self.fold(split) / LOGITS, **arrays)
 
     def store_result(self, split: Split, result: FoldResult) -> None:
@@ -132,8 +132,8 @@ class RunFolder:
     def logits(self, split: Split, part: str) -> tuple[NDArray[np.int64], Logits]:
         """Indices and logits of a finished fold's "validation" or "test" part."""
         with np.load(self.fold(split) / LOGITS) as stored:
-            heads = [stored[f"{part}_{head}"] for head in ("joint", "text", "audio")]
-            return stored[part], Logits(*heads)
+            heads = {name.removeprefix(f"{part}_"): stored[name] for name in stored if name.startswith(f"{part}_")}
+            return stored[part], Logits(heads.pop("joint"), heads)
 
     def _holds(self, name: str, text: str) -> bool:
         path = self.path / name
@@ -141,9 +141,4 @@ class RunFolder:
 
 
 def _heads(logits: Logits, alpha: float) -> dict[str, NDArray[np.float64]]:
-    return {
-        "final": logits.final(alpha),
-        "joint": log_softmax(logits.joint),
-        "text": log_softmax(logits.text),
-        "audio": log_softmax(logits.audio),
-    }
+    return {"final": logits.final(alpha)} | {head: log_softmax(rows) for head, rows in logits.heads.items()}

@@ -125,7 +125,7 @@ class EmotionClassifier:
     def _score(self, outputs: _Outputs, row: int, words: int) -> UtteranceScores:
         config = self.bundle.config
         joint, text, audio = outputs.joint[row], outputs.text[row], outputs.audio[row]
-        final = final_log_scores(joint, text, audio, config.alpha) / config.temperature
+        final = final_log_scores(joint, (text, audio), config.alpha) / config.temperature
         return UtteranceScores(
             probabilities=np.exp(log_softmax(final)),
             text_probabilities=np.exp(log_softmax(text)),

@@ -3,11 +3,12 @@
 Source: Lee, Yoon, Jung 2020, Sections 3.3 and 4.2: Adam, gradients clipped to norm 1, early stopping on validation.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from math import cos, pi
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -16,10 +17,10 @@ from torch import Tensor, nn
 
 from model.augmentation import Augmenter
 from model.batching import RaggedData
-from model.can import CrossAttentionNetwork, can_loss
 from model.config import TrainingConfig
 from model.contract import final_log_scores
 from model.crossval import Split
+from model.objective import Prediction, training_loss
 
 _EVALUATION_BATCH = 256
 _WARM_UP_SHARE = 0.05
@@ -35,36 +36,43 @@ class Epoch:
     validation_loss: float
 
 
+_Network = TypeVar("_Network", bound=nn.Module)
+
+
 @dataclass(slots=True)
-class TrainedSplit:
+class TrainedSplit(Generic[_Network]):
     """What training gave: the network holds the kept weights."""
 
-    network: CrossAttentionNetwork
+    network: _Network
     best_epoch: int
     history: list[Epoch] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Logits:
-    """(utterances, classes) of each head."""
+    """(utterances, classes) of each head; `singles` is empty for a system with one answer."""
 
     joint: NDArray[np.float32]
-    text: NDArray[np.float32]
-    audio: NDArray[np.float32]
+    singles: dict[str, NDArray[np.float32]]
 
     def final(self, alpha: float) -> NDArray[np.float64]:
         """(utterances, classes) log-scores of Eq. (15)."""
-        return final_log_scores(self.joint, self.text, self.audio, alpha)
+        return final_log_scores(self.joint, self.singles.values(), alpha)
+
+    @property
+    def heads(self) -> dict[str, NDArray[np.float32]]:
+        """All of them by name."""
+        return {"joint": self.joint, **self.singles}
 
 
 def train_split(
-    network: CrossAttentionNetwork,
+    network: _Network,
     by_speed: Sequence[RaggedData],
     split: Split,
     config: TrainingConfig,
     deviation_of_level: float,
     report: Callable[[Epoch], None] = lambda epoch: None,
-) -> TrainedSplit:
+) -> TrainedSplit[_Network]:
     """Trains until validation no longer improves, and restores the best weights.
 
     Args:
@@ -100,27 +108,30 @@ def train_split(
     return result
 
 
-def predict(network: CrossAttentionNetwork, data: RaggedData, utterances: NDArray[np.int64]) -> Logits:
+def predict(network: nn.Module, data: RaggedData, utterances: NDArray[np.int64]) -> Logits:
     """Logits of some utterances, in order."""
     network.eval()
-    parts = []
+    parts: dict[str, list[NDArray[np.float32]]] = defaultdict(list)
     with torch.no_grad():
         for indices in torch.from_numpy(utterances).split(_EVALUATION_BATCH):
-            prediction = network(data.batch(indices))
-            parts.append([part.cpu().numpy() for part in (prediction.joint, prediction.text, prediction.audio)])
-    return Logits(*(np.concatenate(heads) for heads in zip(*parts, strict=True)))
+            prediction: Prediction = network(data.batch(indices))
+            for head, logits in {"joint": prediction.joint, **prediction.singles}.items():
+                parts[head].append(logits.cpu().numpy())
+    joint, *singles = ((head, np.concatenate(rows)) for head, rows in parts.items())
+    return Logits(joint[1], dict(singles))
 
 
 class _Stepper:
     """One optimiser step at a time, and the moving average of the weights."""
 
-    def __init__(self, network: CrossAttentionNetwork, config: TrainingConfig, steps: int) -> None:
+    def __init__(self, network: nn.Module, config: TrainingConfig, steps: int) -> None:
         self._network, self._config = network, config
-        embedding = network.text_encoder.embedding.weight
-        others = [parameter for parameter in network.parameters() if parameter is not embedding]
-        embedding.requires_grad_(config.embedding_rate > 0)
+        tables = [layer.weight for layer in network.modules() if isinstance(layer, nn.Embedding)]
+        others = [parameter for parameter in network.parameters() if all(parameter is not table for table in tables)]
+        for table in tables:
+            table.requires_grad_(config.embedding_rate > 0)
         rate = config.learning_rate * config.embedding_rate
-        groups: list[dict[str, Any]] = [{"params": [embedding], "weight_decay": 0.0, "lr": rate}, {"params": others}]
+        groups: list[dict[str, Any]] = [{"params": tables, "weight_decay": 0.0, "lr": rate}, {"params": others}]
         self._optimiser = torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay)
         self._scheduler = torch.optim.lr_scheduler.LambdaLR(self._optimiser, _schedule(config.schedule, steps))
         self._average = deepcopy(network) if config.averaging else None
@@ -129,7 +140,7 @@ class _Stepper:
     def __call__(self, augmenter: Augmenter, utterances: Tensor) -> float:
         """Loss before the step."""
         batch = augmenter.batch(utterances)
-        loss = can_loss(self._network(batch), batch.labels, self._config.alpha, self._config.label_smoothing)
+        loss = training_loss(self._network(batch), batch.labels, self._config.alpha, self._config.label_smoothing)
         self._optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self._network.parameters(), self._config.clip_norm)
@@ -139,7 +150,7 @@ class _Stepper:
         self._update_average()
         return float(loss.detach())
 
-    def averaged(self) -> CrossAttentionNetwork:
+    def averaged(self) -> nn.Module:
         """The network to validate and keep."""
         return self._average or self._network
 
@@ -166,9 +177,7 @@ def _shuffled(indices: NDArray[np.int64], size: int, generator: torch.Generator)
     yield from torch.from_numpy(indices)[order].split(size)
 
 
-def _validate(
-    network: CrossAttentionNetwork, data: RaggedData, utterances: NDArray[np.int64], alpha: float
-) -> tuple[float, float]:
+def _validate(network: nn.Module, data: RaggedData, utterances: NDArray[np.int64], alpha: float) -> tuple[float, float]:
     """WA and mean negative log-likelihood of Eq. (15)."""
     if not len(utterances):
         return 0.0, 0.0

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 import torch
 
-from model.can import Prediction, can_loss
+from model.can import Prediction
 from model.config import NetworkConfig
 from model.contract import final_log_scores
 from model.export import random_data
+from model.objective import training_loss
 from tests.builders import TINY, tiny_network
 
 CONFIGS = [
@@ -19,7 +20,7 @@ def test_eq_13_and_14_by_hand() -> None:
     joint = torch.log(torch.tensor([[0.5, 0.5]]))
     text, audio = torch.log(torch.tensor([[0.25, 0.75]])), torch.log(torch.tensor([[0.125, 0.875]]))
     prediction = Prediction(joint, text, audio, torch.empty(0), torch.empty(0))
-    loss = can_loss(prediction, torch.tensor([0]), alpha=0.1)
+    loss = training_loss(prediction, torch.tensor([0]), alpha=0.1)
     assert float(loss) == pytest.approx(np.log(2) + 0.1 * (np.log(4) + np.log(8)), rel=1e-6)
 
 
@@ -28,7 +29,7 @@ def test_without_the_additional_loss() -> None:
     prediction = Prediction(joint, text, audio, torch.empty(0), torch.empty(0))
     labels = torch.tensor([0, 1, 2])
     expected = torch.nn.functional.cross_entropy(joint, labels)
-    assert float(can_loss(prediction, labels, alpha=0.0)) == pytest.approx(float(expected))
+    assert float(training_loss(prediction, labels, alpha=0.0)) == pytest.approx(float(expected))
 
 
 @pytest.mark.parametrize("config", CONFIGS)
@@ -40,7 +41,7 @@ def test_contributions_and_biases_add_up_to_the_log_scores(config: NetworkConfig
         text, audio = network.encode(batch)
         prediction = network.attend(text, audio, batch.mask)
         shares = network.explain(text, audio, prediction, alpha=0.3)
-    final = final_log_scores(prediction.joint.numpy(), prediction.text.numpy(), prediction.audio.numpy(), 0.3)
+    final = final_log_scores(prediction.joint.numpy(), (prediction.text.numpy(), prediction.audio.numpy()), 0.3)
     total = (shares.text.sum(dim=1) + shares.audio.sum(dim=1) + shares.bias).numpy()
     difference = final - total
     np.testing.assert_allclose(difference, np.broadcast_to(difference[:, :1], difference.shape), atol=1e-5)
@@ -75,7 +76,7 @@ def test_the_padding_row_of_the_embedding_stays_zero() -> None:
     network = tiny_network().train()
     data = random_data((4, 2), network, seed=0)
     prediction = network(data.batch(torch.arange(2)))
-    can_loss(prediction, torch.tensor([0, 1]), alpha=0.1).backward()
+    training_loss(prediction, torch.tensor([0, 1]), alpha=0.1).backward()
     gradient = network.text_encoder.embedding.weight.grad
     assert gradient is not None
     assert float(gradient[0].abs().max()) == 0

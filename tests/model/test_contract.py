@@ -7,14 +7,14 @@ from model.contract import final_log_scores, log_softmax
 def test_eq_15_by_hand() -> None:
     """ŷ = (.5, .5), ŷᵀ = (.8, .2), ŷᴬ = (.1, .9): the product with α = 1 is (.04, .09)."""
     joint, text, audio = (np.log([row]) for row in ([0.5, 0.5], [0.8, 0.2], [0.1, 0.9]))
-    np.testing.assert_allclose(np.exp(final_log_scores(joint, text, audio, 1.0)), [[0.04, 0.09]])
-    half = np.exp(final_log_scores(joint, text, audio, 0.5))
+    np.testing.assert_allclose(np.exp(final_log_scores(joint, (text, audio), 1.0)), [[0.04, 0.09]])
+    half = np.exp(final_log_scores(joint, (text, audio), 0.5))
     np.testing.assert_allclose(half, [[0.5 * np.sqrt(0.08), 0.5 * np.sqrt(0.18)]])
 
 
 def test_with_alpha_0_the_single_modalities_do_not_vote() -> None:
     joint, text, audio = np.array([[1.0, 2.0]]), np.array([[50.0, 0.0]]), np.array([[50.0, 0.0]])
-    np.testing.assert_allclose(final_log_scores(joint, text, audio, 0.0), log_softmax(joint))
+    np.testing.assert_allclose(final_log_scores(joint, (text, audio), 0.0), log_softmax(joint))
 
 
 def test_logits_of_any_size_are_safe() -> None:

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from model.batching import RaggedData
+from model.can import CrossAttentionNetwork
 from model.config import AugmentationConfig, NetworkConfig, TrainingConfig
 from model.crossval import Split
 from model.export import random_data
@@ -34,7 +35,7 @@ DATA = problem()
 SPLIT = Split("x", np.arange(64), np.arange(64, 80), np.arange(80, 96))
 
 
-def train(config: TrainingConfig = PLAIN, split: Split = SPLIT) -> TrainedSplit:
+def train(config: TrainingConfig = PLAIN, split: Split = SPLIT) -> TrainedSplit[CrossAttentionNetwork]:
     return train_split(tiny_network(CONFIG), [DATA], split, config, 1.0)
 
 

@@ -1,0 +1,45 @@
+"""Softmax and sums over groups of unequal size, without padding."""
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
+
+
+def ragged_softmax(scores: Tensor, group: Tensor, groups: int) -> Tensor:
+    """Softmax within each group.
+
+    Args:
+        scores: (rows,).
+        group: (rows,) int64 in [0, groups).
+        groups: how many; none is empty.
+
+    Returns:
+        (rows,) positive; each group sums to 1.
+    """
+    peak = scores.new_full((groups,), float("-inf")).scatter_reduce(0, group, scores.detach(), "amax")
+    grown = (scores - peak[group]).exp()
+    return grown / scores.new_zeros(groups).index_add(0, group, grown)[group]
+
+
+def ragged_sum(weights: Tensor, rows: Tensor, group: Tensor, groups: int) -> Tensor:
+    """Weighted sum of each group's rows: (rows,), (rows, size), (rows,) → (groups, size)."""
+    return rows.new_zeros(groups, rows.shape[1]).index_add(0, group, weights.unsqueeze(1) * rows)
+
+
+def last_states(packed: PackedSequence, counts: Tensor) -> Tensor:
+    """Where a bidirectional LSTM ends: its forward half at the last step, its backward half at the first.
+
+    Args:
+        packed: (rows, 2 · hidden) outputs, with the order of the sequences.
+        counts: (sequences,) steps of each.
+
+    Returns:
+        (sequences, 2 · hidden).
+    """
+    sizes = packed.batch_sizes.to(counts.device)
+    first_rows = sizes.cumsum(0) - sizes
+    rank = packed.unsorted_indices
+    if rank is None:
+        raise ValueError("a sequence packed without its order has no telling whose end is whose")
+    forward, backward = packed.data.chunk(2, dim=1)
+    return torch.cat((forward[first_rows[counts - 1] + rank], backward[rank]), dim=1)

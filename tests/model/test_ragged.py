@@ -1,0 +1,37 @@
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence
+
+from model.ragged import last_states, ragged_softmax, ragged_sum
+
+GROUP = torch.tensor([0, 1, 0, 1, 1, 2])
+
+
+def test_softmax_of_each_group_by_hand() -> None:
+    scores = torch.log(torch.tensor([1.0, 2.0, 3.0, 2.0, 4.0, 9.0]))
+    torch.testing.assert_close(ragged_softmax(scores, GROUP, 3), torch.tensor([0.25, 0.25, 0.75, 0.25, 0.5, 1.0]))
+
+
+def test_softmax_is_safe_for_large_scores_and_its_gradient_is_that_of_softmax() -> None:
+    scores = torch.tensor([1e4, 1e4 - 1, 0.5], dtype=torch.float64, requires_grad=True)
+    ragged = ragged_softmax(scores, torch.zeros(3, dtype=torch.int64), 1)
+    torch.testing.assert_close(ragged, scores.softmax(0))
+    weights = torch.tensor([0.3, -1.0, 2.0], dtype=torch.float64)
+    [ours] = torch.autograd.grad((ragged * weights).sum(), scores)
+    [theirs] = torch.autograd.grad((scores.softmax(0) * weights).sum(), scores)
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_sums_by_hand() -> None:
+    rows = torch.tensor([[1.0, 0.0], [2.0, 1.0], [3.0, 0.0], [4.0, 1.0], [5.0, 1.0], [6.0, 2.0]])
+    weights = torch.tensor([1.0, 0.5, 2.0, 0.5, 1.0, 0.0])
+    torch.testing.assert_close(ragged_sum(weights, rows, GROUP, 3), torch.tensor([[7.0, 0.0], [8.0, 2.0], [0.0, 0.0]]))
+
+
+def test_last_states_are_the_final_states_of_the_lstm() -> None:
+    torch.manual_seed(0)
+    lstm = nn.LSTM(3, 4, batch_first=True, bidirectional=True)
+    counts = torch.tensor([2, 5, 1, 5])
+    packed = pack_padded_sequence(torch.randn(4, 5, 3), counts, batch_first=True, enforce_sorted=False)
+    outputs, (final, _) = lstm(packed)
+    torch.testing.assert_close(last_states(outputs, counts), torch.cat((final[0], final[1]), dim=1))
