@@ -1,0 +1,59 @@
+"""What IEMOCAP should hold, and in words what a copy of it lacks.
+
+Source: Busso et al. 2008; Lee, Yoon, Jung 2020, Section 4.1.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from model.corpora.records import Corpus
+
+LABELLED: Final = 10_039
+BY_LABEL: Final = {
+    "ang": 1103,
+    "hap": 595,
+    "exc": 1041,
+    "sad": 1084,
+    "neu": 1708,
+    "fru": 1849,
+    "sur": 107,
+    "fea": 40,
+    "dis": 2,
+    "oth": 3,
+    "xxx": 2507,
+}
+PAPER_UTTERANCES: Final = 7486
+WITHOUT_WDSEG: Final = ("Ses03M_impro03_M001",)
+SESSIONS: Final = (1, 2, 3, 4, 5)
+
+
+def compare_counts(corpus: Corpus) -> Iterator[str]:
+    """One line per count that differs from the published one, with what explains it; one line when none does."""
+    sessions = tuple(sorted({utterance.session for utterance in corpus.utterances}))
+    if sessions != SESSIONS:
+        yield f"sessions {', '.join(map(str, sessions))}: not the five of IEMOCAP, whose published counts do not apply"
+        return
+    differences = list(_differences(corpus))
+    yield from differences
+    if not differences:
+        yield f"all counts are the published ones; {PAPER_UTTERANCES} utterances as in the paper"
+
+
+def _differences(corpus: Corpus) -> Iterator[str]:
+    if corpus.labelled != LABELLED:
+        yield f"{corpus.labelled} labelled utterances, published are {LABELLED}: {_explain(corpus, LABELLED)}"
+    for label in sorted(set(BY_LABEL) | set(corpus.by_label)):
+        got, published = corpus.by_label.get(label, 0), BY_LABEL.get(label, 0)
+        if got != published:
+            yield f"{label} {got}, published {published}"
+    if corpus.without_wdseg != WITHOUT_WDSEG:
+        names = ", ".join(corpus.without_wdseg) or "none"
+        yield f"without alignment: {names}; in the release it is {', '.join(WITHOUT_WDSEG)} alone"
+    if len(corpus.utterances) != PAPER_UTTERANCES:
+        yield f"{len(corpus.utterances)} utterances kept, the paper has {PAPER_UTTERANCES}"
+
+
+def _explain(corpus: Corpus, expected: int) -> str:
+    if corpus.damaged:
+        return f"{len(corpus.damaged)} damaged files were skipped"
+    return "evaluation files are missing" if corpus.labelled < expected else "there are more than the release has"

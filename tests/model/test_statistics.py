@@ -1,0 +1,33 @@
+import numpy as np
+import pytest
+from scipy.stats import ttest_rel
+
+from model.statistics import corrected_difference
+
+OURS = [0.58, 0.60, 0.55, 0.59, 0.57]
+THEIRS = [0.56, 0.57, 0.56, 0.57, 0.55]
+
+
+def test_without_the_correction_it_is_the_paired_t_test() -> None:
+    found = corrected_difference(OURS, THEIRS, 0.0)
+    reference = ttest_rel(OURS, THEIRS)
+    interval = reference.confidence_interval()
+    assert (found.mean, found.p) == (pytest.approx(0.016), pytest.approx(reference.pvalue))
+    assert (found.low, found.high) == (pytest.approx(interval.low), pytest.approx(interval.high))
+
+
+def test_the_correction_by_hand() -> None:
+    """Two folds, differences 1 and 3: mean 2, variance 2, error √((1/2 + 1/8) · 2) = √1.25, t = 12.7062 on 1 degree."""
+    found = corrected_difference([1.0, 3.0], [0.0, 0.0], 1 / 8)
+    assert found.mean == 2.0
+    assert found.high - found.mean == pytest.approx(12.7062 * np.sqrt(1.25), rel=1e-5)
+
+
+def test_one_fold_says_nothing_about_spread() -> None:
+    found = corrected_difference([0.5], [0.4], 0.1)
+    assert found.mean == pytest.approx(0.1)
+    assert np.isnan([found.low, found.high, found.p]).all()
+
+
+def test_equal_rows_do_not_differ() -> None:
+    assert corrected_difference(OURS, OURS, 0.1).p == 1.0
