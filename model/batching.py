@@ -4,7 +4,7 @@ Words differ in length by a factor of ten, so most of a padded batch is padding.
 step, the frames of the segments that still run, longest segment first; here it is gathered without padding anything.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import torch
@@ -85,6 +85,10 @@ class RaggedData:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def to(self, device: str) -> "RaggedData":
+        """The same on a device."""
+        return RaggedData(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
 
     def batch(self, utterances: Tensor) -> Batch:
         """Batch of some utterances, (batch,) int64, in that order."""

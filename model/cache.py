@@ -67,6 +67,7 @@ def feature_folder(utterances: Sequence[CorpusUtterance], spec: FeatureSpec, spe
     digest = hashlib.sha256(json.dumps([asdict(spec), speed], sort_keys=True).encode())
     for name in _FEATURE_CODE:
         digest.update((files("alignment") / name).read_bytes())
+    digest.update((files("model") / "dataset.py").read_bytes())
     for utterance in utterances:
         stat = utterance.wav.stat()
         words = [(word.word, word.start_s, word.end_s) for word in utterance.words]

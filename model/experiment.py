@@ -111,17 +111,19 @@ def run_fold(
     data: PreparedData,
     split: Split,
     report: Callable[[Epoch], None] = lambda epoch: None,
+    device: str = "cpu",
 ) -> FoldOutcome:
-    """Trains on one split and tests."""
+    """Trains on one split and tests; the whole corpus lies on the device, and the trained network on the CPU again."""
     normalisation = fit_normalisation(data.by_speed[0], split.train)
-    ragged = [to_ragged(features, data.embeddings, data.labels, normalisation) for features in data.by_speed]
+    ragged = [to_ragged(features, data.embeddings, data.labels, normalisation).to(device) for features in data.by_speed]
     torch.manual_seed(experiment.training.seed)
     table = torch.from_numpy(data.embeddings.table.copy())
-    network = SYSTEMS[experiment.system].build(table, len(experiment.labels), experiment.network)
+    network = SYSTEMS[experiment.system].build(table, len(experiment.labels), experiment.network).to(device)
     level = normalisation.std[0] / experiment.features.mfcc.n_mels**0.5
     trained = train_split(network, ragged, split, experiment.training, level, report)
     round_embeddings(trained.network)
     validation, test = (
         predict(trained.network, ragged[0], part) if len(part) else None for part in (split.validation, split.test)
     )
+    trained.network.cpu()
     return FoldOutcome(trained, normalisation, validation, test)

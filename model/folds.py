@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from model.bundle import Origin
+from model.bundle import SUMS, Origin
 from model.crossval import Split
 from model.experiment import run_fold
 from model.packaging import fold_temperature, summarise_folds, write_bundle
@@ -29,6 +29,7 @@ class FoldJob:
         corpus_root: for facts that lie beside the corpus.
         command: that measures this, for the record.
         bundle: where to write a bundle of the fold, and its origin; None when none is wanted.
+        device: to train on, as torch names it.
     """
 
     run: Path
@@ -36,20 +37,28 @@ class FoldJob:
     corpus_root: Path
     command: str
     bundle: tuple[Path, Origin] | None = None
+    device: str = "cpu"
+
+    def result(self) -> FoldResult | None:
+        """What was kept of it, once it is finished."""
+        return RunFolder(self.run).result(self.split)
+
+    def is_finished(self) -> bool:
+        """Whether there is a result, and a bundle where one is wanted."""
+        return self.result() is not None and (self.bundle is None or (self.bundle[0] / SUMS).is_file())
 
 
-def finish_folds(run: RunFolder, jobs: Sequence[FoldJob], processes: int, console: Console) -> list[FoldResult]:
+def finish_folds(jobs: Sequence[FoldJob], processes: int, console: Console) -> list[FoldResult]:
     """Results of all folds, in order; trains those that are not finished.
 
     Args:
-        run: prepared.
-        jobs: one per fold.
+        jobs: of one run or of several, each prepared.
         processes: folds at once.
         console: shows the progress.
     """
-    waiting = [job for job in jobs if run.result(job.split) is None]
+    waiting = [job for job in jobs if not job.is_finished()]
     if len(waiting) < len(jobs):
-        console.print(f"{len(jobs) - len(waiting)} of {len(jobs)} folds are finished already, in {run.path}")
+        console.print(f"{len(jobs) - len(waiting)} of {len(jobs)} folds are finished already, in {jobs[0].run.parent}")
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -67,14 +76,15 @@ def finish_folds(run: RunFolder, jobs: Sequence[FoldJob], processes: int, consol
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return [result for job in jobs if (result := run.result(job.split)) is not None]
+    return [result for job in jobs if (result := job.result()) is not None]
 
 
 def describe_fold(result: FoldResult) -> str:
     """One line about a fold."""
     final = result.metrics["final"]
     return (
-        f"{result.split}: WA {final.wa:.3f}, UA {final.ua:.3f}, best epoch {result.best_epoch}, {result.seconds:.0f} s"
+        f"{result.experiment.system} {result.split}: WA {final.wa:.3f}, UA {final.ua:.3f}, "
+        f"best epoch {result.best_epoch}, {result.seconds:.0f} s"
     )
 
 
@@ -83,7 +93,7 @@ def train_fold(job: FoldJob, report: Callable[[Epoch], None] = lambda epoch: Non
     started = time.monotonic()
     run = RunFolder(job.run)
     experiment, data = run.experiment(), run.data()
-    outcome = run_fold(experiment, data, job.split, report)
+    outcome = run_fold(experiment, data, job.split, report, job.device)
     run.store_logits(job.split, outcome)
     result = run.result_of(job.split, outcome, data.labels, time.monotonic() - started)
     if job.bundle is not None:

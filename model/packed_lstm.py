@@ -79,7 +79,9 @@ class _PackedLstm(torch.autograd.Function):
             )
             grad_state = grad_gates[step] @ w_hh
         grad_weights = grad_gates.t() @ data, grad_gates.t() @ states_before
-        return grad_gates @ w_ih, *grad_weights, grad_gates.sum(0), None, None
+        # MFCC frames are data: their gradient would be an eighth of all products, for nothing.
+        grad_data = grad_gates @ w_ih if ctx.needs_input_grad[0] else None
+        return grad_data, *grad_weights, grad_gates.sum(0), None, None
 
 
 def _steps(sizes: list[int], backwards: bool) -> list[slice]:

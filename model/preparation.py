@@ -35,9 +35,27 @@ def choose_embeddings(corpus: Corpus, recipe: Recipe, glove: Path | None, *, ran
 
 
 def prepare_run(
-    run: RunFolder, corpus: Corpus, recipe: Recipe, embeddings: Embeddings, cache: Path, processes: int
-) -> Experiment:
+    run: RunFolder,
+    corpus: Corpus,
+    recipe: Recipe,
+    embeddings: Embeddings,
+    cache: Path,
+    processes: int,
+    system: str = "can",
+) -> Path | None:
     """Extracts what is not in the cache, and writes what folds need.
+
+    Args:
+        run: folder to write to.
+        corpus: what to learn.
+        recipe: every choice; the system's own settings are in it already.
+        embeddings: word vectors.
+        cache: of extracted features.
+        processes: that extract.
+        system: name of a row.
+
+    Returns:
+        Where a run of other settings or data that was in the folder has been moved to; else None.
 
     Raises:
         TrainingError: fewer than two labels.
@@ -49,7 +67,7 @@ def prepare_run(
         raise TrainingError(f"the corpus has the labels {sorted(present)}; at least two of {PAPER_LABELS} are needed")
     network = replace(recipe.network, embedding_dim=embeddings.table.shape[1], n_mfcc=recipe.features.mfcc.n_mfcc)
     described = f"{corpus.name}, {len(corpus.utterances)} utterances"
-    experiment = Experiment(described, labels, recipe.features, network, recipe.training, embeddings.source)
+    experiment = Experiment(described, labels, recipe.features, network, recipe.training, embeddings.source, system)
     speeds = recipe.training.augmentation.speeds
     spec = recipe.features
     data = PreparedData(
@@ -61,5 +79,4 @@ def prepare_run(
         labels=np.array([labels.index(utterance.label) for utterance in corpus.utterances], np.int64),
         names=tuple(utterance.name for utterance in corpus.utterances),
     )
-    run.prepare(experiment, data, [feature_folder(corpus.utterances, spec, speed, cache) for speed in speeds])
-    return experiment
+    return run.prepare(experiment, data, [feature_folder(corpus.utterances, spec, speed, cache) for speed in speeds])

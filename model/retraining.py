@@ -73,9 +73,13 @@ def _retrain(asked: Retraining) -> None:
         asked.trained_on, asked.licence, asked.vectors or table.source, datetime.now(UTC).date().isoformat()
     )
     run = RunFolder(asked.runs / asked.out.name)
-    prepare_run(run, corpus, recipe, table, asked.cache or default_cache(), asked.jobs)
+    moved = prepare_run(run, corpus, recipe, table, asked.cache or default_cache(), asked.jobs)
+    describe_move(run.path, moved)
     splits = _splits(corpus, recipe, asked)
-    jobs = [FoldJob(run.path, split, asked.root, _command(), (run.fold(split) / "bundle", origin)) for split in splits]
+    jobs = [
+        FoldJob(run.path, split, asked.root, shown_command("model.train"), (run.fold(split) / "bundle", origin))
+        for split in splits
+    ]
     if asked.fold is not None:
         job = replace(jobs[asked.fold % len(jobs)], bundle=(asked.out, origin))
         console.print(f"{describe_fold(train_fold(job, _print_epoch))}; wrote {asked.out}")
@@ -83,10 +87,20 @@ def _retrain(asked: Retraining) -> None:
     metrics, temperature = {}, 1.0
     if not asked.skip_cv:
         wanted = jobs if asked.fold_bundles else [replace(job, bundle=None) for job in jobs]
-        results = finish_folds(run, wanted, asked.jobs, console)
-        metrics = {"cross_validation": summarise_folds(run, splits, results, run.data(), asked.root, _command())}
+        results = finish_folds(wanted, asked.jobs, console)
+        metrics = {
+            "cross_validation": summarise_folds(
+                run, splits, results, run.data(), asked.root, shown_command("model.train")
+            )
+        }
         temperature = fold_temperature(run, splits, run.data().labels, recipe.training.alpha)
     _train_served(run, origin, asked.out, temperature, metrics)
+
+
+def describe_move(path: Path, moved: Path | None) -> None:
+    """Says when a run of other settings has been moved out of the way."""
+    if moved:
+        console.print(f"{path} held a run of other settings or data; it is kept in {moved}")
 
 
 def describe_corpus(corpus: Corpus) -> None:
@@ -123,7 +137,7 @@ def _splits(corpus: Corpus, recipe: Recipe, asked: Retraining) -> list[Split]:
     return random_folds([utterance.label for utterance in corpus.utterances])
 
 
-def _command() -> str:
+def shown_command(module: str) -> str:
     """What was typed, without the folders of this machine."""
     shown = [argument if not argument.startswith("/") else "DIR" for argument in sys.argv[1:]]
-    return f"python -m model.train {shlex.join(shown)}"
+    return f"python -m {module} {shlex.join(shown)}"

@@ -3,6 +3,8 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from hashlib import sha256
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +22,8 @@ from model.training import Epoch, Logits
 from model.vocabulary import Vocabulary
 
 EXPERIMENT: Final = "experiment.json"
-DATA: Final = "data.json"
+IDENTITY: Final = "identity.json"
+FEATURES: Final = "features.json"
 VOCABULARY: Final = "vocabulary.txt"
 EMBEDDINGS: Final = "embeddings.npy"
 RESULT: Final = "result.json"
@@ -36,6 +39,7 @@ class FoldResult:
         experiment: every choice behind it.
         best_epoch: whose weights were kept.
         seconds: that it took.
+        parameters: that were trained.
         history: learning curve.
         metrics: of the test part, by head: "final", "joint", "text", "audio".
     """
@@ -46,6 +50,7 @@ class FoldResult:
     seconds: float
     history: list[Epoch]
     metrics: dict[str, Metrics]
+    parameters: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,25 +59,33 @@ class RunFolder:
 
     path: Path
 
-    def prepare(self, experiment: Experiment, data: PreparedData, feature_folders: Sequence[Path]) -> bool:
-        """Writes what folds need.
+    def prepare(self, experiment: Experiment, data: PreparedData, feature_folders: Sequence[Path]) -> Path | None:
+        """Writes what folds need; finished folds of the same experiment on the same data stay.
 
         Returns:
-            Whether finished folds of the same experiment may be kept; those of another are removed.
+            Where the run that was here has been moved to, when it was another experiment; else None.
         """
+        identity = json.dumps(
+            {
+                "experiment": asdict(experiment),
+                "names": data.names,
+                "labels": data.labels.tolist(),
+                "features": [folder.name for folder in feature_folders],
+                "vectors": sha256(data.embeddings.table.tobytes()).hexdigest(),
+                "words": sha256("\n".join(data.embeddings.vocabulary.words).encode()).hexdigest(),
+            }
+        )
+        moved = None
+        if (self.path / IDENTITY).is_file() and (self.path / IDENTITY).read_text(encoding="utf-8") != identity:
+            moved = _free_name(self.path)
+            self.path.rename(moved)
         self.path.mkdir(parents=True, exist_ok=True)
-        record = json.dumps(asdict(experiment), indent=2)
-        facts = {"names": data.names, "labels": data.labels.tolist(), "features": [str(f) for f in feature_folders]}
-        text = json.dumps(facts)
-        same = self._holds(EXPERIMENT, record) and self._holds(DATA, text)
-        if not same:
-            for result in self.path.glob(f"*/{RESULT}"):
-                result.unlink()
-            data.embeddings.vocabulary.write(self.path / VOCABULARY)
-            np.save(self.path / EMBEDDINGS, data.embeddings.table)
-            (self.path / DATA).write_text(text, encoding="utf-8")
-            (self.path / EXPERIMENT).write_text(record, encoding="utf-8")
-        return same
+        data.embeddings.vocabulary.write(self.path / VOCABULARY)
+        np.save(self.path / EMBEDDINGS, data.embeddings.table)
+        (self.path / FEATURES).write_text(json.dumps([str(f) for f in feature_folders]), encoding="utf-8")
+        (self.path / EXPERIMENT).write_text(json.dumps(asdict(experiment), indent=2), encoding="utf-8")
+        (self.path / IDENTITY).write_text(identity, encoding="utf-8")
+        return moved
 
     def experiment(self) -> Experiment:
         """The recorded choices."""
@@ -80,15 +93,20 @@ class RunFolder:
 
     def data(self) -> PreparedData:
         """What folds need, features mapped from the cache."""
-        facts = json.loads((self.path / DATA).read_text(encoding="utf-8"))
+        identity = json.loads((self.path / IDENTITY).read_text(encoding="utf-8"))
+        folders = json.loads((self.path / FEATURES).read_text(encoding="utf-8"))
         table = np.load(self.path / EMBEDDINGS)
         vocabulary = Vocabulary.read(self.path / VOCABULARY)
         return PreparedData(
-            by_speed=tuple(load_feature_set(Path(folder)) for folder in facts["features"]),
+            by_speed=tuple(load_feature_set(Path(folder)) for folder in folders),
             embeddings=Embeddings(vocabulary, table, self.experiment().vectors, ()),
-            labels=np.array(facts["labels"], np.int64),
-            names=tuple(facts["names"]),
+            labels=np.array(identity["labels"], np.int64),
+            names=tuple(identity["names"]),
         )
+
+    def labels(self) -> NDArray[np.int64]:
+        """(utterances,) index into the experiment's labels."""
+        return np.array(json.loads((self.path / IDENTITY).read_text(encoding="utf-8"))["labels"], np.int64)
 
     def fold(self, split: Split) -> Path:
         """Folder of one fold."""
@@ -110,6 +128,7 @@ class RunFolder:
             seconds=round(seconds, 1),
             history=outcome.trained.history,
             metrics={head: compute_metrics(scores, labels[split.test]) for head, scores in heads.items()},
+            parameters=sum(p.numel() for p in outcome.trained.network.parameters() if p.requires_grad),
         )
 
     def store_logits(self, split: Split, outcome: FoldOutcome) -> None:
@@ -135,9 +154,10 @@ class RunFolder:
             heads = {name.removeprefix(f"{part}_"): stored[name] for name in stored if name.startswith(f"{part}_")}
             return stored[part], Logits(heads.pop("joint"), heads)
 
-    def _holds(self, name: str, text: str) -> bool:
-        path = self.path / name
-        return path.is_file() and path.read_text(encoding="utf-8") == text
+
+def _free_name(path: Path) -> Path:
+    """A name beside `path` that nothing has."""
+    return next(name for number in count(1) if not (name := path.with_name(f"{path.name}-before-{number}")).exists())
 
 
 def _heads(logits: Logits, alpha: float) -> dict[str, NDArray[np.float64]]:

@@ -12,6 +12,7 @@ on actors and texts never seen.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -25,7 +26,7 @@ from rich.progress import track
 
 from alignment.aligners.pocketsphinx import PocketSphinxAligner
 from alignment.audio import decode_audio
-from alignment.errors import AlignmentError
+from alignment.errors import AlignerError, AlignmentError
 from alignment.timing import FRAME_SAMPLES, SAMPLE_RATE_HZ, frames_to_seconds, samples_to_seconds, seconds_to_frames
 from alignment.wdseg import write_wdseg
 from alignment.words import TimedWord
@@ -272,7 +273,7 @@ def write_composite(
     voices: dict[tuple[int, str], list[CutTake]] = defaultdict(list)
     for piece in cut:
         voices[piece.take.actor, piece.take.label].append(piece)
-    rows = ["name\tkind\ttext_label\tsound_label\n"]
+    rows = ["name\tkind\ttext_label\tsound_label\tactor\n"]
     for number, (pair, share) in enumerate(track(list(zip(sessions, shares, strict=True)), "writing"), start=1):
         writer = SessionWriter(out, number)
         pairings = list(pair_texts(share, per_label, neutral_share, rng))
@@ -281,7 +282,7 @@ def write_composite(
             choices = [takes for actor in pair if (takes := voices.get((actor, pairing.sound_label)))]
             takes = choices[int(rng.integers(len(choices)))]
             name = writer.add(assemble(takes, len(pairing.text.words), rng), pairing, takes[0].take.gender)
-            rows.append(f"{name}\t{pairing.kind}\t{pairing.text.label}\t{pairing.sound_label}\n")
+            rows.append(f"{name}\t{pairing.kind}\t{pairing.text.label}\t{pairing.sound_label}\t{takes[0].take.actor}\n")
         writer.finish_dialog()
     (out / "pairs.tsv").write_text("".join(rows), encoding="utf-8")
     return len(rows) - 1
@@ -290,20 +291,24 @@ def write_composite(
 def cut_all(takes: Sequence[Take], workers: int) -> list[CutTake]:
     """Takes in pieces; those that cannot be aligned word by word are named and left out."""
     aligner = PocketSphinxAligner(workers)
-    aligner.warm_up()
-    cut, skipped = [], []
-    for take in track(takes, "aligning"):
-        try:
-            pieces = cut_take(take, aligner)
-        except AlignmentError:
-            pieces = None
-        if pieces is None:
-            skipped.append(take.path.name)
-        else:
-            cut.append(pieces)
-    aligner.close()
+    try:
+        with ThreadPoolExecutor(workers) as pool:
+            results = list(track(pool.map(lambda take: _try_to_cut(take, aligner), takes), "aligning", len(takes)))
+    finally:
+        aligner.close()
+    skipped = [take.path.name for take, pieces in zip(takes, results, strict=True) if pieces is None]
+    cut = [pieces for pieces in results if pieces is not None]
     typer.echo(f"{len(cut)} takes aligned word by word, {len(skipped)} left out: {', '.join(skipped) or 'none'}")
     return cut
+
+
+def _try_to_cut(take: Take, aligner: PocketSphinxAligner) -> CutTake | None:
+    try:
+        return cut_take(take, aligner)
+    except AlignerError:
+        raise
+    except AlignmentError:
+        return None
 
 
 def main(

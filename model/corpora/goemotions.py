@@ -3,6 +3,7 @@
 Source: Demszky et al. 2020, "GoEmotions: A Dataset of Fine-Grained Emotions", ACL. Apache-2.0.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +27,8 @@ LABELS: Final = {
 }
 """GoEmotions' classes that stand for one of ours; comments of any other class are left out."""
 
-
 _SPLITS: Final = ("train", "dev", "test")
+_MASK: Final = re.compile(r"\[(NAME|RELIGION)\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +41,21 @@ class LabelledText:
 
 @dataclass(frozen=True, slots=True)
 class Comment:
-    """A comment and all classes that raters saw in it, as indices into labels.txt."""
+    """A comment and all classes that raters saw in it.
+
+    Attributes:
+        words: normalised, without masks.
+        classes: indices into labels.txt.
+        masked: whether a name or a religion was masked, so that words are missing.
+    """
 
     words: tuple[str, ...]
     classes: tuple[int, ...]
+    masked: bool
 
 
 def read_goemotions(root: Path, shortest: int = 2, longest: int = 14) -> list[LabelledText]:
-    """Comments with a single label that we use, each wording once.
+    """Comments with a single label that we use and no masked word, each wording once.
 
     Args:
         root: folder with labels.txt, train.tsv, dev.tsv and test.tsv.
@@ -62,7 +70,7 @@ def read_goemotions(root: Path, shortest: int = 2, longest: int = 14) -> list[La
     texts: dict[tuple[str, ...], LabelledText] = {}
     for comment in read_comments(root):
         label = LABELS.get(names[comment.classes[0]])
-        if label and len(comment.classes) == 1 and shortest <= len(comment.words) <= longest:
+        if label and not comment.masked and len(comment.classes) == 1 and shortest <= len(comment.words) <= longest:
             texts[comment.words] = LabelledText(comment.words, label)
     return list(texts.values())
 
@@ -94,5 +102,6 @@ def _read_split(path: Path, class_count: int) -> Iterator[Comment]:
         indices = fields[1].split(",")
         if not all(index.isdecimal() and int(index) < class_count for index in indices):
             raise CorpusFileError(path, number, f"unknown label {fields[1]!r}")
-        words = tuple(word for written in fields[0].split() for word in spoken_words(written))
-        yield Comment(words, tuple(int(index) for index in indices))
+        text, masks = _MASK.subn(" ", fields[0])
+        words = tuple(word for written in text.split() for word in spoken_words(written))
+        yield Comment(words, tuple(int(index) for index in indices), masked=masks > 0)

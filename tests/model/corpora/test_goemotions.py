@@ -28,6 +28,13 @@ def test_one_label_that_we_use_and_each_wording_once(root: Path) -> None:
     }
 
 
+def test_a_comment_with_a_masked_name_is_no_sentence(root: Path) -> None:
+    (root / "dev.tsv").write_text("[NAME]'s dog is so [RELIGION]\t1\tid4\n")
+    [comment] = [comment for comment in read_comments(root) if comment.masked]
+    assert comment.words == ("s", "dog", "is", "so")
+    assert not any("dog" in text.words for text in read_goemotions(root))
+
+
 def test_all_comments(root: Path) -> None:
     comments = read_comments(root)
     assert len(comments) == 7

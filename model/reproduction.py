@@ -1,0 +1,119 @@
+"""What `python -m model.reproduce` does: one protocol for all rows, then the report."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import torch
+from rich.console import Console
+
+from alignment.aligners.selection import choose_aligner
+from alignment.aligners.whisperx_weights import WhisperXConfig
+from alignment.errors import AlignmentError
+from model.cache import default_cache
+from model.corpora.choosing import Subset, choose_utterances
+from model.corpora.iemocap import PAPER_LABELS, read_iemocap
+from model.corpora.published import compare_counts
+from model.corpora.realignment import recognise_corpus
+from model.corpora.records import Corpus
+from model.crossval import Split, random_folds, session_folds
+from model.embeddings import Embeddings
+from model.errors import ModelError, TrainingError
+from model.folds import FoldJob, finish_folds
+from model.preparation import choose_embeddings, prepare_run
+from model.recipes import Recipe, change, choose_recipe
+from model.report import RowResult, write_report
+from model.retraining import describe_corpus, describe_move, shown_command
+from model.runs import FoldResult, RunFolder
+from model.systems import SYSTEMS
+
+PAPER_ROWS: Final = tuple(name for name, system in SYSTEMS.items() if system.tables)
+console = Console(stderr=True, highlight=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Reproduction:
+    """What was asked for; the options of `python -m model.reproduce` say what each means."""
+
+    root: Path
+    out: Path
+    corpus: str
+    glove: Path | None
+    random_embeddings: bool
+    rows: tuple[str, ...]
+    by_session: bool
+    classes: int
+    subset: Subset
+    alignment: str
+    strict: bool
+    settings: tuple[str, ...]
+    limit_folds: int | None
+    jobs: int
+    device: str
+    cache: Path | None
+
+
+def reproduce(asked: Reproduction) -> int:
+    """Trains what is not finished and writes the report; 1, with the reason on standard error, when it cannot."""
+    try:
+        _reproduce(asked)
+    except (ModelError, AlignmentError) as exc:
+        console.print(f"[red]{type(exc).__name__}[/]: ", end="")
+        console.print(str(exc), markup=False)
+        return 1
+    return 0
+
+
+def _reproduce(asked: Reproduction) -> None:
+    rows = asked.rows or PAPER_ROWS
+    for name in rows:
+        if name not in SYSTEMS:
+            raise TrainingError(f"--rows {name!r}: rows are {', '.join(SYSTEMS)}")
+    if asked.device == "cuda" and not torch.cuda.is_available():
+        raise TrainingError("--device cuda: torch finds no GPU; leave it out to train on the CPU")
+    read = read_iemocap(asked.root, PAPER_LABELS, strict=asked.strict)
+    describe_corpus(read)
+    for line in compare_counts(read):
+        console.print(line)
+    corpus = _with_words(choose_utterances(read, asked.classes, asked.subset), asked)
+    recipe = choose_recipe("paper", asked.settings)
+    table = choose_embeddings(corpus, recipe, asked.glove, random=asked.random_embeddings)
+    splits = _splits(corpus, asked)
+    jobs = [job for name in rows for job in _prepare_row(name, corpus, recipe, table, splits, asked)]
+    finished = finish_folds(jobs, asked.jobs, console)
+    results = [RowResult(name, tuple(_of_row(finished, name)), asked.out / name) for name in rows]
+    write_report(asked.out, read, corpus, results, splits, shown_command("model.reproduce"), asdict(asked))
+    console.print(f"wrote report.md, report.html and report.json to {asked.out}")
+
+
+def _with_words(corpus: Corpus, asked: Reproduction) -> Corpus:
+    if asked.alignment == "corpus":
+        return corpus
+    aligner = choose_aligner(
+        "whisperx" if asked.alignment == "whisperx" else "pocketsphinx", WhisperXConfig(), asked.jobs
+    )
+    try:
+        return recognise_corpus(corpus, aligner, asked.cache or default_cache(), asked.jobs)
+    finally:
+        aligner.close()
+
+
+def _splits(corpus: Corpus, asked: Reproduction) -> list[Split]:
+    if asked.by_session:
+        splits = session_folds(corpus.utterances)
+    else:
+        splits = random_folds([utterance.label for utterance in corpus.utterances])
+    return splits[: asked.limit_folds]
+
+
+def _prepare_row(
+    name: str, corpus: Corpus, recipe: Recipe, table: Embeddings, splits: list[Split], asked: Reproduction
+) -> list[FoldJob]:
+    run = RunFolder(asked.out / name)
+    own = change(recipe, SYSTEMS[name].settings)
+    describe_move(run.path, prepare_run(run, corpus, own, table, asked.cache or default_cache(), asked.jobs, name))
+    return [FoldJob(run.path, split, asked.root, "", device=asked.device) for split in splits]
+
+
+def _of_row(results: list[FoldResult], name: str) -> list[FoldResult]:
+    return [result for result in results if result.experiment.system == name]
