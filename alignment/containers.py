@@ -22,7 +22,7 @@ from alignment.timing import Seconds
 
 BLOCK_SAMPLES: Final = 65_536
 _OGG_END_OF_STREAM: Final = 0x04
-_WAV_HEADER_BYTES: Final = 4_096
+_WITH_LENGTH: Final = ("mov", "matroska")
 _UNKNOWN_LENGTH: Final = 0x7FFF_0000
 # FFmpeg can follow the addresses inside a playlist; only containers that hold their own sound are let in.
 _FFMPEG_FORMATS: Final = (
@@ -82,8 +82,9 @@ def _soundfile_blocks(file: soundfile.SoundFile, warnings: list[str]) -> Iterato
 
 def _length_warnings(data: bytes) -> list[str]:
     """Says when a wav or ogg file ends before, or says nothing of, its own end (cut downloads, pipes)."""
-    if data[:4] == b"RIFF" and (at := data.find(b"data", 12, _WAV_HEADER_BYTES)) > 0:
-        claimed_bytes, there_bytes = int.from_bytes(data[at + 4 : at + 8], "little"), len(data) - at - 8
+    if data[:4] == b"RIFF" and (found := _find_data_chunk(data)):
+        at, claimed_bytes = found
+        there_bytes = len(data) - at
         if there_bytes and (claimed_bytes == 0 or claimed_bytes >= _UNKNOWN_LENGTH):
             return ["the wav header does not say how long the sound is (a stream?); all that is there was used"]
         if claimed_bytes > there_bytes:
@@ -93,6 +94,17 @@ def _length_warnings(data: bytes) -> list[str]:
         if last_page + 5 < len(data) and not data[last_page + 5] & _OGG_END_OF_STREAM:
             return ["the ogg file is cut: it has no last page; all that is there was used"]
     return []
+
+
+def _find_data_chunk(data: bytes) -> tuple[int, int] | None:
+    """Where the sound of a RIFF file starts, and how many bytes its header claims."""
+    at = 12
+    while at + 8 <= len(data):
+        name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
+        if name == b"data":
+            return at + 8, size
+        at += 8 + size + size % 2
+    return None
 
 
 @contextmanager
@@ -110,7 +122,11 @@ def open_with_ffmpeg(data: bytes) -> Iterator[SampleBlocks]:
         if not container.streams.audio:
             raise UndecodableAudioError("the file holds no sound track")
         stream = container.streams.audio[0]
-        promised_s = container.duration / av.time_base if container.duration else 0.0
+        if getattr(stream, "codec_context", None) is None:
+            raise UndecodableAudioError("the sound's codec is not known")
+        # Other containers do not say how long they are: FFmpeg guesses it from the first frames' bit rate.
+        says_its_length = container.format.name.startswith(_WITH_LENGTH) and container.duration
+        promised_s = container.duration / av.time_base if says_its_length and container.duration else 0.0
         opened = SampleBlocks(stream.rate or 0, stream.channels or 0, promised_s)
         opened.warnings.extend(_length_warnings(data))
         opened.blocks = _ffmpeg_blocks(container, stream, opened.warnings)
@@ -120,10 +136,43 @@ def open_with_ffmpeg(data: bytes) -> Iterator[SampleBlocks]:
 def _ffmpeg_blocks(
     container: av.container.InputContainer, stream: av.AudioStream, warnings: list[str]
 ) -> Iterator[NDArray[np.float32]]:
-    resampler = av.AudioResampler(format="fltp", layout=stream.layout, rate=stream.rate)
-    try:
-        for frame in container.decode(stream):
-            for planar in resampler.resample(frame):
-                yield np.ascontiguousarray(planar.to_ndarray().T)
-    except av.error.FFmpegError as exc:
-        warnings.append(f"the file is damaged ({exc.strerror}); the part before the damage was used")
+    """All that can be decoded; a damaged packet is left out, and counted in a warning."""
+    converter = _Converter(stream)
+    damaged = 0
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.error.FFmpegError as exc:
+            warnings.append(f"the file is damaged ({exc.strerror}); the part before the damage was used")
+            break
+        if packet is None:
+            break
+        try:
+            frames = packet.decode()
+        except av.error.FFmpegError:
+            damaged += 1
+            continue
+        for frame in frames:
+            yield from converter.convert(frame)
+    if damaged:
+        warnings.append(f"the file is damaged: {damaged} packets could not be decoded and were left out")
+
+
+class _Converter:
+    """Frames to float blocks of the stream's rate and channels, also where a frame has others."""
+
+    def __init__(self, stream: av.AudioStream) -> None:
+        self._layout, self._rate = stream.layout, stream.rate
+        self._resampler: av.AudioResampler | None = None
+        self._source: tuple[str, str, int] | None = None
+
+    def convert(self, frame: av.AudioFrame) -> Iterator[NDArray[np.float32]]:
+        """(samples, channels) blocks of one frame."""
+        source = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if self._resampler is None or source != self._source:
+            self._resampler = av.AudioResampler(format="fltp", layout=self._layout, rate=self._rate)
+            self._source = source
+        frame.pts = None
+        for planar in self._resampler.resample(frame):
+            yield np.ascontiguousarray(planar.to_ndarray().T)

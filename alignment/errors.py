@@ -12,6 +12,7 @@ AlignmentError
 │   └── AudioTooLongError
 ├── TranscriptError
 │   ├── EmptyTranscriptError      a transcript or word list without a word
+│   ├── TranscriptTooLongError    more words than the audio can hold
 │   ├── WordOrderError            a word that ends before it starts, or starts before the one before it
 │   └── WordBoundsError           a word outside the audio
 ├── NoSpeechError                 voice activity detection found nothing
@@ -122,6 +123,17 @@ class EmptyTranscriptError(TranscriptError):
 
     def __init__(self) -> None:
         super().__init__("the transcript holds no word; leave it out to have the speech recognised")
+
+
+class TranscriptTooLongError(TranscriptError):
+    """More words than anyone can say in that time."""
+
+    def __init__(self, words: int, limit: int, duration_s: float) -> None:
+        self.words, self.limit, self.duration_s = words, limit, duration_s
+        super().__init__(
+            f"{words:,} words (digits are words too) are more than the {limit:,} that {duration_s:.1f} s of audio can "
+            "hold; send the words of this recording only"
+        )
 
 
 class WordOrderError(TranscriptError):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from difflib import SequenceMatcher
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Final
 
 from alignment.normalisation import normalise_word
@@ -44,9 +44,8 @@ def interpolate_spans(
 
 def share_time(words: Sequence[str], start_s: Seconds, end_s: Seconds) -> list[Span]:
     """Consecutive spans from `start_s` to `end_s`, each in proportion to its word's letters."""
-    letters = [max(1, len(word)) for word in words]
-    total = sum(letters)
-    edges = [start_s + (end_s - start_s) * sum(letters[:index]) / total for index in range(len(words) + 1)]
+    letters = list(accumulate((max(1, len(word)) for word in words), initial=0))
+    edges = [start_s + (end_s - start_s) * passed / letters[-1] for passed in letters]
     return list(pairwise(edges))
 
 

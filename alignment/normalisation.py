@@ -11,21 +11,25 @@ from num2words import num2words
 
 _VARIANT: Final = re.compile(r"\(\d+\)$")
 _FILLER: Final = re.compile(r"^\+\+.+\+\+$")
-_EDGES: Final = re.compile(r"^[\W_]+|[\W_]+$")
 _PARTS: Final = re.compile(r"[\s\-‐‑–—/]+")
 _NUMBER: Final = re.compile(r"^(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?(st|nd|rd|th)?$")
 _DIGITS_MEET_LETTERS: Final = re.compile(r"(?<=\d)(?=[^\W\d_])|(?<=[^\W\d_])(?=\d)")
 _UNITS: Final = {"$": "dollars", "€": "euros", "£": "pounds", "%": "percent"}
 _MAX_DIGITS: Final = 15
+_LONGEST_KEPT: Final = 64
 
 
-@lru_cache(maxsize=65_536)
 def spoken_words(word: str) -> tuple[str, ...]:
     """How a written word is said: lower case, no punctuation, compounds apart, digits spelled out.
 
     "Door." → ("door",), "forty-two" → ("forty", "two"), "$5" → ("five", "dollars"), "3rd" → ("third",); a filler such
     as "++LAUGHTER++" stays whole; pure punctuation gives nothing.
     """
+    return _spoken_words(word) if len(word) <= _LONGEST_KEPT else _spoken_words.__wrapped__(word)
+
+
+@lru_cache(maxsize=65_536)
+def _spoken_words(word: str) -> tuple[str, ...]:
     written = _VARIANT.sub("", word.strip()).lower().replace("\u2019", "'").replace("\u2018", "'")
     if _FILLER.match(written):
         return (written,)
@@ -43,7 +47,7 @@ def normalise_word(word: str) -> str:
 
 def _say(part: str) -> list[str]:
     """One part without spaces or hyphens."""
-    stripped = _EDGES.sub("", part)
+    stripped = _strip_edges(part)
     number = _NUMBER.match(stripped)
     if number is None:
         pieces = [piece for piece in _DIGITS_MEET_LETTERS.split(stripped) if piece]
@@ -53,6 +57,16 @@ def _say(part: str) -> list[str]:
     spoken = _say_number(*number.groups())
     units = [_UNITS[sign] for sign in part if sign in _UNITS]
     return spoken + units[:1]
+
+
+def _strip_edges(part: str) -> str:
+    """Without punctuation at its ends; by index, because a regular expression would try every start."""
+    first, last = 0, len(part)
+    while first < last and not part[first].isalnum():
+        first += 1
+    while first < last and not part[last - 1].isalnum():
+        last -= 1
+    return part[first:last]
 
 
 def _say_number(whole: str, fraction: str | None, ordinal: str | None) -> list[str]:

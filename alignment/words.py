@@ -5,13 +5,18 @@ from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Final, Literal
 
-from alignment.errors import EmptyTranscriptError, WordBoundsError, WordOrderError
+from alignment.errors import EmptyTranscriptError, TranscriptTooLongError, WordBoundsError, WordOrderError
+from alignment.normalisation import spoken_words
 from alignment.timing import Seconds
 
 Timing = Literal["aligned", "recognised", "given", "interpolated"]
 """Where a word's times come from: forced alignment, recognition, the caller, or its neighbours."""
 
 BOUNDS_TOLERANCE_S: Final = 0.05
+# Fast speech has about 6 words a second; far more than that is no transcript of the recording.
+_WORDS_A_SECOND: Final = 20
+_FREE_WORDS: Final = 50
+_LETTERS_A_WORD: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,33 @@ class Transcript:
     warnings: tuple[str, ...] = ()
 
 
+def check_transcript(text: str, duration_s: Seconds) -> list[str]:
+    """Written words of a transcript, those that are punctuation only left out.
+
+    Args:
+        text: what is said.
+        duration_s: length of the audio.
+
+    Raises:
+        EmptyTranscriptError: there is no word in it.
+        TranscriptTooLongError: nobody can say so much in that time.
+    """
+    limit = _most_words(duration_s)
+    if len(text) > limit * _LETTERS_A_WORD:
+        raise TranscriptTooLongError(len(text) // _LETTERS_A_WORD, limit, duration_s)
+    words = [word for word in text.split() if spoken_words(word)]
+    count = sum(len(spoken_words(word)) for word in words)
+    if count > limit:
+        raise TranscriptTooLongError(count, limit, duration_s)
+    if not words:
+        raise EmptyTranscriptError()
+    return words
+
+
+def _most_words(duration_s: Seconds) -> int:
+    return _FREE_WORDS + int(_WORDS_A_SECOND * duration_s)
+
+
 def check_words(words: Sequence[TimedWord], duration_s: Seconds) -> tuple[TimedWord, ...]:
     """The same words, overlaps cut in the middle and ends clipped to the audio.
 
@@ -88,11 +120,15 @@ def check_words(words: Sequence[TimedWord], duration_s: Seconds) -> tuple[TimedW
 
     Raises:
         EmptyTranscriptError: there are none.
-        WordOrderError: a word ends before it starts, or one starts or ends before the one before it.
+        TranscriptTooLongError: nobody can say so many in that time.
+        WordOrderError: a word ends before it starts, one starts or ends before the one before it, or no time is left
+            for one between its neighbours.
         WordBoundsError: a time is no number, negative, or more than 0.05 s past the end of the audio.
     """
     if not words:
         raise EmptyTranscriptError()
+    if len(words) > _most_words(duration_s):
+        raise TranscriptTooLongError(len(words), _most_words(duration_s), duration_s)
     for index, word in enumerate(words):
         _check_bounds(index, word, duration_s)
         if index:
@@ -101,10 +137,14 @@ def check_words(words: Sequence[TimedWord], duration_s: Seconds) -> tuple[TimedW
     for index in range(1, len(words)):
         overlap_s = words[index - 1].end_s - words[index].start_s
         edges[index] += max(0.0, overlap_s / 2)
-    return tuple(
+    checked = tuple(
         replace(word, start_s=min(start_s, duration_s), end_s=min(word.end_s, max(start_s, limit_s), duration_s))
         for word, start_s, limit_s in zip(words, edges[:-1], edges[1:], strict=True)
     )
+    for index, word in enumerate(checked):
+        if word.end_s <= word.start_s:
+            raise WordOrderError(index, word.word, "has no time of its own between its neighbours")
+    return checked
 
 
 def _check_bounds(index: int, word: TimedWord, duration_s: Seconds) -> None:

@@ -36,9 +36,7 @@ def answer(engine: EmotionEngine, take: Take, request: AnalysisRequest) -> int:
         analysis = engine.analyse(take.path.read_bytes(), request)
     except AlignmentError:
         return REFUSED
-    durations = [utterance.duration_s for utterance in analysis.transcript.utterances]
-    probabilities = np.average([scores.probabilities for scores in analysis.scores], axis=0, weights=durations)
-    return int(probabilities.argmax())
+    return int(analysis.probabilities.argmax())
 
 
 def answer_all(takes: Sequence[Take], run: Path, aligner: PocketSphinxAligner) -> Iterator[tuple[Take, int, int]]:

@@ -128,8 +128,9 @@ def _table(
         paper = SYSTEMS[row.name].paper
         yield (
             f"| {SYSTEMS[row.name].title} | {_published(paper, 'wa')} | {_spread(row.figures('wa'))} "
-            f"| {_published(paper, 'ua')} | {_spread(row.figures('ua'))} | {_spread(row.figures('weighted_precision'))} "
-            f"| {_spread(row.figures('macro_precision'))} | {_difference(row, reference, splits)} |"
+            f"| {_published(paper, 'ua')} | {_spread(row.figures('ua'))} "
+            f"| {_spread(row.figures('weighted_precision'))} | {_spread(row.figures('macro_precision'))} "
+            f"| {_difference(row, reference, splits)} |"
         )
     yield ""
 

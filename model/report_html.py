@@ -30,7 +30,8 @@ def render_html(markdown: str, curves: Mapping[str, Sequence[float]]) -> str:
     """
     body = MarkdownIt("commonmark").enable("table").render(markdown)
     return (
-        '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<meta name="viewport" content="width=device-width">\n'
+        '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width">\n'
         f"<title>The paper's tables, and ours</title>\n<style>{_STYLE}</style>\n{body}"
         f"<h2>Validation WA by epoch, mean over folds</h2>\n{_draw(curves)}\n</html>\n"
     )
@@ -40,10 +41,10 @@ def _draw(curves: Mapping[str, Sequence[float]]) -> str:
     longest = max(map(len, curves.values()))
     highest = max(max(curve) for curve in curves.values()) or 1.0
     parts = [f'<svg viewBox="0 0 {_WIDTH + 220} {_HEIGHT}" role="img" aria-label="learning curves">']
-    parts += [
-        f'<text x="0" y="{_y(level * highest, highest)}" font-size="11" fill="currentColor">{level * highest:.2f}</text>'
-        for level in (0.0, 0.5, 1.0)
-    ]
+    parts.extend(
+        f'<text x="0" y="{_y(level, highest)}" font-size="11" fill="currentColor">{level:.2f}</text>'
+        for level in (0.0, highest / 2, highest)
+    )
     for number, (title, curve) in enumerate(curves.items()):
         colour = _COLOURS[number % len(_COLOURS)]
         points = " ".join(f"{_x(epoch, longest):.1f},{_y(value, highest):.1f}" for epoch, value in enumerate(curve))

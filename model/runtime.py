@@ -22,6 +22,7 @@ _PROVIDERS: Final = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvid
 # once a step, however many segments run beside each other (`python -m benchmarks.scoring --buckets`).
 _STEP_OVERHEAD: Final = 4.0
 _CALL_OVERHEAD: Final = 60.0
+_LARGEST_CALL: Final = 8_192
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,7 +142,8 @@ class EmotionClassifier:
 def bucket_by_length(lengths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
     """Groups of indices of similar length, so that little of a padded batch is padding.
 
-    From the longest down, a group takes the next length until the steps wasted on padding cost more than another call.
+    From the longest down, a group takes the next length until the steps wasted on padding cost more than another call,
+    or until it is so large that more would only take memory.
 
     Args:
         lengths: (items,) at least 1 each.
@@ -153,7 +155,8 @@ def bucket_by_length(lengths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
     first, wasted = 0, 0.0
     for position, index in enumerate(order):
         wasted += float(lengths[order[first]] - lengths[index])
-        if wasted > _CALL_OVERHEAD + _STEP_OVERHEAD * lengths[index]:
+        full = (position - first) * lengths[order[first]] >= _LARGEST_CALL
+        if full or wasted > _CALL_OVERHEAD + _STEP_OVERHEAD * lengths[index]:
             yield order[first:position]
             first, wasted = position, 0.0
     yield order[first:]
@@ -191,6 +194,8 @@ def _load(bundle: Bundle, name: str, providers: list[str], threads: int) -> Any:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    # The arena would keep the memory of the largest request for good.
+    options.enable_cpu_mem_arena = False
     # Idle threads that spin would take the cores from the recogniser.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:

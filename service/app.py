@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse
 from service.engine import EmotionEngine
 from service.lifecycle import Lifecycle, lifespan
 from service.logs import configure_logs
-from service.middleware import RequestLog, UploadLimit
+from service.middleware import Admission, RequestLog, UploadLimit
 from service.problems import install_problem_handlers
 from service.routes import health, predict
 from service.settings import Settings, load_settings
@@ -39,6 +39,7 @@ def create_app(settings: Settings | None = None, *, engine: EmotionEngine | None
     app.include_router(health.router)
     app.add_api_route("/", lambda: RedirectResponse("/docs"), include_in_schema=False)
     install_problem_handlers(app)
+    app.add_middleware(Admission, lifecycle=app.state.lifecycle)
     app.add_middleware(UploadLimit, limit_bytes=settings.max_upload_bytes)
     app.add_middleware(RequestLog)
     app.add_middleware(CorrelationIdMiddleware, header_name="X-Request-ID")

@@ -13,9 +13,9 @@ from alignment.errors import AlignmentError
 from model.errors import ModelError
 from service.app import create_app
 from service.engine import AnalysisRequest, EmotionEngine
-from service.errors import ConflictingFieldsError, ServiceError
+from service.errors import ConflictingFieldsError, InvalidWordsError, ServiceError
+from service.fields import read_fields
 from service.presentation import present
-from service.routes.predict import parse_words
 from service.settings import load_settings
 from service.terminal import render
 
@@ -81,8 +81,12 @@ def _predict_one(path: Path, request: AnalysisRequest, engine: EmotionEngine, *,
 def _read_request(transcript: str | None, words_file: Path | None) -> AnalysisRequest:
     if transcript is not None and words_file is not None:
         raise ConflictingFieldsError("--transcript", "--words")
-    text = words_file.read_text(encoding="utf-8") if words_file else None
-    return AnalysisRequest(transcript, parse_words(text))
+    try:
+        # Windows' editors put a byte order mark before UTF-8.
+        text = words_file.read_text(encoding="utf-8-sig") if words_file else None
+    except UnicodeDecodeError as exc:
+        raise InvalidWordsError(f"{words_file} is not UTF-8 ({exc.reason})") from exc
+    return read_fields(transcript, text)
 
 
 @contextmanager

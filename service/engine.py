@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from alignment.aligners.given import transcript_of_given_words
 from alignment.aligners.protocol import Aligner
@@ -66,6 +67,13 @@ class Analysis:
     scores: tuple[UtteranceScores, ...]
     timings_ms: dict[str, float]
 
+    @property
+    def probabilities(self) -> NDArray[np.float64]:
+        """(classes,) of the whole recording: the mean of its utterances', weighted by duration."""
+        durations = [utterance.duration_s for utterance in self.transcript.utterances]
+        mean: NDArray[np.float64] = np.average([scores.probabilities for scores in self.scores], 0, durations)
+        return mean
+
 
 class EmotionEngine:
     """Holds the models; threads may share one."""
@@ -86,7 +94,7 @@ class EmotionEngine:
             read_bundle(locate_bundle(settings.bundle)), settings.provider, settings.threads
         )
         self._aligner = aligner or choose_aligner(
-            settings.aligner, settings.whisperx.config(), settings.pocketsphinx.workers
+            settings.aligner, settings.whisperx.config(), settings.pocketsphinx.workers, settings.deadline_s
         )
 
     @property

@@ -41,6 +41,9 @@ PROBLEMS: Final[dict[type[Exception], ProblemType]] = {
     alignment_errors.EmptyTranscriptError: ProblemType(
         _UNPROCESSABLE, "empty-transcript", "The transcript holds no word"
     ),
+    alignment_errors.TranscriptTooLongError: ProblemType(
+        _UNPROCESSABLE, "transcript-too-long", "The audio cannot hold so many words"
+    ),
     alignment_errors.WordOrderError: ProblemType(_UNPROCESSABLE, "words-out-of-order", "The words are out of order"),
     alignment_errors.WordBoundsError: ProblemType(
         _UNPROCESSABLE, "words-out-of-bounds", "A word lies outside the audio"

@@ -28,20 +28,21 @@ class SettingsError(ServiceError):
 class MalformedFormError(ServiceError):
     """The multipart form cannot be read."""
 
-    def __init__(self, reason: str) -> None:
+    way_out = "send a multipart form with the recording in `file`: curl -F file=@speech.wav …"
+
+    def __init__(self, reason: str, way_out: str = way_out) -> None:
         self.reason = reason
-        super().__init__(f"{reason}; send a multipart form with the recording in `file`: curl -F file=@speech.wav …")
+        super().__init__(f"{reason}; {way_out}")
 
 
 class InvalidWordsError(ServiceError):
     """The field `words` has another shape."""
 
+    way_out = 'send [{"word": "hello", "start": 0.31, "end": 0.62}, …], times in seconds'
+
     def __init__(self, reason: str) -> None:
         self.reason = reason
-        super().__init__(
-            f"`words` cannot be used: {reason}; "
-            'send [{"word": "hello", "start": 0.31, "end": 0.62}, …], times in seconds'
-        )
+        super().__init__(f"`words` cannot be used: {reason}; {self.way_out}")
 
 
 class ConflictingFieldsError(ServiceError):
@@ -92,6 +93,11 @@ class BusyError(ServiceError):
 class DeadlineError(ServiceError):
     """The answer took too long."""
 
-    def __init__(self, limit_s: float) -> None:
-        self.limit_s = limit_s
-        super().__init__(f"no answer within {limit_s:g} s, the deadline; send shorter audio, or raise CAN_DEADLINE_S")
+    retry_after_s = 5
+
+    def __init__(self, limit_s: float, queued_s: float) -> None:
+        self.limit_s, self.queued_s = limit_s, queued_s
+        super().__init__(
+            f"no answer within {limit_s:g} s, the deadline ({queued_s:.1f} s of them in the queue); try again when the "
+            "service is less busy, send shorter audio, or raise CAN_DEADLINE_S"
+        )

@@ -45,18 +45,26 @@ class Lifecycle:
             raise NotReadyError(self._reason)
 
     async def warm_up(self) -> None:
-        """Has every model answer once, then opens the doors; a model that cannot ends the process."""
+        """Has every model answer once, then opens the doors.
+
+        Raises:
+            AlignmentError, ModelError: a model cannot answer.
+        """
         bundle, aligner = self.engine.bundle, self.engine.aligner
         log.info("loading", bundle=bundle.config.name, aligner=aligner.name, aligner_reason=aligner.reason)
-        try:
-            await asyncio.to_thread(self.engine.warm_up)
-        except (AlignmentError, ModelError) as exc:
-            self._reason, self.failed = str(exc), True
-            log.critical("the models cannot be used", error=type(exc).__name__, detail=str(exc))
-            os.kill(os.getpid(), signal.SIGTERM)
-            return
+        await asyncio.to_thread(self.engine.warm_up)
         self._ready = True
         log.info("ready", provider=self.engine.classifier.provider, version=bundle.version)
+
+    def after_warm_up(self, task: "asyncio.Task[None]") -> None:
+        """Whatever kept a model from answering ends the process: it would only ever say that it is not ready."""
+        error = None if task.cancelled() else task.exception()
+        if error is None:
+            return
+        self._reason, self.failed = str(error), True
+        unexpected = None if isinstance(error, AlignmentError | ModelError) else error
+        log.critical("the models cannot be used", error=type(error).__name__, detail=str(error), exc_info=unexpected)
+        os.kill(os.getpid(), signal.SIGTERM)
 
     def stop(self) -> None:
         """Closes the doors and ends threads and processes."""
@@ -70,6 +78,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Warms up beside the running server; stops with it."""
     lifecycle: Lifecycle = app.state.lifecycle
     warm_up = asyncio.create_task(lifecycle.warm_up())
+    warm_up.add_done_callback(lifecycle.after_warm_up)
     yield
     warm_up.cancel()
     lifecycle.stop()

@@ -7,7 +7,8 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import UploadTooLargeError
+from service.errors import BusyError, NotReadyError, UploadTooLargeError
+from service.lifecycle import Lifecycle
 from service.problems import problem_response
 
 _SECURITY_HEADERS: Final = {
@@ -46,6 +47,26 @@ class RequestLog:
             quiet = scope["path"].startswith("/health/") and status < 400
             level = log.debug if quiet else log.info
             level("request", method=scope["method"], path=scope["path"], status=status, duration_ms=spent_ms)
+
+
+class Admission:
+    """Refuses recordings before their bytes are read, while the service is not ready or has no place."""
+
+    def __init__(self, app: ASGIApp, lifecycle: Lifecycle) -> None:
+        self._app = app
+        self._lifecycle = lifecycle
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes one request on."""
+        if scope["type"] == "http" and scope["method"] == "POST":
+            try:
+                self._lifecycle.require_ready()
+                self._lifecycle.stages.refuse_when_busy()
+            except (NotReadyError, BusyError) as error:
+                log.warning("refused", error=type(error).__name__, path=scope["path"])
+                await problem_response(error, scope["path"])(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
 
 
 class UploadLimit:

@@ -30,9 +30,7 @@ _MILLISECOND = 3
 def present(analysis: Analysis, engine: EmotionEngine, explain: Explain = "true") -> PredictOut:
     """The answer to a request."""
     emotions = engine.bundle.config.emotions
-    durations = np.array([utterance.duration_s for utterance in analysis.transcript.utterances])
-    by_utterance = np.stack([scores.probabilities for scores in analysis.scores])
-    overall = np.average(by_utterance, axis=0, weights=durations)
+    overall = analysis.probabilities
     source = analysis.waveform.source
     return PredictOut(
         emotion=emotions[int(overall.argmax())],

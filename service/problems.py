@@ -1,7 +1,7 @@
 """Errors as `application/problem+json` (RFC 9457)."""
 
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from asgi_correlation_id import correlation_id
@@ -43,18 +43,18 @@ def install_problem_handlers(app: FastAPI) -> None:
         return response
 
     async def on_invalid(request: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, RequestValidationError)  # noqa: S101 - Starlette calls it for this class only
-        return problem_response(MalformedFormError(_describe(error)), request.url.path)
+        # Starlette calls it for this class only.
+        return problem_response(_describe(cast("RequestValidationError", error)), request.url.path)
 
-    async def on_http(request: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, HTTPException)  # noqa: S101 - likewise
+    async def on_http(request: Request, raised: Exception) -> JSONResponse:
+        error = cast("HTTPException", raised)
         if isinstance(error.__cause__, ServiceError):
             # FastAPI calls whatever happens while it reads a body a bad request.
             return problem_response(error.__cause__, request.url.path)
         status = HTTPStatus(error.status_code)
         headers = dict(error.headers or {})
         if status is HTTPStatus.BAD_REQUEST:
-            return problem_response(MalformedFormError(str(error.detail)), request.url.path)
+            return problem_response(_describe_form(str(error.detail)), request.url.path)
         code = status.phrase.lower().replace(" ", "-")
         return _respond(status, code, status.phrase, str(error.detail), request.url.path, headers)
 
@@ -69,12 +69,23 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, on_unknown)
 
 
-def _describe(error: RequestValidationError) -> str:
+def _describe(error: RequestValidationError) -> MalformedFormError:
     """What is wrong with the form, in words."""
-    reasons = [
-        f"{'.'.join(str(part) for part in found['loc'][1:]) or 'body'}: {found['msg']}" for found in error.errors()
-    ]
-    return "; ".join(reasons)
+    [first, *_] = error.errors()
+    name = ".".join(str(part) for part in first["loc"][1:]) or "body"
+    if name == "file":
+        reason = "came as text" if first["type"] != "missing" else "is missing"
+        return MalformedFormError(f"`file` {reason}")
+    if first["type"] == "string_type":
+        return MalformedFormError(f"`{name}` came as a file", f"send its text: curl -F '{name}=<FILE' …")
+    return MalformedFormError(f"`{name}`: {first['msg']}", "correct it, or leave it out")
+
+
+def _describe_form(detail: str) -> MalformedFormError:
+    """What Starlette found wrong while it read the form."""
+    if "maximum size" in detail:
+        return MalformedFormError("a text field is larger than 1 MB", "send a recording as a file, and shorter text")
+    return MalformedFormError(detail)
 
 
 def _respond(

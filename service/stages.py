@@ -7,11 +7,14 @@ request that brings its own words does not wait behind recordings that are being
 import asyncio
 import math
 import os
+import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
+from alignment.audio import Waveform
 from service.engine import Analysis, AnalysisRequest, EmotionEngine, Stopwatch
 from service.errors import BusyError, DeadlineError
 from service.settings import Settings
@@ -33,54 +36,115 @@ class Stages:
         self._quick = ThreadPoolExecutor(os.cpu_count() or 1, "quick")
         self._slow = ThreadPoolExecutor(self._recognisers, "recognise")
         self.under_way = 0
+        self._lock = threading.Lock()
         self._usual_s = _FIRST_GUESS_S
 
-    async def analyse(self, data: bytes, request: AnalysisRequest) -> Analysis:
-        """See `EmotionEngine.analyse`.
+    async def answer(
+        self, read: Callable[[], Awaitable[bytes]], request: AnalysisRequest, present: Callable[[Analysis], str]
+    ) -> str:
+        """A recording's answer; see `EmotionEngine.analyse`.
+
+        A place is taken before the recording is read into memory, and given back when no thread works on it any more,
+        which is later than the answer when the deadline has passed.
+
+        Args:
+            read: gives the recording.
+            request: what is known beside it.
+            present: makes the answer of the analysis, in a thread.
 
         Raises:
             BusyError: the limit of requests is reached.
             DeadlineError: the answer took too long.
         """
-        if self.under_way >= self._max_waiting:
-            raise BusyError(self.under_way, self._retry_after_s())
-        self.under_way += 1
-        started = time.perf_counter()
+        self.refuse_when_busy()
+        self._count(+1)
+        run = _Run()
         try:
             async with asyncio.timeout(self._deadline_s):
-                analysis = await self._run_stages(data, request)
+                text = await self._run_stages(run, read, request, present)
         except TimeoutError as exc:
-            raise DeadlineError(self._deadline_s) from exc
+            raise DeadlineError(self._deadline_s, run.watch.timings_ms["queue"] / 1_000) from exc
         finally:
-            self.under_way -= 1
-        spent_s = time.perf_counter() - started
-        self._usual_s = _MEMORY * self._usual_s + (1 - _MEMORY) * spent_s
-        analysis.timings_ms["total"] = spent_s * 1_000
-        return analysis
+            if run.work is None or run.work.done():
+                self._count(-1)
+            else:
+                run.work.add_done_callback(lambda _: self._count(-1))
+        self._usual_s = _MEMORY * self._usual_s + (1 - _MEMORY) * run.spent_s
+        return text
+
+    def refuse_when_busy(self) -> None:
+        """Passes while there is a place.
+
+        Raises:
+            BusyError: the limit of requests is reached.
+        """
+        if self.under_way >= self._max_waiting:
+            raise BusyError(self.under_way, self._retry_after_s())
 
     def close(self) -> None:
         """Ends the threads; what has not begun is dropped."""
         self._quick.shutdown(wait=False, cancel_futures=True)
         self._slow.shutdown(wait=False, cancel_futures=True)
 
-    async def _run_stages(self, data: bytes, request: AnalysisRequest) -> Analysis:
-        watch = Stopwatch({"queue": 0.0})
-        waveform = await self._run(self._quick, watch, lambda: self._engine.decode(data, watch))
-        words_at_hand = request.words is not None
-        pool = self._quick if words_at_hand else self._slow
-        transcript = await self._run(pool, watch, lambda: self._engine.find_words(waveform, request, watch))
-        return await self._run(self._quick, watch, lambda: self._engine.classify(waveform, transcript, watch))
+    async def _run_stages(
+        self,
+        run: "_Run",
+        read: Callable[[], Awaitable[bytes]],
+        request: AnalysisRequest,
+        present: Callable[[Analysis], str],
+    ) -> str:
+        engine, watch = self._engine, run.watch
+        waveform = await self._decode(run, read)
+        pool = self._quick if request.words is not None else self._slow
+        transcript = await self._in_thread(pool, run, lambda: engine.find_words(waveform, request, watch))
 
-    async def _run(self, pool: ThreadPoolExecutor, watch: Stopwatch, work: Callable[[], _T]) -> _T:
+        def finish() -> str:
+            analysis = engine.classify(waveform, transcript, watch)
+            watch.timings_ms["total"] = run.spent_s * 1_000
+            return present(analysis)
+
+        return await self._in_thread(self._quick, run, finish)
+
+    async def _decode(self, run: "_Run", read: Callable[[], Awaitable[bytes]]) -> Waveform:
+        """Sound; the file's bytes are let go when this returns."""
+        data = await read()
+        return await self._in_thread(self._quick, run, lambda: self._engine.decode(data, run.watch))
+
+    async def _in_thread(self, pool: ThreadPoolExecutor, run: "_Run", work: Callable[[], _T]) -> _T:
         """`work` in a thread; the time until a thread was free counts as queue."""
         submitted = time.perf_counter()
 
         def timed() -> _T:
-            watch.timings_ms["queue"] += (time.perf_counter() - submitted) * 1_000
+            run.watch.timings_ms["queue"] += (time.perf_counter() - submitted) * 1_000
             return work()
 
-        return await asyncio.get_running_loop().run_in_executor(pool, timed)
+        future = pool.submit(timed)
+        run.work = future
+        return await asyncio.wrap_future(future)
+
+    def _count(self, change: int) -> None:
+        with self._lock:
+            self.under_way += change
 
     def _retry_after_s(self) -> int:
         """Seconds until a place should be free, from how long requests usually take."""
         return max(1, math.ceil(self._usual_s / self._recognisers))
+
+
+@dataclass(slots=True)
+class _Run:
+    """One request on its way.
+
+    Attributes:
+        watch: its times.
+        work: what a thread does for it now.
+    """
+
+    watch: Stopwatch = field(default_factory=lambda: Stopwatch({"queue": 0.0}))
+    work: "Future[Any] | None" = None
+    started: float = field(default_factory=time.perf_counter)
+
+    @property
+    def spent_s(self) -> float:
+        """Since it came."""
+        return time.perf_counter() - self.started

@@ -4,25 +4,22 @@ Its acoustic model, dictionary and language model (US English) are inside its wh
 It is of the CMU Sphinx family that made IEMOCAP's own alignments.
 """
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
-from threading import Lock
-from typing import Final, TypeVar
+from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alignment.aligners import pocketsphinx_worker as worker
+from alignment.aligners.worker_pool import WorkerPool
 from alignment.audio import Waveform
-from alignment.errors import AlignerFailedError, EmptyTranscriptError, NoSpeechError, UnsupportedLanguageError
+from alignment.errors import NoSpeechError, UnsupportedLanguageError
 from alignment.interpolation import Span, anchor_words, interpolate_spans
 from alignment.normalisation import spoken_words
 from alignment.timing import SAMPLE_RATE_HZ, Seconds, frames_to_seconds
 from alignment.utterances import Stretch, assign_words, group_words, join_stretches
 from alignment.voice_activity import VoiceActivityDetector
-from alignment.words import AlignerInfo, TimedWord, Transcript
+from alignment.words import AlignerInfo, TimedWord, Transcript, check_transcript
 
 NAME: Final = "pocketsphinx"
 # Recognition gains by context: stretches are decoded together across pauses, up to this length.
@@ -30,30 +27,28 @@ _MAX_WINDOW_S: Final = 20.0
 _MAX_PAUSE_S: Final = 2.0
 _CONTEXT_S: Final = 0.1
 
-_T = TypeVar("_T")
-
 
 class PocketSphinxAligner:
     """Recognition and forced alignment of US English."""
 
-    def __init__(self, worker_count: int = 1, reason: str = "") -> None:
+    def __init__(self, worker_count: int = 1, reason: str = "", limit_s: Seconds = 600.0) -> None:
         """Starts nothing yet.
 
         Args:
             worker_count: processes, each of about 130 MB; windows of one recording are spread over them.
             reason: why this aligner was taken, for `info`.
+            limit_s: a call takes no longer, or its workers are stopped.
         """
         self.info = AlignerInfo(NAME, "en-us", "en", reason)
         self._worker_count = worker_count
         self._detector = VoiceActivityDetector()
-        self._pool = self._new_pool()
-        self._pool_lock = Lock()
+        self._pool = WorkerPool(NAME, worker_count, worker.start_worker, limit_s)
 
     def warm_up(self) -> None:
         """Starts the workers and has each model answer once."""
         silence = bytes(2 * SAMPLE_RATE_HZ)
         self._detector.detect(np.zeros(SAMPLE_RATE_HZ, np.float32))
-        self._map(worker.recognise, [(silence,)] * self._worker_count)
+        self._pool.map(worker.recognise, [(silence,)] * self._worker_count)
 
     def recognise(self, waveform: Waveform, language: str | None = None) -> Transcript:
         """See `Aligner.recognise`; a stretch of speech without a recognised word becomes one unknown word."""
@@ -70,13 +65,11 @@ class PocketSphinxAligner:
     def align(self, waveform: Waveform, text: str, language: str | None = None) -> Transcript:
         """See `Aligner.align`; words that cannot be aligned are interpolated and marked."""
         self._check_language(language)
-        words = [word for word in text.split() if spoken_words(word)]
-        if not words:
-            raise EmptyTranscriptError()
+        words = check_transcript(text, waveform.duration_s)
         stretches = self._speech(waveform)
         start_s, end_s = stretches[0].start_s, stretches[-1].end_s
         pcm = _pcm(waveform.cut(start_s, end_s))
-        [found] = self._map(worker.align, [(pcm, [spoken_words(word) for word in words])])
+        [found] = self._pool.map(worker.align, [(pcm, [spoken_words(word) for word in words])])
         if found is None:
             timed = anchor_words(
                 words, self._recognised_words(waveform, stretches), [(s.start_s, s.end_s) for s in stretches]
@@ -86,16 +79,20 @@ class PocketSphinxAligner:
         return Transcript(group_words(timed, waveform.duration_s), self.info, _alignment_warnings(timed))
 
     def _recognised_words(self, waveform: Waveform, stretches: Sequence[Stretch]) -> list[TimedWord]:
-        windows = [
-            Stretch(max(0.0, window.start_s - _CONTEXT_S), min(waveform.duration_s, window.end_s + _CONTEXT_S))
-            for window in join_stretches(stretches, _MAX_WINDOW_S, _MAX_PAUSE_S)
+        windows = join_stretches(stretches, _MAX_WINDOW_S, _MAX_PAUSE_S)
+        sounds = [_pcm(waveform.cut(w.start_s - _CONTEXT_S, w.end_s + _CONTEXT_S)) for w in windows]
+        results = self._pool.map(worker.recognise, [(sound,) for sound in sounds])
+        return [
+            timed
+            for window, found in zip(windows, results, strict=True)
+            for timed in (_recognised(word, max(0.0, window.start_s - _CONTEXT_S)) for word in found)
+            # What neighbouring windows both hear at their border counts once.
+            if window.start_s <= (timed.start_s + timed.end_s) / 2 < window.end_s
         ]
-        results = self._map(worker.recognise, [(_pcm(waveform.cut(w.start_s, w.end_s)),) for w in windows])
-        return [_recognised(word, window) for window, found in zip(windows, results, strict=True) for word in found]
 
     def close(self) -> None:
         """Ends the worker processes; work under way is abandoned."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool.close()
 
     def _check_language(self, language: str | None) -> None:
         if language is not None and language.split("-")[0].lower() != "en":
@@ -107,46 +104,15 @@ class PocketSphinxAligner:
             raise NoSpeechError(waveform.duration_s)
         return stretches
 
-    def _new_pool(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(self._worker_count, get_context("spawn"), worker.start_worker)
-
-    def _map(self, function: Callable[..., _T], calls: Sequence[tuple[object, ...]]) -> list[_T]:
-        """One result per call, in order; a pool that lost a process is replaced once."""
-        pool = self._pool
-        try:
-            return _run(pool, function, calls)
-        except BrokenProcessPool:
-            pool = self._replace(pool)
-        try:
-            return _run(pool, function, calls)
-        except BrokenProcessPool as exc:
-            raise AlignerFailedError(NAME, "its worker process died twice") from exc
-
-    def _replace(self, broken: ProcessPoolExecutor) -> ProcessPoolExecutor:
-        with self._pool_lock:
-            if self._pool is broken:
-                broken.shutdown(wait=False, cancel_futures=True)
-                self._pool = self._new_pool()
-            return self._pool
-
-
-def _run(pool: ProcessPoolExecutor, function: Callable[..., _T], calls: Sequence[tuple[object, ...]]) -> list[_T]:
-    futures = [pool.submit(function, *call) for call in calls]
-    try:
-        return [future.result() for future in futures]
-    finally:
-        for future in futures:
-            future.cancel()
-
 
 def _pcm(samples: NDArray[np.float32]) -> bytes:
     """16-bit little-endian PCM."""
     return (np.clip(samples, -1.0, 1.0) * 32_767).astype("<i2").tobytes()
 
 
-def _recognised(word: worker.RecognisedWord, window: Stretch) -> TimedWord:
-    start_s = window.start_s + frames_to_seconds(word.start_frame)
-    end_s = window.start_s + frames_to_seconds(word.end_frame)
+def _recognised(word: worker.RecognisedWord, origin_s: Seconds) -> TimedWord:
+    start_s = origin_s + frames_to_seconds(word.start_frame)
+    end_s = origin_s + frames_to_seconds(word.end_frame)
     return TimedWord(word.word, start_s, end_s, "recognised", min(1.0, max(0.0, word.probability)))
 
 

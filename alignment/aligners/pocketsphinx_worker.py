@@ -4,17 +4,17 @@ The decoder holds the interpreter lock while it works (11 s of speech stalled ev
 processes of its own; this module is what runs there. It imports nothing that a decoder does not need.
 """
 
-import os
 import re
 import signal
-import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import parent_process
 from typing import Final
 
 import pocketsphinx
 
 from alignment.aligners.pronunciation import guess_phones
+from alignment.errors import AlignerFailedError
 
 _VARIANT: Final = re.compile(r"\(\d+\)$")
 _RECOGNITION: Final = "_default"
@@ -51,6 +51,15 @@ class PocketSphinxDecoder:
         self._decoder = pocketsphinx.Decoder(samprate=16_000, loglevel="FATAL")
         self._added: set[str] = set()
 
+    @contextmanager
+    def _renewed_on_failure(self) -> Iterator[None]:
+        """A decoder that failed inside an utterance stays in it: the next recording gets a fresh one."""
+        try:
+            yield
+        except (RuntimeError, LookupError, ValueError) as exc:
+            self._renew()
+            raise AlignerFailedError("pocketsphinx", f"{type(exc).__name__}: {exc}") from exc
+
     @property
     def added_words(self) -> int:
         """How many words the dictionary has learnt from callers."""
@@ -58,8 +67,9 @@ class PocketSphinxDecoder:
 
     def recognise(self, pcm: bytes) -> list[RecognisedWord]:
         """Words of 16-bit mono PCM at 16 kHz, fillers and silence left out."""
-        self._decoder.activate_search(_RECOGNITION)
-        return [word for word in self._decode(pcm) if not _is_filler(word.word)]
+        with self._renewed_on_failure():
+            self._decoder.activate_search(_RECOGNITION)
+            return [word for word in self._decode(pcm) if not _is_filler(word.word)]
 
     def align(self, pcm: bytes, words: list[tuple[str, ...]]) -> list[AlignedWord | None] | None:
         """Times of known words.
@@ -78,8 +88,9 @@ class PocketSphinxDecoder:
         tokens = [token for word in said for token in word]
         if not tokens:
             return None
-        self._decoder.set_align_text(" ".join(tokens))
-        found = [word for word in self._decode(pcm) if not _is_filler(word.word)]
+        with self._renewed_on_failure():
+            self._decoder.set_align_text(" ".join(tokens))
+            found = [word for word in self._decode(pcm) if not _is_filler(word.word)]
         if [word.word for word in found] != tokens:
             return None
         return self._join(said, found)
@@ -128,18 +139,10 @@ _decoder: PocketSphinxDecoder | None = None
 
 
 def start_worker() -> None:
-    """Initialises a worker process: its decoder, and its end when the parent ends."""
+    """Initialises a worker process."""
     global _decoder  # noqa: PLW0603 - a process pool has no other place for what its initialiser makes
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     _decoder = PocketSphinxDecoder()
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def recognise(pcm: bytes) -> list[RecognisedWord]:

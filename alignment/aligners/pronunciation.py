@@ -43,17 +43,21 @@ def guess_phones(word: str) -> tuple[str, ...]:
     phones: list[str] = []
     position = 0
     while position < len(letters):
-        rule = next((rule for rule in _rules(letters[position]) if rule.pattern.match(letters, position)), None)
+        rules = _rules().get(letters[position], ())
+        rule = next((rule for rule in rules if rule.pattern.match(letters, position)), None)
         phones.extend(rule.phones if rule else ())
         position += len(rule.letters) if rule else 1
     return tuple(phones)
 
 
 @cache
-def _rules(first_letter: str) -> tuple[_Rule, ...]:
+def _rules() -> dict[str, list[_Rule]]:
+    """Rules by the first of their letters."""
     lines = (files("alignment.aligners") / "letter_to_sound.txt").read_text(encoding="utf-8").splitlines()
-    rules = (_parse(line) for line in lines if line and not line.startswith(";"))
-    return tuple(rule for rule in rules if rule.letters[0] == first_letter)
+    rules: dict[str, list[_Rule]] = {}
+    for rule in (_parse(line) for line in lines if line and not line.startswith(";")):
+        rules.setdefault(rule.letters[0], []).append(rule)
+    return rules
 
 
 def _parse(line: str) -> _Rule:

@@ -7,27 +7,31 @@ from alignment.aligners import pocketsphinx, whisperx_weights
 from alignment.aligners.pocketsphinx import PocketSphinxAligner
 from alignment.aligners.protocol import Aligner
 from alignment.aligners.whisperx_weights import WhisperXConfig, find_missing
+from alignment.timing import Seconds
 
 AlignerChoice = Literal["auto", "pocketsphinx", "whisperx"]
 ALIGNERS: Final[Sequence[str]] = (pocketsphinx.NAME, whisperx_weights.NAME)
 
 
-def choose_aligner(choice: AlignerChoice, whisperx: WhisperXConfig, pocketsphinx_workers: int = 1) -> Aligner:
+def choose_aligner(
+    choice: AlignerChoice, whisperx: WhisperXConfig, pocketsphinx_workers: int = 1, limit_s: Seconds = 600.0
+) -> Aligner:
     """The aligner that was asked for, or the better one of those that can run.
 
     Args:
         choice: "auto" takes WhisperX when it is installed and its weights are there, else PocketSphinx.
         whisperx: what WhisperX would load.
         pocketsphinx_workers: processes that PocketSphinx would use.
+        limit_s: PocketSphinx stops a call that takes longer.
 
     Raises:
         AlignerUnavailableError: WhisperX was asked for by name and cannot run.
     """
     if choice == pocketsphinx.NAME:
-        return PocketSphinxAligner(pocketsphinx_workers, "asked for by name")
+        return PocketSphinxAligner(pocketsphinx_workers, "asked for by name", limit_s)
     missing = find_missing(whisperx) if choice == "auto" else None
     if missing is not None:
-        return PocketSphinxAligner(pocketsphinx_workers, f"auto: the embedded aligner, because {missing}")
+        return PocketSphinxAligner(pocketsphinx_workers, f"auto: the embedded aligner, because {missing}", limit_s)
     # Its module names torch and whisperx inside functions only, but they are the point of it: import it when taken.
     from alignment.aligners.whisperx import WhisperXAligner
 

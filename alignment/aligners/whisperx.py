@@ -26,14 +26,13 @@ from alignment.audio import Waveform
 from alignment.errors import (
     AlignerFailedError,
     AlignerUnavailableError,
-    EmptyTranscriptError,
     NoSpeechError,
     UnsupportedLanguageError,
 )
 from alignment.interpolation import Span, interpolate_spans
 from alignment.utterances import Stretch, group_words, join_stretches
 from alignment.voice_activity import VoiceActivityDetector
-from alignment.words import AlignerInfo, TimedWord, Timing, Transcript
+from alignment.words import AlignerInfo, TimedWord, Timing, Transcript, check_transcript
 
 _MAX_WINDOW_S: Final = 30.0
 
@@ -100,11 +99,10 @@ class WhisperXAligner:
     def align(self, waveform: Waveform, text: str, language: str | None = None) -> Transcript:
         """See `Aligner.align`; the whole text is aligned with everything from the first speech to the last."""
         self._check_language(language)
-        if not text.split():
-            raise EmptyTranscriptError()
+        words = check_transcript(text, waveform.duration_s)
         windows = self._windows(waveform)
         whole = Stretch(windows[0].start_s, windows[-1].end_s)
-        sentences = self._align_window(waveform.cut(whole.start_s, whole.end_s), " ".join(text.split()))
+        sentences = self._align_window(waveform.cut(whole.start_s, whole.end_s), " ".join(words))
         return self._transcript([(whole, sentence) for sentence in sentences], waveform, "aligned")
 
     def close(self) -> None:
@@ -133,8 +131,11 @@ class WhisperXAligner:
         for first in range(0, len(sounds), self._config.batch_size):
             batch = sounds[first : first + self._config.batch_size]
             features = torch.stack([log_mel_spectrogram(s, mels, padding=N_SAMPLES - len(s)) for s in batch])
-            with self._model_lock:
-                output = pipeline.model.generate_segment_batched(features, pipeline.tokenizer, pipeline.options)
+            try:
+                with self._model_lock:
+                    output = pipeline.model.generate_segment_batched(features, pipeline.tokenizer, pipeline.options)
+            except (RuntimeError, ValueError) as exc:
+                raise AlignerFailedError(NAME, str(exc)) from exc
             texts += [text.strip() for text in output["text"]]
         return texts
 
@@ -147,7 +148,7 @@ class WhisperXAligner:
         try:
             with self._model_lock:
                 result = whisperx.align([segment], engine.align_model, engine.align_metadata, sound, engine.device)
-        except (RuntimeError, ValueError, IndexError) as exc:
+        except (RuntimeError, ValueError, LookupError) as exc:
             raise AlignerFailedError(NAME, str(exc)) from exc
         sentences = [_parse_sentence(entry) for entry in result["segments"] if entry["words"]]
         words = text.split()
@@ -189,7 +190,7 @@ def _load_engine(config: WhisperXConfig) -> _Engine:
             # It never decodes files here, so that the decoder it misses is not missed.
             warnings.filterwarnings("ignore", message="(?s).*torchcodec is not installed correctly")
             return _load_models(config)
-    except (OSError, RuntimeError, ValueError) as exc:
+    except (ImportError, OSError, RuntimeError, ValueError, LookupError) as exc:
         raise AlignerUnavailableError(NAME, str(exc), "check the model names, or name local folders") from exc
 
 

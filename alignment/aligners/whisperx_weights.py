@@ -10,6 +10,17 @@ from alignment.errors import AlignerUnavailableError
 
 NAME: Final = "whisperx"
 _ENGLISH_CHECKPOINT: Final = "wav2vec2_fairseq_base_ls960_asr_ls960.pth"
+# As faster-whisper names its downloads; every other name NAME is Systran/faster-whisper-NAME.
+_REPOSITORIES: Final = {
+    "large": "Systran/faster-whisper-large-v3",
+    "turbo": "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
+    "large-v3-turbo": "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
+    "distil-small.en": "Systran/faster-distil-whisper-small.en",
+    "distil-medium.en": "Systran/faster-distil-whisper-medium.en",
+    "distil-large-v2": "Systran/faster-distil-whisper-large-v2",
+    "distil-large-v3": "Systran/faster-distil-whisper-large-v3",
+    "distil-large-v3.5": "distil-whisper/distil-large-v3.5-ct2",
+}
 _INSTALL: Final = "install it with `pip install 'can-ser[whisperx]'`"
 
 
@@ -69,7 +80,7 @@ def _whisper_is_here(name: str) -> bool:
     folder = Path(name)
     if folder.is_dir():
         return (folder / "model.bin").is_file()
-    repository = name if "/" in name else f"Systran/faster-whisper-{name}"
+    repository = name if "/" in name else _REPOSITORIES.get(name, f"Systran/faster-whisper-{name}")
     return _cached_on_hub(repository, "model.bin")
 
 
@@ -79,8 +90,8 @@ def _align_model_is_here(config: WhisperXConfig) -> bool:
         return any((Path(name) / weights).is_file() for weights in ("model.safetensors", "pytorch_model.bin"))
     if name:
         return any(_cached_on_hub(name, weights) for weights in ("model.safetensors", "pytorch_model.bin"))
-    # Other languages' defaults are listed inside whisperx, which takes long to import; they are checked on loading.
-    return config.language != "en" or (_torch_checkpoints() / _ENGLISH_CHECKPOINT).is_file()
+    # Other languages' defaults are listed inside whisperx, which takes long to import: name the model to use one.
+    return config.language == "en" and (_torch_checkpoints() / _ENGLISH_CHECKPOINT).is_file()
 
 
 def _torch_checkpoints() -> Path:

@@ -209,3 +209,36 @@ class TestRefusals:
         data = encode(np.zeros((2_000, channels), np.float32) + 0.1, rate_hz)
         with pytest.raises(errors.UnsupportedAudioError):
             decode_audio(data)
+
+
+class TestDamage:
+    def test_a_codec_that_nobody_knows(self) -> None:
+        data = encode_with_ffmpeg(noise(2.0), "matroska", "libopus").replace(b"A_OPUS", b"A_OPUZ")
+        with pytest.raises(errors.UndecodableAudioError, match="codec"):
+            decode_audio(data)
+
+    def test_text_that_says_data_is_no_data_chunk(self) -> None:
+        wav = encode(noise(1.0))
+        note = b"LIST" + (26).to_bytes(4, "little") + b"INFOICMT" + (14).to_bytes(4, "little") + b"my data file!!"
+        assert decode_audio(wav[:12] + note + wav[12:]).warnings == ()
+
+    def test_a_container_that_only_guesses_its_length_promises_nothing(self) -> None:
+        """FFmpeg guesses the length of raw AAC from its first frames, which are silent here."""
+        samples = np.concatenate([np.zeros(96_000, np.float32), noise(4.0, rate_hz=48_000)])
+        waveform = decode_audio(encode_with_ffmpeg(samples, "adts", "aac"))
+        assert waveform.duration_s == pytest.approx(6.0, abs=0.05)
+        assert waveform.warnings == ()
+
+    def test_what_follows_a_damaged_packet_is_heard(self) -> None:
+        data = bytearray(encode_with_ffmpeg(noise(10.0, rate_hz=48_000), "mp4", "aac"))
+        at = len(data) // 5
+        data[at : at + 200] = np.random.default_rng(0).bytes(200)
+        waveform = decode_audio(bytes(data))
+        assert waveform.duration_s == pytest.approx(10.0, abs=0.1)
+        assert "packets" in waveform.warnings[0]
+
+    def test_a_stream_that_changes_its_rate_keeps_its_speed(self) -> None:
+        first = encode_with_ffmpeg(noise(1.0, rate_hz=48_000), "adts", "aac", 48_000)
+        second = encode_with_ffmpeg(noise(1.0, rate_hz=44_100), "adts", "aac", 44_100)
+        lengths = [decode_audio(data).duration_s for data in (first, second, first + second)]
+        assert lengths[2] == pytest.approx(lengths[0] + lengths[1], abs=0.03)

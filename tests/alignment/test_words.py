@@ -1,7 +1,7 @@
 import pytest
 
-from alignment.errors import EmptyTranscriptError, WordBoundsError, WordOrderError
-from alignment.words import Utterance, check_words
+from alignment.errors import EmptyTranscriptError, TranscriptTooLongError, WordBoundsError, WordOrderError
+from alignment.words import Utterance, check_transcript, check_words
 from tests.builders import timed
 
 
@@ -50,3 +50,28 @@ def test_no_words() -> None:
 
 def test_text_leaves_out_unknown_words() -> None:
     assert Utterance(0.0, 1.0, timed(("a", 0.0, 0.2), ("", 0.2, 0.4), ("b", 0.4, 0.6))).text == "a b"
+
+
+class TestTranscripts:
+    def test_punctuation_is_no_word(self) -> None:
+        assert check_transcript("Hello , world !", 1.0) == ["Hello", "world"]
+
+    @pytest.mark.parametrize("text", ["", " ", "... !"])
+    def test_no_word(self, text: str) -> None:
+        with pytest.raises(EmptyTranscriptError):
+            check_transcript(text, 1.0)
+
+    @pytest.mark.parametrize("text", ["a " * 100, "1" * 100, "!" * 10_000, "a" + "!" * 1_000_000 + "a"])
+    def test_more_than_anyone_can_say(self, text: str) -> None:
+        with pytest.raises(TranscriptTooLongError) as caught:
+            check_transcript(text, 1.0)
+        assert caught.value.words > caught.value.limit
+
+    def test_given_words_too(self) -> None:
+        words = timed(*((str(index), 0.001 * index, 0.001 * index + 0.001) for index in range(200)))
+        with pytest.raises(TranscriptTooLongError):
+            check_words(words, 1.0)
+
+    def test_no_time_left_between_neighbours(self) -> None:
+        with pytest.raises(WordOrderError, match="no time of its own"):
+            check_words(timed(("a", 0.0, 1.0), ("b", 0.0, 1.0), ("c", 0.0, 1.0)), 2.0)

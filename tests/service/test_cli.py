@@ -83,6 +83,15 @@ def test_what_cannot_start_says_why(
     assert "Traceback" not in result.stderr
 
 
+def test_words_as_windows_writes_them(folder: Path) -> None:
+    (folder / "bom.json").write_text(json.dumps(WORDS), encoding="utf-8-sig")
+    assert run("predict", "--json", folder / "a.wav", "--words", folder / "bom.json").exit_code == 0
+    (folder / "utf16.json").write_text(json.dumps(WORDS), encoding="utf-16")
+    refused = run("predict", folder / "a.wav", "--words", folder / "utf16.json")
+    assert refused.exit_code == 2
+    assert "UTF-8" in refused.stderr
+
+
 def test_the_embedded_aligner_follows_a_transcript(folder: Path) -> None:
     text = [word["word"] for word in spoken_words("numbers")]
     clip = folder / "numbers.flac"

@@ -41,14 +41,21 @@ def test_before_the_models_have_answered(settings: Settings, aligner: FakeAligne
         assert int(response.headers["retry-after"]) >= 1
 
 
+async def warm_up_as_the_server_does(lifecycle: Lifecycle) -> None:
+    task = asyncio.create_task(lifecycle.warm_up())
+    task.add_done_callback(lifecycle.after_warm_up)
+    await asyncio.wait([task])
+
+
+@pytest.mark.parametrize("error", [AlignerUnavailableError("fake", "no weights", "fetch them"), RuntimeError("odd")])
 def test_a_model_that_cannot_answer_ends_the_process(
-    settings: Settings, aligner: FakeAligner, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, aligner: FakeAligner, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    aligner.error = AlignerUnavailableError("fake", "no weights", "fetch them")
+    aligner.error = error
     ended: list[int] = []
     monkeypatch.setattr("service.lifecycle.os.kill", lambda _pid, signal: ended.append(signal))
     lifecycle = Lifecycle(EmotionEngine(settings, aligner=aligner), settings)
-    asyncio.run(lifecycle.warm_up())
+    asyncio.run(warm_up_as_the_server_does(lifecycle))
     assert len(ended) == 1
     assert lifecycle.failed
     assert not lifecycle.ready

@@ -122,6 +122,8 @@ def test_a_cut_file_is_answered_with_a_warning(client: TestClient) -> None:
         (WAV, {"words": '[{"word": "a", "start": 1e999, "end": 1}]'}, 422, "words-out-of-bounds"),
         (WAV, {"words": "[]"}, 422, "empty-transcript"),
         (WAV, {"words": '[{"word": "a"'}, 400, "malformed-form"),
+        (WAV, {"words": json.dumps(WORDS * 200)}, 422, "transcript-too-long"),
+        (WAV, {"words": json.dumps([{"word": w, "start": 0, "end": 1} for w in "abc"])}, 422, "words-out-of-order"),
         (WAV, {"words": '{"word": "a"}'}, 422, "invalid-words"),
         (WAV, {"words": '[{"word": "", "start": 0, "end": 1}]'}, 422, "invalid-words"),
         (WAV, {"words": "[[1]]"}, 422, "invalid-words"),
@@ -234,3 +236,46 @@ def test_parallel_answers_equal_sequential_ones(client: TestClient) -> None:
     with ThreadPoolExecutor(8) as pool:
         together = [answer.json()["utterances"] for answer in pool.map(lambda clip: post(client, clip), clips)]
     assert together == alone
+
+
+@pytest.mark.parametrize("field", ["transcript", "words", "language"])
+def test_text_that_is_no_text(client: TestClient, field: str) -> None:
+    """A form may name a charset in which lone surrogates can be written; nothing after it could print them."""
+    body = (
+        b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n' + WAV + b"\r\n--x\r\n"
+        b'Content-Disposition: form-data; name="' + field.encode() + b'"\r\n\r\nhi +2AA-\r\n--x--\r\n'
+    )
+    response = client.post(
+        "/predict", content=body, headers={"content-type": "multipart/form-data; boundary=x; charset=utf-7"}
+    )
+    assert (response.status_code, response.json()["code"]) == (400, "malformed-form")
+    assert field in response.json()["detail"]
+
+
+def test_messages_say_how_to_send_it(client: TestClient) -> None:
+    broken = post(client, words="[")
+    assert '"start": 0.31' in broken.json()["detail"]
+    files = {"file": WAV, "words": json.dumps(WORDS).encode()}
+    assert "-F 'words=<FILE'" in client.post("/predict", files=files).json()["detail"]
+    assert "`file` came as text" in client.post("/predict", data={"file": "speech"}).json()["detail"]
+    assert "1 MB" in post(client, transcript="a" * 1_100_000).json()["detail"]
+
+
+@pytest.mark.parametrize("blank", ["", "  "])
+def test_a_blank_field_counts_as_left_out(client: TestClient, blank: str) -> None:
+    answer = post(client, transcript=blank, words=blank).json()
+    assert "recognise" in answer["timings_ms"] or "align" in answer["timings_ms"]
+    assert answer["aligner"]["name"] == "fake"
+
+
+def test_a_place_is_free_again_only_when_its_thread_is(settings: Settings, aligner: FakeAligner) -> None:
+    hasty = settings.model_copy(update={"deadline_s": 0.2, "max_waiting": 1})
+    app = create_app(hasty, engine=EmotionEngine(hasty, aligner=aligner))
+    with TestClient(app) as client:
+        wait_until(lambda: client.get("/health/ready").status_code == 200)
+        aligner.gate.clear()
+        assert post(client).json()["code"] == "deadline"
+        assert post(client).json()["code"] == "busy"
+        aligner.gate.set()
+        wait_until(lambda: app.state.lifecycle.stages.under_way == 0)
+        assert post(client).status_code == 200

@@ -1,0 +1,102 @@
+"""Worker processes that can be stopped at once, whatever they are doing.
+
+`concurrent.futures` waits for running calls, at exit too; these workers hold the far end of a pipe and end themselves
+when it is closed, or when their parent ends.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import Connection, wait
+from typing import TypeVar
+
+from alignment.errors import AlignerFailedError
+from alignment.timing import Seconds
+
+_T = TypeVar("_T")
+
+
+class WorkerPool:
+    """A process pool that is replaced when a worker dies or takes too long."""
+
+    def __init__(self, name: str, workers: int, initialise: Callable[[], None], limit_s: Seconds) -> None:
+        """Starts nothing yet.
+
+        Args:
+            name: of the aligner, for messages.
+            workers: processes.
+            initialise: runs first in each of them.
+            limit_s: of one `map`; then its workers are stopped.
+        """
+        self._name, self._workers, self._initialise, self._limit_s = name, workers, initialise, limit_s
+        self._lock = threading.Lock()
+        self._closed = False
+        self._processes = _Processes(workers, initialise)
+
+    def map(self, function: Callable[..., _T], calls: Sequence[tuple[object, ...]]) -> list[_T]:
+        """One result per call, in order; calls that a dying worker takes with it are made once more.
+
+        Raises:
+            AlignerFailedError: the workers died twice, took longer than the limit, or the pool is closed.
+        """
+        for _ in range(2):
+            processes = self._processes
+            try:
+                return processes.run(function, calls, self._limit_s)
+            except BrokenProcessPool as exc:
+                cause: Exception = exc
+                self._replace(processes)
+            except TimeoutError as exc:
+                self._replace(processes)
+                raise AlignerFailedError(self._name, f"it took longer than {self._limit_s:g} s") from exc
+        raise AlignerFailedError(self._name, "its worker process died twice") from cause
+
+    def close(self) -> None:
+        """Stops the workers; work under way is abandoned."""
+        with self._lock:
+            self._closed = True
+            self._processes.stop()
+
+    def _replace(self, broken: "_Processes") -> None:
+        with self._lock:
+            if self._closed:
+                raise AlignerFailedError(self._name, "it is being closed")
+            if self._processes is broken:
+                broken.stop()
+                self._processes = _Processes(self._workers, self._initialise)
+
+
+class _Processes:
+    """One generation of workers."""
+
+    def __init__(self, workers: int, initialise: Callable[[], None]) -> None:
+        context = get_context("spawn")
+        self._kept, self._theirs = context.Pipe()
+        self._executor = ProcessPoolExecutor(workers, context, _start, (self._theirs, initialise))
+
+    def run(self, function: Callable[..., _T], calls: Sequence[tuple[object, ...]], limit_s: Seconds) -> list[_T]:
+        futures: list[Future[_T]] = [self._executor.submit(function, *call) for call in calls]
+        try:
+            return [future.result(limit_s) for future in futures]
+        finally:
+            for future in futures:
+                future.cancel()
+
+    def stop(self) -> None:
+        """Ends the processes now."""
+        self._kept.close()
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _start(far_end: Connection, initialise: Callable[[], None]) -> None:
+    threading.Thread(target=_end_when_told, args=(far_end,), daemon=True).start()
+    initialise()
+
+
+def _end_when_told(far_end: Connection) -> None:
+    parent = parent_process()
+    wait([far_end, parent.sentinel] if parent else [far_end])
+    os._exit(1)

@@ -1,0 +1,81 @@
+import os
+import signal
+import threading
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from alignment.aligners.worker_pool import WorkerPool
+from alignment.errors import AlignerFailedError
+
+
+def nothing() -> None:
+    """No initialisation."""
+
+
+def pid(_: int) -> int:
+    return os.getpid()
+
+
+def die(_: int) -> int:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return 0
+
+
+def hang(_: int) -> int:
+    threading.Event().wait()
+    return 0
+
+
+@pytest.fixture
+def pool() -> Iterator[WorkerPool]:
+    made = WorkerPool("test", 1, nothing, limit_s=2.0)
+    yield made
+    made.close()
+
+
+def test_results_come_in_order(pool: WorkerPool) -> None:
+    assert pool.map(abs, [(-3,), (2,), (-1,)]) == [3, 2, 1]
+
+
+def test_dead_workers_are_replaced(pool: WorkerPool) -> None:
+    [first] = pool.map(pid, [(0,)])
+    os.kill(first, signal.SIGKILL)
+    [second] = pool.map(pid, [(0,)])
+    assert first != second
+
+
+def test_a_call_that_kills_its_worker_twice_is_given_up(pool: WorkerPool) -> None:
+    with pytest.raises(AlignerFailedError, match="died twice"):
+        pool.map(die, [(0,)])
+    assert pool.map(abs, [(-1,)]) == [1]
+
+
+def test_a_call_that_takes_too_long_is_stopped_and_the_pool_goes_on(pool: WorkerPool) -> None:
+    [worker] = pool.map(pid, [(0,)])
+    with pytest.raises(AlignerFailedError, match="longer than 2 s"):
+        pool.map(hang, [(0,)])
+    assert pool.map(abs, [(-1,)]) == [1]
+    psutil.wait_procs([psutil.Process(worker)] if psutil.pid_exists(worker) else [], timeout=10)
+    assert not psutil.pid_exists(worker)
+
+
+def test_closing_ends_what_is_running(pool: WorkerPool) -> None:
+    [worker] = pool.map(pid, [(0,)])
+    process = psutil.Process(worker)
+    failures: list[AlignerFailedError] = []
+
+    def call() -> None:
+        try:
+            pool.map(hang, [(0,)])
+        except AlignerFailedError as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    pool.close()
+    _, alive = psutil.wait_procs([process], timeout=10)
+    assert not alive
+    thread.join(10)
+    assert failures
