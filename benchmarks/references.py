@@ -26,7 +26,7 @@ from model.corpora.iemocap import PAPER_LABELS, read_iemocap
 from model.crossval import Split, session_folds
 from model.dataset import FeatureSet
 from model.embeddings import Embeddings
-from model.packaging import PAIRS
+from model.figures import PAIRS
 from model.runs import RunFolder
 from model.training import Logits
 

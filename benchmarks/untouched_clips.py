@@ -1,12 +1,13 @@
 """How well the starter bundle answers published RAVDESS clips of actors whom it never heard.
 
-    python -m benchmarks.untouched_clips --ravdess DIR --run runs/starter --bundle model/bundles/starter
+    python -m benchmarks.untouched_clips --ravdess DIR
 
 Each clip goes through the service's whole path (decoding, PocketSphinx, MFCC, ONNX Runtime) with the bundle of the fold
 that left its actor out, once with recognised words and once with the sentence given. A clip that is refused counts as
 wrong. The figures go to the bundle's metrics.json and MODEL_CARD.md.
 """
 
+import csv
 import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,8 +22,8 @@ from sklearn.metrics import confusion_matrix
 from alignment.aligners.pocketsphinx import PocketSphinxAligner
 from alignment.errors import AlignmentError
 from model.bundle import CONFIG, METRICS, read_config
-from model.corpora.composite import pair_actors
 from model.corpora.ravdess import Take, read_ravdess
+from model.figures import PAIRS
 from model.packaging import write_figures
 from service.engine import AnalysisRequest, EmotionEngine
 from service.settings import Settings
@@ -39,12 +40,33 @@ def answer(engine: EmotionEngine, take: Take, request: AnalysisRequest) -> int:
     return int(analysis.probabilities.argmax())
 
 
-def answer_all(takes: Sequence[Take], run: Path, aligner: PocketSphinxAligner) -> Iterator[tuple[Take, int, int]]:
-    """Each take with the answers to recognised and to given words, by a fold that left its actor out."""
-    for number, actors in enumerate(pair_actors(takes), start=1):
-        bundle = run / f"Ses{number:02d}" / "bundle"
+def sessions_of_actors(pairs: Path) -> dict[int, str]:
+    """Which session each actor's takes went to, e.g. "Ses03"."""
+    with pairs.open(encoding="utf-8", newline="") as file:
+        return {int(row["actor"]): row["name"][:5] for row in csv.DictReader(file, delimiter="\t")}
+
+
+def check_fold(folder: Path, expected: object) -> None:
+    """Refuses the bundle of another experiment.
+
+    Raises:
+        typer.BadParameter: the fold is missing, or has other settings than the bundle to complete.
+    """
+    try:
+        figures = json.loads((folder / METRICS).read_text(encoding="utf-8"))["cross_validation"]
+    except FileNotFoundError as exc:
+        raise typer.BadParameter(f"{folder} holds no bundle; train with --fold-bundles", param_hint="--run") from exc
+    if figures["experiment"] != expected:
+        raise typer.BadParameter(f"{folder} was trained with other settings than --bundle", param_hint="--run")
+
+
+def answer_all(
+    takes: Sequence[Take], folds: dict[int, Path], aligner: PocketSphinxAligner
+) -> Iterator[tuple[Take, int, int]]:
+    """Each take with the answers to recognised and to given words, by the bundle of a fold that left its actor out."""
+    for bundle in sorted(set(folds.values())):
         engine = EmotionEngine(Settings(bundle=str(bundle)), aligner=aligner)
-        own = [take for take in takes if take.actor in actors]
+        own = [take for take in takes if folds[take.actor] == bundle]
         with ThreadPoolExecutor(2) as pool:
             recognised = pool.map(lambda take, e=engine: answer(e, take, AnalysisRequest()), own)
             given = pool.map(lambda take, e=engine: answer(e, take, AnalysisRequest(take.sentence)), own)
@@ -65,6 +87,7 @@ def summarise(true: Sequence[int], predicted: Sequence[int], labels: Sequence[st
 
 def main(
     ravdess: Annotated[Path, typer.Option(help="Folder with Actor_01, Actor_02, …")],
+    root: Annotated[Path, typer.Option(help="The composite corpus")] = Path("runs/composite"),
     run: Annotated[Path, typer.Option(help="Run of model.train with --fold-bundles")] = Path("runs/starter"),
     bundle: Annotated[Path, typer.Option(help="Whose metrics.json and card to complete")] = Path(
         "model/bundles/starter"
@@ -72,15 +95,22 @@ def main(
 ) -> None:
     """Measures and writes down."""
     takes, config = read_ravdess(ravdess), read_config(bundle / CONFIG)
+    metrics = json.loads((bundle / METRICS).read_text(encoding="utf-8"))
+    sessions = sessions_of_actors(root / PAIRS)
+    takes = [take for take in takes if take.actor in sessions]
+    folds = {actor: run / session / "bundle" for actor, session in sessions.items()}
+    for fold in set(folds.values()):
+        check_fold(fold, metrics["cross_validation"]["experiment"])
     aligner = PocketSphinxAligner(2)
-    rows = list(track(answer_all(takes, run, aligner), "clips", len(takes)))
-    aligner.close()
+    try:
+        rows = list(track(answer_all(takes, folds, aligner), "clips", len(takes)))
+    finally:
+        aligner.close()
     true = [config.labels.index(take.label) for take, _, _ in rows]
     by_words = {
         "recognised words": summarise(true, [recognised for _, recognised, _ in rows], config.labels),
         "given transcript": summarise(true, [given for _, _, given in rows], config.labels),
     }
-    metrics = json.loads((bundle / METRICS).read_text(encoding="utf-8"))
     metrics["untouched_clips"] = {
         "clips": len(rows),
         "command": "python -m benchmarks.untouched_clips --ravdess DIR",

@@ -23,7 +23,7 @@ def render_card(config: BundleConfig, metrics: Mapping[str, Any]) -> str:
 
     Args:
         config: of the bundle.
-        metrics: what metrics.json holds: "cross_validation" and "untouched_clips", each optional.
+        metrics: what metrics.json holds: "cross_validation", "untouched_clips" and "notes", each optional.
     """
     sections = [_heading(config), _data(config), _INTENDED]
     if "cross_validation" in metrics:
@@ -33,6 +33,8 @@ def render_card(config: BundleConfig, metrics: Mapping[str, Any]) -> str:
     if len(sections) == 3:
         sections.append("## How good it is\n\nNot measured: trained with `--skip-cv`.\n")
     sections.append(_LIMITS)
+    if metrics.get("notes"):
+        sections.append("## Notes\n\n" + "\n".join(f"- {note}" for note in metrics["notes"]) + "\n")
     return "\n".join(sections)
 
 
@@ -54,7 +56,8 @@ def _data(config: BundleConfig) -> str:
         "## What it reads\n\n"
         f"Words with times, and for each word {mfcc.n_mfcc} MFCCs every {mfcc.hop_samples / 16:g} ms at 16 kHz "
         f"(segmentation: {config.features.segmentation}, overlap {config.features.overlap:.0%}). "
-        f"α = {config.alpha:g}; temperature {config.temperature:g}, fitted on folds that were not trained on.\n"
+        f"α = {config.alpha:g}; temperature {config.temperature:g}"
+        f"{' (none was fitted)' if config.temperature == 1.0 else ', fitted on what the folds below were tested on'}.\n"
     )
 
 
@@ -76,6 +79,11 @@ def _cross_validation(figures: Mapping[str, Any]) -> str:
     lines.append(
         "\nMean ± population standard deviation over folds. WA is accuracy, UA the mean recall of the classes.\n"
     )
+    if figures.get("calibration_error_after"):
+        lines.append(
+            "Calibration error is at temperature 1; at a temperature that was fitted without the fold itself it is "
+            f"{_spread(figures['calibration_error_after'])}.\n"
+        )
     if "by_kind" in figures:
         lines += ["| pairs | utterances | UA both | UA text alone | UA sound alone |", "|---|---|---|---|---|"]
         for kind, row in figures["by_kind"].items():

@@ -32,6 +32,10 @@ class NetworkConfig:
     stop_gradient: bool = True
     cross_attention: bool = True
 
+    def __post_init__(self) -> None:
+        if self.head_mode == "split" and 2 * self.hidden % self.heads:
+            raise ValueError(f"{self.heads} heads cannot share {2 * self.hidden} values (2 · hidden) evenly")
+
 
 @dataclass(frozen=True, slots=True)
 class AugmentationConfig:
@@ -55,6 +59,10 @@ class AugmentationConfig:
     segment_dropout: float = 0.0
     coefficient_dropout: float = 0.0
     word_dropout: float = 0.02
+
+    def __post_init__(self) -> None:
+        if not self.speeds or self.speeds[0] != 1.0:
+            raise ValueError("the first speed must be 1, which is what is tested")
 
 
 @dataclass(frozen=True, slots=True)

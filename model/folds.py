@@ -14,7 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from model.bundle import SUMS, Origin
 from model.crossval import Split
 from model.experiment import run_fold
-from model.packaging import fold_temperature, summarise_folds, write_bundle
+from model.figures import summarise_folds
+from model.packaging import write_bundle
 from model.runs import FoldResult, RunFolder
 from model.training import Epoch
 
@@ -81,11 +82,9 @@ def finish_folds(jobs: Sequence[FoldJob], processes: int, console: Console) -> l
 
 def describe_fold(result: FoldResult) -> str:
     """One line about a fold."""
-    final = result.metrics["final"]
-    return (
-        f"{result.experiment.system} {result.split}: WA {final.wa:.3f}, UA {final.ua:.3f}, "
-        f"best epoch {result.best_epoch}, {result.seconds:.0f} s"
-    )
+    final = result.metrics.get("final")
+    figures = f"WA {final.wa:.3f}, UA {final.ua:.3f}, " if final else ""
+    return f"{result.experiment.system} {result.split}: {figures}best epoch {result.best_epoch}, {result.seconds:.0f} s"
 
 
 def train_fold(job: FoldJob, report: Callable[[Epoch], None] = lambda epoch: None) -> FoldResult:
@@ -98,9 +97,11 @@ def train_fold(job: FoldJob, report: Callable[[Epoch], None] = lambda epoch: Non
     result = run.result_of(job.split, outcome, data.labels, time.monotonic() - started)
     if job.bundle is not None:
         folder, origin = job.bundle
-        temperature = fold_temperature(run, [job.split], data.labels, experiment.training.alpha)
-        facts = summarise_folds(run, [job.split], [result], data, job.corpus_root, job.command)
-        write_bundle(folder, outcome, experiment, data, origin, temperature, {"cross_validation": facts})
+        metrics = {}
+        if len(job.split.test):
+            figures = summarise_folds(run, [job.split], [result], data, job.corpus_root, job.command)
+            metrics = {"cross_validation": figures}
+        write_bundle(folder, f"{job.run.name}-{job.split.name}", outcome, experiment, data, origin, metrics)
     run.store_result(job.split, result)
     return result
 

@@ -65,6 +65,8 @@ def prepare_run(
     labels = tuple(label for label in PAPER_LABELS if label in present)
     if len(labels) < 2:
         raise TrainingError(f"the corpus has the labels {sorted(present)}; at least two of {PAPER_LABELS} are needed")
+    if system.startswith("can") and recipe.features.segmentation == "whole":
+        raise TrainingError("features.segmentation=whole: CAN reads one segment per word; use aligned or equal")
     network = replace(recipe.network, embedding_dim=embeddings.table.shape[1], n_mfcc=recipe.features.mfcc.n_mfcc)
     described = f"{corpus.name}, {len(corpus.utterances)} utterances"
     experiment = Experiment(described, labels, recipe.features, network, recipe.training, embeddings.source, system)

@@ -8,10 +8,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from model.calibration import fit_temperature
 from model.corpora.records import Corpus
 from model.crossval import Split
-from model.metrics import calibration_error
+from model.figures import calibration_after
 from model.report_html import render_html
 from model.runs import FoldResult, RunFolder
 from model.statistics import corrected_difference
@@ -147,26 +146,18 @@ def _difference(row: RowResult, reference: RowResult | None, splits: Sequence[Sp
 def _details(row: RowResult, splits: Sequence[Split]) -> str:
     confusion = np.sum([fold.metrics["final"].confusion for fold in row.folds], axis=0)
     recall = np.diag(confusion) / np.maximum(confusion.sum(axis=1), 1)
-    before, after = _calibration(row, splits)
-    seconds = np.mean([fold.seconds for fold in row.folds])
-    return (
-        f"| {SYSTEMS[row.name].title} | {' | '.join(f'{value:.3f}' for value in recall)} | {before:.3f} | {after:.3f} "
-        f"| {row.folds[0].parameters:,} | {seconds:.0f} |"
-    )
-
-
-def _calibration(row: RowResult, splits: Sequence[Split]) -> tuple[float, float]:
-    """Mean calibration error of the test parts, before and after a temperature fitted on each validation part."""
     run = RunFolder(row.run)
-    labels, alpha = run.labels(), run.experiment().training.alpha
-    before, after = [], []
-    for split in splits:
-        validation, validated = run.logits(split, "validation")
-        test, tested = run.logits(split, "test")
-        temperature = fit_temperature(validated.final(alpha), labels[validation])
-        before.append(calibration_error(tested.final(alpha), labels[test]))
-        after.append(calibration_error(tested.final(alpha) / temperature, labels[test]))
-    return float(np.mean(before)), float(np.mean(after))
+    after = calibration_after(run, splits, run.labels(), run.experiment().training.alpha)
+    seconds = np.mean([fold.seconds for fold in row.folds])
+    cells = [
+        SYSTEMS[row.name].title,
+        *(f"{value:.3f}" for value in recall),
+        f"{np.mean(row.figures('calibration_error')):.3f}",
+        f"{np.mean(after):.3f}" if after else "",
+        f"{row.folds[0].parameters:,}",
+        f"{seconds:.0f}",
+    ]
+    return f"| {' | '.join(cells)} |"
 
 
 def _confusion(row: RowResult, labels: Sequence[str]) -> Iterator[str]:

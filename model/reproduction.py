@@ -13,7 +13,6 @@ from alignment.errors import AlignmentError
 from model.cache import default_cache
 from model.corpora.choosing import Subset, choose_utterances
 from model.corpora.iemocap import PAPER_LABELS, read_iemocap
-from model.corpora.published import compare_counts
 from model.corpora.realignment import recognise_corpus
 from model.corpora.records import Corpus
 from model.crossval import Split, random_folds, session_folds
@@ -23,7 +22,7 @@ from model.folds import FoldJob, finish_folds
 from model.preparation import choose_embeddings, prepare_run
 from model.recipes import Recipe, change, choose_recipe
 from model.report import RowResult, write_report
-from model.retraining import describe_corpus, describe_move, shown_command
+from model.retraining import describe_corpus, describe_embeddings, describe_move, shown_command
 from model.runs import FoldResult, RunFolder
 from model.systems import SYSTEMS
 
@@ -73,11 +72,11 @@ def _reproduce(asked: Reproduction) -> None:
         raise TrainingError("--device cuda: torch finds no GPU; leave it out to train on the CPU")
     read = read_iemocap(asked.root, PAPER_LABELS, strict=asked.strict)
     describe_corpus(read)
-    for line in compare_counts(read):
-        console.print(line)
     corpus = _with_words(choose_utterances(read, asked.classes, asked.subset), asked)
     recipe = choose_recipe("paper", asked.settings)
     table = choose_embeddings(corpus, recipe, asked.glove, random=asked.random_embeddings)
+    if not asked.random_embeddings:
+        describe_embeddings(table)
     splits = _splits(corpus, asked)
     jobs = [job for name in rows for job in _prepare_row(name, corpus, recipe, table, splits, asked)]
     finished = finish_folds(jobs, asked.jobs, console)

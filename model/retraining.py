@@ -1,8 +1,10 @@
 """What `python -m model.train` does: folds, figures, the weights to serve."""
 
+import json
+import re
 import shlex
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -11,15 +13,17 @@ import numpy as np
 from rich.console import Console
 
 from alignment.errors import AlignmentError
-from model.bundle import Origin
+from model.bundle import METRICS, Origin
 from model.cache import default_cache
 from model.corpora.iemocap import PAPER_LABELS, read_iemocap
+from model.corpora.published import compare_counts, is_iemocap
 from model.corpora.records import Corpus
 from model.crossval import Split, random_folds, session_folds, split_off_tenth
-from model.errors import ModelError
-from model.experiment import run_fold
+from model.embeddings import Embeddings
+from model.errors import ModelError, TrainingError
+from model.figures import served_temperature, summarise_folds
 from model.folds import FoldJob, describe_fold, finish_folds, train_fold
-from model.packaging import fold_temperature, summarise_folds, write_bundle
+from model.packaging import publish_bundle
 from model.preparation import choose_embeddings, prepare_run
 from model.recipes import Recipe, choose_recipe
 from model.runs import RunFolder
@@ -48,9 +52,10 @@ class Retraining:
     cache: Path | None
     jobs: int
     strict: bool
-    trained_on: str
-    licence: str
+    trained_on: str | None
+    licence: str | None
     vectors: str
+    notes: tuple[str, ...]
 
 
 def retrain(asked: Retraining) -> int:
@@ -69,38 +74,73 @@ def _retrain(asked: Retraining) -> None:
     describe_corpus(corpus)
     recipe = choose_recipe(asked.recipe, asked.settings)
     table = choose_embeddings(corpus, recipe, asked.glove, random=asked.random_embeddings)
-    origin = Origin(
-        asked.trained_on, asked.licence, asked.vectors or table.source, datetime.now(UTC).date().isoformat()
-    )
+    if not asked.random_embeddings:
+        describe_embeddings(table)
+    trained_on, licence = _provenance(asked, corpus)
+    origin = Origin(trained_on, licence, asked.vectors or table.source, datetime.now(UTC).date().isoformat())
     run = RunFolder(asked.runs / asked.out.name)
     moved = prepare_run(run, corpus, recipe, table, asked.cache or default_cache(), asked.jobs)
     describe_move(run.path, moved)
-    splits = _splits(corpus, recipe, asked)
-    jobs = [
-        FoldJob(run.path, split, asked.root, shown_command("model.train"), (run.fold(split) / "bundle", origin))
-        for split in splits
-    ]
+    splits = [] if asked.skip_cv else _splits(corpus, recipe, asked)
+
+    def job(split: Split, *, bundle: bool) -> FoldJob:
+        target = (run.fold(split) / "bundle", origin) if bundle else None
+        return FoldJob(run.path, split, asked.root, shown_command("model.train"), target)
+
     if asked.fold is not None:
-        job = replace(jobs[asked.fold % len(jobs)], bundle=(asked.out, origin))
-        console.print(f"{describe_fold(train_fold(job, _print_epoch))}; wrote {asked.out}")
+        if asked.fold >= len(splits):
+            raise TrainingError(f"--fold {asked.fold}: there are {len(splits)} folds, counted from 0")
+        alone = job(splits[asked.fold], bundle=True)
+        console.print(describe_fold(train_fold(alone, _print_epoch)))
+        _publish(run.fold(alone.split) / "bundle", asked, 1.0)
         return
+    served = _served_split(len(corpus.utterances), recipe)
+    folds = [job(split, bundle=asked.fold_bundles) for split in splits]
+    finished = finish_folds([*folds, job(served, bundle=True)], asked.jobs, console)
     metrics, temperature = {}, 1.0
-    if not asked.skip_cv:
-        wanted = jobs if asked.fold_bundles else [replace(job, bundle=None) for job in jobs]
-        results = finish_folds(wanted, asked.jobs, console)
-        metrics = {
-            "cross_validation": summarise_folds(
-                run, splits, results, run.data(), asked.root, shown_command("model.train")
-            )
-        }
-        temperature = fold_temperature(run, splits, run.data().labels, recipe.training.alpha)
-    _train_served(run, origin, asked.out, temperature, metrics)
+    if folds:
+        data = run.data()
+        command = shown_command("model.train")
+        metrics["cross_validation"] = summarise_folds(run, splits, finished[:-1], data, asked.root, command)
+        temperature = served_temperature(run, splits, data.labels, recipe.training.alpha)
+    _publish(run.fold(served) / "bundle", asked, temperature, metrics)
+
+
+def _provenance(asked: Retraining, corpus: Corpus) -> tuple[str, str]:
+    """What the weights are made of and under which licence; known for IEMOCAP, to be said for any other corpus."""
+    if asked.trained_on and asked.licence:
+        return asked.trained_on, asked.licence
+    if asked.trained_on or asked.licence or not is_iemocap(corpus):
+        raise TrainingError(
+            "this corpus is not IEMOCAP: say with --trained-on what it is, and with --licence under which terms (an "
+            "SPDX identifier) weights trained on it may be used; both stand in the bundle and in every answer"
+        )
+    return "IEMOCAP (USC SAIL)", "LicenseRef-IEMOCAP"
+
+
+def _served_split(count: int, recipe: Recipe) -> Split:
+    """Everything; nine tenths of it where early stopping needs the tenth."""
+    everything = np.arange(count)
+    return split_off_tenth(count) if recipe.training.patience else Split("served", everything, *[everything[:0]] * 2)
+
+
+def _publish(source: Path, asked: Retraining, temperature: float, metrics: dict[str, Any] | None = None) -> None:
+    found = metrics if metrics is not None else json.loads((source / METRICS).read_text(encoding="utf-8"))
+    publish_bundle(source, asked.out, temperature, found | ({"notes": list(asked.notes)} if asked.notes else {}))
+    console.print(f"wrote {asked.out}; serve it with `can-ser serve --bundle {asked.out}`")
 
 
 def describe_move(path: Path, moved: Path | None) -> None:
     """Says when a run of other settings has been moved out of the way."""
     if moved:
         console.print(f"{path} held a run of other settings or data; it is kept in {moved}")
+
+
+def describe_embeddings(table: Embeddings) -> None:
+    """Prints how many words have no vector."""
+    if table.not_found:
+        shown = ", ".join(table.not_found[:10])
+        console.print(f"{len(table.not_found)} words of the corpus are not in {table.source}: {shown} …", markup=False)
 
 
 def describe_corpus(corpus: Corpus) -> None:
@@ -111,19 +151,12 @@ def describe_corpus(corpus: Corpus) -> None:
         if names:
             console.print(f"{len(names)} left out {reason}: {', '.join(names[:5])}{' …' if len(names) > 5 else ''}")
     for message in corpus.damaged:
-        console.print(f"[yellow]skipped[/] {message}")
-
-
-def _train_served(run: RunFolder, origin: Origin, out: Path, temperature: float, metrics: dict[str, Any]) -> None:
-    """Trains on everything (on 9 of 10 parts, where early stopping needs the tenth) and writes the bundle."""
-    experiment, data = run.experiment(), run.data()
-    everything = np.arange(len(data.labels))
-    split = Split("served", everything, everything[:0], everything[:0])
-    if experiment.training.patience:
-        split = split_off_tenth(len(everything))
-    outcome = run_fold(experiment, data, split, _print_epoch)
-    write_bundle(out, outcome, experiment, data, origin, temperature, metrics)
-    console.print(f"wrote {out}; serve it with `can-ser serve --bundle {out}`")
+        console.print("[yellow]skipped[/] ", end="")
+        console.print(message, markup=False)
+    for line in compare_counts(corpus):
+        console.print(line)
+    if wordless := sum(not utterance.words for utterance in corpus.utterances):
+        console.print(f"{wordless} utterances have no word; each is one unknown word over its whole sound")
 
 
 def _print_epoch(epoch: Epoch) -> None:
@@ -139,5 +172,5 @@ def _splits(corpus: Corpus, recipe: Recipe, asked: Retraining) -> list[Split]:
 
 def shown_command(module: str) -> str:
     """What was typed, without the folders of this machine."""
-    shown = [argument if not argument.startswith("/") else "DIR" for argument in sys.argv[1:]]
+    shown = [re.sub(r"(^|=)/.*", r"\1DIR", argument) for argument in sys.argv[1:]]
     return f"python -m {module} {shlex.join(shown)}"

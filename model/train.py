@@ -29,9 +29,12 @@ def main(
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Folds side by side, one core each")] = 1,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse damaged files instead of skipping them")] = False,
-    trained_on: Annotated[str, typer.Option(help="The corpus in words, for the model card")] = "IEMOCAP (USC SAIL)",
-    licence: Annotated[str, typer.Option(help="SPDX identifier for the weights")] = "LicenseRef-IEMOCAP",
+    trained_on: Annotated[
+        str | None, typer.Option(help="The corpus in words, for the model card; known for IEMOCAP")
+    ] = None,
+    licence: Annotated[str | None, typer.Option(help="SPDX identifier for the weights; known for IEMOCAP")] = None,
     vectors: Annotated[str, typer.Option(help="The word vectors in words, for the model card")] = "",
+    notes: Annotated[list[str] | None, typer.Option("--note", help="A sentence for the model card")] = None,
 ) -> None:
     """Cross-validates the Cross Attention Network, then trains and exports the weights to serve."""
     # The exporter warns of types that it need not know, in C++; what it gets wrong the parity check finds.
@@ -42,7 +45,7 @@ def main(
         root=root, out=out, corpus=corpus, glove=glove, random_embeddings=embeddings == "random", recipe=recipe,
         settings=tuple(settings or ()), by_session=folds == "session", fold=fold, skip_cv=skip_cv,
         fold_bundles=fold_bundles, runs=runs, cache=cache, jobs=jobs, strict=strict, trained_on=trained_on,
-        licence=licence, vectors=vectors,
+        licence=licence, vectors=vectors, notes=tuple(notes or ()),
     )  # fmt: skip
     raise typer.Exit(retrain(retraining))
 

@@ -4,6 +4,7 @@ import io
 import json
 from fractions import Fraction
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import av
@@ -19,7 +20,7 @@ from model.can import CrossAttentionNetwork
 from model.config import NetworkConfig, TrainingConfig
 from model.embeddings import Embeddings
 from model.experiment import Experiment, FoldOutcome, PreparedData
-from model.packaging import write_bundle
+from model.packaging import publish_bundle, write_bundle
 from model.training import TrainedSplit
 from model.vocabulary import Vocabulary
 
@@ -99,5 +100,7 @@ def write_tiny_bundle(folder: Path, config: NetworkConfig = TINY, *, alpha: floa
     normalisation = Normalisation((0.0,) * config.n_mfcc, (20.0,) * config.n_mfcc)
     outcome = FoldOutcome(TrainedSplit(network, 0), normalisation, None, None)
     origin = Origin("nothing: random weights", "Apache-2.0", "random", "2026-01-01")
-    write_bundle(folder, outcome, experiment, data, origin, 1.5, {})
+    write_bundle(folder.parent / "untempered", folder.name, outcome, experiment, data, origin, {})
+    publish_bundle(folder.parent / "untempered", folder, 1.5, {})
+    rmtree(folder.parent / "untempered")
     return folder

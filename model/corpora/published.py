@@ -27,16 +27,25 @@ WITHOUT_WDSEG: Final = ("Ses03M_impro03_M001",)
 SESSIONS: Final = (1, 2, 3, 4, 5)
 
 
+def is_iemocap(corpus: Corpus) -> bool:
+    """Whether this is the release itself, or most of it."""
+    return _sessions(corpus) == SESSIONS and corpus.labelled > 0.9 * LABELLED
+
+
 def compare_counts(corpus: Corpus) -> Iterator[str]:
     """One line per count that differs from the published one, with what explains it; one line when none does."""
-    sessions = tuple(sorted({utterance.session for utterance in corpus.utterances}))
+    sessions = _sessions(corpus)
     if sessions != SESSIONS:
-        yield f"sessions {', '.join(map(str, sessions))}: not the five of IEMOCAP, whose published counts do not apply"
+        yield f"{len(sessions)} sessions: not IEMOCAP itself, so that its published counts do not apply"
         return
     differences = list(_differences(corpus))
     yield from differences
     if not differences:
         yield f"all counts are the published ones; {PAPER_UTTERANCES} utterances as in the paper"
+
+
+def _sessions(corpus: Corpus) -> tuple[int, ...]:
+    return tuple(sorted({utterance.session for utterance in corpus.utterances}))
 
 
 def _differences(corpus: Corpus) -> Iterator[str]:

@@ -11,6 +11,7 @@ from model.train import main
 from tests.model.corpora.iemocap_fixture import WITHOUT_WDSEG, write_iemocap
 
 SMALL = ("--set", "network.hidden=4", "--set", "network.embedding_dim=6", "--set", "training.max_epochs=2")
+MADE = ("--trained-on", "noise", "--licence", "CC0-1.0")
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def train(*options: str) -> Result:
     app = typer.Typer()
     app.command()(main)
-    command = ["--root", "corpus", "--out", "bundles/mine", "--embeddings", "random", "--cache", "cache", *SMALL]
+    command = ["--root", "corpus", "--out", "bundles/mine", "--embeddings", "random", "--cache", "cache", *SMALL, *MADE]
     return CliRunner(env={"COLUMNS": "200"}).invoke(app, [*command, *options])
 
 
@@ -37,7 +38,7 @@ def test_from_a_corpus_to_a_bundle_that_answers(folder: Path) -> None:
     figures = json.loads((bundle.folder / "metrics.json").read_text())["cross_validation"]
     assert figures["folds"] == 4
     assert figures["protocol"].startswith("by session")
-    assert "Licence of these weights: LicenseRef-IEMOCAP" in (bundle.folder / "MODEL_CARD.md").read_text()
+    assert "Licence of these weights: CC0-1.0" in (bundle.folder / "MODEL_CARD.md").read_text()
     assert str(folder) not in (bundle.folder / "metrics.json").read_text()
     for fold in ("Ses01F", "Ses01M", "Ses02F", "Ses02M"):
         EmotionClassifier(read_bundle(folder / "runs" / "mine" / fold / "bundle")).warm_up()
@@ -48,11 +49,23 @@ def test_finished_folds_are_not_trained_again_unless_a_setting_changes(folder: P
     result_file = folder / "runs" / "mine" / "Ses01F" / "result.json"
     first = result_file.stat().st_mtime_ns
     again = train("--folds", "session")
-    assert "4 of 4 folds are finished already" in again.stderr
+    assert "5 of 5 folds are finished already" in again.stderr
     assert result_file.stat().st_mtime_ns == first
+    bundles = train("--folds", "session", "--fold-bundles")
+    assert "1 of 5 folds are finished already" in bundles.stderr
     other = train("--folds", "session", "--set", "training.alpha=0.2")
     assert "finished already" not in other.stderr
-    assert result_file.stat().st_mtime_ns > first
+    assert "kept in runs/mine-before-1" in other.stderr.replace("\n", " ")
+    assert (folder / "runs" / "mine-before-1" / "Ses01F" / "result.json").is_file()
+
+
+def test_other_word_vectors_of_the_same_name_are_another_run(folder: Path) -> None:
+    for value in ("0.5", "0.25"):
+        (folder / "vectors.txt").write_text("".join(f"{word} {value} {value}\n" for word in ("excuse", "me")))
+        result = train("--folds", "session", "--embeddings", "glove", "--glove", "vectors.txt")
+        assert result.exit_code == 0, result.stderr
+    assert "mine-before-1" in result.stderr
+    assert "1 words of the corpus are not in vectors.txt: ++laughter++" in result.stderr
 
 
 def test_one_fold_alone(folder: Path) -> None:
@@ -63,6 +76,21 @@ def test_one_fold_alone(folder: Path) -> None:
     assert figures["folds"] == 1
 
 
+def test_weights_of_an_unknown_corpus_need_a_licence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.model.test_train.MADE", ())
+    result = train("--folds", "session")
+    assert result.exit_code == 1
+    assert "--licence" in result.stderr
+
+
+def test_notes_stand_in_the_card(folder: Path) -> None:
+    assert train("--skip-cv", "--note", "It was noise.").exit_code == 0
+    card = (folder / "bundles" / "mine" / "MODEL_CARD.md").read_text()
+    assert "- It was noise." in card
+    assert "Not measured" in card
+    assert "none was fitted" in card
+
+
 @pytest.mark.parametrize(
     ("options", "hint"),
     [
@@ -71,6 +99,10 @@ def test_one_fold_alone(folder: Path) -> None:
         (("--glove", "missing.txt", "--embeddings", "glove"), "missing.txt"),
         (("--recipe", "soup"), "starter"),
         (("--root", "missing"), "missing"),
+        (("--folds", "session", "--fold", "4"), "there are 4 folds"),
+        (("--set", "training.augmentation.speeds=0.9,1"), "first speed"),
+        (("--set", "network.heads=3", "--set", "network.head_mode=split"), "evenly"),
+        (("--set", "features.segmentation=whole", "--folds", "session"), "one segment per word"),
     ],
 )
 def test_what_cannot_work_says_why(folder: Path, options: tuple[str, ...], hint: str) -> None:
