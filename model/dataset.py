@@ -83,7 +83,7 @@ def _features_of(utterance: CorpusUtterance, spec: FeatureSpec, speed: float) ->
     try:
         waveform = decode_audio(utterance.wav.read_bytes())
     except AlignmentError as exc:
-        raise CorpusFileError(utterance.wav, 1, str(exc)) from exc
+        raise CorpusFileError(utterance.wav, None, f"{exc}; or take it out of the corpus") from exc
     spoken = Utterance(0.0, waveform.duration_s, utterance.words)
     samples = waveform.samples
     if speed != 1.0:

@@ -81,9 +81,9 @@ class CorpusMissingError(CorpusError):
 class CorpusFileError(CorpusError):
     """A file of the corpus is damaged."""
 
-    def __init__(self, path: Path, line: int, reason: str) -> None:
+    def __init__(self, path: Path, line: int | None, reason: str) -> None:
         self.path, self.line, self.reason = path, line, reason
-        super().__init__(f"{path}:{line}: {reason}")
+        super().__init__(f"{path}: {reason}" if line is None else f"{path}:{line}: {reason}")
 
 
 class EmbeddingsError(ModelError):

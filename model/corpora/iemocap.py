@@ -14,8 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import soundfile
+
 from alignment.errors import WdsegError
 from alignment.wdseg import read_wdseg
+from alignment.words import TimedWord
 from model.corpora.records import Corpus, CorpusUtterance, Style
 from model.errors import CorpusFileError, CorpusMissingError
 
@@ -25,6 +28,7 @@ PAPER_LABELS: Final = ("ang", "exc", "hap", "sad", "fru", "sur", "neu")
 _SESSION: Final = re.compile(r"Session(\d+)")
 _SUMMARY: Final = re.compile(r"\[\d")
 _TIMES: Final = re.compile(r"\[\d+(\.\d+)? - \d+(\.\d+)?\]")
+_OVERHANG_S: Final = 0.1
 _NAME: Final = re.compile(r"(?P<dialog>Ses\d\d[FM]_\w+)_(?P<gender>[FM])(?P<turn>[X\d]+)")
 
 
@@ -128,7 +132,8 @@ class _Findings:
             return
         try:
             words = read_wdseg(wdseg)
-        except WdsegError as error:
+            _check_sound(wav, words)
+        except (WdsegError, CorpusFileError) as error:
             self.report(error)
             return
         # The letter inside the dialog's name says who wears the motion-capture markers, not who speaks.
@@ -147,6 +152,21 @@ class _Findings:
             without_wav=tuple(self._without_wav),
             damaged=tuple(self.report.messages),
         )
+
+
+def _check_sound(wav: Path, words: Sequence[TimedWord]) -> None:
+    """By its header alone: damage further inside shows when features are extracted.
+
+    Raises:
+        CorpusFileError: the wav cannot be opened, is empty, or ends before its words do.
+    """
+    try:
+        found = soundfile.info(wav)
+    except soundfile.LibsndfileError as exc:
+        raise CorpusFileError(wav, None, f"cannot be opened ({exc.error_string})") from exc
+    last_s = words[-1].end_s if words else 0.0
+    if not found.frames or last_s > found.duration + _OVERHANG_S:
+        raise CorpusFileError(wav, None, f"holds {found.duration:.2f} s of sound, its last word ends at {last_s:.2f} s")
 
 
 def _visible(folder: Path, pattern: str = "*") -> list[Path]:

@@ -55,3 +55,12 @@ def test_the_same_seed_gives_the_same_batches() -> None:
     first, second = augmenter(config).batch(ALL), augmenter(config).batch(ALL)
     assert torch.equal(first.frames.data, second.frames.data)
     assert torch.equal(first.words, second.words)
+
+
+def test_dropped_coefficients_are_their_mean_throughout_an_utterance() -> None:
+    batch = augmenter(AugmentationConfig(coefficient_dropout=0.3, word_dropout=0.0)).batch(ALL)
+    plain, rows = DATA.batch(ALL).frames.data, batch.utterance_of_row
+    dropped = torch.stack([(batch.frames.data[rows == u] == 0).all(dim=0) for u in range(3)])
+    assert 0.15 < float(dropped.float().mean()) < 0.45
+    assert len(dropped.unique(dim=0)) == 3
+    torch.testing.assert_close(batch.frames.data, plain * ~dropped[rows])

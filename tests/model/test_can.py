@@ -80,3 +80,34 @@ def test_the_padding_row_of_the_embedding_stays_zero() -> None:
     gradient = network.text_encoder.embedding.weight.grad
     assert gradient is not None
     assert float(gradient[0].abs().max()) == 0
+
+
+def crossed_gradients(which: int, *, stop: bool = True) -> dict[str, float]:
+    """Largest gradients of a joint logit through one of the four contexts alone: 1 is c^TA, 3 is c^AT."""
+    network = tiny_network(NetworkConfig(embedding_dim=6, hidden=4, heads=2, dropout=0.0, stop_gradient=stop))
+    with torch.no_grad():
+        for block, weights in enumerate(network.joint_head.weight.chunk(4, dim=1)):
+            weights.mul_(1.0 if block == which else 0.0)
+    text, audio = (torch.randn(1, 5, 8, generator=torch.Generator().manual_seed(s), requires_grad=True) for s in (1, 2))
+    network.attend(text, audio, torch.ones(1, 5, dtype=torch.bool)).joint[0, 0].backward()
+    found = {"H^T": text, "H^A": audio, "q^T": network.text_query.queries, "q^A": network.audio_query.queries}
+    return {name: 0.0 if tensor.grad is None else float(tensor.grad.abs().max()) for name, tensor in found.items()}
+
+
+def test_the_gradient_through_c_ta_reaches_the_sound_and_stops_before_the_text() -> None:
+    gradients = crossed_gradients(1)
+    assert gradients["H^A"] > 1e-3
+    assert gradients["H^T"] == gradients["q^T"] == gradients["q^A"] == 0
+
+
+def test_the_gradient_through_c_at_reaches_the_text_and_stops_before_the_sound() -> None:
+    gradients = crossed_gradients(3)
+    assert gradients["H^T"] > 1e-3
+    assert gradients["H^A"] == gradients["q^A"] == gradients["q^T"] == 0
+
+
+@pytest.mark.parametrize(("which", "query", "states"), [(1, "q^T", "H^T"), (3, "q^A", "H^A")])
+def test_without_the_stop_it_goes_on(which: int, query: str, states: str) -> None:
+    gradients = crossed_gradients(which, stop=False)
+    assert gradients[query] > 1e-4
+    assert gradients[states] > 1e-4

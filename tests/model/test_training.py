@@ -94,3 +94,20 @@ def test_alpha_0_leaves_the_single_heads_untrained() -> None:
     before = network.text_head.weight.detach().clone()
     train_split(network, [DATA], SPLIT, replace(PLAIN, alpha=0.0, max_epochs=1, patience=0), 1.0)
     assert torch.equal(network.text_head.weight, before)
+
+
+def test_word_vectors_may_stay_as_they_are() -> None:
+    network = tiny_network(CONFIG)
+    before = network.text_encoder.embedding.weight.detach().clone()
+    train_split(network, [DATA], SPLIT, replace(PLAIN, embedding_rate=0.0, max_epochs=1, patience=0), 1.0)
+    assert torch.equal(network.text_encoder.embedding.weight, before)
+    train_split(network, [DATA], SPLIT, replace(PLAIN, max_epochs=1, patience=0), 1.0)
+    assert not torch.equal(network.text_encoder.embedding.weight, before)
+
+
+def test_smoothed_labels_keep_the_network_from_certainty() -> None:
+    sure, smoothed = (
+        float(np.abs(predict(train(replace(PLAIN, label_smoothing=s)).network, DATA, SPLIT.train).joint).max())
+        for s in (0.0, 0.3)
+    )
+    assert smoothed < sure

@@ -128,3 +128,27 @@ def test_the_real_clips(ravdess: Path) -> None:
         "ang": 8,
         "sur": 8,
     }
+
+
+def test_a_session_holds_only_the_sound_of_its_own_actors(tmp_path: Path) -> None:
+    """Each actor's sound is a level of its own here."""
+    levels = {1: 0.1, 2: 0.2, 3: 0.3, 4: 0.4}
+    takes = [
+        CutTake(
+            Take(Path(f"{actor}{label}.wav"), actor, label, "a b"),
+            np.full(3_200, levels[actor], np.float32),
+            tuple(WordPiece(np.full(1_600, levels[actor], np.float32), i) for i in range(2)),
+            np.full(3_200, levels[actor], np.float32),
+        )
+        for actor in levels
+        for label in LABELS
+    ]
+    write_composite(takes, TEXTS, tmp_path, per_label=8, neutral_share=0.5, seed=0)
+    with (tmp_path / "pairs.tsv").open(newline="") as file:
+        actors = {row["name"]: int(row["actor"]) for row in csv.DictReader(file, delimiter="\t")}
+    for utterance in read_iemocap(tmp_path).utterances:
+        samples = decode_audio(utterance.wav.read_bytes()).samples
+        actor = actors[utterance.name]
+        assert (actor + 1) // 2 == utterance.session
+        assert float(samples.max()) == pytest.approx(levels[actor], abs=1e-3)
+        assert float(np.median(samples)) == pytest.approx(levels[actor], abs=1e-3)

@@ -1,0 +1,68 @@
+"""From features to ragged data, and the served path against training's path."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from alignment.features import UtteranceFeatures
+from model.bundle import Normalisation, read_bundle
+from model.contract import log_softmax
+from model.dataset import join_features
+from model.embeddings import Embeddings
+from model.experiment import fit_normalisation, to_ragged
+from model.quantisation import round_embeddings
+from model.runtime import EmotionClassifier
+from model.training import predict
+from model.vocabulary import Vocabulary
+from tests.builders import TINY, tiny_network, write_tiny_bundle
+
+
+def features(count: int) -> list[UtteranceFeatures]:
+    generator = np.random.default_rng(0)
+    made = []
+    for index in range(count):
+        counts = generator.integers(1, 30, 1 + index % 4)
+        frames = (20 * generator.standard_normal((int(counts.sum()), 40)) - 50).astype(np.float32)
+        made.append(UtteranceFeatures(tuple(("the", "garden", "unheard", "")[: len(counts)]), frames, counts))
+    return made
+
+
+def test_normalisation_is_of_the_training_part_alone() -> None:
+    parts = features(4)
+    found = fit_normalisation(join_features(parts), np.array([0, 2]))
+    frames = np.concatenate([parts[0].frames, parts[2].frames])
+    np.testing.assert_allclose(found.mean, frames.mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(found.std, frames.std(axis=0), rtol=1e-4)
+    np.testing.assert_allclose(found.apply(frames).std(axis=0), 1.0, rtol=1e-4)
+
+
+@pytest.mark.parametrize("segments", ["one per word", "one"])
+def test_words_stay_with_their_utterance(segments: str) -> None:
+    parts = features(5)
+    if segments == "one":
+        parts = [UtteranceFeatures(p.words, p.frames, np.array([len(p.frames)])) for p in parts]
+    vocabulary = Vocabulary(["garden", "the"])
+    embeddings = Embeddings(vocabulary, np.zeros((4, 2), np.float32), "none", ())
+    data = to_ragged(join_features(parts), embeddings, np.arange(5), Normalisation((0.0,) * 40, (1.0,) * 40))
+    for index, part in enumerate(parts):
+        batch = data.batch(torch.tensor([index]))
+        assert batch.words[0].tolist() == vocabulary.indices(part.words)
+        np.testing.assert_array_equal(np.sort(batch.frames.data.numpy(), axis=0), np.sort(part.frames, axis=0))
+        assert batch.labels.tolist() == [index]
+
+
+def test_what_is_served_is_what_was_trained(tmp_path: Path) -> None:
+    """Features, normalisation, vocabulary, network, Eq. (15), temperature: ONNX Runtime's answer is PyTorch's."""
+    bundle = read_bundle(write_tiny_bundle(tmp_path / "tiny", TINY, alpha=0.3))
+    network = tiny_network(TINY)
+    round_embeddings(network)
+    parts = features(6)
+    embeddings = Embeddings(bundle.vocabulary, np.zeros((12, 6), np.float32), "none", ())
+    data = to_ragged(join_features(parts), embeddings, np.zeros(6, np.int64), bundle.config.normalisation)
+    final = predict(network, data, np.arange(6)).final(0.3)
+    expected = np.exp(log_softmax(final / bundle.config.temperature))
+    served = [scores.probabilities for scores in EmotionClassifier(bundle).classify(parts)]
+    assert bundle.config.temperature == 1.5
+    np.testing.assert_allclose(served, expected, atol=1e-5)

@@ -1,0 +1,93 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from model.reproduce import main
+from model.systems import SYSTEMS
+from tests.model.corpora.iemocap_fixture import write_iemocap
+from tests.service.waiting import wait_until
+
+PAPER_ROWS = [name for name, system in SYSTEMS.items() if system.tables]
+OPTIONS = (
+    *("--root", "corpus", "--out", "out", "--embeddings", "random", "--cache", "cache", "--folds", "session"),
+    *("--limit-folds", "2", "--max-epochs", "2", "--set", "network.hidden=4", "--set", "network.embedding_dim=6"),
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, with a small corpus in IEMOCAP's format in it."""
+    write_iemocap(tmp_path / "corpus")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def reproduce(*options: str) -> Result:
+    app = typer.Typer()
+    app.command()(main)
+    return CliRunner(env={"COLUMNS": "200"}).invoke(app, [*OPTIONS, *options])
+
+
+def report(folder: Path) -> dict[str, dict[str, dict[str, list[float]]]]:
+    found: dict[str, dict[str, dict[str, list[float]]]] = json.loads((folder / "out" / "report.json").read_text())
+    return found
+
+
+def test_all_rows_of_the_paper(folder: Path) -> None:
+    result = reproduce("--jobs", "2")
+    assert result.exit_code == 0, result.stderr
+    found = report(folder)
+    assert list(found["rows"]) == PAPER_ROWS
+    assert all(len(row["wa"]) == len(row["ua"]) == 2 for row in found["rows"].values())
+    assert found["corpus"]["labelled"] == 10
+    assert found["corpus"]["kept"] == 7
+    text = (folder / "out" / "report.md").read_text()
+    for caption in ("Table 2", "Table 3", "Table 4", "0.579 ± 0.019", "− cross attention", "by session"):
+        assert caption in text
+    assert str(folder) not in text
+    page = (folder / "out" / "report.html").read_text()
+    assert page.count("<polyline") == len(PAPER_ROWS)
+    assert "<table>" in page
+
+
+def test_rows_may_be_chosen_and_settings_are_recorded(folder: Path) -> None:
+    result = reproduce("--rows", "can,yoon-mha3", "--set", "network.head_mode=split", "--classes", "4")
+    assert result.exit_code == 0, result.stderr
+    found = json.loads((folder / "out" / "report.json").read_text())
+    assert list(found["rows"]) == ["can", "yoon-mha3"]
+    assert found["experiments"]["can"]["network"]["head_mode"] == "split"
+    assert found["experiments"]["can"]["labels"] == ["ang", "hap", "sad", "neu"]
+
+
+@pytest.mark.parametrize(
+    ("options", "hint"),
+    [(("--rows", "can,cannot"), "can-equal"), (("--subset", "scripted", "--root", "corpus/Session1"), "Session*")],
+)
+def test_what_cannot_work_says_why(folder: Path, options: tuple[str, ...], hint: str) -> None:
+    result = reproduce(*options)
+    assert result.exit_code == 1
+    assert hint in result.stderr
+
+
+def test_killed_and_resumed_gives_the_same_tables(folder: Path) -> None:
+    assert reproduce("--rows", "text,can").exit_code == 0
+    uninterrupted = report(folder)["rows"]
+    (folder / "out").rename(folder / "whole")
+    command = [sys.executable, "-m", "model.reproduce", *OPTIONS, "--rows", "text,can"]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, start_new_session=True) as process:
+        wait_until(lambda: any((folder / "out").glob("*/*/result.json")) or process.poll() is not None, 120)
+        os.killpg(process.pid, signal.SIGKILL)
+    finished = len(list((folder / "out").glob("*/*/result.json")))
+    assert finished >= 1
+    resumed = reproduce("--rows", "text,can")
+    assert resumed.exit_code == 0, resumed.stderr
+    assert f"{finished} of 4 folds are finished already" in resumed.stderr
+    assert report(folder)["rows"] == uninterrupted
