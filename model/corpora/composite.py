@@ -11,10 +11,8 @@ on actors and texts never seen.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -25,153 +23,18 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from alignment.aligners.pocketsphinx import PocketSphinxAligner
-from alignment.audio import decode_audio
 from alignment.errors import AlignerError, AlignmentError
-from alignment.timing import FRAME_SAMPLES, SAMPLE_RATE_HZ, frames_to_seconds, samples_to_seconds, seconds_to_frames
+from alignment.timing import FRAME_SAMPLES, SAMPLE_RATE_HZ, frames_to_seconds, samples_to_seconds
 from alignment.wdseg import write_wdseg
 from alignment.words import TimedWord
 from model.corpora.goemotions import LabelledText, read_goemotions
+from model.corpora.pairing import Pairing, pair_actors, pair_texts, split_among
 from model.corpora.ravdess import Take, read_ravdess
+from model.corpora.splicing import CutTake, assemble, cut_take, join
 from model.errors import ModelError
 
-EMOTIONS: Final = ("ang", "hap", "sad", "sur")
 _HEADER: Final = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]"
 _DIALOG_UTTERANCES: Final = 50
-_KEEP_RUN: Final = 0.75
-_FADE_SAMPLES: Final = 32
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class WordPiece:
-    """The sound of one word of a take, a whole number of 10 ms frames long, and where it stood in its sentence."""
-
-    samples: NDArray[np.float32]
-    position: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class CutTake:
-    """A take in pieces: the word sounds, and the room before and after them."""
-
-    take: Take
-    before: NDArray[np.float32]
-    pieces: tuple[WordPiece, ...]
-    after: NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Pairing:
-    """Which text goes on which kind of sound.
-
-    Attributes:
-        text: with its own label.
-        sound_label: label of the takes that carry it.
-    """
-
-    text: LabelledText
-    sound_label: str
-
-    @property
-    def label(self) -> str:
-        """The label of the pair: that of the side which is not neutral."""
-        return self.text.label if self.sound_label == "neu" else self.sound_label
-
-    @property
-    def kind(self) -> str:
-        """What carries the label: "both", "text" or "sound"."""
-        if self.text.label == self.sound_label:
-            return "both"
-        return "text" if self.sound_label == "neu" else "sound"
-
-
-def cut_take(take: Take, aligner: PocketSphinxAligner) -> CutTake | None:
-    """Pieces of a clip; None when it could not be aligned word by word.
-
-    Raises:
-        AlignmentError: the clip cannot be read, or holds no speech.
-    """
-    waveform = decode_audio(take.path.read_bytes())
-    transcript = aligner.align(waveform, take.sentence)
-    words = [word for utterance in transcript.utterances for word in utterance.words]
-    if any(word.timing != "aligned" for word in words):
-        return None
-    # A pause inside the sentence goes to the word before it.
-    edges = [seconds_to_frames(word.start_s) for word in words] + [seconds_to_frames(words[-1].end_s)]
-    margin = 20
-    samples = waveform.samples
-
-    def between(first: int, last: int) -> NDArray[np.float32]:
-        return samples[max(0, first) * FRAME_SAMPLES : last * FRAME_SAMPLES]
-
-    pieces = tuple(WordPiece(between(a, b), index) for index, (a, b) in enumerate(pairwise(edges)))
-    if any(len(piece.samples) < 3 * FRAME_SAMPLES or len(piece.samples) % FRAME_SAMPLES for piece in pieces):
-        return None
-    return CutTake(take, between(edges[0] - margin, edges[0]), pieces, between(edges[-1], edges[-1] + margin))
-
-
-def assemble(takes: Sequence[CutTake], count: int, rng: np.random.Generator) -> list[NDArray[np.float32]]:
-    """Room, `count` word sounds, room: runs of neighbouring words from takes of one actor and one emotion.
-
-    Args:
-        takes: of the same actor and emotion.
-        count: words wanted.
-        rng: draws takes and where their runs break off.
-    """
-    current = takes[int(rng.integers(len(takes)))]
-    position = 0
-    parts = [current.before]
-    while len(parts) <= count:
-        parts.append(current.pieces[position].samples)
-        position += 1
-        if position == len(current.pieces) or rng.random() > _KEEP_RUN:
-            current = takes[int(rng.integers(len(takes)))]
-            position = 0 if position == len(current.pieces) else int(rng.integers(len(current.pieces)))
-    parts.append(current.after)
-    return parts
-
-
-def join(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """One sound; 2 ms of fade on either side of each joint, against clicks."""
-    ramp = np.linspace(0.0, 1.0, _FADE_SAMPLES, dtype=np.float32)
-    faded = []
-    for part in parts:
-        part = part.copy()
-        if len(part) >= 2 * _FADE_SAMPLES:
-            part[:_FADE_SAMPLES] *= ramp
-            part[-_FADE_SAMPLES:] *= ramp[::-1]
-        faded.append(part)
-    return np.concatenate(faded)
-
-
-def pair_texts(
-    texts: dict[str, list[LabelledText]], per_label: int, neutral_share: float, rng: np.random.Generator
-) -> Iterator[Pairing]:
-    """Pairings of one session, the same number for every label.
-
-    Args:
-        texts: the session's texts by label.
-        per_label: pairings of each label.
-        neutral_share: share of a label's pairings in which one side is neutral, half of them the text.
-        rng: shuffles.
-    """
-    neutral = _endless(texts["neu"], rng)
-    for _ in range(per_label):
-        yield Pairing(next(neutral), "neu")
-    one_sided = round(per_label * neutral_share / 2)
-    for label in EMOTIONS:
-        own = _endless(texts[label], rng)
-        for _ in range(per_label - 2 * one_sided):
-            yield Pairing(next(own), label)
-        for _ in range(one_sided):
-            yield Pairing(next(neutral), label)
-        for _ in range(one_sided):
-            yield Pairing(next(own), "neu")
-
-
-def _endless(texts: Sequence[LabelledText], rng: np.random.Generator) -> Iterator[LabelledText]:
-    while True:
-        for index in rng.permutation(len(texts)):
-            yield texts[index]
 
 
 class SessionWriter:
@@ -228,27 +91,6 @@ def _timed(parts: Sequence[NDArray[np.float32]], text: LabelledText) -> list[Tim
         TimedWord(word, frames_to_seconds(int(first)), frames_to_seconds(int(last)), "aligned")
         for word, first, last in zip(text.words, edges, edges[1:], strict=False)
     ]
-
-
-def split_among(
-    texts: Sequence[LabelledText], sessions: int, rng: np.random.Generator
-) -> list[dict[str, list[LabelledText]]]:
-    """Texts by session and label; each text in one session, each session with its share of every label."""
-    by_label: dict[str, list[LabelledText]] = defaultdict(list)
-    for text in texts:
-        by_label[text.label].append(text)
-    shares: list[dict[str, list[LabelledText]]] = [{} for _ in range(sessions)]
-    for label, members in sorted(by_label.items()):
-        order = rng.permutation(len(members))
-        for number, share in enumerate(shares):
-            share[label] = [members[index] for index in order[number::sessions]]
-    return shares
-
-
-def pair_actors(takes: Iterable[Take]) -> list[list[int]]:
-    """Actors by session, two each: Session1 has the first two."""
-    actors = sorted({take.actor for take in takes})
-    return [actors[first : first + 2] for first in range(0, len(actors), 2)]
 
 
 def write_composite(

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -12,7 +13,7 @@ from typer.testing import CliRunner, Result
 from model.reproduce import main
 from model.systems import SYSTEMS
 from tests.model.corpora.iemocap_fixture import write_iemocap
-from tests.service.waiting import wait_until
+from tests.waiting import wait_until
 
 PAPER_ROWS = [name for name, system in SYSTEMS.items() if system.tables]
 OPTIONS = (
@@ -35,9 +36,8 @@ def reproduce(*options: str) -> Result:
     return CliRunner(env={"COLUMNS": "200"}).invoke(app, [*OPTIONS, *options])
 
 
-def report(folder: Path) -> dict[str, dict[str, dict[str, list[float]]]]:
-    found: dict[str, dict[str, dict[str, list[float]]]] = json.loads((folder / "out" / "report.json").read_text())
-    return found
+def report(folder: Path) -> Any:
+    return json.loads((folder / "out" / "report.json").read_text())
 
 
 def test_all_rows_of_the_paper(folder: Path) -> None:

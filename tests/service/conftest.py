@@ -7,8 +7,8 @@ from model.bundle import Bundle
 from service.app import create_app
 from service.engine import EmotionEngine
 from service.settings import Settings
-from tests.service.fakes import FakeAligner
-from tests.service.waiting import wait_until
+from tests.fakes import FakeAligner
+from tests.waiting import wait_until
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from service.engine import EmotionEngine
 from service.lifecycle import Lifecycle
 from service.settings import Settings
 from tests.builders import encode, noise
-from tests.service.fakes import FakeAligner
+from tests.fakes import FakeAligner
 
 
 def test_live_and_ready(client: TestClient) -> None:

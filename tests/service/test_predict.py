@@ -11,8 +11,8 @@ from service.app import create_app
 from service.engine import EmotionEngine
 from service.settings import Settings
 from tests.builders import encode, encode_with_ffmpeg, noise, tone
-from tests.service.fakes import FakeAligner
-from tests.service.waiting import wait_until
+from tests.fakes import FakeAligner
+from tests.waiting import wait_until
 
 WAV = encode(noise(3.0))
 WORDS = [{"word": "the", "start": 0.5, "end": 0.9}, {"word": "garden", "start": 0.9, "end": 1.4}]

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from alignment.audio import decode_audio
-from model.corpora.composite import CutTake, WordPiece, assemble, join, pair_texts, split_among, write_composite
+from model.corpora.composite import write_composite
 from model.corpora.goemotions import LabelledText
 from model.corpora.iemocap import read_iemocap
+from model.corpora.pairing import pair_texts, split_among
 from model.corpora.ravdess import Take, read_ravdess
+from model.corpora.splicing import CutTake, WordPiece, assemble, join
 from model.errors import CorpusMissingError
 from tests.builders import noise
 
