@@ -12,6 +12,7 @@ from model.card import render_card
 from model.experiment import Experiment, FoldOutcome, PreparedData
 from model.export import export_network
 from model.folders import whole_folder
+from model.pruning import prune_words
 
 
 def write_bundle(
@@ -43,10 +44,13 @@ def write_bundle(
         network=experiment.network,
         origin=origin,
     )
+    vocabulary = data.embeddings.vocabulary
+    if experiment.training.embedding_rate == 0:
+        vocabulary = prune_words(network, vocabulary, frozenset(data.embeddings.not_found))
     with whole_folder(out) as folder:
         export_network(network, experiment.training.alpha, folder)
         write_config(folder / CONFIG, config)
-        data.embeddings.vocabulary.write(folder / VOCABULARY)
+        vocabulary.write(folder / VOCABULARY)
         write_figures(folder, config, metrics)
     return config
 

@@ -24,6 +24,7 @@ from model.vocabulary import Vocabulary
 EXPERIMENT: Final = "experiment.json"
 IDENTITY: Final = "identity.json"
 FEATURES: Final = "features.json"
+NOT_FOUND: Final = "not_found.json"
 VOCABULARY: Final = "vocabulary.txt"
 EMBEDDINGS: Final = "embeddings.npy"
 RESULT: Final = "result.json"
@@ -83,6 +84,7 @@ class RunFolder:
         data.embeddings.vocabulary.write(self.path / VOCABULARY)
         np.save(self.path / EMBEDDINGS, data.embeddings.table)
         (self.path / FEATURES).write_text(json.dumps([str(f) for f in feature_folders]), encoding="utf-8")
+        (self.path / NOT_FOUND).write_text(json.dumps(data.embeddings.not_found), encoding="utf-8")
         (self.path / EXPERIMENT).write_text(json.dumps(asdict(experiment), indent=2), encoding="utf-8")
         (self.path / IDENTITY).write_text(identity, encoding="utf-8")
         return moved
@@ -95,11 +97,12 @@ class RunFolder:
         """What folds need, features mapped from the cache."""
         identity = json.loads((self.path / IDENTITY).read_text(encoding="utf-8"))
         folders = json.loads((self.path / FEATURES).read_text(encoding="utf-8"))
+        not_found = tuple(json.loads((self.path / NOT_FOUND).read_text(encoding="utf-8")))
         table = np.load(self.path / EMBEDDINGS)
         vocabulary = Vocabulary.read(self.path / VOCABULARY)
         return PreparedData(
             by_speed=tuple(load_feature_set(Path(folder)) for folder in folders),
-            embeddings=Embeddings(vocabulary, table, self.experiment().vectors, ()),
+            embeddings=Embeddings(vocabulary, table, self.experiment().vectors, not_found),
             labels=np.array(identity["labels"], np.int64),
             names=tuple(identity["names"]),
         )

@@ -62,8 +62,11 @@ def test_finished_folds_are_not_trained_again_unless_a_setting_changes(folder: P
 def test_other_word_vectors_of_the_same_name_are_another_run(folder: Path) -> None:
     for value in ("0.5", "0.25"):
         (folder / "vectors.txt").write_text("".join(f"{word} {value} {value}\n" for word in ("excuse", "me")))
-        result = train("--folds", "session", "--embeddings", "glove", "--glove", "vectors.txt")
+        frozen = ("--set", "training.embedding_rate=0")
+        result = train("--folds", "session", "--embeddings", "glove", "--glove", "vectors.txt", *frozen)
         assert result.exit_code == 0, result.stderr
+        # What was neither given nor trained is no word of the bundle.
+        assert read_bundle(folder / "bundles" / "mine").vocabulary.words == ("excuse", "me")
     assert "mine-before-1" in result.stderr
     assert "1 words of the corpus are not in vectors.txt: ++laughter++" in result.stderr
 
