@@ -1,8 +1,8 @@
 """A bidirectional LSTM over a packed sequence, fast in training on a CPU.
 
 PyTorch's own packed LSTM takes a slice of the whole batch at each time step, and the gradient of a slice is a tensor
-of the whole batch's size: on a CPU the backward pass of one batch took 2.5 s where this one takes 0.2 s
-(`python -m benchmarks.packed_lstm`). On a GPU cuDNN has no such trouble and is used instead. The equations are those
+of the whole batch's size: on a CPU a training step of one layer took almost ten times as long as here
+(`python -m benchmarks.packed_lstm`, docs/experiments.md). On a GPU cuDNN has no such trouble and is used instead. The equations are those
 of `torch.nn.LSTM`, whose parameters are used as they are; a test holds values and gradients equal.
 
 Source: Hochreiter and Schmidhuber 1997; gate order and biases as in `torch.nn.LSTM`.

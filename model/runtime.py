@@ -20,8 +20,8 @@ _LOAD_ERRORS: Final = (ort_errors.Fail, ort_errors.InvalidGraph, ort_errors.Inva
 _PROVIDERS: Final = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 # One LSTM call costs about as much as this many padded (segment, frame) steps per time step: its weights are read
 # once a step, however many segments run beside each other (`python -m benchmarks.scoring --buckets`).
-_STEP_OVERHEAD: Final = 4.0
-_CALL_OVERHEAD: Final = 60.0
+_STEP_OVERHEAD: Final = 2.0
+_CALL_OVERHEAD: Final = 20.0
 _LARGEST_CALL: Final = 8_192
 
 
