@@ -2,8 +2,8 @@
 
 PyTorch's own packed LSTM takes a slice of the whole batch at each time step, and the gradient of a slice is a tensor
 of the whole batch's size: on a CPU a training step of one layer took almost ten times as long as here
-(`python -m benchmarks.packed_lstm`, docs/experiments.md). On a GPU cuDNN has no such trouble and is used instead. The equations are those
-of `torch.nn.LSTM`, whose parameters are used as they are; a test holds values and gradients equal.
+(`python -m benchmarks.packed_lstm`, docs/experiments.md). On a GPU cuDNN has no such trouble and is used instead. The
+equations are those of `torch.nn.LSTM`, whose parameters are used as they are; a test holds values and gradients equal.
 
 Source: Hochreiter and Schmidhuber 1997; gate order and biases as in `torch.nn.LSTM`.
 """
