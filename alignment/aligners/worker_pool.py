@@ -7,7 +7,7 @@ when it is closed, or when their parent ends.
 import os
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
@@ -46,7 +46,7 @@ class WorkerPool:
             processes = self._processes
             try:
                 return processes.run(function, calls, self._limit_s)
-            except BrokenProcessPool as exc:
+            except (BrokenProcessPool, CancelledError) as exc:
                 cause: Exception = exc
                 self._replace(processes)
             except TimeoutError as exc:
@@ -78,12 +78,20 @@ class _Processes:
         self._executor = ProcessPoolExecutor(workers, context, _start, (self._theirs, initialise))
 
     def run(self, function: Callable[..., _T], calls: Sequence[tuple[object, ...]], limit_s: Seconds) -> list[_T]:
-        futures: list[Future[_T]] = [self._executor.submit(function, *call) for call in calls]
+        futures: list[Future[_T]] = []
         try:
+            futures += [self._submit(function, call) for call in calls]
             return [future.result(limit_s) for future in futures]
         finally:
             for future in futures:
                 future.cancel()
+
+    def _submit(self, function: Callable[..., _T], call: tuple[object, ...]) -> Future[_T]:
+        try:
+            return self._executor.submit(function, *call)
+        except RuntimeError as exc:
+            # Another thread has stopped these processes since.
+            raise BrokenProcessPool(str(exc)) from exc
 
     def stop(self) -> None:
         """Ends the processes now."""

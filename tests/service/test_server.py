@@ -64,6 +64,12 @@ def test_http_and_the_command_line_answer_the_same(server: Server, tmp_path: Pat
 
 
 def test_memory_after_a_hundred_requests(server: Server) -> None:
+    """Most bring their words: how they are found is the slow part, and was warmed up by the first ones."""
+    words = '[{"word": "she", "start": 0.3, "end": 0.5}, {"word": "paid", "start": 0.5, "end": 0.9}]'
+
+    def ask(number: int) -> None:
+        server.predict(speech("numbers"), **({"words": words} if number % 5 else {"transcript": "she paid"}))
+
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: server.predict(speech("numbers"), transcript="one two three"), range(100)))
+        list(pool.map(ask, range(100)))
     assert server.resident_bytes() < MEMORY_BYTES
