@@ -9,8 +9,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 from model.config import NetworkConfig
 from model.packed_lstm import run_bilstm
-
-PADDING_INDEX = 0
+from model.vocabulary import PADDING
 
 
 class SequenceEncoder(nn.Module):
@@ -51,7 +50,7 @@ class TextEncoder(nn.Module):
     def __init__(self, embeddings: Tensor, config: NetworkConfig) -> None:
         """Starts from `embeddings`, (vocabulary, embedding_dim), row 0 for padding."""
         super().__init__()
-        self.embedding = nn.Embedding.from_pretrained(embeddings, freeze=False, padding_idx=PADDING_INDEX)
+        self.embedding = nn.Embedding.from_pretrained(embeddings, freeze=False, padding_idx=PADDING)
         self.encoder = SequenceEncoder(embeddings.shape[1], config)
 
     def forward(self, words: Tensor, counts: Tensor) -> Tensor:

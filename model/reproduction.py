@@ -5,29 +5,26 @@ from pathlib import Path
 from typing import Final
 
 import torch
-from rich.console import Console
 
 from alignment.aligners.selection import choose_aligner
 from alignment.aligners.whisperx_weights import WhisperXConfig
-from alignment.errors import AlignmentError
 from model.cache import default_cache
+from model.console import console, describe_corpus, describe_embeddings, describe_move, run_explained, shown_command
 from model.corpora.choosing import Subset, choose_utterances
 from model.corpora.iemocap import PAPER_LABELS, read_iemocap
 from model.corpora.realignment import recognise_corpus
 from model.corpora.records import Corpus
 from model.crossval import Split, random_folds, session_folds
 from model.embeddings import Embeddings
-from model.errors import ModelError, TrainingError
+from model.errors import TrainingError
 from model.folds import FoldJob, finish_folds
 from model.preparation import choose_embeddings, prepare_run
 from model.recipes import Recipe, change, choose_recipe
 from model.report import RowResult, write_report
-from model.retraining import describe_corpus, describe_embeddings, describe_move, shown_command
 from model.runs import FoldResult, RunFolder
 from model.systems import SYSTEMS
 
 PAPER_ROWS: Final = tuple(name for name, system in SYSTEMS.items() if system.tables)
-console = Console(stderr=True, highlight=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +51,7 @@ class Reproduction:
 
 def reproduce(asked: Reproduction) -> int:
     """Trains what is not finished and writes the report; 1, with the reason on standard error, when it cannot."""
-    try:
-        _reproduce(asked)
-    except (ModelError, AlignmentError) as exc:
-        console.print(f"[red]{type(exc).__name__}[/]: ", end="")
-        console.print(str(exc), markup=False)
-        return 1
-    return 0
+    return run_explained(lambda: _reproduce(asked))
 
 
 def _reproduce(asked: Reproduction) -> None:

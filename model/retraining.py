@@ -1,26 +1,21 @@
 """What `python -m model.train` does: folds, figures, the weights to serve."""
 
 import json
-import re
-import shlex
-import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from rich.console import Console
 
-from alignment.errors import AlignmentError
 from model.bundle import METRICS, Origin
 from model.cache import default_cache
+from model.console import console, describe_corpus, describe_embeddings, describe_move, run_explained, shown_command
 from model.corpora.iemocap import PAPER_LABELS, read_iemocap
-from model.corpora.published import compare_counts, is_iemocap
+from model.corpora.published import is_iemocap
 from model.corpora.records import Corpus
 from model.crossval import Split, random_folds, session_folds, split_off_tenth
-from model.embeddings import Embeddings
-from model.errors import ModelError, TrainingError
+from model.errors import TrainingError
 from model.figures import served_temperature, summarise_folds
 from model.folds import FoldJob, describe_fold, finish_folds, train_fold
 from model.packaging import publish_bundle
@@ -30,7 +25,6 @@ from model.runs import RunFolder
 from model.training import Epoch
 
 READERS: Final = {"iemocap": read_iemocap}
-console = Console(stderr=True, highlight=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +54,7 @@ class Retraining:
 
 def retrain(asked: Retraining) -> int:
     """Trains and writes; 1, with the reason on standard error, when it cannot."""
-    try:
-        _retrain(asked)
-    except (ModelError, AlignmentError) as exc:
-        console.print(f"[red]{type(exc).__name__}[/]: ", end="")
-        console.print(str(exc), markup=False)
-        return 1
-    return 0
+    return run_explained(lambda: _retrain(asked))
 
 
 def _retrain(asked: Retraining) -> None:
@@ -130,35 +118,6 @@ def _publish(source: Path, asked: Retraining, temperature: float, metrics: dict[
     console.print(f"wrote {asked.out}; serve it with `can-ser serve --bundle {asked.out}`")
 
 
-def describe_move(path: Path, moved: Path | None) -> None:
-    """Says when a run of other settings has been moved out of the way."""
-    if moved:
-        console.print(f"{path} held a run of other settings or data; it is kept in {moved}")
-
-
-def describe_embeddings(table: Embeddings) -> None:
-    """Prints how many words have no vector."""
-    if table.not_found:
-        shown = ", ".join(table.not_found[:10])
-        console.print(f"{len(table.not_found)} words of the corpus are not in {table.source}: {shown} …", markup=False)
-
-
-def describe_corpus(corpus: Corpus) -> None:
-    """Prints what was read and what was not."""
-    labels = ", ".join(f"{label} {count}" for label, count in corpus.by_label.items())
-    console.print(f"{corpus.labelled} labelled utterances ({labels}); {len(corpus.utterances)} kept")
-    for reason, names in (("without .wdseg", corpus.without_wdseg), ("without wav", corpus.without_wav)):
-        if names:
-            console.print(f"{len(names)} left out {reason}: {', '.join(names[:5])}{' …' if len(names) > 5 else ''}")
-    for message in corpus.damaged:
-        console.print("[yellow]skipped[/] ", end="")
-        console.print(message, markup=False)
-    for line in compare_counts(corpus):
-        console.print(line)
-    if wordless := sum(not utterance.words for utterance in corpus.utterances):
-        console.print(f"{wordless} utterances have no word; each is one unknown word over its whole sound")
-
-
 def _print_epoch(epoch: Epoch) -> None:
     validation = f", validation WA {epoch.validation_wa:.3f}" if epoch.validation_loss else ""
     console.print(f"epoch {epoch.number}: loss {epoch.loss:.3f}{validation}")
@@ -168,9 +127,3 @@ def _splits(corpus: Corpus, recipe: Recipe, asked: Retraining) -> list[Split]:
     if asked.by_session:
         return session_folds(corpus.utterances, validate=recipe.training.patience > 0)
     return random_folds([utterance.label for utterance in corpus.utterances])
-
-
-def shown_command(module: str) -> str:
-    """What was typed, without the folders of this machine."""
-    shown = [re.sub(r"(^|=)/.*", r"\1DIR", argument) for argument in sys.argv[1:]]
-    return f"python -m {module} {shlex.join(shown)}"

@@ -32,7 +32,7 @@ class Stages:
         self._engine = engine
         self._max_waiting = settings.max_waiting
         self._deadline_s = settings.deadline_s
-        self._recognisers = max(settings.pocketsphinx.workers, 1)
+        self._recognisers = settings.pocketsphinx.workers
         self._quick = ThreadPoolExecutor(os.cpu_count() or 1, "quick")
         self._slow = ThreadPoolExecutor(self._recognisers, "recognise")
         self.under_way = 0

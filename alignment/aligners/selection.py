@@ -1,7 +1,6 @@
 """Which aligner answers, and why; the choice is never silent."""
 
-from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Literal
 
 from alignment.aligners import pocketsphinx, whisperx_weights
 from alignment.aligners.pocketsphinx import PocketSphinxAligner
@@ -10,7 +9,6 @@ from alignment.aligners.whisperx_weights import WhisperXConfig, find_missing
 from alignment.timing import Seconds
 
 AlignerChoice = Literal["auto", "pocketsphinx", "whisperx"]
-ALIGNERS: Final[Sequence[str]] = (pocketsphinx.NAME, whisperx_weights.NAME)
 
 
 def choose_aligner(

@@ -1,0 +1,64 @@
+"""What the training commands tell people, on standard error."""
+
+import re
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+
+from alignment.errors import AlignmentError
+from model.corpora.published import compare_counts
+from model.corpora.records import Corpus
+from model.embeddings import Embeddings
+from model.errors import ModelError
+
+console: Final = Console(stderr=True, highlight=False)
+
+
+def run_explained(work: Callable[[], None]) -> int:
+    """Exit status of a command: 0, or 1 with the reason printed when it cannot."""
+    try:
+        work()
+    except (ModelError, AlignmentError) as exc:
+        console.print(f"[red]{type(exc).__name__}[/]: ", end="")
+        console.print(str(exc), markup=False)
+        return 1
+    return 0
+
+
+def describe_move(path: Path, moved: Path | None) -> None:
+    """Says when a run of other settings has been moved out of the way."""
+    if moved:
+        console.print(f"{path} held a run of other settings or data; it is kept in {moved}")
+
+
+def describe_embeddings(table: Embeddings) -> None:
+    """Prints how many words have no vector."""
+    if table.not_found:
+        shown = ", ".join(table.not_found[:10])
+        console.print(f"{len(table.not_found)} words of the corpus are not in {table.source}: {shown} …", markup=False)
+
+
+def describe_corpus(corpus: Corpus) -> None:
+    """Prints what was read and what was not."""
+    labels = ", ".join(f"{label} {count}" for label, count in corpus.by_label.items())
+    console.print(f"{corpus.labelled} labelled utterances ({labels}); {len(corpus.utterances)} kept")
+    for reason, names in (("without .wdseg", corpus.without_wdseg), ("without wav", corpus.without_wav)):
+        if names:
+            console.print(f"{len(names)} left out {reason}: {', '.join(names[:5])}{' …' if len(names) > 5 else ''}")
+    for message in corpus.damaged:
+        console.print("[yellow]skipped[/] ", end="")
+        console.print(message, markup=False)
+    for line in compare_counts(corpus):
+        console.print(line)
+    if wordless := sum(not utterance.words for utterance in corpus.utterances):
+        console.print(f"{wordless} utterances have no word; each is one unknown word over its whole sound")
+
+
+def shown_command(module: str) -> str:
+    """What was typed, without the folders of this machine."""
+    shown = [re.sub(r"(^|=)/.*", r"\1DIR", argument) for argument in sys.argv[1:]]
+    return f"python -m {module} {shlex.join(shown)}"
