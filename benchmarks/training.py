@@ -23,12 +23,12 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence, pad_sequence
 from torch.utils.data import DataLoader, Dataset
 
+from benchmarks.iemocap_sized import UTTERANCES, draw_lengths, draw_shares
 from model.batching import Batch, RaggedData
 from model.can import CrossAttentionNetwork
 from model.config import NetworkConfig
 from model.objective import training_loss
 
-UTTERANCES: Final = 7_486
 BATCH: Final = 64
 CLASSES: Final = 7
 WORDS: Final = 3_000
@@ -36,14 +36,12 @@ CONFIG: Final = NetworkConfig(dropout=0.0)
 
 
 def iemocap_sized(seed: int = 0) -> RaggedData:
-    """Random frames, IEMOCAP's lengths: log-normal seconds, words in proportion, uneven segments, 10 % overlap."""
+    """Random frames, IEMOCAP's lengths, uneven segments, 10 % overlap."""
     generator = np.random.default_rng(seed)
-    sigma = np.sqrt(np.log(1 + (3.1 / 4.5) ** 2))
-    seconds = np.clip(generator.lognormal(np.log(4.5) - sigma**2 / 2, sigma, UTTERANCES), 0.6, 34.0)
-    words = np.maximum(1, generator.poisson(12 * seconds / 4.5))
+    seconds, words = draw_lengths(generator)
     counts = []
     for length_s, count in zip(seconds, words, strict=True):
-        shares = generator.dirichlet(np.full(count, 2.0))
+        shares = draw_shares(generator, count)
         counts.append(np.maximum(1, (110 * length_s * shares).astype(int)))
     frame_counts = torch.from_numpy(np.concatenate(counts))
     word_counts = torch.from_numpy(words)

@@ -12,18 +12,18 @@ from model.config import Heads
 class GlobalAttention(nn.Module):
     """Learned queries that say where to look in one modality."""
 
-    def __init__(self, size: int, heads: int, head_mode: Heads) -> None:
+    def __init__(self, size: int, head_count: int, heads: Heads) -> None:
         """Makes one query per head.
 
         Args:
             size: length of a hidden state, 2 · hidden.
-            heads: number of queries.
-            head_mode: see `NetworkConfig.head_mode`.
+            head_count: number of queries.
+            heads: see `NetworkConfig.heads`.
         """
         super().__init__()
-        self.heads = heads
-        self.head_size = size if head_mode == "full" else size // heads
-        self.queries = nn.Parameter(torch.empty(heads, self.head_size))
+        self.head_count = head_count
+        self.head_size = size if heads == "full" else size // head_count
+        self.queries = nn.Parameter(torch.empty(head_count, self.head_size))
         nn.init.normal_(self.queries, std=size**-0.5)
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
@@ -44,8 +44,8 @@ class GlobalAttention(nn.Module):
     def split(self, states: Tensor) -> Tensor:
         """(batch, words, heads, head size): what each head sees of the states."""
         if self.head_size == states.shape[-1]:
-            return states.unsqueeze(2).expand(-1, -1, self.heads, -1)
-        parts: Tensor = states.unflatten(-1, (self.heads, self.head_size))
+            return states.unsqueeze(2).expand(-1, -1, self.head_count, -1)
+        parts: Tensor = states.unflatten(-1, (self.head_count, self.head_size))
         return parts
 
     def gather(self, weights: Tensor, states: Tensor) -> Tensor:

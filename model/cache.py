@@ -58,7 +58,7 @@ def cached_feature_set(
     folder = feature_folder(utterances, spec, speed, cache)
     if not folder.is_dir():
         features = build_feature_set(utterances, spec, speed=speed, processes=processes)
-        _store(features, folder)
+        store_feature_set(features, folder)
     return load_feature_set(folder)
 
 
@@ -82,7 +82,8 @@ def load_feature_set(folder: Path) -> FeatureSet:
     return FeatureSet(words=tuple(tuple(row) for row in words), **arrays)
 
 
-def _store(features: FeatureSet, folder: Path) -> None:
+def store_feature_set(features: FeatureSet, folder: Path) -> None:
+    """Writes a set beside its place and renames it into it; what is there already stays."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix="writing-", dir=folder.parent))
     try:

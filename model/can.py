@@ -70,9 +70,9 @@ class CrossAttentionNetwork(nn.Module):
         size = 2 * config.hidden
         self.text_encoder = TextEncoder(embeddings, config)
         self.audio_encoder = AudioEncoder(config)
-        self.text_query = GlobalAttention(size, config.heads, config.head_mode)
-        self.audio_query = GlobalAttention(size, config.heads, config.head_mode)
-        context = self.text_query.head_size * config.heads
+        self.text_query = GlobalAttention(size, config.head_count, config.heads)
+        self.audio_query = GlobalAttention(size, config.head_count, config.heads)
+        context = self.text_query.head_size * config.head_count
         self.joint_head = nn.Linear((4 if config.cross_attention else 2) * context, n_classes)
         self.text_head = nn.Linear(context, n_classes)
         self.audio_head = nn.Linear(context, n_classes)
@@ -144,5 +144,5 @@ class CrossAttentionNetwork(nn.Module):
 
     def _shares(self, weights: Tensor, states: Tensor, classifier: Tensor) -> Tensor:
         """(batch, words, classes): Σ over heads of α_i · H_i W."""
-        per_head = classifier.unflatten(1, (self.config.heads, -1))
+        per_head = classifier.unflatten(1, (self.config.head_count, -1))
         return torch.einsum("bkl,blkd,ckd->blc", weights, self.text_query.split(states), per_head)

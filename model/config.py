@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Heads = Literal["full", "split"]
+SegmentDropout = Literal["pooled", "frames"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,10 +15,14 @@ class NetworkConfig:
         embedding_dim: D_e, length of a word vector.
         hidden: units of each LSTM direction; a BLSTM gives 2 · hidden. Deviation: the paper's H ∈ R^(L×D_h) reads as
             128 in all, its text and its group's code as 128 each way.
-        heads: queries per modality.
-        head_mode: "full": every head sees all 2 · hidden values and is exactly Eq. (4) or (5); "split": each sees its
-            own part of them.
-        dropout: on each BLSTM's output, the lower audio BLSTM's after pooling.
+        heads: "full": every head sees all 2 · hidden values and is exactly Eq. (4) or (5); "split": each sees its own
+            part of them.
+        head_count: queries per modality.
+        dropout: on each BLSTM's output.
+        segment_dropout: where the lower audio BLSTM's dropout falls: "pooled", on the vector of each segment, or
+            "frames", before pooling.
+        pooled_frames: 0 averages a segment over its own frames; otherwise its sum is divided by this number, which is
+            the paper's average over segments zero-padded to so many frames.
         n_mfcc: coefficients per frame.
         stop_gradient: the operator sg of Eqs. (7) and (9).
         cross_attention: false leaves c^TA and c^AT out of Eq. (10) (Table 4, last row).
@@ -25,16 +30,20 @@ class NetworkConfig:
 
     embedding_dim: int = 300
     hidden: int = 128
-    heads: int = 4
-    head_mode: Heads = "full"
+    heads: Heads = "full"
+    head_count: int = 4
     dropout: float = 0.3
+    segment_dropout: SegmentDropout = "pooled"
+    pooled_frames: int = 0
     n_mfcc: int = 40
     stop_gradient: bool = True
     cross_attention: bool = True
 
     def __post_init__(self) -> None:
-        if self.head_mode == "split" and 2 * self.hidden % self.heads:
-            raise ValueError(f"{self.heads} heads cannot share {2 * self.hidden} values (2 · hidden) evenly")
+        if self.head_count < 1 or self.pooled_frames < 0:
+            raise ValueError("head_count must be at least 1, and pooled_frames at least 0")
+        if self.heads == "split" and 2 * self.hidden % self.head_count:
+            raise ValueError(f"{self.head_count} heads cannot share {2 * self.hidden} values (2 · hidden) evenly")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +87,7 @@ class TrainingConfig:
         schedule: "constant", or "cosine" to zero over `max_epochs` after a short warm-up.
         clip_norm: of all gradients together.
         label_smoothing: of every cross-entropy.
+        normalise: MFCC to mean 0 and deviation 1 per coefficient over the training frames; the paper does not say.
         averaging: decay per step of an exponential moving average of the weights, which is then what is validated and
             kept; 0 keeps the weights themselves.
         patience: epochs without a better validation accuracy before training stops; 0 never stops early and keeps
@@ -95,6 +105,7 @@ class TrainingConfig:
     schedule: Literal["constant", "cosine"] = "constant"
     clip_norm: float = 1.0
     label_smoothing: float = 0.0
+    normalise: bool = True
     averaging: float = 0.0
     patience: int = 10
     max_epochs: int = 100

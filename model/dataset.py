@@ -13,7 +13,7 @@ from rich.progress import track
 
 from alignment.audio import decode_audio
 from alignment.errors import AlignmentError
-from alignment.features import FeatureSpec, UtteranceFeatures, extract_features
+from alignment.features import FeatureSpec, UtteranceFeatures, extract_features, select_words
 from alignment.timing import SAMPLE_RATE_HZ, samples_to_seconds
 from alignment.words import Utterance
 from model.corpora.records import CorpusUtterance
@@ -52,16 +52,17 @@ def build_feature_set(
         spec: what to compute.
         speed: resamples the sound first, so that it is this many times as fast and as high (speed perturbation,
             Ko et al. 2015).
-        processes: how many at once.
+        processes: how many at once; a single one runs in this process.
 
     Raises:
         CorpusFileError: a wav cannot be decoded.
     """
     chunks = [(utterances[first : first + _CHUNK], spec, speed) for first in range(0, len(utterances), _CHUNK)]
     label = f"features ×{speed:g}" if speed != 1.0 else "features"
+    if processes == 1:
+        return join_features([part for own in track(map(_extract, chunks), label, len(chunks)) for part in own])
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-        done = [part for chunk in track(pool.map(_extract, chunks), label, len(chunks)) for part in chunk]
-    return join_features(done)
+        return join_features([part for own in track(pool.map(_extract, chunks), label, len(chunks)) for part in own])
 
 
 def join_features(parts: Sequence[UtteranceFeatures]) -> FeatureSet:
@@ -88,7 +89,7 @@ def _features_of(utterance: CorpusUtterance, spec: FeatureSpec, speed: float) ->
     samples = waveform.samples
     if speed != 1.0:
         samples, spoken = _change_speed(samples, spoken, speed)
-    return extract_features(samples, spoken, spec)
+    return extract_features(samples, select_words(spoken, spec), spec)
 
 
 def _change_speed(

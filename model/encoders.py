@@ -70,6 +70,8 @@ class SegmentEncoder(nn.Module):
         super().__init__()
         self.lstm = nn.LSTM(config.n_mfcc, config.hidden, batch_first=True, bidirectional=True)
         self.dropout = nn.Dropout(config.dropout)
+        self.drops_frames = config.segment_dropout == "frames"
+        self.pooled_frames = config.pooled_frames
 
     def forward(self, frames: PackedSequence, segment_of_row: Tensor, counts: Tensor) -> Tensor:
         """Segment vectors.
@@ -81,12 +83,18 @@ class SegmentEncoder(nn.Module):
 
         Returns:
             (segments, 2 · hidden), the mean over a segment's own frames, after dropout. Deviation: the paper's average
-            runs over zero padding too.
+            runs over zero padding too, which `NetworkConfig.pooled_frames` brings back.
         """
         states = run_bilstm(self.lstm, frames).data
+        if self.drops_frames:
+            states = self.dropout(states)
         sums = states.new_zeros(len(counts), states.shape[1]).index_add(0, segment_of_row, states)
-        dropped: Tensor = self.dropout(sums / counts.unsqueeze(1))
-        return dropped
+        means = self.pool(sums, counts)
+        return means if self.drops_frames else self.dropout(means)
+
+    def pool(self, sums: Tensor, counts: Tensor) -> Tensor:
+        """Averages: (segments, 2 · hidden) sums over frames and (segments,) frames of each → (segments, 2 · hidden)."""
+        return sums / (self.pooled_frames or counts.unsqueeze(1))
 
 
 class AudioEncoder(nn.Module):

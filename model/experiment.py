@@ -77,6 +77,14 @@ class FoldOutcome:
     test: Logits | None
 
 
+def choose_normalisation(features: FeatureSet, utterances: NDArray[np.int64], config: TrainingConfig) -> Normalisation:
+    """That of some utterances' frames, or none, as the configuration says."""
+    if config.normalise:
+        return fit_normalisation(features, utterances)
+    n_mfcc = features.frames.shape[1]
+    return Normalisation((0.0,) * n_mfcc, (1.0,) * n_mfcc)
+
+
 def fit_normalisation(features: FeatureSet, utterances: NDArray[np.int64]) -> Normalisation:
     """Per-coefficient mean and deviation over the frames of some utterances."""
     edges = np.concatenate(([0], np.cumsum(features.frame_counts)))
@@ -114,7 +122,7 @@ def run_fold(
     device: str = "cpu",
 ) -> FoldOutcome:
     """Trains on one split and tests; the whole corpus lies on the device, and the trained network on the CPU again."""
-    normalisation = fit_normalisation(data.by_speed[0], split.train)
+    normalisation = choose_normalisation(data.by_speed[0], split.train, experiment.training)
     ragged = [to_ragged(features, data.embeddings, data.labels, normalisation).to(device) for features in data.by_speed]
     torch.manual_seed(experiment.training.seed)
     table = torch.from_numpy(data.embeddings.table.copy())

@@ -53,7 +53,7 @@ class SegmentsGraph(nn.Module):
         packed = pack_padded_sequence(frames, frame_counts, batch_first=True, enforce_sorted=False)
         states, _ = pad_packed_sequence(self.lower.lstm(packed)[0], batch_first=True)
         # The packed outputs are zero at padding, so that the sum is over real frames.
-        return states.sum(dim=1) / frame_counts.unsqueeze(1)
+        return self.lower.pool(states.sum(dim=1), frame_counts)
 
 
 class CanGraph(nn.Module):

@@ -1,20 +1,22 @@
 """Folds side by side, in processes of one core each; finished ones are not trained again."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from model.bundle import SUMS, Origin
 from model.crossval import Split
 from model.experiment import run_fold
 from model.figures import summarise_folds
+from model.fold_progress import EpochNews, FoldProgress, listening
 from model.packaging import write_bundle
 from model.runs import FoldResult, RunFolder
 from model.training import Epoch
@@ -40,6 +42,11 @@ class FoldJob:
     bundle: tuple[Path, Origin] | None = None
     device: str = "cpu"
 
+    @property
+    def name(self) -> str:
+        """Of run and split."""
+        return f"{self.run.name} {self.split.name}"
+
     def result(self) -> FoldResult | None:
         """What was kept of it, once it is finished."""
         return RunFolder(self.run).result(self.split)
@@ -54,29 +61,16 @@ def finish_folds(jobs: Sequence[FoldJob], processes: int, console: Console) -> l
 
     Args:
         jobs: of one run or of several, each prepared.
-        processes: folds at once.
+        processes: folds at once; a single one runs in this process.
         console: shows the progress.
     """
     waiting = [job for job in jobs if not job.is_finished()]
     if len(waiting) < len(jobs):
         console.print(f"{len(jobs) - len(waiting)} of {len(jobs)} folds are finished already, in {jobs[0].run.parent}")
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as progress, _pool(processes) as pool:
-        task = progress.add_task("folds", total=len(waiting))
-        futures = [pool.submit(train_fold, job) for job in waiting]
-        try:
-            for future in as_completed(futures):
-                progress.console.print(describe_fold(future.result()))
-                progress.advance(task)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with FoldProgress(console, len(waiting)) as progress:
+        lines = _train_here(waiting, progress) if processes == 1 else _train_beside(waiting, processes, progress)
+        for name, line in lines:
+            progress.finish(name, line)
     return [result for job in jobs if (result := job.result()) is not None]
 
 
@@ -106,9 +100,45 @@ def train_fold(job: FoldJob, report: Callable[[Epoch], None] = lambda epoch: Non
     return result
 
 
-def _pool(processes: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(processes, get_context("spawn"), initializer=_start_worker)
-
-
-def _start_worker() -> None:
+def _train_here(jobs: Sequence[FoldJob], progress: FoldProgress) -> Iterator[tuple[str, str]]:
+    """Name and line of each finished fold; one after the other, on one core like every fold."""
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
+    try:
+        for job in jobs:
+            yield job.name, describe_fold(train_fold(job, partial(_tell, progress.show, job)))
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _train_beside(jobs: Sequence[FoldJob], processes: int, progress: FoldProgress) -> Iterator[tuple[str, str]]:
+    """Name and line of each finished fold, as they finish in processes of their own."""
+    context = get_context("spawn")
+    news: SimpleQueue[EpochNews | None] = context.SimpleQueue()
+    pool = ProcessPoolExecutor(processes, context, initializer=_start_worker, initargs=(news,))
+    with listening(progress, news), pool:
+        futures = {pool.submit(_train_in_worker, job): job for job in jobs}
+        try:
+            for future in as_completed(futures):
+                yield futures[future].name, describe_fold(future.result())
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _tell(hear: Callable[[EpochNews], None], job: FoldJob, epoch: Epoch) -> None:
+    hear(EpochNews(job.name, epoch, RunFolder(job.run).experiment().training.max_epochs))
+
+
+_news_of_worker: "SimpleQueue[EpochNews | None]"
+"""Of a worker process alone: a queue cannot travel with a job, only with the start of a process."""
+
+
+def _start_worker(news: "SimpleQueue[EpochNews | None]") -> None:
+    global _news_of_worker  # noqa: PLW0603
+    _news_of_worker = news
+    torch.set_num_threads(1)
+
+
+def _train_in_worker(job: FoldJob) -> FoldResult:
+    return train_fold(job, partial(_tell, _news_of_worker.put, job))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from alignment.normalisation import normalise_word
+from alignment.normalisation import is_filler, normalise_word
 from model.cache import cached_feature_set, feature_folder
 from model.corpora.iemocap import PAPER_LABELS
 from model.corpora.records import Corpus
@@ -23,7 +23,8 @@ def choose_embeddings(corpus: Corpus, recipe: Recipe, glove: Path | None, *, ran
         TrainingError: neither a file nor `random` was asked for.
         EmbeddingsError: the file cannot be read.
     """
-    words = {normalise_word(word.word) for utterance in corpus.utterances for word in utterance.words}
+    skip = is_filler if recipe.features.fillers == "dropped" else lambda word: False
+    words = {normalise_word(w.word) for utterance in corpus.utterances for w in utterance.words if not skip(w.word)}
     if random:
         return random_embeddings(words, recipe.network.embedding_dim, recipe.training.seed)
     if glove is None:

@@ -43,3 +43,25 @@ def last_states(packed: PackedSequence, counts: Tensor) -> Tensor:
         raise ValueError("a sequence packed without its order has no telling whose end is whose")
     forward, backward = packed.data.chunk(2, dim=1)
     return torch.cat((forward[first_rows[counts - 1] + rank], backward[rank]), dim=1)
+
+
+def pad_packed(packed: PackedSequence, group: Tensor, groups: int) -> tuple[Tensor, Tensor]:
+    """The rows of each sequence side by side, for what cannot do without padding.
+
+    `torch.nn.utils.rnn.pad_packed_sequence` takes a slice of all rows at each time step, and the gradient of a slice is
+    as large as all of them; here forward and backward are one indexing each.
+
+    Args:
+        packed: (rows, size).
+        group: (rows,) int64 the sequence that each row is of, in [0, groups).
+        groups: sequences.
+
+    Returns:
+        (groups, longest, size), zero at padding; and (groups, longest) bool, True = real row.
+    """
+    sizes = packed.batch_sizes.to(group.device)
+    step = torch.repeat_interleave(torch.arange(len(sizes), device=group.device), sizes)
+    padded = packed.data.new_zeros(groups, len(sizes), packed.data.shape[1]).index_put((group, step), packed.data)
+    real = torch.zeros(groups, len(sizes), dtype=torch.bool, device=group.device)
+    real[group, step] = True
+    return padded, real

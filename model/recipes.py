@@ -84,9 +84,8 @@ def change(recipe: Recipe, settings: Sequence[str]) -> Recipe:
         for part in groups:
             group = group.get(part) if isinstance(group, dict) else None
         if not equals or not isinstance(group, dict) or last not in group or isinstance(group[last], dict):
-            raise TrainingError(
-                f"--set {setting!r} names no setting; those there are: {', '.join(_names(asdict(recipe)))}"
-            )
+            there = ", ".join(name for name, _ in _leaves(asdict(recipe)))
+            raise TrainingError(f"--set {setting!r} names no setting; those there are: {there}")
         group[last] = tuple(value.split(",")) if isinstance(group[last], tuple) else value
     try:
         return TypeAdapter(Recipe).validate_python(values)
@@ -95,9 +94,19 @@ def change(recipe: Recipe, settings: Sequence[str]) -> Recipe:
         raise TrainingError(f"--set {'.'.join(map(str, first['loc']))}: {first['msg']}") from exc
 
 
-def _names(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
+def changes_from(base: Recipe, recipe: Recipe) -> list[str]:
+    """What `change` would have to be given to get from one recipe to the other."""
+    there = dict(_leaves(asdict(base)))
+    return [f"{name}={_written(value)}" for name, value in _leaves(asdict(recipe)) if value != there[name]]
+
+
+def _written(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value).lower()
+
+
+def _leaves(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in values.items():
         if isinstance(value, dict):
-            yield from _names(value, f"{prefix}{name}.")
+            yield from _leaves(value, f"{prefix}{name}.")
         else:
-            yield f"{prefix}{name}"
+            yield f"{prefix}{name}", value

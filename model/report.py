@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ import numpy as np
 from model.corpora.records import Corpus
 from model.crossval import Split
 from model.figures import calibration_after
+from model.recipes import PAPER, Recipe, change, changes_from
 from model.report_html import render_html
 from model.runs import FoldResult, RunFolder
 from model.statistics import corrected_difference
@@ -91,9 +92,10 @@ def _markdown(
     protocol = "by session, no speaker in two parts" if options["by_session"] else "at random, speakers are shared"
     yield (
         f"{facts['kept']} utterances of {facts['labelled']} labelled; {len(splits)} folds {protocol}; "
-        f"classes {options['classes']}, subset {options['subset']}, words of the {options['alignment']}; "
+        f"classes {options['classes']}, subset {options['subset']}; "
         f"word vectors: {rows[0].folds[0].experiment.vectors}. Command: `{command}`.\n"
     )
+    yield f"Settings that are not the paper's recipe: {', '.join(_own_settings(rows[0])) or 'none'}.\n"
     yield (
         "The paper's figures are of IEMOCAP, ten random folds, seven classes; ours compare with them only where the "
         "line above says the same. Mean ± population standard deviation over folds. Δ WA is the difference to CAN on "
@@ -112,6 +114,15 @@ def _markdown(
     yield "\n## Confusion of all folds (rows: true)\n"
     for row in rows:
         yield from _confusion(row, labels)
+
+
+def _own_settings(row: RowResult) -> list[str]:
+    """What was changed for every row: neither what makes the row what it is, nor the size of the word vectors."""
+    experiment = row.folds[0].experiment
+    recipe = Recipe(experiment.features, experiment.network, experiment.training)
+    network = replace(recipe.network, embedding_dim=PAPER.network.embedding_dim)
+    of_row = change(PAPER, SYSTEMS[row.name].settings)
+    return [f"`{setting}`" for setting in changes_from(of_row, replace(recipe, network=network))]
 
 
 def _table(

@@ -20,12 +20,11 @@ def main(
     classes: Annotated[Literal["7", "4"], typer.Option(help="4: angry, happy with excited, sad, neutral")] = "7",
     subset: Annotated[Literal["all", "improvised", "scripted"], typer.Option(help="Dialogues to keep")] = "all",
     alignment: Annotated[
-        Literal["corpus", "pocketsphinx", "whisperx"], typer.Option(help="Whose words and times")
+        Literal["corpus", "pocketsphinx", "whisperx"],
+        typer.Option(help="A recogniser: one more row, with what it hears"),
     ] = "corpus",
     strict: Annotated[bool, typer.Option("--strict", help="Refuse damaged files instead of skipping them")] = False,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Change one, e.g. network.head_mode=split")
-    ] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="Change one, e.g. network.heads=split")] = None,
     limit_folds: Annotated[int | None, typer.Option(min=1, help="The first so many folds only")] = None,
     max_epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Folds side by side, one core each")] = 1,

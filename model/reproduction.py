@@ -1,5 +1,6 @@
 """What `python -m model.reproduce` does: one protocol for all rows, then the report."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -22,7 +23,7 @@ from model.preparation import choose_embeddings, prepare_run
 from model.recipes import Recipe, change, choose_recipe
 from model.report import RowResult, write_report
 from model.runs import FoldResult, RunFolder
-from model.systems import SYSTEMS
+from model.systems import SYSTEMS, Words
 
 PAPER_ROWS: Final = tuple(name for name, system in SYSTEMS.items() if system.tables)
 
@@ -40,7 +41,7 @@ class Reproduction:
     by_session: bool
     classes: int
     subset: Subset
-    alignment: str
+    alignment: Words
     strict: bool
     settings: tuple[str, ...]
     limit_folds: int | None
@@ -55,33 +56,46 @@ def reproduce(asked: Reproduction) -> int:
 
 
 def _reproduce(asked: Reproduction) -> None:
-    rows = asked.rows or PAPER_ROWS
-    for name in rows:
-        if name not in SYSTEMS:
-            raise TrainingError(f"--rows {name!r}: rows are {', '.join(SYSTEMS)}")
+    rows = choose_rows(asked.rows, asked.alignment)
     if asked.device == "cuda" and not torch.cuda.is_available():
         raise TrainingError("--device cuda: torch finds no GPU; leave it out to train on the CPU")
     read = read_iemocap(asked.root, PAPER_LABELS, strict=asked.strict)
     describe_corpus(read)
-    corpus = _with_words(choose_utterances(read, asked.classes, asked.subset), asked)
+    corpus = choose_utterances(read, asked.classes, asked.subset)
     recipe = choose_recipe("paper", asked.settings)
-    table = choose_embeddings(corpus, recipe, asked.glove, random=asked.random_embeddings)
-    if not asked.random_embeddings:
-        describe_embeddings(table)
     splits = _splits(corpus, asked)
-    jobs = [job for name in rows for job in _prepare_row(name, corpus, recipe, table, splits, asked)]
+    jobs = []
+    for words in dict.fromkeys(SYSTEMS[name].words for name in rows):
+        heard = corpus if words == "corpus" else _recognise(corpus, words, asked)
+        table = choose_embeddings(heard, recipe, asked.glove, random=asked.random_embeddings)
+        if not asked.random_embeddings:
+            describe_embeddings(table)
+        own = [name for name in rows if SYSTEMS[name].words == words]
+        jobs += [job for name in own for job in _prepare_row(name, heard, recipe, table, splits, asked)]
     finished = finish_folds(jobs, asked.jobs, console)
     results = [RowResult(name, tuple(_of_row(finished, name)), asked.out / name) for name in rows]
     write_report(asked.out, read, corpus, results, splits, shown_command("model.reproduce"), asdict(asked))
     console.print(f"wrote report.md, report.html and report.json to {asked.out}")
 
 
-def _with_words(corpus: Corpus, asked: Reproduction) -> Corpus:
-    if asked.alignment == "corpus":
-        return corpus
-    aligner = choose_aligner(
-        "whisperx" if asked.alignment == "whisperx" else "pocketsphinx", WhisperXConfig(), asked.jobs
-    )
+def choose_rows(names: Sequence[str], alignment: Words) -> tuple[str, ...]:
+    """Rows to train: those named, or all of the paper's; and one more that learns from recognised words.
+
+    Raises:
+        TrainingError: there is no such row, or its words come from a recogniser that was not asked for.
+    """
+    rows = tuple(names) or PAPER_ROWS
+    for name in rows:
+        if name not in SYSTEMS:
+            raise TrainingError(f"--rows {name!r}: rows are {', '.join(SYSTEMS)}")
+        if SYSTEMS[name].words not in ("corpus", alignment):
+            raise TrainingError(f"--rows {name}: add --alignment {SYSTEMS[name].words}, whose words it learns from")
+    recognised = (name for name, system in SYSTEMS.items() if system.words == alignment != "corpus")
+    return tuple(dict.fromkeys((*rows, *recognised)))
+
+
+def _recognise(corpus: Corpus, words: Words, asked: Reproduction) -> Corpus:
+    aligner = choose_aligner("whisperx" if words == "whisperx" else "pocketsphinx", WhisperXConfig(), asked.jobs)
     try:
         return recognise_corpus(corpus, aligner, asked.cache or default_cache(), asked.jobs)
     finally:

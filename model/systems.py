@@ -6,7 +6,7 @@ Source: Lee, Yoon, Jung 2020, Sections 4.3.1 to 4.3.3. Figures are mean and devi
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, Literal
 
 from torch import Tensor, nn
 
@@ -16,6 +16,7 @@ from model.baselines.unimodal import AudioModel, TextModel
 from model.can import CrossAttentionNetwork
 from model.config import NetworkConfig
 
+Words = Literal["corpus", "pocketsphinx", "whisperx"]
 Builder = Callable[[Tensor, int, NetworkConfig], nn.Module]
 """(vocabulary, embedding_dim) word vectors, classes, shape → a network from `Batch` to `Prediction`."""
 
@@ -49,6 +50,7 @@ class System:
         build: makes the network.
         settings: changes to the recipe, as `--set` takes them.
         paper: its figures; None for an extra.
+        words: whose words and times it learns from: the corpus's own, or what a recogniser hears.
     """
 
     title: str
@@ -56,6 +58,7 @@ class System:
     build: Builder
     settings: tuple[str, ...] = ()
     paper: PaperFigure | None = None
+    words: Words = "corpus"
 
 
 SYSTEMS: Final[dict[str, System]] = {
@@ -99,5 +102,7 @@ SYSTEMS: Final[dict[str, System]] = {
     ),
     "yoon-mha1": System("Yoon et al., one hop", (), partial(MultiHopAttention, hops=1), (WHOLE,)),
     "yoon-mha3": System("Yoon et al., three hops", (), partial(MultiHopAttention, hops=3), (WHOLE,)),
+    "can-pocketsphinx": System("CAN, words heard by PocketSphinx", (), CrossAttentionNetwork, words="pocketsphinx"),
+    "can-whisperx": System("CAN, words heard by WhisperX", (), CrossAttentionNetwork, words="whisperx"),
 }
 """Every row by name; extras last."""

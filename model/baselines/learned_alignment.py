@@ -8,13 +8,13 @@ maximum over words, a linear layer. As a lies in (−1, 1), α is nearly uniform
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_packed_sequence
 
 from model.baselines.frames import FrameEncoder
 from model.batching import Batch
 from model.config import NetworkConfig
 from model.encoders import SequenceEncoder, TextEncoder
 from model.objective import JointPrediction
+from model.ragged import pad_packed
 
 
 class LearnedAlignment(nn.Module):
@@ -34,8 +34,7 @@ class LearnedAlignment(nn.Module):
     def forward(self, batch: Batch) -> JointPrediction:
         """Logits of the strongest fused states."""
         words: Tensor = self.text_encoder(batch.words, batch.word_counts)
-        frames, counts = pad_packed_sequence(self.frame_encoder(batch), batch_first=True)
-        real = torch.arange(frames.shape[1], device=frames.device) < counts.to(frames.device).unsqueeze(1)
+        frames, real = pad_packed(self.frame_encoder(batch), batch.utterance_of_row, len(batch.word_counts))
         aligned = self.align(words, frames, real)
         fused: Tensor = self.fusion(torch.cat((aligned, words), dim=-1), batch.word_counts)
         strongest = fused.masked_fill(~batch.mask.unsqueeze(-1), float("-inf")).amax(dim=1)

@@ -94,7 +94,7 @@ def _size(gradient: Tensor | None) -> float:
 
 @pytest.mark.parametrize("asked", ["TA", "AT"])
 def test_the_stop_gradient_really_stops(asked: str) -> None:
-    config = NetworkConfig(embedding_dim=6, hidden=4, heads=2, dropout=0.0)
+    config = NetworkConfig(embedding_dim=6, hidden=4, head_count=2, dropout=0.0)
     gradients = crossed_gradients(config, asked)
     assert gradients["query"] == 0
     assert gradients["own"] == 0
@@ -103,14 +103,14 @@ def test_the_stop_gradient_really_stops(asked: str) -> None:
 
 @pytest.mark.parametrize("asked", ["TA", "AT"])
 def test_without_it_gradients_flow(asked: str) -> None:
-    config = NetworkConfig(embedding_dim=6, hidden=4, heads=2, dropout=0.0, stop_gradient=False)
+    config = NetworkConfig(embedding_dim=6, hidden=4, head_count=2, dropout=0.0, stop_gradient=False)
     assert min(crossed_gradients(config, asked).values()) > 0
 
 
 @pytest.mark.parametrize("enabled", [True, False])
 def test_the_network_stops_it_in_both_directions(enabled: bool) -> None:
     """The joint head reads only the crossed contexts here, so that a query's gradient could come from nowhere else."""
-    network = tiny_network(NetworkConfig(embedding_dim=6, hidden=4, heads=2, dropout=0.0, stop_gradient=enabled))
+    network = tiny_network(NetworkConfig(embedding_dim=6, hidden=4, head_count=2, dropout=0.0, stop_gradient=enabled))
     width = network.joint_head.weight.shape[1] // 4
     with torch.no_grad():
         network.joint_head.weight[:, :width] = 0

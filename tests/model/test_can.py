@@ -11,8 +11,9 @@ from tests.builders import TINY, tiny_network
 
 CONFIGS = [
     TINY,
-    NetworkConfig(embedding_dim=6, hidden=4, heads=2, dropout=0.0, head_mode="split"),
-    NetworkConfig(embedding_dim=6, hidden=4, heads=2, dropout=0.0, cross_attention=False),
+    NetworkConfig(embedding_dim=6, hidden=4, head_count=2, dropout=0.0, heads="split"),
+    NetworkConfig(embedding_dim=6, hidden=4, head_count=2, dropout=0.0, cross_attention=False),
+    NetworkConfig(embedding_dim=6, hidden=4, head_count=2, dropout=0.0, pooled_frames=80),
 ]
 
 
@@ -84,7 +85,7 @@ def test_the_padding_row_of_the_embedding_stays_zero() -> None:
 
 def crossed_gradients(which: int, *, stop: bool = True) -> dict[str, float]:
     """Largest gradients of a joint logit through one of the four contexts alone: 1 is c^TA, 3 is c^AT."""
-    network = tiny_network(NetworkConfig(embedding_dim=6, hidden=4, heads=2, dropout=0.0, stop_gradient=stop))
+    network = tiny_network(NetworkConfig(embedding_dim=6, hidden=4, head_count=2, dropout=0.0, stop_gradient=stop))
     with torch.no_grad():
         for block, weights in enumerate(network.joint_head.weight.chunk(4, dim=1)):
             weights.mul_(1.0 if block == which else 0.0)

@@ -8,10 +8,11 @@ import torch
 
 from alignment.features import UtteranceFeatures
 from model.bundle import Normalisation, read_bundle
+from model.config import TrainingConfig
 from model.contract import log_softmax
 from model.dataset import join_features
 from model.embeddings import Embeddings
-from model.experiment import fit_normalisation, to_ragged
+from model.experiment import choose_normalisation, fit_normalisation, to_ragged
 from model.quantisation import round_embeddings
 from model.runtime import EmotionClassifier
 from model.training import predict
@@ -27,6 +28,14 @@ def features(count: int) -> list[UtteranceFeatures]:
         frames = (20 * generator.standard_normal((int(counts.sum()), 40)) - 50).astype(np.float32)
         made.append(UtteranceFeatures(tuple(("the", "garden", "unheard", "")[: len(counts)]), frames, counts))
     return made
+
+
+def test_without_normalisation_frames_stay_as_they_are() -> None:
+    joined = join_features(features(2))
+    found = choose_normalisation(joined, np.array([0]), TrainingConfig(normalise=False))
+    np.testing.assert_array_equal(found.apply(joined.frames), joined.frames)
+    fitted = choose_normalisation(joined, np.array([0]), TrainingConfig())
+    assert fitted == fit_normalisation(joined, np.array([0]))
 
 
 def test_normalisation_is_of_the_training_part_alone() -> None:

@@ -13,9 +13,10 @@ from tests.builders import TINY, tiny_network
     "config",
     [
         TINY,
-        NetworkConfig(embedding_dim=6, hidden=4, heads=2, dropout=0.5, head_mode="split"),
-        NetworkConfig(embedding_dim=6, hidden=4, heads=1, dropout=0.0, cross_attention=False),
-        NetworkConfig(embedding_dim=100, hidden=128, heads=4),
+        NetworkConfig(embedding_dim=6, hidden=4, head_count=2, dropout=0.5, heads="split"),
+        NetworkConfig(embedding_dim=6, hidden=4, head_count=1, dropout=0.0, cross_attention=False),
+        NetworkConfig(embedding_dim=6, hidden=4, head_count=2, dropout=0.5, segment_dropout="frames", pooled_frames=80),
+        NetworkConfig(embedding_dim=100, hidden=128, head_count=4),
     ],
 )
 def test_onnx_computes_what_pytorch_computes(tmp_path: Path, config: NetworkConfig) -> None:

@@ -1,8 +1,9 @@
 import torch
 from torch import nn
-from torch.nn.utils.rnn import pack_padded_sequence
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from model.ragged import last_states, ragged_softmax, ragged_sum
+from model.batching import pack_segments
+from model.ragged import last_states, pad_packed, ragged_softmax, ragged_sum
 
 GROUP = torch.tensor([0, 1, 0, 1, 1, 2])
 
@@ -35,3 +36,17 @@ def test_last_states_are_the_final_states_of_the_lstm() -> None:
     packed = pack_padded_sequence(torch.randn(4, 5, 3), counts, batch_first=True, enforce_sorted=False)
     outputs, (final, _) = lstm(packed)
     torch.testing.assert_close(last_states(outputs, counts), torch.cat((final[0], final[1]), dim=1))
+
+
+def test_padding_is_that_of_pytorch_with_its_gradient() -> None:
+    counts = torch.tensor([2, 5, 1])
+    rows = torch.randn(8, 3, requires_grad=True)
+    packed, group = pack_segments(rows, counts.cumsum(0) - counts, counts)
+    padded, real = pad_packed(packed, group, 3)
+    expected, lengths = pad_packed_sequence(packed, batch_first=True)
+    torch.testing.assert_close(padded, expected)
+    assert real.sum(dim=1).tolist() == lengths.tolist() == counts.tolist()
+    weights = torch.randn(3, 5, 3)
+    [found] = torch.autograd.grad((padded * weights).sum(), rows, retain_graph=True)
+    [reference] = torch.autograd.grad((expected * weights).sum(), rows)
+    torch.testing.assert_close(found, reference)

@@ -41,7 +41,7 @@ def report(folder: Path) -> Any:
 
 
 def test_all_rows_of_the_paper(folder: Path) -> None:
-    result = reproduce("--jobs", "2")
+    result = reproduce()
     assert result.exit_code == 0, result.stderr
     found = report(folder)
     assert list(found["rows"]) == PAPER_ROWS
@@ -58,17 +58,31 @@ def test_all_rows_of_the_paper(folder: Path) -> None:
 
 
 def test_rows_may_be_chosen_and_settings_are_recorded(folder: Path) -> None:
-    result = reproduce("--rows", "can,yoon-mha3", "--set", "network.head_mode=split", "--classes", "4")
+    result = reproduce("--rows", "can,yoon-mha3", "--set", "network.heads=split", "--classes", "4")
     assert result.exit_code == 0, result.stderr
     found = json.loads((folder / "out" / "report.json").read_text())
     assert list(found["rows"]) == ["can", "yoon-mha3"]
-    assert found["experiments"]["can"]["network"]["head_mode"] == "split"
+    assert found["experiments"]["can"]["network"]["heads"] == "split"
+    text = (folder / "out" / "report.md").read_text()
+    assert "not the paper's recipe: `network.hidden=4`, `network.heads=split`, `training.max_epochs=2`" in text
     assert found["experiments"]["can"]["labels"] == ["ang", "hap", "sad", "neu"]
+
+
+def test_recognised_words_are_one_more_row(folder: Path) -> None:
+    """The fixture's sentences are noise: what is heard in them does not matter here, only that it is asked."""
+    result = reproduce("--rows", "can", "--alignment", "pocketsphinx", "--limit-folds", "1")
+    assert result.exit_code == 0, result.stderr
+    assert list(report(folder)["rows"]) == ["can", "can-pocketsphinx"]
+    assert "CAN, words heard by PocketSphinx" in (folder / "out" / "report.md").read_text()
 
 
 @pytest.mark.parametrize(
     ("options", "hint"),
-    [(("--rows", "can,cannot"), "can-equal"), (("--subset", "scripted", "--root", "corpus/Session1"), "Session*")],
+    [
+        (("--rows", "can,cannot"), "can-equal"),
+        (("--rows", "can-pocketsphinx"), "--alignment pocketsphinx"),
+        (("--subset", "scripted", "--root", "corpus/Session1"), "Session*"),
+    ],
 )
 def test_what_cannot_work_says_why(folder: Path, options: tuple[str, ...], hint: str) -> None:
     result = reproduce(*options)
@@ -87,7 +101,7 @@ def test_killed_and_resumed_gives_the_same_tables(folder: Path) -> None:
         os.killpg(process.pid, signal.SIGKILL)
     finished = len(list((folder / "out").glob("*/*/result.json")))
     assert finished >= 1
-    resumed = reproduce("--rows", "text,can")
+    resumed = reproduce("--rows", "text,can", "--jobs", "2")
     assert resumed.exit_code == 0, resumed.stderr
     assert f"{finished} of 4 folds are finished already" in resumed.stderr
     assert report(folder)["rows"] == uninterrupted

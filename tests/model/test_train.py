@@ -104,7 +104,7 @@ def test_notes_stand_in_the_card(folder: Path) -> None:
         (("--root", "missing"), "missing"),
         (("--folds", "session", "--fold", "4"), "there are 4 folds"),
         (("--set", "training.augmentation.speeds=0.9,1"), "first speed"),
-        (("--set", "network.heads=3", "--set", "network.head_mode=split"), "evenly"),
+        (("--set", "network.head_count=3", "--set", "network.heads=split"), "evenly"),
         (("--set", "features.segmentation=whole", "--folds", "session"), "one segment per word"),
     ],
 )

@@ -15,7 +15,7 @@ from tests.builders import tiny_network
 PLAIN = TrainingConfig(
     batch_size=16, learning_rate=1e-2, max_epochs=12, patience=4, augmentation=AugmentationConfig(word_dropout=0.0)
 )
-CONFIG = NetworkConfig(embedding_dim=6, hidden=8, heads=2, dropout=0.0)
+CONFIG = NetworkConfig(embedding_dim=6, hidden=8, head_count=2, dropout=0.0)
 
 
 def problem(count: int = 96) -> RaggedData:

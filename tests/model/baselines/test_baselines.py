@@ -12,7 +12,7 @@ from model.batching import RaggedData
 from model.config import NetworkConfig
 from model.systems import SYSTEMS
 
-CONFIG = NetworkConfig(embedding_dim=6, hidden=4, heads=2, dropout=0.0)
+CONFIG = NetworkConfig(embedding_dim=6, hidden=4, head_count=2, dropout=0.0)
 LN3 = float(torch.log(torch.tensor(3.0)))
 
 

@@ -1,0 +1,158 @@
+"""Minutes that all 100 trainings of the paper's tables take on a corpus as large as IEMOCAP, and how busy the GPU is.
+
+    python -m benchmarks.tables --out DIR --device cuda --jobs 10 [--piece-s 500]
+
+The corpus is random numbers of IEMOCAP's count, lengths and labels; some words and a little of the sound depend on the
+label, so that networks have something to learn and early stopping has something to stop. A row of ten folds is one
+step: with `--piece-s` no further row starts after so many seconds, and the same command goes on where it ended. The
+time of all rows is added up; a row that was killed starts anew. How busy the GPU is, is the mean of what nvidia-smi
+says once a second.
+"""
+
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Annotated, Final, Literal
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from alignment.features import Segmentation
+from benchmarks.iemocap_sized import UTTERANCES, draw_lengths, draw_shares
+from model.cache import store_feature_set
+from model.console import console
+from model.corpora.iemocap import PAPER_LABELS
+from model.crossval import random_folds
+from model.dataset import FeatureSet
+from model.embeddings import random_embeddings
+from model.experiment import Experiment, PreparedData
+from model.folds import FoldJob, finish_folds
+from model.recipes import Recipe, change, choose_recipe
+from model.reproduction import PAPER_ROWS
+from model.runs import RunFolder
+from model.systems import SYSTEMS
+
+COUNTS: Final = dict(zip(PAPER_LABELS, (1103, 1040, 595, 1084, 1849, 107, 1708), strict=True))
+_WORDS: Final = 3_000
+_TELLING_WORDS: Final = 0.05
+_TELLING_SOUND: Final = 0.05
+
+
+def make_labels(utterances: int) -> NDArray[np.int64]:
+    """The first so many labels of a corpus with IEMOCAP's counts, in mixed order."""
+    labels = np.repeat(np.arange(len(COUNTS)), list(COUNTS.values()))
+    return np.random.default_rng(0).permutation(labels)[:utterances]
+
+
+def make_features(labels: NDArray[np.int64], segmentation: Segmentation, n_mfcc: int) -> FeatureSet:
+    """Random words and frames, cut as told."""
+    generator = np.random.default_rng(1)
+    seconds, words = draw_lengths(generator)
+    telling = generator.standard_normal((len(COUNTS), n_mfcc)).astype(np.float32)
+    counts, frames, spoken = [], [], []
+    for label, length_s, count in zip(labels, seconds, words, strict=False):
+        shares = draw_shares(generator, int(count))
+        own = _frame_counts(int(110 * length_s), shares, segmentation)
+        noise = generator.standard_normal((int(own.sum()), n_mfcc), dtype=np.float32)
+        frames.append(noise + _TELLING_SOUND * telling[label])
+        counts.append(own)
+        numbers = np.where(
+            generator.random(count) < _TELLING_WORDS, label, (generator.zipf(1.3, count) + len(COUNTS)) % _WORDS
+        )
+        spoken.append(tuple(f"w{number}" for number in numbers.tolist()))
+    lengths = np.array([len(own) for own in counts], np.int64)
+    return FeatureSet(np.concatenate(frames), np.concatenate(counts), lengths, tuple(spoken))
+
+
+def _frame_counts(total: int, shares: NDArray[np.float64], segmentation: Segmentation) -> NDArray[np.int64]:
+    if segmentation == "whole":
+        return np.array([max(1, total)])
+    even = np.full(len(shares), 1 / len(shares))
+    return np.maximum(1, (total * (shares if segmentation == "aligned" else even)).astype(np.int64))
+
+
+def prepare_row(out: Path, name: str, labels: NDArray[np.int64], recipe: Recipe) -> RunFolder:
+    """The run folder of a row; its features are made where they are not there yet."""
+    own = change(recipe, SYSTEMS[name].settings)
+    folder = out / "features" / own.features.segmentation
+    features = make_features(labels, own.features.segmentation, own.features.mfcc.n_mfcc)
+    if not folder.is_dir():
+        store_feature_set(features, folder)
+    vectors = random_embeddings({word for row in features.words for word in row}, own.network.embedding_dim, 0)
+    names = tuple(str(index) for index in range(len(labels)))
+    run = RunFolder(out / name)
+    run.prepare(
+        Experiment("made", PAPER_LABELS, own.features, own.network, own.training, vectors.source, name),
+        PreparedData((features,), vectors, labels, names),
+        [folder],
+    )
+    return run
+
+
+@contextmanager
+def watching_gpu(device: str) -> Iterator[list[float]]:
+    """Percent that the GPU was busy, once a second; filled when the block ends, empty without a GPU."""
+    busy: list[float] = []
+    command = shutil.which("nvidia-smi")
+    if device == "cpu" or command is None:
+        yield busy
+        return
+    query = [command, "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits", "--loop=1"]
+    with TemporaryFile("w+") as log, subprocess.Popen(query, stdout=log) as watcher:
+        try:
+            yield busy
+        finally:
+            watcher.terminate()
+            watcher.wait()
+            log.seek(0)
+            busy.extend(float(line) for line in log if line.strip().isdigit())
+
+
+def main(
+    out: Annotated[Path, typer.Option(help="Folder for the made corpus and its folds")],
+    device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where folds train")] = "cuda",
+    jobs: Annotated[int, typer.Option(min=1, help="Folds at once")] = 10,
+    piece_s: Annotated[float, typer.Option(help="No further row starts after so many seconds")] = float("inf"),
+    utterances: Annotated[int, typer.Option(min=200, max=UTTERANCES, help="Of the corpus")] = UTTERANCES,
+    max_epochs: Annotated[int, typer.Option(min=1, help="The paper's cap if not given")] = 100,
+) -> None:
+    """Trains what is not trained yet, and prints a line per row and the sum."""
+    labels = make_labels(utterances)
+    recipe = choose_recipe("paper", [f"training.max_epochs={max_epochs}"])
+    splits = random_folds(labels.tolist())
+    record = out / "seconds.json"
+    seconds = json.loads(record.read_text()) if record.is_file() else {}
+    started = time.monotonic()
+    for name in PAPER_ROWS:
+        if name in seconds or time.monotonic() - started > piece_s:
+            continue
+        shutil.rmtree(out / name, ignore_errors=True)  # what a killed piece left would not be in its time
+        run = prepare_row(out, name, labels, recipe)
+        began = time.monotonic()
+        with watching_gpu(device) as busy:
+            folds = finish_folds([FoldJob(run.path, split, out, "", device=device) for split in splits], jobs, console)
+        epochs = sum(len(fold.history) for fold in folds)
+        seconds[name] = {"s": time.monotonic() - began, "epochs": epochs, "busy": np.mean(busy) if busy else None}
+        record.write_text(json.dumps(seconds, indent=2))
+    _print(seconds, utterances, device, jobs)
+
+
+def _print(seconds: dict[str, dict[str, float]], utterances: int, device: str, jobs: int) -> None:
+    for name, row in seconds.items():
+        busy = "" if row["busy"] is None else f", GPU busy {row['busy']:.0f} % of the time"
+        print(f"{name}: ten folds, {row['epochs']} epochs in {row['s']:.0f} s{busy}")
+    total = sum(row["s"] for row in seconds.values())
+    print(
+        f"{len(seconds)} of {len(PAPER_ROWS)} rows, {utterances} utterances, {jobs} folds at once on {device}: "
+        f"{total / 60:.1f} min"
+    )
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,48 @@
+import io
+from queue import SimpleQueue
+
+from rich.console import Console
+
+from model.fold_progress import EpochNews, FoldProgress, listening
+from model.training import Epoch
+from tests.waiting import wait_until
+
+
+def terminal() -> Console:
+    return Console(file=io.StringIO(), force_terminal=True, width=120, highlight=False)
+
+
+def shown(console: Console) -> str:
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_a_running_fold_shows_its_epoch_and_its_figure() -> None:
+    console = terminal()
+    with FoldProgress(console, 2) as progress:
+        progress.show(EpochNews("can fold-00", Epoch(3, 1.2, 0.514, 1.3), 100))
+        progress.finish("can fold-01", "can fold-01: WA 0.500")
+    assert "can fold-00, validation WA 0.514" in shown(console)
+    assert "3/100" in shown(console)
+    assert "can fold-01: WA 0.500" in shown(console)
+    assert "1/2" in shown(console)
+
+
+def test_what_a_worker_says_is_shown_before_the_listener_ends() -> None:
+    console = terminal()
+    with FoldProgress(console, 1) as progress:
+        news: SimpleQueue[EpochNews | None] = SimpleQueue()
+        with listening(progress, news):
+            news.put(EpochNews("text fold-00", Epoch(1, 1.0, 0.25, 1.0), 10))
+            wait_until(lambda: "text fold-00, validation WA 0.250" in shown(console), 10)
+        progress.finish("text fold-00", "done")
+    assert "1/1" in shown(console)
+
+
+def test_a_log_file_gets_lines_only() -> None:
+    console = Console(file=io.StringIO(), force_terminal=False)
+    with FoldProgress(console, 1) as progress:
+        progress.show(EpochNews("can fold-00", Epoch(1, 1.0, 0.25, 1.0), 10))
+        progress.finish("can fold-00", "can fold-00: WA 0.5 [odd]")
+    assert "can fold-00: WA 0.5 [odd]" in shown(console)
+    assert "validation" not in shown(console)
