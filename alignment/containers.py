@@ -1,4 +1,4 @@
-"""Blocks of raw samples from the bytes of an audio file.
+"""Blocks of raw samples from an audio file, in memory or on disk.
 
 libsndfile (soundfile) reads wav, flac, ogg and mp3; FFmpeg (PyAV) reads the rest (m4a, mp4, webm) and the streamed
 wav files whose header says that they are empty. Both yield blocks, so that a small file that decodes to hours can be
@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import Final
+from mmap import ACCESS_READ, mmap
+from pathlib import Path
+from typing import BinaryIO, Final
 
 import av
 import av.error
@@ -51,21 +53,32 @@ class SampleBlocks:
 
 
 @contextmanager
-def open_with_soundfile(data: bytes) -> Iterator[SampleBlocks]:
-    """Opens wav, flac, ogg or mp3.
+def open_with_soundfile(source: bytes | Path) -> Iterator[SampleBlocks]:
+    """Opens wav, flac, ogg or mp3, in memory or on disk.
 
     Raises:
         UndecodableAudioError: libsndfile does not know the format.
     """
-    try:
-        file = soundfile.SoundFile(BytesIO(data))
-    except soundfile.LibsndfileError as exc:
-        raise UndecodableAudioError(exc.error_string) from exc
-    with file:
-        opened = SampleBlocks(file.samplerate, file.channels, file.frames / file.samplerate)
-        opened.warnings.extend(_length_warnings(data))
-        opened.blocks = _soundfile_blocks(file, opened.warnings)
-        yield opened
+    with _open_source(source) as (stream, data):
+        try:
+            file = soundfile.SoundFile(stream)
+        except soundfile.LibsndfileError as exc:
+            raise UndecodableAudioError(exc.error_string) from exc
+        with file:
+            opened = SampleBlocks(file.samplerate, file.channels, file.frames / file.samplerate)
+            opened.warnings.extend(_length_warnings(data))
+            opened.blocks = _soundfile_blocks(file, opened.warnings)
+            yield opened
+
+
+@contextmanager
+def _open_source(source: bytes | Path) -> Iterator[tuple[BinaryIO, bytes | mmap]]:
+    """A stream to read from, and a look at any place of it; of a file on disk, only what is looked at is loaded."""
+    if isinstance(source, bytes):
+        yield BytesIO(source), source
+        return
+    with source.open("rb") as stream, mmap(stream.fileno(), 0, access=ACCESS_READ) as view:
+        yield stream, view
 
 
 def _soundfile_blocks(file: soundfile.SoundFile, warnings: list[str]) -> Iterator[NDArray[np.float32]]:
@@ -80,7 +93,7 @@ def _soundfile_blocks(file: soundfile.SoundFile, warnings: list[str]) -> Iterato
         yield block
 
 
-def _length_warnings(data: bytes) -> list[str]:
+def _length_warnings(data: bytes | mmap) -> list[str]:
     """Says when a wav or ogg file ends before, or says nothing of, its own end (cut downloads, pipes)."""
     if data[:4] == b"RIFF" and (found := _find_data_chunk(data)):
         at, claimed_bytes = found
@@ -96,7 +109,7 @@ def _length_warnings(data: bytes) -> list[str]:
     return []
 
 
-def _find_data_chunk(data: bytes) -> tuple[int, int] | None:
+def _find_data_chunk(data: bytes | mmap) -> tuple[int, int] | None:
     """Where the sound of a RIFF file starts, and how many bytes its header claims."""
     at = 12
     while at + 8 <= len(data):
@@ -108,29 +121,34 @@ def _find_data_chunk(data: bytes) -> tuple[int, int] | None:
 
 
 @contextmanager
-def open_with_ffmpeg(data: bytes) -> Iterator[SampleBlocks]:
+def open_with_ffmpeg(source: bytes | Path) -> Iterator[SampleBlocks]:
     """Opens anything else that FFmpeg knows and that holds its own sound.
 
     Raises:
         UndecodableAudioError: FFmpeg does not know the format, or finds no sound in it.
     """
-    try:
-        container = av.open(BytesIO(data), "r", options=_FFMPEG_OPTIONS, metadata_errors="replace")
-    except av.error.FFmpegError as exc:
-        raise UndecodableAudioError(exc.strerror or "unknown format") from exc
-    with container:
-        if not container.streams.audio:
-            raise UndecodableAudioError("the file holds no sound track")
-        stream = container.streams.audio[0]
-        if getattr(stream, "codec_context", None) is None:
-            raise UndecodableAudioError("the sound's codec is not known")
-        # Other containers do not say how long they are: FFmpeg guesses it from the first frames' bit rate.
-        says_its_length = container.format.name.startswith(_WITH_LENGTH) and container.duration
-        promised_s = container.duration / av.time_base if says_its_length and container.duration else 0.0
-        opened = SampleBlocks(stream.rate or 0, stream.channels or 0, promised_s)
-        opened.warnings.extend(_length_warnings(data))
-        opened.blocks = _ffmpeg_blocks(container, stream, opened.warnings)
-        yield opened
+    with _open_source(source) as (file, data):
+        try:
+            container = av.open(file, "r", options=_FFMPEG_OPTIONS, metadata_errors="replace")
+        except av.error.FFmpegError as exc:
+            raise UndecodableAudioError(exc.strerror or "unknown format") from exc
+        with container:
+            yield _opened_by_ffmpeg(container, data)
+
+
+def _opened_by_ffmpeg(container: av.container.InputContainer, data: bytes | mmap) -> SampleBlocks:
+    if not container.streams.audio:
+        raise UndecodableAudioError("the file holds no sound track")
+    stream = container.streams.audio[0]
+    if getattr(stream, "codec_context", None) is None:
+        raise UndecodableAudioError("the sound's codec is not known")
+    # Other containers do not say how long they are: FFmpeg guesses it from the first frames' bit rate.
+    says_its_length = container.format.name.startswith(_WITH_LENGTH) and container.duration
+    promised_s = container.duration / av.time_base if says_its_length and container.duration else 0.0
+    opened = SampleBlocks(stream.rate or 0, stream.channels or 0, promised_s)
+    opened.warnings.extend(_length_warnings(data))
+    opened.blocks = _ffmpeg_blocks(container, stream, opened.warnings)
+    return opened
 
 
 def _ffmpeg_blocks(

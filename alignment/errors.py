@@ -14,10 +14,12 @@ AlignmentError
 │   ├── EmptyTranscriptError      a transcript or word list without a word
 │   ├── TranscriptTooLongError    more words than the audio can hold
 │   ├── WordOrderError            a word that ends before it starts, or starts before the one before it
-│   └── WordBoundsError           a word outside the audio
+│   ├── WordBoundsError           a word outside the audio
+│   └── SegmentError              a stretch of speech outside the audio, or before the one before it
 ├── NoSpeechError                 voice activity detection found nothing
 ├── AlignerError
 │   ├── AlignerUnavailableError   a package or weights are missing
+│   ├── FetchError                weights could not be downloaded
 │   ├── UnsupportedLanguageError
 │   └── AlignerFailedError        the engine died or broke on this input
 └── WdsegError                    a damaged .wdseg file
@@ -156,6 +158,17 @@ class WordBoundsError(TranscriptError):
         )
 
 
+class SegmentError(TranscriptError):
+    """The caller's stretches of speech must follow one another inside the audio."""
+
+    def __init__(self, index: int, start_s: float, end_s: float, reason: str) -> None:
+        self.index, self.start_s, self.end_s, self.reason = index, start_s, end_s, reason
+        super().__init__(
+            f"segment {index} ({start_s:g} to {end_s:g} s) {reason}; give stretches of speech in order, in seconds "
+            "from the start of the file"
+        )
+
+
 class NoSpeechError(AlignmentError):
     """Voice activity detection found no speech."""
 
@@ -177,6 +190,17 @@ class AlignerUnavailableError(AlignerError):
     def __init__(self, aligner: str, reason: str, way_out: str) -> None:
         self.aligner, self.reason, self.way_out = aligner, reason, way_out
         super().__init__(f"the aligner {aligner!r} is not available: {reason}; {way_out}")
+
+
+class FetchError(AlignerError):
+    """A download failed, or brought something else than what was promised."""
+
+    def __init__(self, what: str, reason: str) -> None:
+        self.what, self.reason = what, reason
+        super().__init__(
+            f"{what} could not be fetched: {reason}; run the command again, it goes on where it stopped, or copy the "
+            "folder of weights from a machine that has them"
+        )
 
 
 class UnsupportedLanguageError(AlignerError):

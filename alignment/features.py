@@ -4,20 +4,21 @@ Training and serving meet here: a corpus and an aligner both give an utterance w
 there to the features is this module.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alignment.mfcc import MfccConfig, compute_mfcc
-from alignment.normalisation import normalise_word
+from alignment.normalisation import is_filler, normalise_word
 from alignment.segmentation import segment_by_words, segment_equally
 from alignment.silence import share_silence
 from alignment.timing import samples_to_whole_frames, seconds_to_frames
 from alignment.words import Utterance
 
 Segmentation = Literal["aligned", "equal", "whole"]
+Fillers = Literal["kept", "dropped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +28,13 @@ class FeatureSpec:
     Attributes:
         segmentation: "aligned" cuts at the words, "equal" into as many equal pieces, "whole" not at all.
         overlap: share of its length by which a segment reaches over, half on either side.
+        fillers: whether `++LAUGHTER++` and the like are words of their own, or silence that their neighbours share.
         mfcc: the coefficients.
     """
 
     segmentation: Segmentation = "aligned"
     overlap: float = 0.1
+    fillers: Fillers = "kept"
     mfcc: MfccConfig = field(default_factory=MfccConfig)
 
 
@@ -64,6 +67,17 @@ def extract_features(samples: NDArray[np.float32], utterance: Utterance, spec: F
     bounds = segment_bounds(utterance, len(samples), spec)
     segments = compute_mfcc(samples, bounds, spec.mfcc)
     return UtteranceFeatures(words, segments.frames, segments.frame_counts)
+
+
+def select_words(utterance: Utterance, spec: FeatureSpec) -> Utterance:
+    """The utterance with the words that the model reads; one of fillers alone keeps them.
+
+    Source: Lee, Yoon, Jung 2020, Section 4.2, names `<s> <sil> </s>` as removed and is silent on fillers.
+    """
+    if spec.fillers == "kept":
+        return utterance
+    kept = tuple(word for word in utterance.words if not is_filler(word.word))
+    return replace(utterance, words=kept or utterance.words)
 
 
 def segment_bounds(utterance: Utterance, total_samples: int, spec: FeatureSpec) -> NDArray[np.int64]:

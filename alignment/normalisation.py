@@ -37,6 +37,11 @@ def _spoken_words(word: str) -> tuple[str, ...]:
     return tuple(parts)
 
 
+def is_filler(word: str) -> bool:
+    """Whether it is a sound that IEMOCAP's alignments write as a word, e.g. "++LAUGHTER++"."""
+    return bool(_FILLER.match(word.strip()))
+
+
 def normalise_word(word: str) -> str:
     """The vocabulary's key of a written word: what is said, joined by hyphens; "" for pure punctuation.
 

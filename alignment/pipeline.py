@@ -1,11 +1,12 @@
 """From a recording to what a model reads: the only place that composes decoding, alignment and features."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from alignment.aligners.given import transcript_of_given_words
 from alignment.aligners.protocol import Aligner
 from alignment.audio import Waveform
-from alignment.features import FeatureSpec, UtteranceFeatures, extract_features
+from alignment.features import FeatureSpec, UtteranceFeatures, extract_features, select_words
 from alignment.words import TimedWord, Transcript
 
 
@@ -37,6 +38,11 @@ def find_words(
     if transcript is not None:
         return aligner.align(waveform, transcript, language)
     return aligner.recognise(waveform, language)
+
+
+def select_transcript(transcript: Transcript, spec: FeatureSpec) -> Transcript:
+    """The transcript with the words that the model reads."""
+    return replace(transcript, utterances=tuple(select_words(spoken, spec) for spoken in transcript.utterances))
 
 
 def compute_features(waveform: Waveform, transcript: Transcript, spec: FeatureSpec) -> list[UtteranceFeatures]:

@@ -7,14 +7,17 @@ gives them, at most 15 s long, with a margin of 0.2 s.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from math import isfinite
 from typing import Final
 
+from alignment.errors import SegmentError
 from alignment.timing import Seconds
-from alignment.words import TimedWord, Utterance
+from alignment.words import BOUNDS_TOLERANCE_S, TimedWord, Utterance
 
 MIN_PAUSE_S: Final = 0.5
 MAX_UTTERANCE_S: Final = 15.0
 MARGIN_S: Final = 0.2
+_LEAST_STRETCH_S: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,28 @@ class Stretch:
 
     start_s: Seconds
     end_s: Seconds
+
+
+def check_stretches(given: Sequence[tuple[Seconds, Seconds]], duration_s: Seconds) -> tuple[Stretch, ...]:
+    """The caller's stretches of speech, ends clipped to the audio.
+
+    Args:
+        given: (start_s, end_s) of each.
+        duration_s: length of the audio.
+
+    Raises:
+        SegmentError: one is shorter than 0.1 s, begins before the one before it ends, or lies outside the audio.
+    """
+    passed_s = 0.0
+    for index, (start_s, end_s) in enumerate(given):
+        if not (isfinite(start_s) and isfinite(end_s)) or end_s > duration_s + BOUNDS_TOLERANCE_S or start_s < 0:
+            raise SegmentError(index, start_s, end_s, f"lies outside the audio (0 to {duration_s:.3f} s)")
+        if min(end_s, duration_s) - start_s < _LEAST_STRETCH_S:
+            raise SegmentError(index, start_s, end_s, f"is shorter than {_LEAST_STRETCH_S:g} s")
+        if start_s < passed_s:
+            raise SegmentError(index, start_s, end_s, "begins before the one before it ends")
+        passed_s = end_s
+    return tuple(Stretch(start_s, min(end_s, duration_s)) for start_s, end_s in given)
 
 
 def join_stretches(stretches: Sequence[Stretch], longest_s: Seconds, max_pause_s: Seconds) -> list[Stretch]:
@@ -41,6 +66,22 @@ def join_stretches(stretches: Sequence[Stretch], longest_s: Seconds, max_pause_s
         else:
             joined.append(stretch)
     return joined
+
+
+def widen_stretches(speech: Sequence[Stretch], duration_s: Seconds) -> tuple[Stretch, ...]:
+    """The same stretches with a margin of 0.2 s, or half of a shorter pause.
+
+    Args:
+        speech: in order, none overlapping.
+        duration_s: length of the audio.
+    """
+    if not speech:
+        return ()
+    borders = [0.0, *((before.end_s + after.start_s) / 2 for before, after in pairwise(speech)), duration_s]
+    return tuple(
+        Stretch(max(stretch.start_s - MARGIN_S, floor_s), min(stretch.end_s + MARGIN_S, ceiling_s))
+        for stretch, (floor_s, ceiling_s) in zip(speech, pairwise(borders), strict=True)
+    )
 
 
 def assign_words(

@@ -16,16 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alignment.timing import SAMPLE_RATE_HZ
-from alignment.utterances import MARGIN_S, MAX_UTTERANCE_S, MIN_PAUSE_S, Stretch
+from alignment.utterances import MARGIN_S, MAX_UTTERANCE_S, MIN_PAUSE_S, Stretch, widen_stretches
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-_STEP_SAMPLES: Final = 512
+STEP_SAMPLES: Final = 512
 _CONTEXT_SAMPLES: Final = 64
-_STEP_S: Final = _STEP_SAMPLES / SAMPLE_RATE_HZ
-_SPEECH_BEGINS: Final = 0.5
-_SPEECH_ENDS: Final = 0.35
+STEP_S: Final = STEP_SAMPLES / SAMPLE_RATE_HZ
+SPEECH_BEGINS: Final = 0.5
+SPEECH_ENDS: Final = 0.35
 _HALF_BELIEVED: Final = 0.15
 _LOUD_BELOW_PEAK_DB: Final = 25.0
 _LOUD_ABOVE_FLOOR_DB: Final = 20.0
@@ -52,28 +52,46 @@ class VoiceActivityDetector:
         duration_s = len(samples) / SAMPLE_RATE_HZ
         speech = _believed(probabilities) | _shouted(_levels_db(samples, len(probabilities)), probabilities)
         steps = [piece for run in _bridge_pauses(speech) for piece in _split_long(run, probabilities)]
-        starts = [first * _STEP_S for first, _ in steps]
-        ends = [min(last * _STEP_S, duration_s) for _, last in steps]
-        floors = [0.0] + [(end + start) / 2 for end, start in zip(ends, starts[1:], strict=False)]
-        ceilings = [*floors[1:], duration_s]
-        return tuple(
-            Stretch(max(start - MARGIN_S, floor), min(end + MARGIN_S, ceiling))
-            for start, end, floor, ceiling in zip(starts, ends, floors, ceilings, strict=False)
+        return widen_stretches(
+            [Stretch(first * STEP_S, min(last * STEP_S, duration_s)) for first, last in steps], duration_s
         )
 
     def probabilities(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """(steps,) probability of speech in each 32 ms; the last step is zero-padded."""
-        count = -(-len(samples) // _STEP_SAMPLES)
-        padded = np.zeros(_CONTEXT_SAMPLES + count * _STEP_SAMPLES, np.float32)
-        padded[_CONTEXT_SAMPLES : _CONTEXT_SAMPLES + len(samples)] = samples
-        state = np.zeros((2, 1, 128), np.float32)
+        stream = self.open_stream()
+        whole = stream.feed(samples)
+        rest = len(samples) % STEP_SAMPLES
+        return np.append(whole, stream.feed(np.zeros(STEP_SAMPLES - rest, np.float32))) if rest else whole
+
+    def open_stream(self) -> "VoiceActivityStream":
+        """Probabilities of sound that comes bit by bit."""
+        return VoiceActivityStream(self._session)
+
+
+class VoiceActivityStream:
+    """Silero's memory of one recording."""
+
+    def __init__(self, session: "InferenceSession") -> None:
+        self._session = session
+        self._state = np.zeros((2, 1, 128), np.float32)
+        self._kept = np.zeros(_CONTEXT_SAMPLES, np.float32)
+
+    def feed(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(steps,) probability of speech in each 32 ms that is complete now.
+
+        Args:
+            samples: (samples,) float32 at 16 kHz, what follows the sound that was fed before.
+        """
+        sound = np.concatenate((self._kept, samples))
+        count = (len(sound) - _CONTEXT_SAMPLES) // STEP_SAMPLES
         rate = np.array(SAMPLE_RATE_HZ, np.int64)
         result = np.empty(count, np.float32)
         for step in range(count):
-            start = step * _STEP_SAMPLES
-            window = padded[None, start : start + _CONTEXT_SAMPLES + _STEP_SAMPLES]
-            output, state = self._session.run(None, {"input": window, "state": state, "sr": rate})
+            start = step * STEP_SAMPLES
+            window = sound[None, start : start + _CONTEXT_SAMPLES + STEP_SAMPLES]
+            output, self._state = self._session.run(None, {"input": window, "state": self._state, "sr": rate})
             result[step] = output[0, 0]
+        self._kept = sound[count * STEP_SAMPLES :]
         return result
 
 
@@ -88,17 +106,17 @@ def _load_session() -> "InferenceSession":
 
 def _levels_db(samples: NDArray[np.float32], count: int) -> NDArray[np.float64]:
     """(steps,) mean power of each step in decibels."""
-    padded = np.zeros(count * _STEP_SAMPLES, np.float64)
+    padded = np.zeros(count * STEP_SAMPLES, np.float64)
     padded[: len(samples)] = samples
-    levels: NDArray[np.float64] = 10 * np.log10((padded.reshape(count, _STEP_SAMPLES) ** 2).mean(axis=1) + 1e-10)
+    levels: NDArray[np.float64] = 10 * np.log10((padded.reshape(count, STEP_SAMPLES) ** 2).mean(axis=1) + 1e-10)
     return levels
 
 
 def _believed(probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
     """(steps,) what Silero calls speech: begins above .5, ends below .35."""
     mask = np.zeros(len(probabilities), bool)
-    for first, end in _runs(probabilities >= _SPEECH_ENDS):
-        above = np.flatnonzero(probabilities[first:end] >= _SPEECH_BEGINS)
+    for first, end in find_runs(probabilities >= SPEECH_ENDS):
+        above = np.flatnonzero(probabilities[first:end] >= SPEECH_BEGINS)
         if len(above):
             mask[first + above[0] : end] = True
     return mask
@@ -109,12 +127,12 @@ def _shouted(levels_db: NDArray[np.float64], probabilities: NDArray[np.float32])
     floor_db, peak_db = np.percentile(levels_db, 10), levels_db.max()
     loud = (levels_db >= peak_db - _LOUD_BELOW_PEAK_DB) & (levels_db >= floor_db + _LOUD_ABOVE_FLOOR_DB)
     mask = np.zeros(len(loud), bool)
-    for first, end in _runs(loud):
+    for first, end in find_runs(loud):
         mask[first:end] = probabilities[first:end].max() >= _HALF_BELIEVED
     return mask
 
 
-def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
+def find_runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """(first, end) of every run of true values."""
     edges = np.flatnonzero(np.diff(np.concatenate(([False], mask, [False])).astype(np.int8)))
     return [(int(first), int(end)) for first, end in edges.reshape(-1, 2)]
@@ -123,17 +141,17 @@ def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
 def _bridge_pauses(speech: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """(first, end) steps of speech, pauses under 0.5 s bridged, clicks dropped."""
     bridged: list[tuple[int, int]] = []
-    for first, end in _runs(speech):
-        if bridged and (first - bridged[-1][1]) * _STEP_S < MIN_PAUSE_S:
+    for first, end in find_runs(speech):
+        if bridged and (first - bridged[-1][1]) * STEP_S < MIN_PAUSE_S:
             first = bridged.pop()[0]
         bridged.append((first, end))
-    return [(first, end) for first, end in bridged if (end - first) * _STEP_S >= _MIN_SPEECH_S]
+    return [(first, end) for first, end in bridged if (end - first) * STEP_S >= _MIN_SPEECH_S]
 
 
 def _split_long(run: tuple[int, int], probabilities: NDArray[np.float32]) -> list[tuple[int, int]]:
     """Cuts from the left where speech is least likely, between half and all of what an utterance may last."""
     first, end = run
-    most = int((MAX_UTTERANCE_S - 2 * MARGIN_S) / _STEP_S)
+    most = int((MAX_UTTERANCE_S - 2 * MARGIN_S) / STEP_S)
     pieces = []
     while end - first > most:
         cut = first + most // 2 + int(probabilities[first + most // 2 : first + most].argmin())

@@ -42,11 +42,19 @@ class TimedWord:
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """A stretch of speech and its words, in order, all inside it."""
+    """A stretch of speech and its words, in order, all inside it.
+
+    Attributes:
+        start_s: seconds from the start of the audio.
+        end_s: seconds from the start of the audio.
+        words: at least one.
+        speaker: whose they are, where that is known.
+    """
 
     start_s: Seconds
     end_s: Seconds
     words: tuple[TimedWord, ...]
+    speaker: str | None = None
 
     @property
     def duration_s(self) -> Seconds:

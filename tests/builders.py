@@ -25,8 +25,9 @@ from model.training import TrainedSplit
 from model.vocabulary import Vocabulary
 
 SPEECH = Path(__file__).parent / "fixtures" / "speech"
+TINY_WHISPERX = Path(__file__).parent / "fixtures" / "tiny_whisperx"
 LABELS = ("ang", "hap", "sad", "neu")
-TINY = NetworkConfig(embedding_dim=6, hidden=4, heads=2, dropout=0.0)
+TINY = NetworkConfig(embedding_dim=6, hidden=4, head_count=2, dropout=0.0)
 
 
 def tone(duration_s: float = 1.0, frequency_hz: float = 440.0, rate_hz: int = 16_000) -> NDArray[np.float32]:
@@ -75,6 +76,17 @@ def spoken_words(name: str) -> list[dict[str, Any]]:
     """Its words, and the true start of each where the synthesiser told it."""
     words: list[dict[str, Any]] = json.loads((SPEECH / "words.json").read_text())[name]
     return words
+
+
+def tiny_clips() -> dict[str, list[dict[str, Any]]]:
+    """Clips of tests/fixtures/tiny_whisperx/speech by name: their words, and the true start of each."""
+    clips: dict[str, list[dict[str, Any]]] = json.loads((TINY_WHISPERX / "speech" / "words.json").read_text())
+    return clips
+
+
+def tiny_speech(name: str) -> bytes:
+    """One of these clips."""
+    return (TINY_WHISPERX / "speech" / f"{name}.flac").read_bytes()
 
 
 def timed(*words: tuple[str, float, float]) -> tuple[TimedWord, ...]:

@@ -11,6 +11,7 @@ class FakeAligner:
     """Recognises the same words in every recording; may be held up, or made to fail."""
 
     def __init__(self) -> None:
+        self.calls_at_once = 1
         self.info = AlignerInfo("fake", "none", "en", "a test asked for it")
         self.gate = threading.Event()
         self.gate.set()

@@ -17,7 +17,7 @@ from alignment.errors import NoSpeechError, UnsupportedLanguageError
 from alignment.interpolation import Span, anchor_words, interpolate_spans
 from alignment.normalisation import spoken_words
 from alignment.timing import SAMPLE_RATE_HZ, Seconds, frames_to_seconds
-from alignment.utterances import Stretch, assign_words, group_words, join_stretches
+from alignment.utterances import Stretch, assign_words, check_stretches, group_words, join_stretches
 from alignment.voice_activity import VoiceActivityDetector
 from alignment.words import AlignerInfo, TimedWord, Transcript, check_transcript
 
@@ -43,6 +43,11 @@ class PocketSphinxAligner:
         self._worker_count = worker_count
         self._detector = VoiceActivityDetector()
         self._pool = WorkerPool(NAME, worker_count, worker.start_worker, limit_s)
+
+    @property
+    def calls_at_once(self) -> int:
+        """See `Aligner.calls_at_once`: one per worker."""
+        return self._worker_count
 
     def warm_up(self) -> None:
         """Starts the workers and has each model answer once."""
@@ -99,7 +104,7 @@ class PocketSphinxAligner:
             raise UnsupportedLanguageError(NAME, language, "English (en)")
 
     def _speech(self, waveform: Waveform) -> tuple[Stretch, ...]:
-        stretches = self._detector.detect(waveform.samples)
+        stretches = check_stretches(waveform.speech, waveform.duration_s) or self._detector.detect(waveform.samples)
         if not stretches:
             raise NoSpeechError(waveform.duration_s)
         return stretches

@@ -13,6 +13,10 @@ class Aligner(Protocol):
     def info(self) -> AlignerInfo:
         """Engine, model, language, and why this engine was taken."""
 
+    @property
+    def calls_at_once(self) -> int:
+        """How many calls are worth having under way; more than that only wait inside."""
+
     def warm_up(self) -> None:
         """Loads what is needed and answers once, so that the first request waits for nothing.
 

@@ -20,7 +20,7 @@ def choose_aligner(
         choice: "auto" takes WhisperX when it is installed and its weights are there, else PocketSphinx.
         whisperx: what WhisperX would load.
         pocketsphinx_workers: processes that PocketSphinx would use.
-        limit_s: PocketSphinx stops a call that takes longer.
+        limit_s: a call takes no longer.
 
     Raises:
         AlignerUnavailableError: WhisperX was asked for by name and cannot run.
@@ -34,4 +34,4 @@ def choose_aligner(
     from alignment.aligners.whisperx import WhisperXAligner
 
     reason = "asked for by name" if choice == whisperx_weights.NAME else "auto: installed, with its weights"
-    return WhisperXAligner(whisperx, reason)
+    return WhisperXAligner(whisperx, reason, limit_s)

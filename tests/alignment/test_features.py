@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from alignment.features import FeatureSpec, extract_features, segment_bounds
+from alignment.features import FeatureSpec, extract_features, segment_bounds, select_words
 from alignment.mfcc import compute_mfcc
 from alignment.words import Utterance
 from tests.builders import noise, timed
@@ -47,6 +47,20 @@ def test_without_words_one_unknown_word_takes_the_utterance(segmentation: str) -
     features = extract_features(noise(1.0), Utterance(0.0, 1.0, ()), spec)
     assert features.words == ("",)
     assert features.frame_counts.tolist() == [98]
+
+
+def test_dropped_fillers_are_silence_for_their_neighbours() -> None:
+    spoken = Utterance(0.0, 1.0, timed(("a", 0.0, 0.4), ("++LAUGHTER++", 0.4, 0.8), ("b", 0.8, 1.0)))
+    assert select_words(spoken, FeatureSpec()) == spoken
+    kept = select_words(spoken, FeatureSpec(fillers="dropped"))
+    assert [word.word for word in kept.words] == ["a", "b"]
+    bounds = segment_bounds(kept, 16_000, FeatureSpec(overlap=0.0))
+    assert bounds.tolist() == [[0, 9_600], [9_600, 16_000]]
+
+
+def test_an_utterance_of_fillers_alone_keeps_them() -> None:
+    spoken = Utterance(0.0, 1.0, timed(("++BREATHING++", 0.1, 0.9)))
+    assert select_words(spoken, FeatureSpec(fillers="dropped")) == spoken
 
 
 def test_words_that_share_a_frame_still_have_a_segment_each() -> None:

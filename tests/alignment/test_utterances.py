@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alignment.utterances import Stretch, assign_words, group_words, join_stretches
+from alignment.errors import SegmentError
+from alignment.utterances import Stretch, assign_words, check_stretches, group_words, join_stretches
 from alignment.words import TimedWord
 from tests.builders import timed
 
@@ -66,3 +67,26 @@ def test_words_go_to_the_stretch_around_their_middle() -> None:
     assert second.end_s == 4.5
     [unknown] = third.words
     assert (unknown.word, unknown.timing, unknown.start_s, unknown.end_s) == ("", "interpolated", 6.0, 7.0)
+
+
+def test_the_callers_stretches() -> None:
+    assert check_stretches([(0.0, 1.0), (1.0, 2.03)], 2.0) == (Stretch(0.0, 1.0), Stretch(1.0, 2.0))
+    assert check_stretches([], 2.0) == ()
+
+
+@pytest.mark.parametrize(
+    ("stretches", "reason"),
+    [
+        ([(-0.1, 1.0)], "outside the audio"),
+        ([(0.0, 2.1)], "outside the audio"),
+        ([(0.0, float("nan"))], "outside the audio"),
+        ([(1.0, 1.05)], "shorter than 0.1 s"),
+        ([(2.0, 1.0)], "shorter than 0.1 s"),
+        ([(1.99, 2.05)], "shorter than 0.1 s"),
+        ([(0.0, 1.0), (0.9, 1.5)], "segment 1 (0.9 to 1.5 s) begins before the one before it ends"),
+    ],
+)
+def test_stretches_that_cannot_be(stretches: list[tuple[float, float]], reason: str) -> None:
+    with pytest.raises(SegmentError) as caught:
+        check_stretches(stretches, 2.0)
+    assert reason in str(caught.value)

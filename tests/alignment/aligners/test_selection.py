@@ -1,27 +1,37 @@
+from dataclasses import replace
 from pathlib import Path
+from shutil import copytree
+from typing import Any
 
 import pytest
 
 from alignment.aligners import whisperx_weights
 from alignment.aligners.selection import choose_aligner
-from alignment.aligners.whisperx_weights import WhisperXConfig, find_missing
+from alignment.aligners.whisperx_catalogue import TORCH_ALIGN_MODELS
+from alignment.aligners.whisperx_weights import (
+    AlignWeights,
+    WhisperXConfig,
+    aligned_languages,
+    find_align_model,
+    find_missing,
+    require_weights,
+)
 from alignment.errors import AlignerUnavailableError
+from tests.builders import TINY_WHISPERX
 
 
 @pytest.fixture
 def nothing_cached(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for variable in ("HF_HOME", "HF_HUB_CACHE", "TORCH_HOME", "NLTK_DATA"):
-        monkeypatch.setenv(variable, str(tmp_path))
+    """Nor fetched."""
+    for variable in ("HF_HOME", "HF_HUB_CACHE", "TORCH_HOME", "NLTK_DATA", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.setenv(variable, str(tmp_path / "nothing"))
 
 
 @pytest.fixture
-def local_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> WhisperXConfig:
-    """Files where weights would be; nothing loads them here."""
-    for file in ("whisper/model.bin", "align/model.safetensors", "nltk/tokenizers/punkt_tab/english/x"):
-        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / file).touch()
-    monkeypatch.setenv("NLTK_DATA", str(tmp_path / "nltk"))
-    return WhisperXConfig(model=str(tmp_path / "whisper"), align_model=str(tmp_path / "align"))
+def local_weights(nothing_cached: None, tmp_path: Path) -> WhisperXConfig:
+    """The folder that `can-ser fetch` fills; nothing loads it here."""
+    copytree(TINY_WHISPERX, tmp_path, dirs_exist_ok=True)
+    return WhisperXConfig(model="tiny-words", weights=str(tmp_path))
 
 
 def test_asked_for_by_name() -> None:
@@ -40,7 +50,7 @@ def test_auto_falls_back_and_says_why() -> None:
 
 @pytest.mark.usefixtures("nothing_cached")
 def test_whisperx_by_name_fails_at_once_with_the_way_out() -> None:
-    with pytest.raises(AlignerUnavailableError, match="CAN_WHISPERX__DOWNLOAD"):
+    with pytest.raises(AlignerUnavailableError, match="can-ser fetch --model small.en --language en"):
         choose_aligner("whisperx", WhisperXConfig())
 
 
@@ -59,18 +69,63 @@ def test_without_the_package(monkeypatch: pytest.MonkeyPatch, local_weights: Whi
 
 @pytest.mark.parametrize(
     ("missing", "named"),
-    [("whisper/model.bin", "Whisper"), ("align/model.safetensors", "alignment"), ("nltk", "punkt")],
+    [
+        ("whisper/tiny-words/model.bin", "there is no Whisper model 'tiny-words'"),
+        ("whisper/tiny-words/tokenizer.json", "there is no Whisper model 'tiny-words'"),
+        ("align/en/model.safetensors", "the alignment model for 'en'"),
+        ("nltk_data/tokenizers/punkt_tab/english", "punkt_tab"),
+    ],
 )
-def test_each_missing_piece_is_named(
-    local_weights: WhisperXConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str, named: str
-) -> None:
-    if missing == "nltk":
-        monkeypatch.setenv("NLTK_DATA", str(tmp_path / "nowhere"))
-        monkeypatch.setattr(Path, "home", lambda: tmp_path)
-    else:
-        (tmp_path / missing).unlink()
+def test_each_missing_piece_is_named(local_weights: WhisperXConfig, tmp_path: Path, missing: str, named: str) -> None:
+    assert find_missing(local_weights) is None
+    (tmp_path / missing).rename(tmp_path / "elsewhere")
     assert named in (find_missing(local_weights) or "")
 
 
-def test_downloads_are_allowed_when_asked_for(local_weights: WhisperXConfig) -> None:
-    assert find_missing(WhisperXConfig(model="no/such-repository", download=True)) is None
+def test_an_empty_file_is_an_interrupted_download(local_weights: WhisperXConfig, tmp_path: Path) -> None:
+    (tmp_path / "align/en/model.safetensors").write_bytes(b"")
+    assert "the alignment model for 'en'" in (find_missing(local_weights) or "")
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"model": "small.en"}, "'small.en' are not on this machine; fetch it with `can-ser fetch --model small.en"),
+        ({"model": "smal.en"}, "no Whisper model 'smal.en' (known are base, base.en, distil"),
+        ({"model": "./nowhere"}, "the folder './nowhere' holds no Whisper model"),
+        ({"model": "somebody/whisper-ct2"}, "'somebody/whisper-ct2' are not on this machine"),
+        (
+            {"language": "fr"},
+            "for 'fr' is not on this machine; fetch it with `can-ser fetch --model tiny-words --language fr`",
+        ),
+        ({"language": "xx"}, "WhisperX names no alignment model for the language 'xx'; name one"),
+        ({"align_model": "/nowhere/at/all"}, "the folder '/nowhere/at/all' holds no alignment model"),
+        ({"align_model": "me/mine"}, "the alignment model me/mine is not on this machine; fetch it with"),
+    ],
+)
+def test_what_is_asked_for_and_not_there(local_weights: WhisperXConfig, changes: dict[str, Any], named: str) -> None:
+    with pytest.raises(AlignerUnavailableError) as caught:
+        require_weights(replace(local_weights, **changes))
+    assert named in str(caught.value)
+
+
+def test_folders_may_lie_anywhere(local_weights: WhisperXConfig, tmp_path: Path) -> None:
+    elsewhere = WhisperXConfig(
+        model=str(tmp_path / "whisper" / "tiny-words"),
+        align_model=str(tmp_path / "align" / "en"),
+        language="xx",
+        weights=local_weights.weights,
+    )
+    assert find_missing(elsewhere) is None
+    assert aligned_languages(elsewhere) == ["en", "xx"]
+
+
+def test_models_in_the_libraries_own_caches(
+    local_weights: WhisperXConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "align/en/model.safetensors").unlink()
+    checkpoint = tmp_path / "torch" / "hub" / "checkpoints" / TORCH_ALIGN_MODELS["en"].file
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.write_bytes(b"weights")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    assert find_align_model(local_weights, "en") == AlignWeights(None, str(checkpoint.parent))

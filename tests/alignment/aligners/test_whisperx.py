@@ -1,45 +1,287 @@
+"""The real library on the models of forty words, offline."""
+
+import random
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from shutil import copytree
+
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from alignment.aligners.whisperx import _parse_sentence, _timed_words
+from alignment.aligners import whisperx_catalogue as catalogue
+from alignment.aligners.speech_detection import make_detector
+from alignment.aligners.whisperx import WhisperXAligner, _Heard, _time_windows
+from alignment.aligners.whisperx_alignment import Piece, WordAligner
+from alignment.aligners.whisperx_models import WhisperXModels
+from alignment.aligners.whisperx_recogniser import Manner, Window
+from alignment.aligners.whisperx_weights import VadChoice, WhisperXConfig
+from alignment.aligners.window_queue import WindowQueue
+from alignment.audio import AudioSource, Waveform, decode_audio
+from alignment.errors import (
+    AlignerFailedError,
+    AlignerUnavailableError,
+    AlignmentError,
+    NoSpeechError,
+    UnsupportedLanguageError,
+)
 from alignment.utterances import Stretch
+from alignment.words import TimedWord, Transcript
+from tests.builders import TINY_WHISPERX, noise, tiny_clips, tiny_speech, tone
+
+CLIPS = tiny_clips()
+TEXTS = {name: " ".join(word["word"] for word in words) for name, words in CLIPS.items()}
 
 
-def entry(*words: dict[str, object]) -> dict[str, object]:
-    return {"words": list(words), "text": "", "start": 0.0, "end": 1.0}
+@pytest.fixture(scope="session")
+def models(whisperx: WhisperXAligner) -> WhisperXModels:
+    return whisperx._load()[0]
 
 
-def test_a_word_without_a_score_has_only_its_neighbours_times() -> None:
-    sentence = _parse_sentence(
-        entry(
-            {"word": "paid", "start": 0.1, "end": 0.4, "score": 0.9},
-            {"word": "…", "start": 0.1, "end": 0.4},
-            {"word": "cash", "start": 0.6, "end": 0.9, "score": 1.2},
-            {"word": "now"},
-        )
+@pytest.fixture(scope="session")
+def english(models: WhisperXModels) -> WordAligner:
+    return models.word_aligner("en")
+
+
+@pytest.fixture
+def in_german(whisperx: WhisperXAligner, tmp_path: Path) -> WhisperXAligner:
+    """Preset to German, whose alignment model is the English one; English has none here."""
+    copytree(TINY_WHISPERX, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "align" / "en").rename(tmp_path / "align" / "de")
+    (tmp_path / "nltk_data/tokenizers/punkt_tab/english").rename(tmp_path / "nltk_data/tokenizers/punkt_tab/german")
+    return WhisperXAligner(WhisperXConfig(model="tiny-words", language="de", weights=str(tmp_path), threads=1))
+
+
+def clip(name: str) -> Waveform:
+    return decode_audio(tiny_speech(name))
+
+
+def waveform(samples: NDArray[np.float32]) -> Waveform:
+    return Waveform(samples, AudioSource(len(samples) / 16_000, 16_000, 1))
+
+
+def words_of(transcript: Transcript) -> list[TimedWord]:
+    return [word for utterance in transcript.utterances for word in utterance.words]
+
+
+def assert_ordered(words: list[TimedWord], duration_s: float) -> None:
+    times = [time_s for word in words for time_s in (word.start_s, word.end_s)]
+    assert times == sorted(times)
+    assert 0 <= times[0] < times[-1] <= duration_s
+
+
+def off_s(words: list[TimedWord], names: list[str], gap_s: float = 0.0) -> list[float]:
+    """How far each word's start is from where espeak-ng began it, clips joined."""
+    starts, passed_s = [], 0.0
+    for name in names:
+        starts += [passed_s + word["start"] for word in CLIPS[name]]
+        passed_s += clip(name).duration_s + gap_s
+    return [abs(word.start_s - start_s) for word, start_s in zip(words, starts, strict=True)]
+
+
+def test_a_given_text_is_timed_to_50_ms(whisperx: WhisperXAligner) -> None:
+    off = []
+    for name, text in TEXTS.items():
+        words = words_of(whisperx.align(clip(name), text))
+        assert " ".join(word.word for word in words) == text
+        assert {word.timing for word in words} == {"aligned"}
+        off += off_s(words, [name])
+    assert np.mean(np.array(off) <= 0.05) >= 0.97
+
+
+def test_times_are_the_library_s_own(english: WordAligner) -> None:
+    from whisperx.alignment import align
+
+    metadata = {"language": "en", "dictionary": english._columns, "type": "huggingface"}
+    for name, text in [*list(TEXTS.items())[:6], ("00", "4 apples €5 – 日本 naïve don't")]:
+        sound = clip(name).samples
+        segment = {"text": text, "start": 0.0, "end": len(sound) / 16_000}
+        theirs = align([segment], english._network, metadata, sound, "cpu")["word_segments"]
+        [ours] = english.find_words([Piece([sound], text.split())])
+        assert ours is not None
+        for mine, word in zip(ours, theirs, strict=True):
+            assert mine.span == pytest.approx((word["start"], word["end"]), abs=0.02)
+            assert mine.score == pytest.approx(word["score"], abs=0.01)
+
+
+def test_eight_threads_answer_as_one_does(models: WhisperXModels) -> None:
+    """Languages and numerals mixed, with windows that fail and callers that are gone in between."""
+    names = list(CLIPS)[:6]
+    manners = [Manner("en"), Manner("en", numerals=True), Manner("de"), Manner("en", task="translate")]
+    asked = [Window(clip(name).samples[:24_000], manner) for name in names for manner in manners]
+    alone = [models.recogniser.transcribe_many([window])[0] for window in asked]
+    queue = WindowQueue(models.recogniser.transcribe_many, 4, 120)
+    in_no_time = WindowQueue(models.recogniser.transcribe_many, 4, 0.0)
+    in_no_time._waiting, in_no_time._recogniser = queue._waiting, queue._recogniser
+    too_long = Window(noise(31.0), Manner("en"))
+
+    def ask(index: int) -> str | None:
+        if index % 7 == 0:
+            with pytest.raises(AlignerFailedError):
+                queue.transcribe([too_long])
+        if index % 5 == 0:
+            with suppress(AlignerFailedError):
+                in_no_time.transcribe([asked[index]])
+        return queue.transcribe([asked[index]])[0]
+
+    order = list(range(len(asked)))
+    random.Random(0).shuffle(order)
+    with ThreadPoolExecutor(8) as pool:
+        answers = dict(zip(order, pool.map(ask, order), strict=True))
+    assert [answers[index] for index in range(len(asked))] == alone
+
+
+def test_numerals(models: WhisperXModels) -> None:
+    """Without them no token with a digit can come out; each manner has options of its own."""
+    _, spelled = models.recogniser._options_of(Manner("en"))
+    tokenizer, written = models.recogniser._options_of(Manner("en", numerals=True))
+    digits = {token for token in range(tokenizer.eot) if set(tokenizer.decode([token])) & set("0123456789%$£")}
+    assert digits
+    assert digits <= set(spelled.suppress_tokens)
+    assert not digits & set(written.suppress_tokens)
+
+
+def test_language_is_preset_asked_for_or_detected(whisperx: WhisperXAligner) -> None:
+    for language in (None, "en", "EN-us", "auto"):
+        assert whisperx.recognise(clip("00"), language).aligner.language == "en"
+    with pytest.raises(UnsupportedLanguageError, match="can-ser fetch --language de"):
+        whisperx.recognise(clip("00"), "de")
+    with pytest.raises(UnsupportedLanguageError, match="every language that Whisper knows"):
+        whisperx.align(clip("00"), "one", "xx")
+
+
+def test_a_detected_language_without_an_alignment_model(in_german: WhisperXAligner) -> None:
+    assert in_german.align(clip("00"), TEXTS["00"]).aligner.language == "de"
+    with pytest.raises(UnsupportedLanguageError, match=r"'en, detected with a probability of \d\.\d+,'.* handles de;"):
+        in_german.recognise(clip("00"), "auto")
+
+
+@pytest.mark.parametrize(
+    "sound",
+    [np.zeros(16_000, np.float32), noise(2.0), noise(0.1), tone(1.0)],
+    ids=["silence", "noise", "0.1 s", "tone"],
+)
+def test_nobody_speaks(whisperx: WhisperXAligner, sound: NDArray[np.float32]) -> None:
+    with pytest.raises(NoSpeechError):
+        whisperx.recognise(waveform(sound))
+    with pytest.raises(NoSpeechError):
+        whisperx.align(waveform(sound), "hello")
+
+
+def test_digits_symbols_and_other_scripts_get_times(whisperx: WhisperXAligner) -> None:
+    words = words_of(whisperx.align(clip("00"), "42 $5 日本 …"))
+    assert [word.word for word in words] == ["42", "$5", "日本"]
+    assert {word.timing for word in words} == {"aligned"}
+    assert_ordered(words, clip("00").duration_s)
+
+
+def test_words_that_do_not_fit_their_window_are_found_around_it(english: WordAligner) -> None:
+    name = "00"
+    sound, start_s = clip(name), CLIPS[name][0]["start"]
+    lost = _Heard(Stretch(start_s, start_s + 0.2), tuple(TEXTS[name].split()))
+    words, breaks = _time_windows([lost], sound, english)
+    assert {word.timing for word in words} == {"recognised"}
+    assert max(off_s(words, [name])) <= 0.05
+    assert breaks == [0]
+
+
+@pytest.mark.parametrize("window", [Stretch(0.0, 77.0), Stretch(50.0, 52.0), Stretch(1.0, 1.0), Stretch(1.5, 0.5)])
+def test_a_window_past_the_audio_or_without_length(english: WordAligner, window: Stretch) -> None:
+    """The library stretches all times over the first, and loses the words of the others."""
+    sound = clip("00")
+    words, _ = _time_windows([_Heard(window, tuple(TEXTS["00"].split()))], sound, english)
+    assert {word.timing for word in words} == {"recognised"}
+    assert max(off_s(words, ["00"])) <= 0.05
+    assert_ordered(words, sound.duration_s)
+
+
+def test_words_that_fit_nowhere_are_spread_over_their_window(english: WordAligner) -> None:
+    lost = _Heard(Stretch(0.5, 1.0), ("interminable",) * 40)
+    words, _ = _time_windows([lost], clip("00"), english)
+    assert {word.timing for word in words} == {"interpolated"}
+    assert (words[0].start_s, words[-1].end_s) == (0.5, 1.0)
+    assert_ordered(words, 1.0)
+
+
+def test_a_text_without_room_is_anchored_and_counted(whisperx: WhisperXAligner) -> None:
+    text = TEXTS["00"] + " interminable" * 25
+    transcript = whisperx.align(clip("00"), text)
+    words = words_of(transcript)
+    assert [word.word for word in words] == text.split()
+    assert_ordered(words, clip("00").duration_s)
+    assert "25 of " in " ".join(transcript.warnings)
+    assert {word.timing for word in words} == {"recognised", "interpolated"}
+
+
+def test_a_text_that_is_not_said_is_reported(whisperx: WhisperXAligner) -> None:
+    transcript = whisperx.align(clip("00"), "xylophone zigzag jukebox")
+    assert any("fit their sound badly" in warning for warning in transcript.warnings)
+    assert not whisperx.align(clip("00"), TEXTS["00"]).warnings
+
+
+@pytest.mark.parametrize("choice", ["pyannote", "none"])
+def test_other_detectors(models: WhisperXModels, choice: VadChoice) -> None:
+    detector = make_detector(choice)
+    sound, first_s = clip("00"), CLIPS["00"][0]["start"]
+    [stretch] = detector.detect(sound.samples)
+    assert 0 <= stretch.start_s <= first_s
+    assert CLIPS["00"][-1]["start"] < stretch.end_s <= sound.duration_s
+    silence = detector.detect(np.zeros(32_000, np.float32))
+    assert silence == (() if choice == "pyannote" else (Stretch(0.0, 2.0),))
+
+
+def test_without_a_detector_long_sound_is_cut_where_it_is_quiet() -> None:
+    sound = np.concatenate([tone(8.0), np.zeros(8_000, np.float32), tone(30.0)])
+    stretches = make_detector("none").detect(sound)
+    assert stretches[0].end_s == pytest.approx(8.25, abs=0.3)
+    assert max(stretch.end_s - stretch.start_s for stretch in stretches) <= 15
+    assert [s.end_s for s in stretches[:-1]] == [s.start_s for s in stretches[1:]]
+
+
+def test_long_audio_goes_in_windows(whisperx: WhisperXAligner) -> None:
+    """A minute, in windows of one sentence and in parts of 30 s."""
+    names = list(CLIPS)
+    pause = np.zeros(8_000, np.float32)
+    joined = waveform(np.concatenate([part for name in names for part in (clip(name).samples, pause)]))
+    by_sentence = WhisperXAligner(
+        WhisperXConfig(model="tiny-words", weights=str(TINY_WHISPERX), threads=1, window_s=2.5)
     )
-    assert sentence.words == ("paid", "…", "cash", "now")
-    assert sentence.spans == ((0.1, 0.4), None, (0.6, 0.9), None)
-    assert sentence.scores == (0.9, None, 1.0, None)
+    heard = words_of(by_sentence.recognise(joined))
+    assert_ordered(heard, joined.duration_s)
+    said = [word for text in TEXTS.values() for word in text.split()]
+    assert np.mean([word in {w.word for w in heard} for word in said]) > 0.9
+    aligned = words_of(whisperx.align(joined, " ".join(said)))
+    assert np.mean(np.array(off_s(aligned, names, 0.5)) <= 0.05) >= 0.97
 
 
-def test_words_without_times_are_interpolated_and_marked() -> None:
-    sentence = _parse_sentence(
-        entry(
-            {"word": "a", "start": 0.0, "end": 0.5, "score": 0.9},
-            {"word": "b"},
-            {"word": "c", "start": 1.0, "end": 1.5, "score": 0.8},
-        )
-    )
-    words = _timed_words(Stretch(2.0, 4.0), [sentence], "recognised")
-    assert [(w.word, w.start_s, w.end_s, w.timing, w.score) for w in words] == [
-        ("a", 2.0, 2.5, "recognised", 0.9),
-        ("b", 2.5, 3.0, "interpolated", None),
-        ("c", 3.0, 3.5, "recognised", 0.8),
-    ]
+@pytest.mark.parametrize("file", ["whisper/tiny-words/model.bin", "align/en/model.safetensors"])
+def test_damaged_weights(whisperx: WhisperXAligner, tmp_path: Path, file: str) -> None:
+    copytree(TINY_WHISPERX, tmp_path, dirs_exist_ok=True)
+    (tmp_path / file).write_bytes((TINY_WHISPERX / file).read_bytes()[:5_000])
+    aligner = WhisperXAligner(WhisperXConfig(model="tiny-words", weights=str(tmp_path), threads=1))
+    with pytest.raises(AlignerUnavailableError, match="can-ser fetch"):
+        aligner.warm_up()
 
 
-def test_a_window_whose_words_were_all_lost() -> None:
-    sentence = _parse_sentence(entry({"word": "one"}, {"word": "two"}))
-    words = _timed_words(Stretch(1.0, 2.0), [sentence], "aligned")
-    assert [(w.start_s, w.end_s) for w in words] == [(1.0, pytest.approx(1.5)), (pytest.approx(1.5), 2.0)]
-    assert {w.timing for w in words} == {"interpolated"}
+def test_the_catalogue_is_the_library_s(models: WhisperXModels) -> None:
+    import torchaudio
+    from faster_whisper.utils import _MODELS
+    from whisperx import alignment
+    from whisperx.utils import PUNKT_LANGUAGES
+
+    assert _MODELS == catalogue.WHISPER_REPOSITORIES
+    assert alignment.DEFAULT_ALIGN_MODELS_HF == catalogue.HUB_ALIGN_MODELS
+    assert set(alignment.LANGUAGES_WITHOUT_SPACES) == catalogue.LANGUAGES_WITHOUT_SPACES
+    assert PUNKT_LANGUAGES == catalogue.PUNKT_LANGUAGES
+    torch_models = {language: each.pipeline for language, each in catalogue.TORCH_ALIGN_MODELS.items()}
+    assert torch_models == alignment.DEFAULT_ALIGN_MODELS_TORCH
+    for each in catalogue.TORCH_ALIGN_MODELS.values():
+        assert getattr(torchaudio.pipelines, each.pipeline)._path == each.file
+
+
+def test_nothing_was_asked_of_the_network(whisperx: WhisperXAligner, connections: list[str]) -> None:
+    with pytest.raises(AlignmentError):
+        whisperx.recognise(clip("00"), "fr")
+    whisperx.recognise(clip("00"))
+    assert connections == []

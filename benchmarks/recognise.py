@@ -1,0 +1,146 @@
+"""WhisperX by its parts: recognition one by one and together, detectors of speech, alignment by the library and by us.
+
+    python -m benchmarks.recognise
+
+The models are those of the tests, so nothing is downloaded; name others with --model and --weights. What Whisper costs
+depends on its size, detectors and the search of the alignment do not.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from alignment.aligners.ctc import Emission, align_symbols
+from alignment.aligners.speech_detection import make_detector
+from alignment.aligners.whisperx import WhisperXAligner
+from alignment.aligners.whisperx_alignment import Piece
+from alignment.aligners.whisperx_models import WhisperXModels
+from alignment.aligners.whisperx_recogniser import Manner, Window
+from alignment.aligners.whisperx_weights import WhisperXConfig
+from alignment.aligners.window_queue import WindowQueue
+from alignment.audio import decode_audio
+
+_FOLDER: Final = Path("tests/fixtures/tiny_whisperx")
+_REQUESTS: Final = 32
+_FRAMES_OF_30_S: Final = 1_499
+_LETTERS_OF_30_S: Final = 400
+
+
+def best_s(work: Callable[[], object], times: int = 3) -> float:
+    """Seconds of the quickest of some runs: what else the machine does only ever adds."""
+    spent = []
+    for _ in range(times):
+        started = time.perf_counter()
+        work()
+        spent.append(time.perf_counter() - started)
+    return min(spent)
+
+
+def compare_batches(models: WhisperXModels, sounds: list[NDArray[np.float32]], batch_size: int) -> None:
+    """Requests one after the other, and all at once through the queue."""
+    windows = [Window(sounds[index % len(sounds)], Manner("en")) for index in range(_REQUESTS)]
+    queue = WindowQueue(models.recogniser.transcribe_many, batch_size, 600.0)
+
+    def together() -> None:
+        with ThreadPoolExecutor(_REQUESTS) as pool:
+            list(pool.map(lambda window: queue.transcribe([window]), windows))
+
+    alone_s = best_s(lambda: [queue.transcribe([window]) for window in windows])
+    together_s = best_s(together)
+    print(
+        f"recognition of {_REQUESTS} short clips: one by one {1_000 * alone_s / _REQUESTS:.1f} ms each, "
+        f"at once in batches of {batch_size} {1_000 * together_s / _REQUESTS:.1f} ms each: "
+        f"{alone_s / together_s:.2f} times as fast"
+    )
+
+
+def compare_detectors(sound: NDArray[np.float32]) -> None:
+    """Milliseconds per second of audio."""
+    choices: tuple[Literal["silero", "pyannote", "none"], ...] = ("silero", "pyannote", "none")
+    for choice in choices:
+        detector = make_detector(choice)
+        spent_s = best_s(lambda detector=detector: detector.detect(sound))  # type: ignore[misc]
+        print(f"detection of speech, {choice}: {1_000 * spent_s / (len(sound) / 16_000):.2f} ms per second of audio")
+
+
+def compare_alignment(models: WhisperXModels, sound: NDArray[np.float32], text: str) -> None:
+    """The whole of it on a clip, then the search alone for a window of 30 s and eight of them."""
+    from whisperx.alignment import align
+
+    aligner = models.word_aligner("en")
+    metadata = {"language": "en", "dictionary": aligner._columns, "type": "huggingface"}
+    length_s = len(sound) / 16_000
+    segment = {"text": text, "start": 0.0, "end": length_s}
+    device = models.placement.device
+    theirs_s = best_s(lambda: align([segment], aligner._network, metadata, sound, device))
+    ours_s = best_s(lambda: aligner.find_words([Piece([sound], text.split())]))
+    print(
+        f"alignment with the tiny network: whisperx {1_000 * theirs_s / length_s:.1f} ms per second of audio, "
+        f"ours {1_000 * ours_s / length_s:.1f}: {theirs_s / ours_s:.1f} times as fast"
+    )
+    one_s, eight_s, library_s = search_s()
+    print(
+        f"search for {_LETTERS_OF_30_S} letters in 30 s: whisperx {1_000 * library_s:.0f} ms, ours "
+        f"{1_000 * one_s:.0f} ms ({library_s / one_s:.1f} times as fast), of eight together "
+        f"{1_000 * eight_s / 8:.0f} ms each ({8 * library_s / eight_s:.1f} times)"
+    )
+
+
+def search_s() -> tuple[float, float, float]:
+    """Seconds of our search, of ours for eight windows, and of the library's, on the same random emissions."""
+    import torch
+    from whisperx.alignment import backtrack, get_trellis
+
+    generator = np.random.default_rng(0)
+    logits = generator.standard_normal((_FRAMES_OF_30_S, 32))
+    logs = (logits - np.log(np.exp(logits).sum(1, keepdims=True))).astype(np.float32)
+    emissions = [Emission(logs, generator.integers(1, 32, _LETTERS_OF_30_S)) for _ in range(8)]
+    tensor, symbols = torch.from_numpy(logs), emissions[0].symbols.tolist()
+
+    def library() -> Any:
+        return backtrack(get_trellis(tensor, symbols, 0), tensor, symbols, 0)
+
+    return (
+        best_s(lambda: align_symbols(emissions[:1], 0)),
+        best_s(lambda: align_symbols(emissions, 0)),
+        best_s(library),
+    )
+
+
+def main(
+    model: Annotated[str, typer.Option(help="Whisper")] = "tiny-words",
+    weights: Annotated[Path, typer.Option(help="Folder that can-ser fetch fills")] = _FOLDER,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option()] = "auto",
+    threads: Annotated[int, typer.Option(min=1, help="Of one call on a CPU")] = 1,
+    batch_size: Annotated[int, typer.Option(min=1)] = 8,
+) -> None:
+    """Prints the figures."""
+    config = WhisperXConfig(
+        model=model,
+        weights=str(weights),
+        device=device,
+        threads=threads,
+        batch_size=batch_size,
+    )
+    with redirect_stdout(sys.stderr):
+        aligner = WhisperXAligner(config)
+        aligner.warm_up()
+    models = aligner._load()[0]
+    print(f"{model} on {models.placement.device}, {models.placement.compute_type}, {threads} threads")
+    clips = sorted((_FOLDER / "speech").glob("*.flac"))
+    sounds = [decode_audio(clip.read_bytes()).samples for clip in clips]
+    compare_batches(models, sounds, batch_size)
+    compare_detectors(np.concatenate(sounds))
+    compare_alignment(models, sounds[0], "river window table")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,38 @@
+import pytest
+
+from alignment.aligners.whisperx_device import Machine, Placement, choose_placement
+from alignment.aligners.whisperx_weights import WhisperXConfig
+from alignment.errors import AlignerUnavailableError
+
+CPU = frozenset({"float32", "int8", "int8_float32"})
+GPU = frozenset({"float32", "float16", "int8", "int8_float16"})
+GB = 1_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("free_gpu_bytes", "asked", "placement"),
+    [
+        (None, {}, ("cpu", "int8")),
+        (None, {"compute_type": "float32"}, ("cpu", "float32")),
+        (24 * GB, {}, ("cuda", "float16")),
+        (24 * GB, {"device": "cpu"}, ("cpu", "int8")),
+        (4.5 * GB, {}, ("cuda", "int8_float16")),
+        (3 * GB, {}, ("cpu", "int8")),
+        (3 * GB, {"device": "cuda"}, ("cuda", "int8_float16")),
+    ],
+)
+def test_by_what_is_there(free_gpu_bytes: float | None, asked: dict[str, str], placement: tuple[str, str]) -> None:
+    """Weights of 3 GB, as of large-v3."""
+    machine = Machine(None if free_gpu_bytes is None else int(free_gpu_bytes), CPU, GPU)
+    assert choose_placement(WhisperXConfig(**asked), machine, 3 * GB) == Placement(*placement)  # type: ignore[arg-type]
+
+
+def test_a_cpu_without_int8() -> None:
+    assert choose_placement(WhisperXConfig(), Machine(None, frozenset({"float32"}), GPU), GB).compute_type == "float32"
+
+
+def test_what_was_asked_for_and_is_not_there() -> None:
+    with pytest.raises(AlignerUnavailableError, match="CUDA does not work"):
+        choose_placement(WhisperXConfig(device="cuda"), Machine(None, CPU, GPU), GB)
+    with pytest.raises(AlignerUnavailableError, match="float32, int8"):
+        choose_placement(WhisperXConfig(compute_type="float16"), Machine(None, CPU, GPU), GB)
