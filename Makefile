@@ -7,11 +7,11 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --fork-st
 	--no-emit-index-url --custom-compile-command "make lock" pyproject.toml
 
 .PRECIOUS: .venv/%.stamp
-.PHONY: install serve test check format lock train bench clean
+.PHONY: install serve test check format docs lock train bench clean docker-test
 
 install: .venv/core.stamp  ## What serving needs, in .venv
 
-install-%: .venv/%.stamp  ## whisperx, train or dev beside it
+install-%: .venv/%.stamp  ## whisperx, train, plots, client or dev beside it
 	@:
 
 serve: install  ## The service on http://127.0.0.1:8000
@@ -25,16 +25,27 @@ check: .venv/dev.stamp  ## Format, lint, types, import rules
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint docker/Dockerfile
+
+docker-test:  ## Images and docker-compose.yml, on the engine that DOCKER_HOST names
+	docker/test.sh
 
 format: .venv/dev.stamp
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
+docs: .venv/dev.stamp  ## The site, in site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
 lock: $(UV)  ## Renews requirements/*.txt: exact versions and hashes, no addresses
 	$(COMPILE) --upgrade --all-extras --group dev -o requirements/dev.txt
 	$(COMPILE) -c requirements/dev.txt -o requirements/core.txt
 	$(COMPILE) -c requirements/dev.txt --extra whisperx -o requirements/whisperx.txt
+	$(COMPILE) requirements/gpu.in -c requirements/whisperx.txt --override requirements/gpu.overrides --extra whisperx \
+		-o requirements/gpu.txt
 	$(COMPILE) -c requirements/dev.txt --extra train -o requirements/train.txt
+	$(COMPILE) -c requirements/dev.txt --extra plots -o requirements/plots.txt
+	$(COMPILE) -c requirements/dev.txt --extra client -o requirements/client.txt
 
 train: .venv/dev.stamp runs/composite/pairs.tsv runs/vectors.txt  ## Rebuilds the starter bundle (hours; goes on where it was stopped)
 	$(BIN)/python -m model.train --root runs/composite --glove runs/vectors.txt --recipe starter --folds session \
