@@ -1,0 +1,106 @@
+#!/usr/bin/env bash
+# Builds the images from a clean clone and tries everything that docs/operations.md says of them, on the engine that
+# DOCKER_HOST names, with the models of forty words in place of fetched ones: `make docker-test`.
+# GPU=0 leaves the gpu image out. Needs docker with compose and buildx, git, curl, python3.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+project=can-ser-test-$$
+clone=$(mktemp -d)
+published=127.0.0.1:${PORT:-18000}
+export COMPOSE_PROJECT_NAME=$project PUBLISH=$published
+
+say() { printf '\n== %s (%s s)\n' "$*" "$SECONDS"; }
+fail() { printf 'FAILED: %s\n' "$*" >&2; docker compose logs --tail 50 >&2 || true; exit 1; }
+clean_up() {
+  docker rm --force "$project-alone" >/dev/null 2>&1 || true
+  docker compose down --volumes --timeout 10 >/dev/null 2>&1 || true
+  rm -rf "$clone"
+}
+# Where the address space of 127.0.0.1 is not shared with the engine, the container is asked from inside.
+answer() { curl --silent --show-error --fail --max-time 120 "$@"; }
+expect() { [ "$2" = "$3" ] || fail "$1: expected '$3', got '$2'"; echo "ok: $1: $2"; }
+field() { python3 -c "import json, sys; answer = json.load(sys.stdin); print($1)"; }
+
+say "a clean clone"
+git clone --quiet . "$clone"
+cd "$clone"
+trap clean_up EXIT
+
+say "the cpu image"
+docker compose build --quiet api
+docker image inspect can-ser:cpu --format 'can-ser:cpu {{.Size}} bytes'
+
+say "no network and no weights: fetch says so and ends well, the service answers with the embedded aligner"
+fetched=$(docker run --rm --network none can-ser:cpu fetch --optional 2>&1) || fail "fetch --optional did not exit with 0"
+echo "$fetched"
+case $fetched in *"could not be fetched"*) ;; *) fail "fetch does not say what is missing" ;; esac
+docker run --detach --name "$project-alone" --network none --read-only --tmpfs /tmp --cap-drop ALL can-ser:cpu >/dev/null
+for _ in $(seq 150); do
+  health=$(docker inspect --format '{{.State.Health.Status}}' "$project-alone")
+  [ "$health" = starting ] || break
+  sleep 2
+done
+expect "health without weights" "$health" healthy
+served=$(docker exec "$project-alone" python -c \
+  "from urllib.request import urlopen; print(urlopen('http://127.0.0.1:8000/model').read().decode())")
+expect "aligner without weights" "$(field 'answer["aligner"]["name"]' <<<"$served")" pocketsphinx
+docker rm --force "$project-alone" >/dev/null
+
+say "weights into the volume"
+printf 'CAN_WHISPERX__MODEL=tiny-words\nCAN_ALIGNER=whisperx\nCAN_WHISPERX__THREADS=1\n' > .env
+docker volume create --label "com.docker.compose.project=$project" --label com.docker.compose.volume=weights \
+  "${project}_weights" >/dev/null
+tar -C tests/fixtures/tiny_whisperx -cf - whisper align nltk_data | docker run --rm --interactive --volume \
+  "${project}_weights:/weights" --entrypoint python can-ser:cpu -c \
+  "import sys, tarfile; tarfile.open(fileobj=sys.stdin.buffer, mode='r|').extractall('/weights', filter='data')"
+
+say "docker compose up"
+started=$SECONDS
+docker compose up --detach --wait --wait-timeout 600 api || fail "it does not become healthy"
+echo "ready after $((SECONDS - started)) s"
+clip=tests/fixtures/tiny_whisperx/speech/00.flac
+spoken=$(python3 -c "import json; print(*(w['word'] for w in json.load(open('tests/fixtures/tiny_whisperx/speech/words.json'))['00']))")
+predict() { answer -F "file=@$clip" "http://$published/predict"; }
+before=$(predict)
+expect "aligner" "$(field 'answer["aligner"]["name"]' <<<"$before")" whisperx
+expect "words" "$(field '" ".join(u["text"] for u in answer["utterances"])' <<<"$before")" "$spoken"
+inside() { docker compose exec -T api "$@"; }
+expect "user" "$(inside id -u)" 10001
+expect "capabilities" "$(inside sh -c "sed -n 's/^CapEff:[[:space:]]*//p' /proc/self/status")" 0000000000000000
+expect "new privileges" "$(inside sh -c "sed -n 's/^NoNewPrivs:[[:space:]]*//p' /proc/self/status")" 1
+for place in / /opt/venv /weights; do
+  inside touch "$place/written" 2>/dev/null && fail "$place can be written to"
+  echo "ok: $place is read-only"
+done
+expect "process 1" "$(inside cat /proc/1/comm)" docker-init
+
+job=$(answer -F "file=@$clip" "http://$published/jobs" | field 'answer["id"]')
+for _ in $(seq 60); do
+  status=$(answer "http://$published/jobs/$job" | field 'answer["status"]')
+  case $status in queued | running) sleep 1 ;; *) break ;; esac
+done
+expect "a job" "$status" done
+
+say "restart"
+docker compose restart api
+docker compose up --detach --wait --wait-timeout 600 api || fail "it does not come back"
+expect "the same answer" "$(predict | field 'answer["probabilities"]')" "$(field 'answer["probabilities"]' <<<"$before")"
+expect "the job is still known" "$(answer "http://$published/jobs/$job" | field 'answer["status"]')" "$status"
+
+say "down keeps the volume"
+docker compose down
+docker volume inspect "${project}_weights" >/dev/null || fail "the volume is gone"
+echo "ok: ${project}_weights is there"
+
+say "the other profiles are well formed"
+docker compose --profile gpu --profile monitoring --profile train config --quiet
+
+if [ "${GPU:-1}" = 1 ]; then
+  say "the gpu image"
+  docker compose --profile gpu build --quiet gpu
+  docker image inspect can-ser:gpu --format 'can-ser:gpu {{.Size}} bytes'
+  docker run --rm --network none --entrypoint python can-ser:gpu -c \
+    "import ctranslate2, onnxruntime, torch, whisperx; print('torch', torch.__version__, 'CUDA', torch.version.cuda, \
+'CTranslate2', ctranslate2.__version__, 'ONNX Runtime', onnxruntime.__version__, onnxruntime.get_available_providers())"
+fi
+say "all well"
