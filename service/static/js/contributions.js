@@ -1,0 +1,117 @@
+/** What each word gave: two bars under every word, upwards for the emotion that is explained, downwards against it. */
+
+import { h } from "./dom.js";
+import { signed } from "./format.js";
+
+/** What a word's text and sound gave to an emotion's log-score. */
+export function gave(word, emotion) {
+  return { text: word.contribution.text[emotion], sound: word.contribution.audio[emotion] };
+}
+
+/** The words of an utterance as buttons over their bars; arrow keys go from word to word. */
+export class Words {
+  /**
+   * @param {object} utterance of an answer with full contributions
+   * @param {(word: object) => void} onPlay a word was pressed
+   */
+  constructor(utterance, onPlay) {
+    this.utterance = utterance;
+    this.words = utterance.words;
+    this.onPlay = onPlay;
+    this.detail = h("p.detail.fine", { id: `detail-${utterance.start_s}` });
+    this.buttons = this.words.map((word, index) => this.button(word, index));
+    this.row = h("div.words", { role: "group", aria: { label: "Words; press one to hear it" } }, ...this.buttons);
+    this.row.addEventListener("keydown", (event) => this.step(event));
+    this.row.addEventListener("pointerleave", () => this.describe(null));
+    this.sum = h("p.sum.fine");
+    this.element = h("div.words-block", {}, this.row, this.detail, this.sum);
+  }
+
+  button(word, index) {
+    const doubtful = !word.known || word.timing === "interpolated";
+    return h(doubtful ? "button.word.doubtful" : "button.word", {
+      type: "button", tabIndex: index === 0 ? 0 : -1,
+      on: {
+        click: () => this.onPlay(word),
+        focus: () => this.describe(word),
+        pointerenter: () => this.describe(word),
+      },
+    },
+    h("span.spelling", { textContent: word.word || "(no word)" }),
+    h("span.bars", { aria: { hidden: "true" } }, h("i.bar.text"), h("i.bar.sound")));
+  }
+
+  /** Shows what was given to an emotion, or where the network looked. */
+  show(emotion, attention) {
+    Object.assign(this, { emotion, attention });
+    const values = this.words.map((word) => this.values(word));
+    const all = values.flatMap(({ text, sound }) => [text, sound]);
+    const top = Math.max(0, ...all);
+    const bottom = Math.min(0, ...all);
+    const range = top - bottom || 1;
+    this.row.style.setProperty("--zero", `${(100 * -bottom) / range}%`);
+    this.buttons.forEach((button, index) => {
+      for (const side of ["text", "sound"]) {
+        const value = values[index][side];
+        const bar = button.querySelector(`.${side}`);
+        bar.style.setProperty("--height", `${(100 * Math.abs(value)) / range}%`);
+        bar.classList.toggle("against", value < 0);
+      }
+      button.setAttribute("aria-label", this.sentence(this.words[index]));
+    });
+    this.describe(null);
+    this.sum.textContent = attention ? "" : this.addUp();
+  }
+
+  values(word) {
+    return this.attention ? { text: word.text_attention, sound: word.audio_attention } : gave(word, this.emotion);
+  }
+
+  sentence(word) {
+    const { text, sound } = gave(word, this.emotion);
+    const notes = [
+      `${word.start_s.toFixed(2)} to ${word.end_s.toFixed(2)} s`,
+      word.timing === "interpolated" ? "time interpolated" : null,
+      word.known ? null : "the network does not know this word",
+    ].filter((note) => note !== null).join(", ");
+    const looked = `attention ${word.text_attention.toFixed(2)} and ${word.audio_attention.toFixed(2)}`;
+    return `${word.word || "(no word)"}: to ${this.emotion}, its text gave ${signed(text)}, its sound ${signed(sound)}; ${looked}; ${notes}`;
+  }
+
+  addUp() {
+    const total = { text: 0, sound: 0 };
+    for (const word of this.words) {
+      const { text, sound } = gave(word, this.emotion);
+      total.text += text;
+      total.sound += sound;
+    }
+    const bias = this.utterance.bias[this.emotion];
+    return `Text ${signed(total.text)}, sound ${signed(total.sound)}, bias ${signed(bias)}: together `
+      + `${signed(total.text + total.sound + bias)}, the log-score of “${this.emotion}” above the mean of all emotions.`;
+  }
+
+  describe(word) {
+    this.detail.textContent = word ? this.sentence(word) : "Point at a word for its figures, press it to hear it.";
+  }
+
+  step(event) {
+    const moves = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, Home: -Infinity, End: Infinity };
+    if (!(event.key in moves)) return;
+    event.preventDefault();
+    const here = this.buttons.indexOf(document.activeElement);
+    const there = Math.max(0, Math.min(this.buttons.length - 1, here + moves[event.key]));
+    this.buttons[here].tabIndex = -1;
+    this.buttons[there].tabIndex = 0;
+    this.buttons[there].focus();
+  }
+
+  /** Lights one word, or none. */
+  light(word) {
+    if (word === this.lit) return;
+    this.lit = word;
+    this.buttons.forEach((button, index) => {
+      if (this.words[index] === word) button.setAttribute("aria-current", "true");
+      else button.removeAttribute("aria-current");
+    });
+  }
+}

@@ -1,0 +1,42 @@
+/** Building elements without markup in strings, so that nothing a recording says can become markup. */
+
+/**
+ * An element with properties and children.
+ *
+ * @param {string} name tag name, optionally with classes: "p.fine"
+ * @param {object} [properties] DOM properties; `on` holds listeners, `style` custom properties, `aria` ARIA attributes
+ * @param {...(Node|string|null)} children null is left out
+ */
+export function h(name, properties = {}, ...children) {
+  const [tag, ...classes] = name.split(".");
+  const element = document.createElement(tag);
+  if (classes.length) element.classList.add(...classes);
+  const { on = {}, style = {}, aria = {}, ...plain } = properties;
+  Object.assign(element, plain);
+  for (const [event, listener] of Object.entries(on)) element.addEventListener(event, listener);
+  for (const [property, value] of Object.entries(style)) element.style.setProperty(property, value);
+  for (const [attribute, value] of Object.entries(aria)) element.setAttribute(`aria-${attribute}`, value);
+  element.append(...children.filter((child) => child !== null));
+  return element;
+}
+
+/** The element of the page with an id. */
+export function byId(id) {
+  return document.getElementById(id);
+}
+
+/** An icon of one path in a 20 by 20 box. */
+export function icon(path) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  for (const [name, value] of Object.entries({ viewBox: "0 0 20 20", width: 16, height: 16, fill: "currentColor" })) {
+    svg.setAttribute(name, value);
+  }
+  svg.setAttribute("aria-hidden", "true");
+  const shape = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  shape.setAttribute("d", path);
+  svg.append(shape);
+  return svg;
+}
+
+export const PLAY = "M5 3.500v13a.8.8 0 0 0 1.200.700l10.600-6.500a.8.8 0 0 0 0-1.400L6.200 2.800A.8.8 0 0 0 5 3.500z";
+export const PAUSE = "M5 3h3.500v14H5zM11.500 3H15v14h-3.500z";

@@ -1,0 +1,61 @@
+"""Takes the README's pictures of the page, from the example of a real voice: `python -m tests.page.screenshots`.
+
+Needs Chromium. What is shown is what the shipped weights answer with the embedded aligner.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Browser, expect, sync_playwright
+
+from benchmarks.server_process import run_server
+from tests.page.conftest import find_chromium
+
+FOLDER = Path(__file__).parents[2] / "docs" / "images"
+PICTURES = {
+    "page-light": ("light", 1180, 1040, 1),
+    "page-dark": ("dark", 1180, 1040, 1),
+    "page-phone": ("light", 390, 844, 2),
+}
+
+
+def take(browser: Browser, address: str, name: str) -> None:
+    """One picture of an answer, with a word pointed at."""
+    scheme, width, height, scale = PICTURES[name]
+    context = browser.new_context(
+        color_scheme="dark" if scheme == "dark" else "light",
+        viewport={"width": width, "height": height},
+        device_scale_factor=scale,
+        reduced_motion="reduce",
+    )
+    page = context.new_page()
+    page.goto(address)
+    page.get_by_role("button", name="Ask not").click()
+    expect(page.locator(".report")).to_be_visible(timeout=60_000)
+    top = page.locator(".verdict").bounding_box()
+    assert top is not None
+    page.evaluate("top => window.scrollTo(0, top - 24)", top["y"])
+    page.locator(".word").nth(3).hover()
+    page.screenshot(path=FOLDER / f"{name}.png", animations="disabled")
+    context.close()
+
+
+def main() -> None:
+    """Writes docs/images/page-*.png."""
+    chromium = find_chromium()
+    if chromium is None:
+        sys.exit("Chromium is not installed; on Debian: apt-get install chromium")
+    FOLDER.mkdir(exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        run_server(Path(folder) / "log", "--aligner", "pocketsphinx") as server,
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"]) as browser,
+    ):
+        for name in PICTURES:
+            take(browser, str(server.client.base_url), name)
+
+
+if __name__ == "__main__":
+    main()
