@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,11 +25,13 @@ class Server:
     Attributes:
         process: it.
         client: speaks to it.
+        port: on 127.0.0.1.
         ready_after_s: from the start of the process to the first 200 of /health/ready.
     """
 
     process: psutil.Process
     client: httpx.Client
+    port: int
     ready_after_s: float
 
     def predict(self, data: bytes, **fields: str) -> Any:
@@ -44,25 +46,35 @@ class Server:
         """Processes that it started."""
         return self.process.children(recursive=True)
 
+    def cpu_s(self) -> float:
+        """Processor seconds that it and its workers have used."""
+        times = [process.cpu_times() for process in (self.process, *self.workers())]
+        return float(sum(used.user + used.system for used in times))
+
     def resident_bytes(self) -> int:
         """Of all its processes; memory that they share counts in each."""
         return sum(process.memory_info().rss for process in (self.process, *self.workers()))
 
 
 @contextmanager
-def run_server(log: Path, *options: str) -> Iterator[Server]:
-    """`python -m service` on a free port with no CAN_* variable set; ended on leaving.
+def run_server(
+    log: Path, *options: str, module: str = "service", settings: Mapping[str, str] | None = None
+) -> Iterator[Server]:
+    """`python -m service` on a free port with no CAN_* variable set but those given; ended on leaving.
 
     Args:
         log: file for its log.
         options: of the command, e.g. "--aligner", "pocketsphinx".
+        module: another server's.
+        settings: CAN_* variables.
 
     Raises:
         RuntimeError: it ended, or did not become ready.
     """
     port = _free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CAN_")}
-    command = [sys.executable, "-m", "service", "--port", str(port), *options]
+    environment |= {"CAN_JOBS__FOLDER": str(log.with_suffix(".jobs")), **(settings or {})}
+    command = [sys.executable, "-m", module, "--port", str(port), *options]
     started = time.monotonic()
     with (
         log.open("wb") as output,
@@ -71,7 +83,7 @@ def run_server(log: Path, *options: str) -> Iterator[Server]:
     ):
         try:
             _wait_until_ready(process, client, log)
-            yield Server(psutil.Process(process.pid), client, time.monotonic() - started)
+            yield Server(psutil.Process(process.pid), client, port, time.monotonic() - started)
         finally:
             process.terminate()
             if status := process.wait(_LIMIT_S):

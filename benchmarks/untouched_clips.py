@@ -25,7 +25,8 @@ from model.bundle import CONFIG, METRICS, read_config
 from model.corpora.ravdess import Take, read_ravdess
 from model.figures import PAIRS
 from model.packaging import write_figures
-from service.engine import AnalysisRequest, EmotionEngine
+from service.analysis import AnalysisRequest
+from service.engine import EmotionEngine
 from service.settings import Settings
 
 REFUSED: Final = -1

@@ -4,14 +4,16 @@ from importlib.metadata import version
 
 from asgi_correlation_id import CorrelationIdMiddleware
 from fastapi import FastAPI
-from starlette.responses import RedirectResponse
+from starlette.middleware.cors import CORSMiddleware
 
+from service.access import Access, UploadLimits
 from service.engine import EmotionEngine
 from service.lifecycle import Lifecycle, lifespan
 from service.logs import configure_logs
-from service.middleware import Admission, RequestLog, UploadLimit
+from service.middleware import Admission, RequestLog
 from service.problems import install_problem_handlers
-from service.routes import health, predict
+from service.routes import health, jobs, predict, stream
+from service.routes.page import install_page
 from service.settings import Settings, load_settings
 
 
@@ -36,11 +38,22 @@ def create_app(settings: Settings | None = None, *, engine: EmotionEngine | None
     )
     app.state.lifecycle = Lifecycle(engine or EmotionEngine(settings), settings)
     app.include_router(predict.router)
+    app.include_router(jobs.router)
+    app.include_router(stream.router)
     app.include_router(health.router)
-    app.add_api_route("/", lambda: RedirectResponse("/docs"), include_in_schema=False)
+    install_page(app)
     install_problem_handlers(app)
     app.add_middleware(Admission, lifecycle=app.state.lifecycle)
-    app.add_middleware(UploadLimit, limit_bytes=settings.max_upload_bytes)
-    app.add_middleware(RequestLog)
+    app.add_middleware(UploadLimits, settings=settings)
+    app.add_middleware(Access, settings=settings)
+    if settings.origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.origins,
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["*"],
+            expose_headers=["Location", "Retry-After", "X-Request-ID"],
+        )
+    app.add_middleware(RequestLog, metrics=app.state.lifecycle.metrics)
     app.add_middleware(CorrelationIdMiddleware, header_name="X-Request-ID")
     return app

@@ -1,5 +1,6 @@
-"""`can-ser serve` and `can-ser predict`."""
+"""The command `can-ser`: what it takes; what it does is imported when it runs."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,10 @@ import typer
 
 app = typer.Typer(add_completion=True, no_args_is_help=True, pretty_exceptions_enable=False)
 
+bundles = typer.Typer(no_args_is_help=True)
+app.add_typer(bundles, name="bundle", help="Looks at weights.")
+
+BundleArgument = Annotated[str, typer.Argument(help="A shipped bundle's name, or a folder.")]
 BundleOption = Annotated[str | None, typer.Option(help="A shipped bundle's name, or a folder.  [default: starter]")]
 AlignerOption = Annotated[str | None, typer.Option(help="auto, pocketsphinx or whisperx.  [default: auto]")]
 
@@ -24,6 +29,8 @@ def serve(
     aligner: AlignerOption = None,
 ) -> None:
     """Answers HTTP requests; every other setting is a CAN_* variable."""
+    # Matrices of features are too small to share out: threads of BLAS would only take the cores from other requests.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from service.commands import run_server
 
     raise typer.Exit(run_server(host=host, port=port, bundle=bundle, aligner=aligner))
@@ -31,21 +38,90 @@ def serve(
 
 @app.command()
 def predict(
-    files: Annotated[list[Path], typer.Argument(help="Recordings: wav, flac, ogg, mp3, m4a, mp4 or webm.")],
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON answer per line, as over HTTP.")] = False,
+    recordings: Annotated[list[str], typer.Argument(help="Files, folders, or patterns such as 'clips/**/*.wav'.")],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON answer per line, as over HTTP, with the file's name.")
+    ] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="One row per word, for spreadsheets and pandas.")] = False,
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="Picture of waveform, words, attention and emotion over time; a folder for several files."),
+    ] = None,
     transcript: Annotated[str | None, typer.Option(help="What is said; its words are aligned.")] = None,
     words: Annotated[
         Path | None, typer.Option(help="JSON file of words with their times; nothing is recognised.")
     ] = None,
+    speakers: Annotated[str | None, typer.Option(help="channels: each channel of a recording is a speaker.")] = None,
     bundle: BundleOption = None,
     aligner: AlignerOption = None,
 ) -> None:
     """Prints the emotion of recordings. Exit status: 0, 1 when a file failed, 2 when nothing could start."""
-    from service.commands import run_predict
+    from service.prediction import PredictOptions, run_predict
+
+    options = PredictOptions(recordings, as_json, as_csv, plot, transcript, words, speakers, bundle, aligner)
+    raise typer.Exit(run_predict(options))
+
+
+@bundles.command()
+def show(
+    name: BundleArgument = "starter",
+    as_json: Annotated[bool, typer.Option("--json", help="Configuration and figures as JSON.")] = False,
+) -> None:
+    """Says what weights are, how good, and under which licence. Exit status: 0, 1 when they cannot be read."""
+    from service.inspection import run_bundle_show
+
+    raise typer.Exit(run_bundle_show(name, as_json=as_json))
+
+
+@bundles.command()
+def verify(name: BundleArgument = "starter") -> None:
+    """Checks every file and has the network answer once. Exit status: 0, 1 when something is wrong."""
+    from service.inspection import run_bundle_verify
+
+    raise typer.Exit(run_bundle_verify(name))
+
+
+@app.command()
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="The same as JSON.")] = False) -> None:
+    """Says what is installed, what would run, what is missing. Exit status: 0, 1 when the service could not run."""
+    from service.inspection import run_doctor
+
+    raise typer.Exit(run_doctor(as_json=as_json))
+
+
+@app.command()
+def fetch(
+    model: Annotated[str | None, typer.Option(help="Whisper: a name or OWNER/NAME.  [default: small.en]")] = None,
+    language: Annotated[
+        list[str] | None, typer.Option(help="ISO 639-1 code; may be given more than once.  [default: en]")
+    ] = None,
+    align_model: Annotated[str | None, typer.Option(help="OWNER/NAME, in place of the language's own.")] = None,
+    weights: Annotated[str | None, typer.Option(help="Folder to fill.  [default: the user's cache]")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Fetch also what is there.")] = False,
+    optional: Annotated[bool, typer.Option("--optional", help="Exit with 0 even when fetching fails.")] = False,
+) -> None:
+    """Brings WhisperX's weights to this machine, checked; nothing else ever downloads. CAN_* variables count."""
+    from service.fetching import run_fetch
 
     raise typer.Exit(
-        run_predict(files, as_json=as_json, transcript=transcript, words_file=words, bundle=bundle, aligner=aligner)
+        run_fetch(
+            model=model,
+            languages=language or (),
+            align_model=align_model,
+            weights=weights,
+            again=again,
+            optional=optional,
+        )
     )
+
+
+@app.command()
+def key() -> None:
+    """Makes an API key: the key for the client, and its digest for CAN_API_KEYS."""
+    from service.keys import make_key
+
+    made, digest = make_key()
+    typer.echo(f"key     {made}\ndigest  {digest}")
 
 
 def main() -> None:

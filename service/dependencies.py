@@ -14,3 +14,12 @@ def get_lifecycle(request: Request) -> Lifecycle:
 
 
 LifecycleDep = Annotated[Lifecycle, Depends(get_lifecycle)]
+
+
+def get_owner(request: Request) -> str:
+    """Whose key came with the request; "" where none is needed."""
+    owner: str = getattr(request.state, "owner", "")
+    return owner
+
+
+OwnerDep = Annotated[str, Depends(get_owner)]

@@ -1,10 +1,10 @@
 """The whole path, from the bytes of a recording to scored utterances: what HTTP and the command line share."""
 
-import time
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from functools import partial
+from heapq import merge
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,67 +12,28 @@ from numpy.typing import NDArray
 from alignment.aligners.given import transcript_of_given_words
 from alignment.aligners.protocol import Aligner
 from alignment.aligners.selection import choose_aligner
-from alignment.audio import AudioSource, Waveform, decode_audio
-from alignment.pipeline import compute_features, find_words
+from alignment.audio import AudioSource, Waveform, decode_audio, decode_channels
+from alignment.errors import NoSpeechError
+from alignment.features import UtteranceFeatures
+from alignment.pipeline import compute_features, find_words, select_transcript
 from alignment.timing import SAMPLE_RATE_HZ
+from alignment.voice_activity import VoiceActivityDetector
+from alignment.windows import WINDOW_S, Window, cut_windows
 from alignment.words import AlignerInfo, TimedWord, Transcript
 from model.bundle import Bundle, locate_bundle, read_bundle
 from model.contract import UtteranceScores
 from model.runtime import EmotionClassifier
+from service.analysis import Analysis, AnalysisRequest, Findings, Speakers, Stopwatch
 from service.errors import AlignerNotServedError
 from service.settings import Settings
 
-_T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class AnalysisRequest:
-    """What a caller may say beside the recording.
-
-    Attributes:
-        transcript: what is said; forced alignment replaces recognition.
-        words: what is said and when; nothing is recognised.
-        language: ISO 639-1 code; None for the aligner's own.
-        aligner: by name; "auto" or None for the server's.
-    """
-
-    transcript: str | None = None
-    words: tuple[TimedWord, ...] | None = None
-    language: str | None = None
-    aligner: str | None = None
-
-
-@dataclass(slots=True)
-class Stopwatch:
-    """Milliseconds by stage."""
-
-    timings_ms: dict[str, float] = field(default_factory=dict)
-
-    def run(self, stage: str, work: Callable[[], _T]) -> _T:
-        """The result of `work`, its time added to `stage`."""
-        started = time.perf_counter()
-        try:
-            return work()
-        finally:
-            spent_ms = (time.perf_counter() - started) * 1_000
-            self.timings_ms[stage] = self.timings_ms.get(stage, 0.0) + spent_ms
-
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Analysis:
-    """What was found in a recording; one score per utterance, in order."""
+class PreparedWindow:
+    """What a window says, in its own time, and what the network reads of it: one entry per utterance."""
 
-    waveform: Waveform
     transcript: Transcript
-    scores: tuple[UtteranceScores, ...]
-    timings_ms: dict[str, float]
-
-    @property
-    def probabilities(self) -> NDArray[np.float64]:
-        """(classes,) of the whole recording: the mean of its utterances', weighted by duration."""
-        durations = [utterance.duration_s for utterance in self.transcript.utterances]
-        mean: NDArray[np.float64] = np.average([scores.probabilities for scores in self.scores], 0, durations)
-        return mean
+    features: list[UtteranceFeatures]
 
 
 class EmotionEngine:
@@ -90,6 +51,7 @@ class EmotionEngine:
             AlignerUnavailableError: the aligner asked for cannot run.
         """
         self._max_audio_s = settings.max_audio_s
+        self.detector = VoiceActivityDetector()
         self.classifier = EmotionClassifier(
             read_bundle(locate_bundle(settings.bundle)), settings.provider, settings.threads
         )
@@ -106,6 +68,11 @@ class EmotionEngine:
     def aligner(self) -> AlignerInfo:
         """Who answers, and why."""
         return self._aligner.info
+
+    @property
+    def aligner_calls_at_once(self) -> int:
+        """See `alignment.aligners.protocol.Aligner.calls_at_once`."""
+        return self._aligner.calls_at_once
 
     def warm_up(self) -> None:
         """Has every model answer once; the aligner beside the network.
@@ -140,34 +107,68 @@ class EmotionEngine:
             AlignerNotServedError: the request names another aligner.
         """
         request = request or AnalysisRequest()
+        self.check(request)
         watch = Stopwatch()
-        waveform = self.decode(data, watch)
-        transcript = self.find_words(waveform, request, watch)
-        return self.classify(waveform, transcript, watch)
+        waveform = self.decode(data, watch, request.speakers)
+        findings = Findings(waveform.source, waveform.warnings)
+        for window in self.cut(waveform, request):
+            prepared = self.prepare(window, request, watch)
+            if prepared is not None:
+                scores = watch.run("classify", partial(self.classify, prepared.features))
+                findings.add(window.start_s, prepared.transcript, scores, window.speaker)
+        return findings.finish(watch.timings_ms)
 
-    def decode(self, data: bytes, watch: Stopwatch) -> Waveform:
+    def check(self, request: AnalysisRequest) -> None:
+        """Passes when such a request can be answered here.
+
+        Raises:
+            AlignerNotServedError: it names another aligner.
+        """
+        if request.aligner not in (None, "auto", self._aligner.info.name):
+            raise AlignerNotServedError(str(request.aligner), [self._aligner.info.name])
+
+    def decode(self, data: bytes, watch: Stopwatch, speakers: Speakers | None = None) -> Waveform:
         """First stage."""
-        return watch.run("decode", lambda: decode_audio(data, self._max_audio_s))
+        decode = decode_channels if speakers == "channels" else decode_audio
+        return watch.run("decode", lambda: decode(data, self._max_audio_s))
 
-    def find_words(self, waveform: Waveform, request: AnalysisRequest, watch: Stopwatch) -> Transcript:
-        """Second stage: recognise, align, or check what was given."""
-        aligner = self._choose(request.aligner)
-        stage = "recognise" if request.transcript is None and request.words is None else "align"
-        return watch.run(
-            stage,
-            lambda: find_words(
-                waveform, aligner, transcript=request.transcript, words=request.words, language=request.language
-            ),
-        )
+    def cut(self, waveform: Waveform, request: AnalysisRequest) -> Sequence[Window] | Iterator[Window]:
+        """Windows that are worked on one after the other; only what is to be recognised can be cut unseen."""
+        if request.speakers == "channels":
+            tracks = [self._cut_track(f"channel {number}", track) for number, track in enumerate(waveform.tracks, 1)]
+            return merge(*tracks, key=lambda window: window.start_s)
+        if request.recognises and not request.segments and waveform.duration_s > WINDOW_S:
+            return cut_windows(waveform.samples, self.detector)
+        return [Window(0.0, waveform.samples)]
 
-    def classify(self, waveform: Waveform, transcript: Transcript, watch: Stopwatch) -> Analysis:
-        """Third stage."""
+    def _cut_track(self, speaker: str, samples: NDArray[np.float32] | None) -> Iterator[Window]:
+        """A speaker's windows; none of a silent channel."""
+        if samples is not None:
+            for window in cut_windows(samples, self.detector):
+                yield replace(window, speaker=speaker)
+
+    def prepare(self, window: Window, request: AnalysisRequest, watch: Stopwatch) -> PreparedWindow | None:
+        """Second and third stage: words (recognised, aligned or given) and features; None when nobody speaks."""
+        source = AudioSource(window.end_s - window.start_s, SAMPLE_RATE_HZ, 1)
+        waveform = Waveform(window.samples, source, speech=request.segments)
+        stage = "recognise" if request.recognises else "align"
+        try:
+            words = watch.run(stage, lambda: self._find_words(waveform, request))
+        except NoSpeechError:
+            return None
         spec = self.bundle.config.features
-        features = watch.run("features", lambda: compute_features(waveform, transcript, spec))
-        scores = watch.run("classify", lambda: self.classifier.classify(features))
-        return Analysis(waveform, transcript, tuple(scores), watch.timings_ms)
+        transcript = select_transcript(words, spec)
+        return PreparedWindow(transcript, watch.run("features", lambda: compute_features(waveform, transcript, spec)))
 
-    def _choose(self, name: str | None) -> Aligner:
-        if name not in (None, "auto", self._aligner.info.name):
-            raise AlignerNotServedError(str(name), [self._aligner.info.name])
-        return self._aligner
+    def classify(self, features: Sequence[UtteranceFeatures]) -> list[UtteranceScores]:
+        """Last stage; utterances may come from different requests."""
+        return self.classifier.classify(features)
+
+    def _find_words(self, waveform: Waveform, request: AnalysisRequest) -> Transcript:
+        return find_words(
+            waveform,
+            self._aligner,
+            transcript=request.transcript,
+            words=request.words,
+            language=request.language,
+        )

@@ -48,6 +48,9 @@ PROBLEMS: Final[dict[type[Exception], ProblemType]] = {
     alignment_errors.WordBoundsError: ProblemType(
         _UNPROCESSABLE, "words-out-of-bounds", "A word lies outside the audio"
     ),
+    alignment_errors.SegmentError: ProblemType(
+        _UNPROCESSABLE, "segments-out-of-bounds", "The segments are not stretches of this audio"
+    ),
     alignment_errors.NoSpeechError: ProblemType(_UNPROCESSABLE, "no-speech", "No speech was found"),
     alignment_errors.UnsupportedLanguageError: ProblemType(
         _UNPROCESSABLE, "unsupported-language", "The aligner does not know the language"
@@ -61,25 +64,51 @@ PROBLEMS: Final[dict[type[Exception], ProblemType]] = {
         HTTPStatus.BAD_REQUEST, "malformed-form", "The request is not such a form"
     ),
     service_errors.InvalidWordsError: ProblemType(_UNPROCESSABLE, "invalid-words", "The words cannot be used"),
+    service_errors.InvalidSegmentsError: ProblemType(_UNPROCESSABLE, "invalid-segments", "The segments cannot be used"),
     service_errors.ConflictingFieldsError: ProblemType(
         _UNPROCESSABLE, "conflicting-fields", "Two fields exclude each other"
     ),
     service_errors.UploadTooLargeError: ProblemType(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "upload-too-large", "The upload is too large"
     ),
+    service_errors.UploadTimeoutError: ProblemType(
+        HTTPStatus.REQUEST_TIMEOUT, "upload-timeout", "The upload took too long"
+    ),
+    service_errors.WrongKeyError: ProblemType(HTTPStatus.UNAUTHORIZED, "wrong-key", "An API key is needed"),
+    service_errors.RateLimitedError: ProblemType(
+        HTTPStatus.TOO_MANY_REQUESTS, "rate-limited", "This key has asked too often"
+    ),
     service_errors.AlignerNotServedError: ProblemType(
         _UNPROCESSABLE, "aligner-not-served", "That aligner does not run here"
     ),
     service_errors.NotReadyError: ProblemType(_UNAVAILABLE, "not-ready", "The service is not ready"),
     service_errors.BusyError: ProblemType(_UNAVAILABLE, "busy", "The service is busy"),
+    service_errors.JobsFullError: ProblemType(_UNAVAILABLE, "jobs-full", "Too many jobs are waiting"),
+    service_errors.JobsUnavailableError: ProblemType(_UNAVAILABLE, "jobs-unavailable", "Jobs cannot be kept here"),
+    service_errors.BadFrameError: ProblemType(HTTPStatus.BAD_REQUEST, "bad-frame", "A live message cannot be read"),
+    service_errors.LiveLimitError: ProblemType(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "live-limit", "The live connection took too long"
+    ),
+    service_errors.LiveFullError: ProblemType(_UNAVAILABLE, "live-full", "Too many live connections are open"),
+    service_errors.UnknownJobError: ProblemType(HTTPStatus.NOT_FOUND, "unknown-job", "There is no such job"),
     service_errors.DeadlineError: ProblemType(HTTPStatus.GATEWAY_TIMEOUT, "deadline", "The answer took too long"),
 }
 """Subclasses take the nearest entry above them."""
 
-NEVER_OVER_HTTP: Final = frozenset({alignment_errors.WdsegError, service_errors.SettingsError})
-"""Errors of training and of the start: no request can cause them."""
+NEVER_OVER_HTTP: Final = frozenset(
+    {
+        alignment_errors.WdsegError,
+        alignment_errors.FetchError,
+        service_errors.SettingsError,
+        service_errors.NoRecordingsError,
+        service_errors.MissingPackageError,
+        service_errors.RefusedError,
+        service_errors.UnreachableError,
+    }
+)
+"""Errors of training, of the start, of the command line and of clients: no request can cause them."""
 
 
-def find_problem(error: Exception) -> ProblemType | None:
+def find_problem(error: BaseException) -> ProblemType | None:
     """The entry for an error's class or its nearest base; None when there is none."""
     return next((PROBLEMS[base] for base in type(error).__mro__ if base in PROBLEMS), None)

@@ -2,19 +2,35 @@
 
 ServiceError
 ├── SettingsError           a CAN_* variable or option makes no sense; the start is refused
+├── NoRecordingsError       a folder or a pattern of the command line holds no recording
+├── MissingPackageError     an optional package is not installed
+├── RefusedError            told to a client: the service answered a problem
+├── UnreachableError        told to a client: no answer came
 ├── MalformedFormError      the request is no form with a file, or a field of it cannot be read
 ├── InvalidWordsError       `words` is JSON, but not a list of words with times
+├── InvalidSegmentsError    `segments` is JSON, but not a list of stretches
 ├── ConflictingFieldsError  two fields that exclude each other
 ├── UploadTooLargeError     more bytes than accepted
+├── UploadTimeoutError      the body stalled, or took too long
+├── WrongKeyError           no API key, or one that is not known
+├── RateLimitedError        a key's own limit of requests is reached
 ├── AlignerNotServedError   the request names an aligner that this server does not run
 ├── NotReadyError           the models have not answered their warm-up yet
 ├── BusyError               the bounded queue is full
+├── JobsFullError           as many jobs wait as are accepted
+├── JobsUnavailableError    the folder of jobs cannot be used
+├── BadFrameError           a live message cannot be read
+├── LiveLimitError          a live connection was silent, or spoke, for too long
+├── LiveFullError           as many live connections are open as are accepted
+├── UnknownJobError         no job has that name, or not any more
 └── DeadlineError           the answer took too long
 
 Facts are attributes; the message says what was wrong, what was got and what to do.
 """
 
 from collections.abc import Sequence
+from math import ceil
+from pathlib import Path
 
 
 class ServiceError(Exception):
@@ -23,6 +39,50 @@ class ServiceError(Exception):
 
 class SettingsError(ServiceError):
     """The configuration cannot be started with."""
+
+
+class NoRecordingsError(ServiceError):
+    """Nothing to work on."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"{name} holds no recording; name files, folders that hold some, or a pattern like 'clips/*.wav'"
+        )
+
+
+class MissingPackageError(ServiceError, ImportError):
+    """Something optional is asked for that is not installed."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        self.package, self.extra = package, extra
+        super().__init__(
+            f"{package} is not installed; `make install-{extra}` or `pip install 'can-ser[{extra}]'` brings it"
+        )
+
+
+class RefusedError(ServiceError):
+    """What a service said instead of an answer.
+
+    Attributes:
+        status: of HTTP.
+        code: of the problem document, as the troubleshooting page lists them; "" where something in between refused.
+        request_id: to be found in the service's log.
+        retry_after_s: when to come back, where the service says so.
+    """
+
+    def __init__(self, status: int, code: str, detail: str, request_id: str, retry_after_s: float | None) -> None:
+        self.status, self.code, self.detail = status, code, detail
+        self.request_id, self.retry_after_s = request_id, retry_after_s
+        super().__init__(f"{status} {code}: {detail} (request {request_id or 'unknown'})")
+
+
+class UnreachableError(ServiceError):
+    """The network or the service at its other end."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        self.url, self.reason = url, reason
+        super().__init__(f"{url} did not answer ({reason}); see whether the service runs there")
 
 
 class MalformedFormError(ServiceError):
@@ -45,12 +105,33 @@ class InvalidWordsError(ServiceError):
         super().__init__(f"`words` cannot be used: {reason}; {self.way_out}")
 
 
+class InvalidSegmentsError(ServiceError):
+    """The field `segments` has another shape."""
+
+    way_out = 'send [{"start": 0.3, "end": 2.6}, …], times in seconds'
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"`segments` cannot be used: {reason}; {self.way_out}")
+
+
 class ConflictingFieldsError(ServiceError):
     """Fields that exclude each other."""
 
     def __init__(self, first: str, second: str) -> None:
         self.first, self.second = first, second
         super().__init__(f"`{first}` and `{second}` exclude each other; send one of them")
+
+
+def refuse_conflicts(**fields: object) -> None:
+    """Passes when at most one of the fields is given.
+
+    Raises:
+        ConflictingFieldsError: two are.
+    """
+    given = [name for name, value in fields.items() if value is not None]
+    if len(given) > 1:
+        raise ConflictingFieldsError(given[0], given[1])
 
 
 class UploadTooLargeError(ServiceError):
@@ -61,6 +142,34 @@ class UploadTooLargeError(ServiceError):
         super().__init__(
             f"the upload is larger than {limit_bytes:,} bytes, the limit; compress it (flac, ogg) or raise "
             "CAN_MAX_UPLOAD_BYTES"
+        )
+
+
+class UploadTimeoutError(ServiceError):
+    """The body stalled, or took too long."""
+
+    def __init__(self, idle_s: float, whole_s: float) -> None:
+        self.idle_s, self.whole_s = idle_s, whole_s
+        super().__init__(
+            f"the upload stood still for {idle_s:g} s or took over {whole_s:g} s; send it again, compressed (flac, "
+            "ogg) or from a better line"
+        )
+
+
+class WrongKeyError(ServiceError):
+    """No API key, or one that is not known."""
+
+    def __init__(self) -> None:
+        super().__init__("this service wants an API key; send `Authorization: Bearer KEY` or `X-API-Key: KEY`")
+
+
+class RateLimitedError(ServiceError):
+    """A key's own limit of requests is reached."""
+
+    def __init__(self, per_minute: int, wait_s: float) -> None:
+        self.per_minute, self.retry_after_s = per_minute, max(1, ceil(wait_s))
+        super().__init__(
+            f"this key may ask {per_minute} times a minute, which it has; try again in {self.retry_after_s} s"
         )
 
 
@@ -88,6 +197,59 @@ class BusyError(ServiceError):
     def __init__(self, waiting: int, retry_after_s: int) -> None:
         self.waiting, self.retry_after_s = waiting, retry_after_s
         super().__init__(f"{waiting} requests are being worked on, the limit; try again in {retry_after_s} s")
+
+
+class JobsFullError(ServiceError):
+    """As many jobs wait as are accepted."""
+
+    def __init__(self, waiting: int, retry_after_s: int) -> None:
+        self.waiting, self.retry_after_s = waiting, retry_after_s
+        super().__init__(f"{waiting} jobs are waiting, the limit; try again in {retry_after_s} s")
+
+
+class JobsUnavailableError(ServiceError):
+    """The folder of jobs cannot be used."""
+
+    def __init__(self, folder: Path, reason: str) -> None:
+        self.folder, self.reason = folder, reason
+        super().__init__(
+            f"jobs cannot be kept here ({reason}); whoever runs the service must set CAN_JOBS__FOLDER to a folder that "
+            "it alone can write to"
+        )
+
+
+class BadFrameError(ServiceError):
+    """A live message cannot be read."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"{reason}; send 16-bit little-endian mono PCM in binary messages, see docs/streaming.md")
+
+
+class LiveLimitError(ServiceError):
+    """A live connection was silent, or spoke, for too long."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"{reason}; open another connection to go on")
+
+
+class LiveFullError(ServiceError):
+    """As many live connections are open as are accepted."""
+
+    retry_after_s = 10
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        super().__init__(f"{limit} live connections are open, the limit; try again in {self.retry_after_s} s")
+
+
+class UnknownJobError(ServiceError):
+    """No such job."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"there is no job {name!r}; it was deleted, has expired, or never was")
 
 
 class DeadlineError(ServiceError):

@@ -13,6 +13,8 @@ from alignment.errors import AlignmentError
 from model.errors import ModelError
 from service.engine import EmotionEngine
 from service.errors import NotReadyError
+from service.jobs import Jobs
+from service.metrics import Metrics
 from service.settings import Settings
 from service.stages import Stages
 
@@ -25,7 +27,12 @@ class Lifecycle:
     def __init__(self, engine: EmotionEngine, settings: Settings) -> None:
         """Loads nothing yet."""
         self.engine = engine
-        self.stages = Stages(engine, settings)
+        self.settings = settings
+        self.metrics = Metrics()
+        self.stages = Stages(engine, settings, self.metrics)
+        self.jobs = Jobs(engine, self.stages, settings.jobs, self.metrics)
+        self.live_connections = 0
+        self.metrics.watch("live_connections", "Live connections that are open.", lambda: self.live_connections)
         self._reason = "the models are loading"
         self._ready = False
         self.failed = False
@@ -54,6 +61,13 @@ class Lifecycle:
         log.info("loading", bundle=bundle.config.name, aligner=aligner.name, aligner_reason=aligner.reason)
         await asyncio.to_thread(self.engine.warm_up)
         self._ready = True
+        self.jobs.start()
+        self.metrics.name_model(
+            name=bundle.config.name,
+            version=bundle.version,
+            provider=self.engine.classifier.provider,
+            aligner=f"{aligner.name} {aligner.model}",
+        )
         log.info("ready", provider=self.engine.classifier.provider, version=bundle.version)
 
     def after_warm_up(self, task: "asyncio.Task[None]") -> None:
@@ -66,9 +80,10 @@ class Lifecycle:
         log.critical("the models cannot be used", error=type(error).__name__, detail=str(error), exc_info=unexpected)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """Closes the doors and ends threads and processes."""
         self._ready, self._reason = False, "the service is stopping"
+        await self.jobs.close()
         self.stages.close()
         self.engine.close()
 
@@ -81,4 +96,4 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     warm_up.add_done_callback(lifecycle.after_warm_up)
     yield
     warm_up.cancel()
-    lifecycle.stop()
+    await lifecycle.stop()

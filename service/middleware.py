@@ -1,14 +1,16 @@
-"""Around every request: a log line, security headers, and a limit on the body while it streams in."""
+"""Around every request: a log line, security headers, and a refusal while there is no place."""
 
 import time
 from typing import Final
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import BusyError, NotReadyError, UploadTooLargeError
+from alignment.timing import Seconds
+from service.errors import BusyError, NotReadyError
 from service.lifecycle import Lifecycle
+from service.metrics import Metrics
 from service.problems import problem_response
 
 _SECURITY_HEADERS: Final = {
@@ -20,10 +22,11 @@ log = structlog.stdlib.get_logger("service.requests")
 
 
 class RequestLog:
-    """Logs method, path, status and time of each request, and sets security headers."""
+    """Logs and counts each request, and sets security headers."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes one request on."""
@@ -43,10 +46,17 @@ class RequestLog:
         try:
             await self._app(scope, receive, watch)
         finally:
-            spent_ms = round((time.perf_counter() - started) * 1_000, 1)
-            quiet = scope["path"].startswith("/health/") and status < 400
-            level = log.debug if quiet else log.info
-            level("request", method=scope["method"], path=scope["path"], status=status, duration_ms=spent_ms)
+            self._note(scope, status, time.perf_counter() - started)
+
+    def _note(self, scope: Scope, status: int, spent_s: Seconds) -> None:
+        code = scope.get("problem_code")
+        # The template of a route, because addresses that clients make up would fill the metrics.
+        path = getattr(scope.get("route"), "path", "other")
+        self._metrics.count_request(scope["method"], path, status, spent_s, code)
+        quiet = status < 400 and (scope["path"].startswith("/health/") or scope["path"] == "/metrics")
+        facts = {"method": scope["method"], "path": scope["path"], "status": status}
+        facts |= {"code": code} if code else {}
+        (log.debug if quiet else log.info)("request", **facts, duration_ms=round(spent_s * 1_000, 1))
 
 
 class Admission:
@@ -61,38 +71,10 @@ class Admission:
         if scope["type"] == "http" and scope["method"] == "POST":
             try:
                 self._lifecycle.require_ready()
-                self._lifecycle.stages.refuse_when_busy()
+                if scope["path"] != "/jobs":
+                    self._lifecycle.stages.refuse_when_busy()
             except (NotReadyError, BusyError) as error:
                 log.warning("refused", error=type(error).__name__, path=scope["path"])
                 await problem_response(error, scope["path"])(scope, receive, send)
                 return
         await self._app(scope, receive, send)
-
-
-class UploadLimit:
-    """Refuses a body past the limit: by its stated length, or as soon as that many bytes have come."""
-
-    def __init__(self, app: ASGIApp, limit_bytes: int) -> None:
-        self._app = app
-        self._limit_bytes = limit_bytes
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes one request on."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        stated = Headers(scope=scope).get("content-length", "0")
-        if stated.isdecimal() and int(stated) > self._limit_bytes:
-            await problem_response(UploadTooLargeError(self._limit_bytes), scope["path"])(scope, receive, send)
-            return
-        received = 0
-
-        async def count() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self._limit_bytes:
-                raise UploadTooLargeError(self._limit_bytes)
-            return message
-
-        await self._app(scope, count, send)

@@ -1,54 +1,112 @@
 """From an analysis to what is sent."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from alignment.audio import AudioSource
 from alignment.normalisation import normalise_word
-from alignment.words import AlignerInfo, TimedWord, Utterance
+from alignment.words import AlignerInfo, TimedWord
 from model.bundle import Bundle
 from model.contract import UtteranceScores
-from service.engine import Analysis, EmotionEngine
+from service.analysis import Analysis, ScoredUtterance, mean_probabilities
+from service.engine import EmotionEngine
 from service.schemas import (
     AlignerOut,
     AudioOut,
     Explain,
     FullShare,
+    LimitsOut,
     ModelOut,
+    MomentOut,
     PredictOut,
     ServedModelOut,
     Share,
+    SpeakerOut,
     UtteranceOut,
     WordOut,
 )
+from service.settings import Settings
 
 _MILLISECOND = 3
 
 
 def present(analysis: Analysis, engine: EmotionEngine, explain: Explain = "true") -> PredictOut:
     """The answer to a request."""
+    told = [present_utterance(scored, engine.bundle, explain) for scored in analysis.utterances]
+    whole = present_whole(
+        analysis.probabilities, told, analysis.source, analysis.aligner, analysis.warnings, analysis.timings_ms, engine
+    )
+    speakers = present_speakers(analysis.utterances, engine.bundle)
+    return whole.model_copy(update={"speakers": speakers}) if speakers else whole
+
+
+def present_speakers(scored: Sequence[ScoredUtterance], bundle: Bundle) -> list[SpeakerOut]:
+    """Every speaker over time, in the order of their names; none where nobody asked for them."""
+    names = sorted({each.utterance.speaker for each in scored if each.utterance.speaker})
+    emotions = bundle.config.emotions
+    told = []
+    for name in names:
+        own = [each for each in scored if each.utterance.speaker == name]
+        overall = mean_probabilities(own)
+        told.append(
+            SpeakerOut(
+                speaker=name,
+                spoken_s=round(sum(each.utterance.duration_s for each in own), _MILLISECOND),
+                emotion=emotions[int(overall.argmax())],
+                probabilities=_by_emotion(emotions, overall),
+                timeline=[_present_moment(each, emotions) for each in own],
+            )
+        )
+    return told
+
+
+def _present_moment(scored: ScoredUtterance, emotions: Sequence[str]) -> MomentOut:
+    probabilities = scored.scores.probabilities
+    return MomentOut(
+        start_s=round(scored.utterance.start_s, _MILLISECOND),
+        end_s=round(scored.utterance.end_s, _MILLISECOND),
+        emotion=emotions[int(probabilities.argmax())],
+        probabilities=_by_emotion(emotions, probabilities),
+    )
+
+
+def present_whole(
+    probabilities: NDArray[np.float64],
+    utterances: list[UtteranceOut],
+    source: AudioSource,
+    aligner: AlignerInfo,
+    warnings: Sequence[str],
+    timings_ms: Mapping[str, float],
+    engine: EmotionEngine,
+) -> PredictOut:
+    """The answer made of utterances that are presented already."""
     emotions = engine.bundle.config.emotions
-    overall = analysis.probabilities
-    source = analysis.waveform.source
     return PredictOut(
-        emotion=emotions[int(overall.argmax())],
-        probabilities=_by_emotion(emotions, overall),
-        utterances=[
-            _present_utterance(utterance, scores, engine.bundle, explain)
-            for utterance, scores in zip(analysis.transcript.utterances, analysis.scores, strict=True)
-        ],
+        emotion=emotions[int(probabilities.argmax())],
+        probabilities=_by_emotion(emotions, probabilities),
+        utterances=utterances,
         audio=AudioOut(
             duration_s=round(source.duration_s, _MILLISECOND),
             sample_rate_hz=source.sample_rate_hz,
             channels=source.channels,
         ),
         model=present_model(engine),
-        aligner=present_aligner(analysis.transcript.aligner),
-        warnings=[*analysis.waveform.warnings, *analysis.transcript.warnings],
-        timings_ms={stage: round(spent, 2) for stage, spent in analysis.timings_ms.items()},
+        aligner=present_aligner(aligner),
+        warnings=list(warnings),
+        timings_ms={stage: round(spent, 2) for stage, spent in timings_ms.items()},
     )
+
+
+def present_overall(scored: Sequence[ScoredUtterance], engine: EmotionEngine) -> dict[str, Any]:
+    """Emotion and probabilities of several utterances together; null where there are none."""
+    if not scored:
+        return {"emotion": None, "probabilities": None}
+    emotions, overall = engine.bundle.config.emotions, mean_probabilities(scored)
+    return {"emotion": emotions[int(overall.argmax())], "probabilities": _by_emotion(emotions, overall)}
 
 
 def present_model(engine: EmotionEngine) -> ModelOut:
@@ -69,7 +127,7 @@ def present_aligner(info: AlignerInfo) -> AlignerOut:
     return AlignerOut(name=info.name, model=info.model, language=info.language, reason=info.reason)
 
 
-def present_served(engine: EmotionEngine) -> ServedModelOut:
+def present_served(engine: EmotionEngine, settings: Settings) -> ServedModelOut:
     """Everything about what is served."""
     config = engine.bundle.config
     return ServedModelOut(
@@ -83,10 +141,13 @@ def present_served(engine: EmotionEngine) -> ServedModelOut:
         features=asdict(config.features),
         network=asdict(config.network),
         aligner=present_aligner(engine.aligner),
+        limits=LimitsOut(max_audio_s=settings.max_audio_s, max_upload_bytes=settings.max_upload_bytes),
     )
 
 
-def _present_utterance(utterance: Utterance, scores: UtteranceScores, bundle: Bundle, explain: Explain) -> UtteranceOut:
+def present_utterance(scored: ScoredUtterance, bundle: Bundle, explain: Explain = "true") -> UtteranceOut:
+    """One entry of the answer's utterances."""
+    utterance, scores = scored.utterance, scored.scores
     emotions = bundle.config.emotions
     best = int(scores.probabilities.argmax())
     facts = {
@@ -96,6 +157,8 @@ def _present_utterance(utterance: Utterance, scores: UtteranceScores, bundle: Bu
         "emotion": emotions[best],
         "probabilities": _by_emotion(emotions, scores.probabilities),
     }
+    if utterance.speaker:
+        facts["speaker"] = utterance.speaker
     if explain == "false":
         return UtteranceOut.model_validate(facts)
     full = explain == "full"

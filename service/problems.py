@@ -1,5 +1,6 @@
 """Errors as `application/problem+json` (RFC 9457)."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -9,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
 
 from alignment.errors import AlignmentError
 from model.errors import ModelError
@@ -20,7 +22,22 @@ MEDIA_TYPE = "application/problem+json"
 log = structlog.stdlib.get_logger("service.problems")
 
 
-def problem_response(error: Exception, path: str) -> JSONResponse:
+class ProblemResponse(JSONResponse):
+    """A problem document; the scope remembers its code, for the log and the metrics."""
+
+    media_type = MEDIA_TYPE
+
+    def __init__(self, problem: Problem, headers: Mapping[str, str]) -> None:
+        self._code = problem.code
+        super().__init__(problem.model_dump(), problem.status, headers)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Sends it."""
+        scope["problem_code"] = self._code
+        await super().__call__(scope, receive, send)
+
+
+def problem_response(error: BaseException, path: str) -> JSONResponse:
     """The response for one of our own errors."""
     problem = find_problem(error) or ProblemType(
         HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", "Something went wrong here"
@@ -100,4 +117,4 @@ def _respond(
         code=code,
         request_id=correlation_id.get() or "",
     )
-    return JSONResponse(problem.model_dump(), status, headers, MEDIA_TYPE)
+    return ProblemResponse(problem, headers)

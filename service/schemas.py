@@ -1,8 +1,12 @@
 """What goes over the wire, and onto standard output with `--json`."""
 
-from typing import Annotated, Literal
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Explain = Literal["true", "false", "full"]
@@ -14,6 +18,15 @@ class GivenWord(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     word: Annotated[str, Field(min_length=1, max_length=200)]
+    start: Annotated[float, Field(description="Seconds from the start of the file.")]
+    end: Annotated[float, Field(description="Seconds from the start of the file.")]
+
+
+class GivenSegment(BaseModel):
+    """A stretch of speech that the caller knows."""
+
+    model_config = ConfigDict(extra="ignore")
+
     start: Annotated[float, Field(description="Seconds from the start of the file.")]
     end: Annotated[float, Field(description="Seconds from the start of the file.")]
 
@@ -62,6 +75,26 @@ class UtteranceOut(BaseModel):
         Field(description="What no word contributes; with all contributions it sums to the centred log-probability."),
     ] = 0.0
     words: list[WordOut] = []
+    speaker: Annotated[str | None, Field(description="Whose it is, where speakers were asked for.")] = None
+
+
+class MomentOut(BaseModel):
+    """How somebody sounded, and when."""
+
+    start_s: float
+    end_s: float
+    emotion: str
+    probabilities: dict[str, Probability]
+
+
+class SpeakerOut(BaseModel):
+    """One speaker: the mean of their utterances, by duration, and one utterance after the other."""
+
+    speaker: str
+    spoken_s: float
+    emotion: str
+    probabilities: dict[str, Probability]
+    timeline: list[MomentOut]
 
 
 class AudioOut(BaseModel):
@@ -103,6 +136,46 @@ class PredictOut(BaseModel):
     aligner: AlignerOut
     warnings: list[str]
     timings_ms: dict[str, float]
+    speakers: Annotated[list[SpeakerOut], Field(description="Each speaker over time, where they were asked for.")] = []
+
+    def to_dataframe(self, name: str = "") -> "DataFrame":
+        """A pandas table with a row per word; see `service.tables.COLUMNS`.
+
+        Args:
+            name: of the recording, for the column `file`.
+
+        Raises:
+            MissingPackageError: pandas is not installed.
+        """
+        from service.tables import to_dataframe
+
+        return to_dataframe(name, self)
+
+
+class LimitsOut(BaseModel):
+    """What one request may hold."""
+
+    max_audio_s: float
+    max_upload_bytes: int
+
+
+class ProgressOut(BaseModel):
+    """How far a job is."""
+
+    done_s: Annotated[float, Field(description="Seconds of audio that are answered.")]
+    total_s: Annotated[float | None, Field(description="Of so many; null until the file has been read through.")]
+
+
+class JobOut(BaseModel):
+    """The answer of POST /jobs and GET /jobs/{id}."""
+
+    id: str
+    status: Literal["queued", "running", "done", "failed"]
+    created_at: datetime
+    expires_at: Annotated[datetime | None, Field(description="When it is forgotten; null until it has ended.")]
+    progress: ProgressOut
+    result: Annotated[PredictOut | None, Field(description="As POST /predict answers; null until it is done.")] = None
+    problem: Annotated["Problem | None", Field(description="Why it failed.")] = None
 
 
 class ServedModelOut(ModelOut):
@@ -117,6 +190,7 @@ class ServedModelOut(ModelOut):
     features: dict[str, object]
     network: dict[str, object]
     aligner: AlignerOut
+    limits: LimitsOut
 
 
 class HealthOut(BaseModel):

@@ -1,139 +1,52 @@
 """Requests through the engine without ever blocking the event loop.
 
-Recognition is slow and has few workers; decoding and scoring are quick. Each kind has its own threads, so that a
-request that brings its own words does not wait behind recordings that are being recognised.
+Decoding and features are quick and run in a few threads. Recognition is slow and has threads of its own, so that a
+request which brings its own words never waits behind recordings that are being recognised. The network is asked in
+batches over all requests (`service.batching.Batcher`).
 """
 
 import asyncio
-import math
 import os
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from alignment.audio import Waveform
-from service.engine import Analysis, AnalysisRequest, EmotionEngine, Stopwatch
+from alignment.features import UtteranceFeatures
+from alignment.timing import Seconds
+from alignment.windows import Window
+from model.contract import UtteranceScores
+from service.analysis import Analysis, AnalysisRequest, Findings, ScoredUtterance, Speakers, Stopwatch
+from service.batching import Batcher
+from service.engine import EmotionEngine, PreparedWindow
 from service.errors import BusyError, DeadlineError
+from service.metrics import Metrics
+from service.pace import Pace
 from service.settings import Settings
 
 _T = TypeVar("_T")
-_FIRST_GUESS_S = 1.0
-_MEMORY = 0.9
 
 
-class Stages:
-    """A bounded number of requests at once; one more is refused at once and told when to come back."""
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a recording is: seconds of audio that are done, of how many, and what is worked on now."""
 
-    def __init__(self, engine: EmotionEngine, settings: Settings) -> None:
-        """Starts no thread yet; `under_way` tells how many requests are in."""
-        self._engine = engine
-        self._max_waiting = settings.max_waiting
-        self._deadline_s = settings.deadline_s
-        self._recognisers = settings.pocketsphinx.workers
-        self._quick = ThreadPoolExecutor(os.cpu_count() or 1, "quick")
-        self._slow = ThreadPoolExecutor(self._recognisers, "recognise")
-        self.under_way = 0
-        self._lock = threading.Lock()
-        self._usual_s = _FIRST_GUESS_S
-
-    async def answer(
-        self, read: Callable[[], Awaitable[bytes]], request: AnalysisRequest, present: Callable[[Analysis], str]
-    ) -> str:
-        """A recording's answer; see `EmotionEngine.analyse`.
-
-        A place is taken before the recording is read into memory, and given back when no thread works on it any more,
-        which is later than the answer when the deadline has passed.
-
-        Args:
-            read: gives the recording.
-            request: what is known beside it.
-            present: makes the answer of the analysis, in a thread.
-
-        Raises:
-            BusyError: the limit of requests is reached.
-            DeadlineError: the answer took too long.
-        """
-        self.refuse_when_busy()
-        self._count(+1)
-        run = _Run()
-        try:
-            async with asyncio.timeout(self._deadline_s):
-                text = await self._run_stages(run, read, request, present)
-        except TimeoutError as exc:
-            raise DeadlineError(self._deadline_s, run.watch.timings_ms["queue"] / 1_000) from exc
-        finally:
-            if run.work is None or run.work.done():
-                self._count(-1)
-            else:
-                run.work.add_done_callback(lambda _: self._count(-1))
-        self._usual_s = _MEMORY * self._usual_s + (1 - _MEMORY) * run.spent_s
-        return text
-
-    def refuse_when_busy(self) -> None:
-        """Passes while there is a place.
-
-        Raises:
-            BusyError: the limit of requests is reached.
-        """
-        if self.under_way >= self._max_waiting:
-            raise BusyError(self.under_way, self._retry_after_s())
-
-    def close(self) -> None:
-        """Ends the threads; what has not begun is dropped."""
-        self._quick.shutdown(wait=False, cancel_futures=True)
-        self._slow.shutdown(wait=False, cancel_futures=True)
-
-    async def _run_stages(
-        self,
-        run: "_Run",
-        read: Callable[[], Awaitable[bytes]],
-        request: AnalysisRequest,
-        present: Callable[[Analysis], str],
-    ) -> str:
-        engine, watch = self._engine, run.watch
-        waveform = await self._decode(run, read)
-        pool = self._quick if request.words is not None else self._slow
-        transcript = await self._in_thread(pool, run, lambda: engine.find_words(waveform, request, watch))
-
-        def finish() -> str:
-            analysis = engine.classify(waveform, transcript, watch)
-            watch.timings_ms["total"] = run.spent_s * 1_000
-            return present(analysis)
-
-        return await self._in_thread(self._quick, run, finish)
-
-    async def _decode(self, run: "_Run", read: Callable[[], Awaitable[bytes]]) -> Waveform:
-        """Sound; the file's bytes are let go when this returns."""
-        data = await read()
-        return await self._in_thread(self._quick, run, lambda: self._engine.decode(data, run.watch))
-
-    async def _in_thread(self, pool: ThreadPoolExecutor, run: "_Run", work: Callable[[], _T]) -> _T:
-        """`work` in a thread; the time until a thread was free counts as queue."""
-        submitted = time.perf_counter()
-
-        def timed() -> _T:
-            run.watch.timings_ms["queue"] += (time.perf_counter() - submitted) * 1_000
-            return work()
-
-        future = pool.submit(timed)
-        run.work = future
-        return await asyncio.wrap_future(future)
-
-    def _count(self, change: int) -> None:
-        with self._lock:
-            self.under_way += change
-
-    def _retry_after_s(self) -> int:
-        """Seconds until a place should be free, from how long requests usually take."""
-        return max(1, math.ceil(self._usual_s / self._recognisers))
+    stage: str
+    done_s: Seconds
+    total_s: Seconds
 
 
-@dataclass(slots=True)
-class _Run:
-    """One request on its way.
+Observer = Callable[[Progress | ScoredUtterance], None]
+
+
+@dataclass(slots=True, eq=False)
+class Visit:
+    """One request inside.
 
     Attributes:
         watch: its times.
@@ -144,7 +57,222 @@ class _Run:
     work: "Future[Any] | None" = None
     started: float = field(default_factory=time.perf_counter)
 
+    def total(self) -> dict[str, float]:
+        """Its times, with the time since it came."""
+        return {**self.watch.timings_ms, "total": (time.perf_counter() - self.started) * 1_000}
+
+
+class Stages:
+    """A bounded number of requests at once; one more is refused at once and told when to come back."""
+
+    def __init__(self, engine: EmotionEngine, settings: Settings, metrics: Metrics | None = None) -> None:
+        """`under_way` tells how many requests are in."""
+        self._engine = engine
+        self._metrics = metrics or Metrics()
+        self._max_waiting = settings.max_waiting
+        self._deadline_s = settings.deadline_s
+        self._quick = ThreadPoolExecutor(os.cpu_count() or 1, "quick")
+        self._slow = ThreadPoolExecutor(engine.aligner_calls_at_once, "recognise")
+        self._classifier: Batcher[Sequence[UtteranceFeatures], list[UtteranceScores]] = Batcher(
+            "classify",
+            self._classify_together,
+            max_items=settings.batch.max_requests,
+            linger_s=settings.batch.linger_ms / 1_000,
+            expected=lambda: len(self._near_classifier),
+            observe=self._metrics.count_batch,
+        )
+        self.under_way = 0
+        self._near_classifier: set[Visit] = set()
+        self._lock = threading.Lock()
+        self._pace = Pace()
+        self._show_queues()
+
+    @asynccontextmanager
+    async def admit(self) -> AsyncIterator[Visit]:
+        """A place for one request, and its deadline.
+
+        The place is given back when no thread works for it any more, which is later than the block's end when the
+        deadline has passed or the client has gone.
+
+        Raises:
+            BusyError: the limit of requests is reached.
+            DeadlineError: the block took too long.
+        """
+        self.refuse_when_busy()
+        self._pace.begin(self.under_way)
+        self._count(+1)
+        visit = Visit()
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                yield visit
+        except TimeoutError as exc:
+            raise DeadlineError(self._deadline_s, visit.watch.timings_ms["queue"] / 1_000) from exc
+        finally:
+            self._near_classifier.discard(visit)
+            if visit.work is None or visit.work.done():
+                self._leave()
+            else:
+                visit.work.add_done_callback(lambda _: self._leave())
+
+    async def answer(
+        self,
+        visit: Visit,
+        read: Callable[[], Awaitable[bytes]],
+        request: AnalysisRequest,
+        present: Callable[[Analysis], _T],
+        observe: Observer | None = None,
+    ) -> _T:
+        """What `EmotionEngine.analyse` finds, stage by stage, presented.
+
+        Args:
+            visit: its place.
+            read: gives the recording; its bytes are let go once they are decoded.
+            request: what is known beside it.
+            present: makes the answer, in a thread.
+            observe: is told, in the event loop, how far it is and each utterance as soon as it is scored.
+        """
+        self._engine.check(request)
+        if request.words is not None:
+            self._near_classifier.add(visit)
+            if observe is None:
+                return await self._answer_given(visit, read, request, present)
+        findings = await self._analyse(visit, read, request, observe or (lambda _: None))
+        return await self.in_thread(visit, lambda: present(self._finish(visit, findings)))
+
+    async def _answer_given(
+        self,
+        visit: Visit,
+        read: Callable[[], Awaitable[bytes]],
+        request: AnalysisRequest,
+        present: Callable[[Analysis], _T],
+    ) -> _T:
+        """Words are there: all of it is quick, and while no other request is near, one thread does it in one go."""
+        data, engine = await read(), self._engine
+
+        def begin() -> tuple[Findings, PreparedWindow | None, _T | None]:
+            waveform = engine.decode(data, visit.watch)
+            findings = Findings(waveform.source, waveform.warnings)
+            prepared = engine.prepare(Window(0.0, waveform.samples), request, visit.watch)
+            if prepared is None or len(self._near_classifier) > 1:
+                return findings, prepared, None
+            self._metrics.count_batch(1)
+            scores = visit.watch.run("classify", lambda: engine.classify(prepared.features))
+            findings.add(0.0, prepared.transcript, scores)
+            return findings, prepared, present(self._finish(visit, findings))
+
+        findings, prepared, answer = await self.in_thread(visit, begin)
+        if answer is not None:
+            return answer
+        if prepared is not None:
+            findings.add(0.0, prepared.transcript, await self._classify(visit, prepared))
+        return await self.in_thread(visit, lambda: present(self._finish(visit, findings)))
+
+    async def _analyse(
+        self, visit: Visit, read: Callable[[], Awaitable[bytes]], request: AnalysisRequest, observe: Observer
+    ) -> Findings:
+        waveform = await self._decode(visit, read, request.speakers)
+        findings = Findings(waveform.source, waveform.warnings)
+        stage, total_s = "recognise" if request.recognises else "align", waveform.source.duration_s
+        observe(Progress(stage, 0.0, total_s))
+        async for window in self._windows(visit, self._engine.cut(waveform, request)):
+            for scored in await self.add_window(visit, window, request, findings):
+                observe(scored)
+            observe(Progress(stage, window.end_s, total_s))
+        return findings
+
+    async def add_window(
+        self, visit: Visit, window: Window, request: AnalysisRequest, findings: Findings
+    ) -> list[ScoredUtterance]:
+        """A window through recognition, features and network; its utterances, none when nobody speaks."""
+        pool = self._quick if request.words is not None else self._slow
+        prepared = await self.in_thread(visit, lambda: self._engine.prepare(window, request, visit.watch), pool)
+        if prepared is None:
+            return []
+        scores = await self._classify(visit, prepared)
+        return findings.add(window.start_s, prepared.transcript, scores, window.speaker)
+
+    async def _classify(self, visit: Visit, prepared: PreparedWindow) -> list[UtteranceScores]:
+        started = time.perf_counter()
+        self._near_classifier.discard(visit)
+        scores = await self._wait(visit, self._classifier.submit(prepared.features))
+        visit.watch.add("classify", time.perf_counter() - started)
+        return scores
+
+    async def _windows(self, visit: Visit, windows: Sequence[Window] | Iterator[Window]) -> AsyncIterator[Window]:
+        """Each window; where to cut is looked for in a thread, just before the window is needed."""
+        if isinstance(windows, Sequence):
+            for window in windows:
+                yield window
+            return
+        while window := await self.in_thread(visit, partial(next, windows, None)):
+            yield window
+
+    async def _decode(self, visit: Visit, read: Callable[[], Awaitable[bytes]], speakers: Speakers | None) -> Waveform:
+        """Sound; the file's bytes are let go when this returns."""
+        data = await read()
+        return await self.in_thread(visit, lambda: self._engine.decode(data, visit.watch, speakers))
+
+    async def in_thread(self, visit: Visit, work: Callable[[], _T], pool: ThreadPoolExecutor | None = None) -> _T:
+        """`work` in a thread; the time until a thread was free counts as queue."""
+        submitted = time.perf_counter()
+
+        def timed() -> _T:
+            visit.watch.add("queue", time.perf_counter() - submitted)
+            return work()
+
+        return await self._wait(visit, (pool or self._quick).submit(timed))
+
     @property
-    def spent_s(self) -> float:
-        """Since it came."""
-        return time.perf_counter() - self.started
+    def waiting(self) -> dict[str, int]:
+        """How many pieces of work each stage's queue holds."""
+        pools = {"prepare": self._quick, "recognise": self._slow}
+        # A thread pool tells the length of its queue nowhere else.
+        sizes = {name: pool._work_queue.qsize() for name, pool in pools.items()}
+        return {**sizes, "classify": self._classifier.waiting}
+
+    def refuse_when_busy(self) -> None:
+        """Passes while there is a place.
+
+        Raises:
+            BusyError: the limit of requests is reached.
+        """
+        if self.under_way >= self._max_waiting:
+            raise BusyError(self.under_way, self._pace.retry_after_s(self.under_way))
+
+    def close(self) -> None:
+        """Ends the threads; what has not begun is dropped."""
+        self._quick.shutdown(wait=False, cancel_futures=True)
+        self._slow.shutdown(wait=False, cancel_futures=True)
+        self._classifier.close()
+
+    def _classify_together(self, requests: Sequence[Sequence[UtteranceFeatures]]) -> list[list[UtteranceScores]]:
+        scores = iter(self._engine.classify([features for request in requests for features in request]))
+        return [[next(scores) for _ in request] for request in requests]
+
+    def _finish(self, visit: Visit, findings: Findings) -> Analysis:
+        """The whole; it counts as answered."""
+        analysis = findings.finish(visit.total())
+        self._metrics.count_recording(analysis.source.duration_s, analysis.timings_ms)
+        return analysis
+
+    def _show_queues(self) -> None:
+        self._metrics.watch("under_way", "Requests that hold a place.", lambda: self.under_way)
+        for stage in self.waiting:
+            text = "Pieces of work that wait for a worker."
+            self._metrics.watch("queue_depth", text, partial(self._waiting_at, stage), stage=stage)
+
+    def _waiting_at(self, stage: str) -> float:
+        return self.waiting[stage]
+
+    @staticmethod
+    async def _wait(visit: Visit, future: "Future[_T]") -> _T:
+        visit.work = future
+        return await asyncio.wrap_future(future)
+
+    def _count(self, change: int) -> None:
+        with self._lock:
+            self.under_way += change
+
+    def _leave(self) -> None:
+        self._pace.finish()
+        self._count(-1)

@@ -1,14 +1,17 @@
 """Fixtures that several tests share, and folders of real data named by the environment."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from alignment.aligners.pocketsphinx import PocketSphinxAligner
+from alignment.aligners.whisperx import WhisperXAligner
+from alignment.aligners.whisperx_weights import WhisperXConfig
 from model.bundle import Bundle, read_bundle
-from tests.builders import write_tiny_bundle
+from tests.builders import TINY_WHISPERX, write_tiny_bundle
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +26,28 @@ def pocketsphinx() -> Iterator[PocketSphinxAligner]:
     aligner = PocketSphinxAligner(1)
     yield aligner
     aligner.close()
+
+
+@pytest.fixture(scope="session")
+def connections() -> list[str]:
+    """Every address outside this machine that the process connects to from now on."""
+    seen: list[str] = []
+
+    def watch(event: str, arguments: tuple[object, ...]) -> None:
+        address = str(arguments[1]) if event == "socket.connect" else ""
+        if address and "127.0.0.1" not in address and not address.startswith("/"):
+            seen.append(address)
+
+    sys.addaudithook(watch)
+    return seen
+
+
+@pytest.fixture(scope="session")
+def whisperx(connections: list[str]) -> WhisperXAligner:
+    """The real library on models that know forty words; importing it takes 13 s, once a session."""
+    aligner = WhisperXAligner(WhisperXConfig(model="tiny-words", weights=str(TINY_WHISPERX), threads=1, batch_size=4))
+    aligner.warm_up()
+    return aligner
 
 
 def _folder(variable: str) -> Path:

@@ -1,6 +1,8 @@
 """Is it alive, can it answer, and what does it serve?"""
 
 from fastapi import APIRouter
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.responses import PlainTextResponse, Response
 
 from service.dependencies import LifecycleDep
 from service.presentation import present_served
@@ -22,7 +24,13 @@ async def ready(lifecycle: LifecycleDep) -> HealthOut:
     return HealthOut(status="ready")
 
 
+@router.get("/metrics", response_class=PlainTextResponse)
+async def metrics(lifecycle: LifecycleDep) -> Response:
+    """Prometheus's text format."""
+    return Response(lifecycle.metrics.write(), media_type=CONTENT_TYPE_LATEST)
+
+
 @router.get("/model")
 async def served_model(lifecycle: LifecycleDep) -> ServedModelOut:
     """Which weights and which aligner answer, and why these."""
-    return present_served(lifecycle.engine)
+    return present_served(lifecycle.engine, lifecycle.settings)

@@ -1,41 +1,80 @@
 """A recording in, emotions out."""
 
+from collections.abc import Awaitable
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, File, Form, UploadFile
+from fastapi import APIRouter, File, Form, Request, UploadFile
 from starlette.responses import Response
 
+from service.analysis import Analysis, ScoredUtterance, Speakers
+from service.connection import unless_gone, wants_events
 from service.dependencies import LifecycleDep
-from service.engine import Analysis
+from service.event_stream import MEDIA_TYPE, EventStream
 from service.fields import read_fields
-from service.presentation import present
+from service.presentation import present, present_utterance
 from service.schemas import Explain, PredictOut, Problem
+from service.stages import Observer
 
 router = APIRouter(tags=["emotion"])
-_REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
-    status: {"model": Problem, "content": {"application/problem+json": {}}} for status in (400, 413, 415, 422, 503, 504)
+RECORDING: Final = "The recording: wav, flac, ogg, mp3, m4a, mp4 or webm."
+WORDS: Final = 'What is said and when: `[{"word": "hello", "start": 0.31, "end": 0.62}]`.'
+LANGUAGE: Final = "ISO 639-1 code."
+ALIGNER: Final = "By name; leave it out for the server's."
+SPEAKERS: Final = "channels: one speaker on each channel of the recording, as calls are recorded."
+SEGMENTS: Final = 'Where somebody speaks, in place of detection: `[{"start": 0.3, "end": 2.6}]`.'
+EXPLAIN: Final = "full: contributions for every class; false: no words."
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """How problem documents are told in the schema."""
+    return {status: {"model": Problem, "content": {"application/problem+json": {}}} for status in statuses}
+
+
+_EVENTS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {MEDIA_TYPE: {"schema": {"type": "string", "description": "Server-sent events."}}}}
 }
 
 
-@router.post("/predict", response_model=PredictOut, responses=_REFUSALS)
+@router.post(
+    "/predict", response_model=PredictOut, responses=_EVENTS | refusals(400, 401, 408, 413, 415, 422, 429, 503, 504)
+)
 async def predict(
+    http: Request,
     lifecycle: LifecycleDep,
-    file: Annotated[UploadFile, File(description="The recording: wav, flac, ogg, mp3, m4a, mp4 or webm.")],
+    file: Annotated[UploadFile, File(description=RECORDING)],
     transcript: Annotated[
         str | None, Form(description="What is said; its words are aligned, nothing recognised.")
     ] = None,
-    words: Annotated[
-        str | None, Form(description='What is said and when: `[{"word": "hello", "start": 0.31, "end": 0.62}]`.')
-    ] = None,
-    language: Annotated[str | None, Form(description="ISO 639-1 code.")] = None,
-    aligner: Annotated[str | None, Form(description="By name; leave it out for the server's.")] = None,
-    explain: Annotated[Explain, Form(description="full: contributions for every class; false: no words.")] = "true",
+    words: Annotated[str | None, Form(description=WORDS)] = None,
+    language: Annotated[str | None, Form(description=LANGUAGE)] = None,
+    aligner: Annotated[str | None, Form(description=ALIGNER)] = None,
+    speakers: Annotated[Speakers | None, Form(description=SPEAKERS)] = None,
+    segments: Annotated[str | None, Form(description=SEGMENTS)] = None,
+    explain: Annotated[Explain, Form(description=EXPLAIN)] = "true",
 ) -> Response:
-    """The emotion of a recording, of each of its utterances, and which words and sounds carried it."""
-    request = read_fields(transcript, words, language, aligner)
+    """The emotion of a recording, of each of its utterances, and which words and sounds carried it.
 
-    def answer(analysis: Analysis) -> str:
-        return present(analysis, lifecycle.engine, explain).model_dump_json(exclude_unset=True)
+    With `Accept: text/event-stream` the answer comes as server-sent events: `progress` (`{"stage", "done_s",
+    "total_s"}`), `utterance` (an entry of `utterances`, as soon as it is scored), and at the end `result` (the whole
+    answer) or `error` (a problem document). What is refused before the first event has its own status, as without.
+    """
+    request = read_fields(transcript, words, language, aligner, speakers, segments)
+    engine, stages = lifecycle.engine, lifecycle.stages
 
-    body = await lifecycle.stages.answer(file.read, request, answer)
-    return Response(body, media_type="application/json")
+    def write(analysis: Analysis) -> str:
+        return present(analysis, engine, explain).model_dump_json(exclude_unset=True)
+
+    async def answer(observe: Observer | None = None) -> str:
+        async with stages.admit() as visit:
+            return await stages.answer(visit, file.read, request, write, observe)
+
+    def show(scored: ScoredUtterance) -> str:
+        return present_utterance(scored, engine.bundle, explain).model_dump_json(exclude_unset=True)
+
+    if wants_events(http):
+        return await unless_gone(http, EventStream(answer, show, http.url.path).respond())
+    return await unless_gone(http, _respond(answer()))
+
+
+async def _respond(answer: Awaitable[str]) -> Response:
+    return Response(await answer, media_type="application/json")

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
@@ -6,7 +7,7 @@ from fastapi.testclient import TestClient
 from model.bundle import Bundle
 from service.app import create_app
 from service.engine import EmotionEngine
-from service.settings import Settings
+from service.settings import JobSettings, Settings
 from tests.fakes import FakeAligner
 from tests.waiting import wait_until
 
@@ -17,8 +18,11 @@ def aligner() -> FakeAligner:
 
 
 @pytest.fixture
-def settings(tiny_bundle: Bundle) -> Settings:
-    return Settings(bundle=str(tiny_bundle.folder), max_audio_s=10, max_upload_bytes=2_000_000, deadline_s=20)
+def settings(tiny_bundle: Bundle, tmp_path: Path) -> Settings:
+    jobs = JobSettings(folder=tmp_path / "jobs", max_waiting=3, max_audio_s=200)
+    return Settings(
+        bundle=str(tiny_bundle.folder), max_audio_s=10, max_upload_bytes=2_000_000, deadline_s=20, jobs=jobs
+    )
 
 
 @pytest.fixture

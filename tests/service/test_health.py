@@ -64,9 +64,17 @@ def test_a_model_that_cannot_answer_ends_the_process(
 def test_the_documentation_and_its_schema(client: TestClient) -> None:
     assert client.get("/docs").status_code == 200
     schema = client.get("/openapi.json").json()
-    assert set(schema["paths"]) == {"/predict", "/health/live", "/health/ready", "/model"}
+    assert set(schema["paths"]) == {
+        "/predict",
+        "/jobs",
+        "/jobs/{job_id}",
+        "/health/live",
+        "/health/ready",
+        "/metrics",
+        "/model",
+    }
     responses = schema["paths"]["/predict"]["post"]["responses"]
-    assert {"200", "400", "413", "415", "422", "503", "504"} == set(responses)
+    assert {"200", "400", "401", "408", "413", "415", "422", "429", "503", "504"} == set(responses)
 
 
 def test_unknown_addresses_and_methods_are_problems_too(client: TestClient) -> None:

@@ -11,6 +11,7 @@ from service.app import create_app
 from service.engine import EmotionEngine
 from service.settings import Settings
 from tests.builders import encode, encode_with_ffmpeg, noise, tone
+from tests.comparing import assert_same_answer
 from tests.fakes import FakeAligner
 from tests.waiting import wait_until
 
@@ -235,7 +236,7 @@ def test_parallel_answers_equal_sequential_ones(client: TestClient) -> None:
     alone = [post(client, clip).json()["utterances"] for clip in clips]
     with ThreadPoolExecutor(8) as pool:
         together = [answer.json()["utterances"] for answer in pool.map(lambda clip: post(client, clip), clips)]
-    assert together == alone
+    assert_same_answer(together, alone)
 
 
 @pytest.mark.parametrize("field", ["transcript", "words", "language"])

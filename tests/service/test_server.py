@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from benchmarks.server_process import Server, run_server
+from service import Client
 from tests.builders import speech
 
 MEMORY_BYTES = 600_000_000
@@ -56,6 +57,7 @@ def test_http_and_the_command_line_answer_the_same(server: Server, tmp_path: Pat
     command = [sys.executable, "-m", "service.cli", "predict", "--json", "--aligner", "pocketsphinx", str(clip)]
     printed = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
     answered = server.predict(speech("numbers"))
+    assert printed.pop("file") == str(clip)
     for answer in (printed, answered):
         del answer["timings_ms"]
         # The one was asked for on a command line, the other at the server's start: both say so.
@@ -73,3 +75,12 @@ def test_memory_after_a_hundred_requests(server: Server) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(ask, range(100)))
     assert server.resident_bytes() < MEMORY_BYTES
+
+
+def test_the_client_of_the_package(server: Server, tmp_path: Path) -> None:
+    clip = tmp_path / "numbers.flac"
+    clip.write_bytes(speech("numbers"))
+    with Client(str(server.client.base_url)) as client:
+        assert client.served_model().name == "starter"
+        answer = client.predict(clip, transcript="she paid forty two dollars for the old book")
+    assert answer.utterances[0].words[1].word == "paid"

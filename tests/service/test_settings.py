@@ -36,6 +36,8 @@ def test_options_win_over_variables(monkeypatch: pytest.MonkeyPatch) -> None:
         ("CAN_PORT", "70000", "less than or equal to 65535"),
         ("CAN_ALIGNER", "siri", "CAN_ALIGNER"),
         ("CAN_WHISPERX__THREADS", "0", "CAN_WHISPERX__THREADS"),
+        ("CAN_WHISPERX__WINDOW_S", "31", "less than or equal to 30"),
+        ("CAN_WHISPERX__VAD", "webrtc", "'silero', 'pyannote' or 'none'"),
     ],
 )
 def test_what_makes_no_sense_stops_the_start(monkeypatch: pytest.MonkeyPatch, name: str, value: str, hint: str) -> None:

@@ -1,0 +1,133 @@
+"""The service under a closed loop of clients, beside a plain server of the same parts.
+
+    python -m benchmarks.load --clips FOLDER
+
+Both run in the same minutes on the same cores, in turns; the load generator is pinned to one core and its share of it
+is printed. Only ratios carry over to another machine.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from alignment.audio import decode_audio
+from benchmarks.load_client import LIVE, LoadResult, form_request, run_clients
+from benchmarks.server_process import Server, run_server
+
+_FIXTURES: Final = Path("tests/fixtures/speech")
+_TEXT: Final = "kids are talking by the door"
+_CORE: Final = 0
+_LIVE_EVERY_S: Final = 0.1
+_PLAIN: Final = "plain server"
+_SERVERS: Final[dict[str, tuple[str, dict[str, str]]]] = {
+    "service": ("service", {}),
+    "service, batches of 1": ("service", {"CAN_BATCH__MAX_REQUESTS": "1"}),
+    _PLAIN: ("benchmarks.plain_server", {"OPENBLAS_NUM_THREADS": "1"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What the clients saw, what a health check beside them saw, and the processor time of one answer."""
+
+    load: LoadResult
+    live: LoadResult
+    cpu_ms: float
+
+
+console = Console(highlight=False, width=140)
+
+
+def given_words(recording: bytes) -> str:
+    """Six words over the recording's middle, as the request field."""
+    duration_s = decode_audio(recording).duration_s
+    words = _TEXT.split()
+    step_s = 0.6 * duration_s / len(words)
+    edges = [0.2 * duration_s + step_s * index for index in range(len(words))]
+    return json.dumps([{"word": w, "start": s, "end": s + 0.95 * step_s} for w, s in zip(words, edges, strict=True)])
+
+
+def read_clips(folder: Path, count: int) -> list[bytes]:
+    """The first recordings of a folder and its subfolders, spread evenly."""
+    files = sorted(path for path in folder.rglob("*") if path.suffix in {".wav", ".flac"})
+    return [path.read_bytes() for path in files[:: max(1, len(files) // count)][:count]]
+
+
+def run_once(server: Server, requests: list[bytes], clients: int, seconds: float) -> Run:
+    """One closed loop against one server."""
+    before = server.cpu_s()
+    with ThreadPoolExecutor(1) as beside:
+        live = beside.submit(run_clients, server.port, [LIVE], 1, seconds, _LIVE_EVERY_S, _CORE)
+        load = run_clients(server.port, requests, clients, seconds, core=_CORE)
+    return Run(load, live.result(), 1_000 * (server.cpu_s() - before) / max(1, len(load.latencies_s)))
+
+
+def measure(
+    servers: Mapping[str, Server], requests: list[bytes], clients: int, seconds: float, rounds: int
+) -> dict[str, Run]:
+    """Each server in turn, `rounds` times; the median run of each by requests per second."""
+    runs: dict[str, list[Run]] = {name: [] for name in servers}
+    for _ in range(rounds):
+        for name, server in servers.items():
+            runs[name].append(run_once(server, requests, clients, seconds))
+    return {name: sorted(each, key=lambda run: run.load.per_second)[rounds // 2] for name, each in runs.items()}
+
+
+def show(table: Table, clients: int, measured: Mapping[str, Run]) -> None:
+    """One row per server."""
+    plain = measured[_PLAIN].load.per_second
+    for name, run in measured.items():
+        refused = sum(number for status, number in run.load.statuses.items() if status != 200)
+        table.add_row(
+            str(clients),
+            name,
+            f"{run.load.per_second:.1f}",
+            f"{run.load.per_second / plain:.2f}",
+            *(f"{run.load.percentile_ms(percent):.0f}" for percent in (50, 95, 99)),
+            str(refused),
+            f"{run.live.percentile_ms(99):.0f}",
+            f"{run.cpu_ms:.1f}",
+            f"{100 * run.load.core_share:.0f} %",
+        )
+
+
+def main(
+    clips: Annotated[Path, typer.Option(help="Folder of wav or flac recordings")] = _FIXTURES,
+    count: Annotated[int, typer.Option(min=1, help="Clips taken from it")] = 48,
+    clients: Annotated[str, typer.Option(help="Numbers of clients, separated by commas")] = "1,4,16,64",
+    seconds: Annotated[float, typer.Option(help="Of each run")] = 6.0,
+    rounds: Annotated[int, typer.Option(min=1, help="Runs of each; the median is shown")] = 3,
+    recognise: Annotated[bool, typer.Option(help="Recognise words with the embedded aligner")] = False,
+) -> None:
+    """Prints a table."""
+    recordings = read_clips(clips, count)
+    lengths = [decode_audio(recording).duration_s for recording in recordings]
+    requests = [form_request(r, **({} if recognise else {"words": given_words(r)})) for r in recordings]
+    print(f"{len(recordings)} clips of {sum(lengths) / len(lengths):.1f} s; load before: {os.getloadavg()[0]:.1f}")
+    headings = ("clients", "server", "requests/s", "÷ plain", "p50 ms", "p95 ms", "p99 ms")
+    table = Table(*headings, "refused", "live p99 ms", "CPU ms", "generator", box=None)
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        servers = {
+            name: stack.enter_context(
+                run_server(Path(folder) / name, "--aligner", "pocketsphinx", module=module, settings=settings)
+            )
+            for name, (module, settings) in _SERVERS.items()
+        }
+        for number in clients.split(","):
+            show(table, int(number), measure(servers, requests, int(number), seconds, rounds))
+    console.print(table)
+    print("CPU ms: processor time of the server for one answer. generator: the share of a core that the clients took.")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,56 @@
+"""What one would write first: the same parts, one request at a time, every core for ONNX Runtime.
+
+    python -m benchmarks.plain_server --port 8001
+
+It is what `python -m benchmarks.load` measures the service against.
+"""
+
+import os
+import signal
+from contextlib import suppress
+from typing import Annotated
+
+import typer
+import uvicorn
+from fastapi import FastAPI, Form, UploadFile
+from starlette.responses import Response
+
+from alignment.aligners.selection import AlignerChoice
+from service.engine import EmotionEngine
+from service.fields import read_fields
+from service.presentation import present
+from service.settings import Settings
+
+
+def create_plain_app(aligner: AlignerChoice) -> FastAPI:
+    """POST /predict and the health checks, nothing else; the handler never gives way while it works."""
+    engine = EmotionEngine(Settings(threads=os.cpu_count() or 1, aligner=aligner))
+    engine.warm_up()
+    app = FastAPI()
+
+    @app.post("/predict")
+    async def predict(file: UploadFile, words: Annotated[str | None, Form()] = None) -> Response:
+        analysis = engine.analyse(await file.read(), read_fields(None, words))
+        return Response(present(analysis, engine).model_dump_json(exclude_unset=True), media_type="application/json")
+
+    @app.get("/health/live")
+    @app.get("/health/ready")
+    async def ready() -> dict[str, str]:
+        return {"status": "ready"}
+
+    return app
+
+
+def main(
+    port: Annotated[int, typer.Option(help="On 127.0.0.1")] = 8001,
+    aligner: Annotated[str, typer.Option(help="auto, pocketsphinx or whisperx")] = "auto",
+) -> None:
+    """Serves until stopped."""
+    choices: dict[str, AlignerChoice] = {"auto": "auto", "pocketsphinx": "pocketsphinx", "whisperx": "whisperx"}
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(KeyboardInterrupt):
+        uvicorn.run(create_plain_app(choices[aligner]), port=port, log_level="warning")
+
+
+if __name__ == "__main__":
+    typer.run(main)

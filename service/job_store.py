@@ -1,0 +1,193 @@
+"""Jobs on disk: an SQLite file, and each recording beside it until its job has ended.
+
+SQLite and not a queue library: those that were looked at (huey, among others) forget the task in hand when the process
+is killed. A window's utterances and the place where the next one begins are written in one transaction, so that nothing
+is lost or doubled, whenever the process ends.
+"""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from alignment.timing import Seconds
+from service.errors import JobsUnavailableError, UnknownJobError
+
+JobStatus = Literal["queued", "running", "done", "failed"]
+DATABASE: Final = "jobs.sqlite3"
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS jobs (
+    id TEXT PRIMARY KEY, owner TEXT NOT NULL, status TEXT NOT NULL, created REAL NOT NULL, ended REAL,
+    request TEXT NOT NULL, total_s REAL, next_sample INTEGER NOT NULL, done_s REAL NOT NULL,
+    warnings TEXT NOT NULL, result TEXT, problem TEXT
+);
+CREATE TABLE IF NOT EXISTS utterances (
+    job TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE, number INTEGER NOT NULL, body TEXT NOT NULL,
+    PRIMARY KEY (job, number)
+);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A row of the table.
+
+    Attributes:
+        id: its name.
+        owner: who may see it; "" for everybody.
+        status: where it stands.
+        created: seconds since 1970.
+        ended: seconds since 1970; None before.
+        request: JSON of what was asked beside the recording.
+        total_s: length of the recording; None until it was read through.
+        next_sample: where the next window begins, at 16 kHz.
+        done_s: the same in seconds.
+        warnings: JSON list.
+        result: JSON of the whole answer.
+        problem: JSON of a problem document.
+    """
+
+    id: str
+    owner: str
+    status: JobStatus
+    created: Seconds
+    ended: Seconds | None
+    request: str
+    total_s: Seconds | None
+    next_sample: int
+    done_s: Seconds
+    warnings: str
+    result: str | None
+    problem: str | None
+
+
+_COLUMNS: Final = ", ".join(field.name for field in fields(Job))
+
+
+class JobStore:
+    """One process's jobs; threads may share it."""
+
+    def __init__(self, folder: Path, clock: Callable[[], Seconds] = time.time) -> None:
+        """Opens or makes the folder, and queues again what was under way when the last process ended.
+
+        Raises:
+            JobsUnavailableError: it cannot be written, or another process holds it.
+        """
+        self._folder, self._clock = folder, clock
+        self._lock = threading.Lock()
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._database = sqlite3.connect(folder / DATABASE, timeout=0.5, check_same_thread=False)
+            # Whoever writes first holds the file until the process ends, however it ends.
+            self._database.executescript("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;")
+            self._database.execute("PRAGMA foreign_keys = ON")
+            self._database.executescript(_SCHEMA)
+            self._write("UPDATE jobs SET status = 'queued' WHERE status = 'running'")
+            self._remove_strays()
+        except (OSError, sqlite3.Error) as exc:
+            raise JobsUnavailableError(folder, str(exc)) from exc
+
+    def recording(self, job_id: str) -> Path:
+        """Where a job's recording lies."""
+        return self._folder / f"{job_id}.audio"
+
+    def add(self, job_id: str, request: str, owner: str = "") -> Job:
+        """Queues a job whose recording is there."""
+        self._write(
+            f"INSERT INTO jobs ({_COLUMNS}) VALUES (?, ?, 'queued', ?, NULL, ?, NULL, 0, 0, '[]', NULL, NULL)",  # noqa: S608
+            (job_id, owner, self._clock(), request),
+        )
+        return self.find(job_id, owner)
+
+    def find(self, job_id: str, owner: str = "") -> Job:
+        """A job.
+
+        Raises:
+            UnknownJobError: there is none of that name for that owner.
+        """
+        found = self._read(f"SELECT {_COLUMNS} FROM jobs WHERE id = ? AND owner = ?", (job_id, owner))  # noqa: S608
+        if not found:
+            raise UnknownJobError(job_id)
+        return Job(*found[0])
+
+    def count_open(self) -> int:
+        """How many have not ended."""
+        return int(self._read("SELECT count(*) FROM jobs WHERE ended IS NULL")[0][0])
+
+    def take(self) -> Job | None:
+        """The job that has waited longest, running from now on."""
+        longest = "SELECT id FROM jobs WHERE status = 'queued' ORDER BY created, id LIMIT 1"
+        statement = f"UPDATE jobs SET status = 'running' WHERE id = ({longest}) RETURNING {_COLUMNS}"  # noqa: S608
+        with self._lock, self._database:
+            found = self._database.execute(statement).fetchall()
+        return Job(*found[0]) if found else None
+
+    def note_total(self, job_id: str, total_s: Seconds) -> None:
+        """The recording was read through."""
+        self._write("UPDATE jobs SET total_s = ? WHERE id = ?", (total_s, job_id))
+
+    def add_window(
+        self, job_id: str, utterances: Sequence[str], next_sample: int, done_s: Seconds, warnings: str
+    ) -> bool:
+        """A window is answered; False when the job is not there any more."""
+        with self._lock, self._database:
+            done = self._database.execute(
+                "UPDATE jobs SET next_sample = ?, done_s = ?, warnings = ? WHERE id = ?",
+                (next_sample, done_s, warnings, job_id),
+            )
+            if not done.rowcount:
+                return False
+            [(first,)] = self._database.execute("SELECT count(*) FROM utterances WHERE job = ?", (job_id,))
+            self._database.executemany(
+                "INSERT INTO utterances VALUES (?, ?, ?)",
+                [(job_id, first + index, body) for index, body in enumerate(utterances)],
+            )
+            return True
+
+    def utterances(self, job_id: str) -> list[str]:
+        """JSON of each, in order."""
+        return [body for (body,) in self._read("SELECT body FROM utterances WHERE job = ? ORDER BY number", (job_id,))]
+
+    def finish(self, job_id: str, *, result: str | None = None, problem: str | None = None) -> None:
+        """The job ended, one way or the other; its recording goes."""
+        status = "failed" if result is None else "done"
+        self._write(
+            "UPDATE jobs SET status = ?, ended = ?, result = ?, problem = ? WHERE id = ?",
+            (status, self._clock(), result, problem, job_id),
+        )
+        self._write("DELETE FROM utterances WHERE job = ?", (job_id,))
+        self.recording(job_id).unlink(missing_ok=True)
+
+    def delete(self, job_id: str) -> None:
+        """Forgets a job and all of it."""
+        self._write("DELETE FROM jobs WHERE id = ?", (job_id,))
+        self.recording(job_id).unlink(missing_ok=True)
+
+    def forget_ended(self, keep_s: Seconds) -> None:
+        """Forgets what ended longer ago than that."""
+        self._write("DELETE FROM jobs WHERE ended < ?", (self._clock() - keep_s,))
+
+    def close(self) -> None:
+        """Lets another process have it."""
+        with self._lock:
+            self._database.close()
+
+    def _remove_strays(self) -> None:
+        """Recordings of uploads that a dying process left half done."""
+        known = {self.recording(job_id) for (job_id,) in self._read("SELECT id FROM jobs WHERE ended IS NULL")}
+        for path in self._folder.glob("*.audio*"):
+            if path not in known:
+                with suppress(FileNotFoundError):
+                    path.unlink()
+
+    def _read(self, statement: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
+        with self._lock:
+            return self._database.execute(statement, values).fetchall()
+
+    def _write(self, statement: str, values: tuple[object, ...] = ()) -> None:
+        with self._lock, self._database:
+            self._database.execute(statement, values)

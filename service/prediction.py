@@ -1,0 +1,160 @@
+"""`can-ser predict`: recordings in, tables, JSON lines, CSV and pictures out."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from alignment.audio import decode_audio
+from alignment.errors import AlignmentError
+from model.errors import ModelError
+from service.analysis import AnalysisRequest
+from service.console import answers, complain, with_progress
+from service.engine import EmotionEngine
+from service.errors import ConflictingFieldsError, InvalidWordsError, ServiceError, SettingsError
+from service.fields import read_fields
+from service.plots import draw_answer, require_matplotlib
+from service.presentation import present
+from service.recordings import find_recordings
+from service.schemas import PredictOut
+from service.settings import Settings, load_settings
+from service.tables import write_csv
+from service.terminal import render
+
+KNOWN_ERRORS: Final = (AlignmentError, ModelError, ServiceError)
+
+
+@dataclass(frozen=True, slots=True)
+class PredictOptions:
+    """What was asked for.
+
+    Attributes:
+        files: paths, folders, patterns.
+        as_json: one JSON answer per line.
+        as_csv: one row per word.
+        plot: a file, or for several recordings a folder.
+        transcript: what is said.
+        words_file: JSON, what is said and when.
+        speakers: "channels" for one speaker on each channel.
+        bundle: name or folder.
+        aligner: by name.
+    """
+
+    files: Sequence[str]
+    as_json: bool = False
+    as_csv: bool = False
+    plot: Path | None = None
+    transcript: str | None = None
+    words_file: Path | None = None
+    speakers: str | None = None
+    bundle: str | None = None
+    aligner: str | None = None
+
+
+def run_predict(options: PredictOptions) -> int:
+    """Prints one answer per recording; 1 when some failed, 2 when it cannot start."""
+    try:
+        if options.as_json and options.as_csv:
+            raise ConflictingFieldsError("--json", "--csv")
+        if options.plot is not None:
+            require_matplotlib()
+        settings = load_settings({"bundle": options.bundle, "aligner": options.aligner})
+        request = _read_request(options)
+        paths = find_recordings(options.files)
+        pictures = _picture_paths(options.plot, paths)
+        engine = EmotionEngine(settings)
+    except (*KNOWN_ERRORS, OSError) as exc:
+        complain(exc)
+        return 2
+    worker = _Worker(engine, request, settings, _Printer(options))
+    with _closing(engine):
+        try:
+            results = [
+                worker.answer(*job) for job in with_progress(list(zip(paths, pictures, strict=True)), "listening")
+            ]
+        except BrokenPipeError:
+            # Whoever read has read enough, as `head` does; Python must not write there once more at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+    return 0 if all(results) else 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Worker:
+    """Answers one recording after the other."""
+
+    engine: EmotionEngine
+    request: AnalysisRequest
+    settings: Settings
+    printer: "_Printer"
+
+    def answer(self, path: Path, picture: Path | None) -> bool:
+        """Whether it went well; what did not is said."""
+        try:
+            data = path.read_bytes()
+            answer = present(self.engine.analyse(data, self.request), self.engine)
+            if picture is not None:
+                waveform = decode_audio(data, self.settings.max_audio_s)
+                title = f"{path.name}: {answer.emotion} {answer.probabilities[answer.emotion]:.2f}"
+                draw_answer(answer, waveform, title).savefig(picture, dpi=150)
+        except (*KNOWN_ERRORS, OSError) as exc:
+            complain(exc, f"{path}: ")
+            return False
+        self.printer.print(path, answer)
+        return True
+
+
+class _Printer:
+    """Writes answers as they come."""
+
+    def __init__(self, options: PredictOptions) -> None:
+        self._options = options
+        self._heading = True
+
+    def print(self, path: Path, answer: PredictOut) -> None:
+        if self._options.as_json:
+            # A recording that failed has no line: each says whose it is.
+            body = {"file": str(path)} | answer.model_dump(mode="json", exclude_unset=True)
+            sys.stdout.write(json.dumps(body, ensure_ascii=False) + "\n")
+        elif self._options.as_csv:
+            write_csv(sys.stdout, str(path), answer, heading=self._heading)
+            self._heading = False
+        else:
+            answers().print(render(str(path), answer))
+        sys.stdout.flush()
+
+
+def _picture_paths(plot: Path | None, paths: Sequence[Path]) -> list[Path | None]:
+    """One picture per recording: the file that was named, or files of the recordings' names in that folder."""
+    if plot is None:
+        return [None] * len(paths)
+    if len(paths) == 1:
+        return [plot]
+    plot.mkdir(parents=True, exist_ok=True)
+    return [plot / f"{number:03d}-{path.stem}.png" for number, path in enumerate(paths, start=1)]
+
+
+def _read_request(options: PredictOptions) -> AnalysisRequest:
+    path = options.words_file
+    if options.transcript is not None and path is not None:
+        raise ConflictingFieldsError("--transcript", "--words")
+    if options.speakers not in (None, "channels"):
+        raise SettingsError(f"--speakers {options.speakers} is not known; it takes `channels`, or leave it out")
+    try:
+        # Windows' editors put a byte order mark before UTF-8.
+        text = path.read_text(encoding="utf-8-sig") if path else None
+    except UnicodeDecodeError as exc:
+        raise InvalidWordsError(f"{path} is not UTF-8 ({exc.reason})") from exc
+    return read_fields(options.transcript, text, speakers="channels" if options.speakers else None)
+
+
+@contextmanager
+def _closing(engine: EmotionEngine) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        engine.close()

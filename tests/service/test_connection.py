@@ -1,0 +1,59 @@
+"""Who hangs up frees the place."""
+
+import asyncio
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Message
+
+from service.analysis import AnalysisRequest
+from service.connection import CLIENT_GONE, unless_gone, wants_events
+from service.engine import EmotionEngine
+from service.settings import Settings
+from service.stages import Stages
+from tests.builders import encode, noise
+from tests.fakes import FakeAligner
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [("text/event-stream", True), ("application/json, text/event-stream;q=0.9", True), ("*/*", False)],
+)
+def test_who_wants_events(accept: str, expected: bool) -> None:
+    assert wants_events(Request({"type": "http", "headers": [(b"accept", accept.encode())]})) is expected
+
+
+def test_a_client_that_hangs_up_frees_its_place(settings: Settings, aligner: FakeAligner) -> None:
+    """One recording holds the only recogniser; the client of the one behind it goes."""
+    stages = Stages(EmotionEngine(settings, aligner=aligner), settings)
+    gone = asyncio.Event()
+
+    async def read() -> bytes:
+        return encode(noise(1.0))
+
+    async def receive() -> Message:
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def answer() -> Response:
+        async with stages.admit() as visit:
+            await stages.answer(visit, read, AnalysisRequest(), lambda whole: whole)
+        return Response("done")
+
+    async def scene() -> None:
+        aligner.gate.clear()
+        staying = asyncio.create_task(answer())
+        going = asyncio.create_task(unless_gone(Request({"type": "http"}, receive), answer()))
+        async with asyncio.timeout(20):
+            while not (aligner.calls == 1 and stages.waiting["recognise"] == 1):
+                await asyncio.sleep(0.01)
+            gone.set()
+            assert (await going).status_code == CLIENT_GONE
+            assert stages.under_way == 1
+            aligner.gate.set()
+            assert (await staying).status_code == 200
+        assert (stages.under_way, aligner.calls) == (0, 1)
+
+    asyncio.run(scene())
+    stages.close()

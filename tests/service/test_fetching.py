@@ -1,0 +1,41 @@
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from service.cli import app
+from service.fetching import run_fetch
+from tests.builders import TINY_WHISPERX
+from tests.local_hub import run_hub
+
+
+def test_fetch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Progress in lines where there is no terminal."""
+    told = Console(file=StringIO(), force_terminal=False)
+    with run_hub() as hub:
+        hub.add_repository("Systran/faster-whisper-tiny", TINY_WHISPERX / "whisper" / "tiny-words")
+        hub.add_repository("me/align", TINY_WHISPERX / "align" / "en")
+        hub.add_punkt(TINY_WHISPERX / "nltk_data" / "tokenizers" / "punkt_tab")
+
+        def fetch(model: str, *, optional: bool = False) -> int:
+            return run_fetch(
+                model=model,
+                align_model="me/align",
+                weights=str(tmp_path),
+                optional=optional,
+                sources=hub.sources,
+                console=told,
+            )
+
+        assert fetch("tiny") == 0
+        assert fetch("nobody/nothing") == 1
+        assert fetch("nobody/nothing", optional=True) == 0
+    assert isinstance(told.file, StringIO)
+    lines = told.file.getvalue()
+    assert "model.bin: 1.0 of 1.0 MB" in lines
+    assert "Systran/faster-whisper-tiny, me/align, punkt_tab" in lines
+    assert "nobody/nothing could not be fetched" in lines
+    monkeypatch.setenv("CAN_WHISPERX__MODLE", "x")
+    assert CliRunner().invoke(app, ["fetch"]).exit_code == 2

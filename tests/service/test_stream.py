@@ -1,0 +1,138 @@
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+from fastapi.testclient import TestClient
+from starlette.testclient import WebSocketTestSession
+from starlette.websockets import WebSocketDisconnect
+
+from alignment.errors import AlignerFailedError
+from service.app import create_app
+from service.engine import EmotionEngine
+from service.settings import LiveSettings, Settings
+from tests.builders import SPEECH, noise
+from tests.fakes import FakeAligner
+from tests.waiting import wait_until
+
+END = json.dumps({"type": "end"})
+
+
+def spoken(rate_hz: int = 16_000) -> bytes:
+    """A sentence with two seconds of quiet after it."""
+    samples, _ = soundfile.read(SPEECH / "numbers.flac", dtype="float32")
+    sound = np.concatenate((samples, noise(2.0) * 1e-3))
+    pcm: bytes = (soxr.resample(sound, 16_000, rate_hz) * 32_000).astype("<i2").tobytes()
+    return pcm
+
+
+def send(session: WebSocketTestSession, pcm: bytes, frame_bytes: int = 6_400) -> None:
+    for start in range(0, len(pcm), frame_bytes):
+        session.send_bytes(pcm[start : start + frame_bytes])
+
+
+def read_all(session: WebSocketTestSession) -> tuple[list[Any], int]:
+    """Messages up to the end of the connection, and the code that it ended with."""
+    messages = []
+    while True:
+        try:
+            messages.append(session.receive_json())
+        except WebSocketDisconnect as end:
+            return messages, end.code
+
+
+@contextmanager
+def serve(settings: Settings, aligner: FakeAligner, **limits: float) -> Iterator[TestClient]:
+    bounded = settings.model_copy(update={"live": LiveSettings.model_validate(limits)})
+    with TestClient(create_app(bounded, engine=EmotionEngine(bounded, aligner=aligner))) as client:
+        wait_until(lambda: client.get("/health/ready").status_code == 200)
+        yield client
+
+
+@pytest.mark.parametrize("rate_hz", [8_000, 16_000, 44_100])
+def test_an_utterance_is_answered_before_the_connection_ends(client: TestClient, rate_hz: int) -> None:
+    with client.websocket_connect(f"/stream?rate={rate_hz}") as session:
+        send(session, spoken(rate_hz), 2 * rate_hz // 5)
+        started, result = session.receive_json(), session.receive_json()
+        session.send_text(END)
+        [done], code = read_all(session)
+    assert (started["type"], started["id"], code) == ("utterance.start", 0, 1000)
+    assert (result["type"], result["id"], result["text"]) == ("utterance.result", 0, "the children")
+    assert result["start_s"] == pytest.approx(started["start_s"], abs=0.01)
+    assert sum(result["probabilities"].values()) == pytest.approx(1.0)
+    assert result["words"][0]["word"] == "the"
+    assert done["type"] == "done"
+    assert done["emotion"] == result["emotion"]
+    assert done["probabilities"] == pytest.approx(result["probabilities"])
+
+
+def test_speech_that_the_client_s_end_cuts_off_is_answered(client: TestClient) -> None:
+    with client.websocket_connect("/stream?explain=false") as session:
+        send(session, spoken()[:48_000])
+        session.send_text(END)
+        messages, _ = read_all(session)
+    assert [message["type"] for message in messages] == ["utterance.start", "utterance.result", "done"]
+    assert "words" not in messages[1]
+
+
+def test_silence_is_answered_too(client: TestClient) -> None:
+    with client.websocket_connect("/stream") as session:
+        session.send_bytes(bytes(64_000))
+        session.send_text(END)
+        messages, code = read_all(session)
+    assert (messages, code) == ([{"type": "done", "duration_s": 2.0, "emotion": None, "probabilities": None}], 1000)
+
+
+@pytest.mark.parametrize(
+    ("address", "frames", "code"),
+    [
+        ("/stream", [b"abc"], "bad-frame"),
+        ("/stream", ["hello"], "bad-frame"),
+        ("/stream", ["[]"], "bad-frame"),
+        ("/stream?rate=7", [], "bad-frame"),
+        ("/stream", [bytes(2_000)], "bad-frame"),
+        ("/stream", [bytes(1_000)] * 40, "live-limit"),
+        ("/stream", [], "live-limit"),
+    ],
+)
+def test_limits_and_wrong_messages(
+    settings: Settings, aligner: FakeAligner, address: str, frames: list[bytes | str], code: str
+) -> None:
+    with (
+        serve(settings, aligner, max_frame_bytes=1_000, max_audio_s=1.0, idle_s=0.5) as client,
+        client.websocket_connect(address) as session,
+    ):
+        for frame in frames:
+            if isinstance(frame, bytes):
+                session.send_bytes(frame)
+            else:
+                session.send_text(frame)
+        messages, closed = read_all(session)
+    assert (messages[-1]["type"], messages[-1]["problem"]["code"]) == ("error", code)
+    assert closed == 1008
+
+
+def test_connections_are_bounded_and_counted(settings: Settings, aligner: FakeAligner) -> None:
+    with serve(settings, aligner, max_connections=1) as client:
+        with client.websocket_connect("/stream"):
+            wait_until(lambda: "can_live_connections 1.0" in client.get("/metrics").text)
+            with client.websocket_connect("/stream") as second:
+                messages, code = read_all(second)
+            assert (messages[0]["problem"]["code"], code) == ("live-full", 1013)
+        wait_until(lambda: "can_live_connections 0.0" in client.get("/metrics").text)
+        with client.websocket_connect("/stream") as third:
+            third.send_text(END)
+            assert read_all(third)[1] == 1000
+
+
+def test_an_aligner_that_breaks_ends_the_connection_with_its_problem(client: TestClient, aligner: FakeAligner) -> None:
+    aligner.error = AlignerFailedError("fake", "it fell over")
+    with client.websocket_connect("/stream") as session:
+        send(session, spoken())
+        session.send_text(END)
+        messages, code = read_all(session)
+    assert (messages[-1]["problem"]["code"], code) == ("aligner-failed", 1011)
