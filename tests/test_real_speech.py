@@ -9,7 +9,8 @@ import pytest
 from alignment.aligners.pocketsphinx import PocketSphinxAligner
 from alignment.normalisation import spoken_words
 from model.corpora.ravdess import read_ravdess
-from service.engine import AnalysisRequest, EmotionEngine
+from service.analysis import AnalysisRequest, Stopwatch
+from service.engine import EmotionEngine
 from service.presentation import present
 from service.schemas import FullShare, PredictOut, WordOut
 from service.settings import Settings
@@ -75,10 +76,10 @@ def test_clips_of_twenty_actors(engine: EmotionEngine, ravdess: Path) -> None:
 
 
 def test_utterances_together_and_one_by_one(engine: EmotionEngine, real_speech: Path) -> None:
-    analysis = engine.analyse((real_speech / "jfk.flac").read_bytes())
-    together = [scores.probabilities for scores in analysis.scores]
-    from alignment.pipeline import compute_features
-
-    features = compute_features(analysis.waveform, analysis.transcript, engine.bundle.config.features)
-    alone = [engine.classifier.classify([each])[0].probabilities for each in features]
+    waveform = engine.decode((real_speech / "jfk.flac").read_bytes(), Stopwatch())
+    [window] = engine.cut(waveform, AnalysisRequest())
+    prepared = engine.prepare(window, AnalysisRequest(), Stopwatch())
+    assert prepared is not None
+    together = [scores.probabilities for scores in engine.classify(prepared.features)]
+    alone = [engine.classify([each])[0].probabilities for each in prepared.features]
     np.testing.assert_allclose(together, alone, atol=1e-5)

@@ -1,0 +1,123 @@
+"""What the site says from the code itself: the HTTP reference from OpenAPI, the card of the shipped weights, the order.
+
+mkdocs calls these functions by name (https://www.mkdocs.org/user-guide/configuration/#hooks).
+"""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+
+ROOT: Final = Path(__file__).parent.parent
+_ORDER: Final = (
+    *(
+        "index.md",
+        "quickstart.md",
+        "quickstart.ipynb",
+        "command-line.md",
+        "api.md",
+        "streaming.md",
+        "troubleshooting.md",
+    ),
+    *("model-card.md", "bundles.md", "retraining.md", "paper.md", "experiments.md"),
+    *("architecture.md", "operations.md", "performance.md", "scaling.md"),
+)
+_OUTSIDE: Final = re.compile(r"\[([^\]]+)\]\((?:\.\./)+[^)]*\)")
+_PRINT_OPENAPI: Final = """
+import json
+from service.app import create_app
+from service.settings import Settings
+print(json.dumps(create_app(Settings()).openapi()))
+"""
+_INTRODUCTION: Final = (
+    "Version {version}. The running service shows the same at `/docs`, and its document at `/openapi.json`."
+)
+_METHODS: Final = ("get", "post", "put", "delete")
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Pages in the order in which they are read; others that exist follow."""
+    folder = Path(config.docs_dir)
+    made = {"api.md", "model-card.md"}
+    there = {path.name for kind in ("*.md", "*.ipynb") for path in folder.glob(kind)} | made
+    config.nav = [name for name in _ORDER if name in there] + sorted(there - set(_ORDER))
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Adds the pages that are made of something else."""
+    card = (ROOT / "model" / "bundles" / "starter" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    for name, text in (("api.md", describe_api()), ("model-card.md", f"# Model card: {card.removeprefix('# ')}")):
+        files.append(File.generated(config, name, content=text))
+    return files
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """A link to a file of the repository that is no page becomes its name."""
+    return _OUTSIDE.sub(r"\1", markdown)
+
+
+def describe_api() -> str:
+    """The HTTP reference as Markdown, from the application's own OpenAPI document."""
+    # In a process of its own: the application sets up logs, which would swallow those of mkdocs.
+    printed = subprocess.run([sys.executable, "-c", _PRINT_OPENAPI], capture_output=True, check=True)  # noqa: S603
+    document = json.loads(printed.stdout)
+    parts = [
+        "# HTTP API",
+        _INTRODUCTION.format(version=document["info"]["version"]),
+    ]
+    for path, methods in document["paths"].items():
+        parts += [_operation(method, path, methods[method], document) for method in _METHODS if method in methods]
+    parts.append("## Records")
+    parts += [_schema(name, schema) for name, schema in sorted(document["components"]["schemas"].items())]
+    return "\n\n".join(parts) + "\n"
+
+
+def _operation(method: str, path: str, operation: dict[str, Any], document: dict[str, Any]) -> str:
+    lines = [f"## {method.upper()} {path}", operation.get("description", operation.get("summary", ""))]
+    for content in operation.get("requestBody", {}).get("content", {}).items():
+        kind, schema = content[0], content[1]["schema"]
+        name = schema.get("$ref", "").rpartition("/")[2]
+        lines += [f"Takes `{kind}`:", _fields(document["components"]["schemas"].get(name, schema))]
+    answers = [f"| {status} | {_kind(answer)} |" for status, answer in operation["responses"].items()]
+    lines.append("\n".join(["| status | answer |", "|---|---|", *answers]))
+    return "\n\n".join(line for line in lines if line)
+
+
+def _kind(answer: dict[str, Any]) -> str:
+    names = {_type(content.get("schema", {})) for content in answer.get("content", {}).values()}
+    return ", ".join(sorted(names - {""})) or answer.get("description", "")
+
+
+def _schema(name: str, schema: dict[str, Any]) -> str:
+    return "\n\n".join([f"### {name}", schema.get("description", ""), _fields(schema)])
+
+
+def _fields(schema: dict[str, Any]) -> str:
+    required = schema.get("required", [])
+    rows = [
+        f"| `{name}`{'' if name in required else ' (optional)'} | {_type(field)} | {field.get('description', '')} |"
+        for name, field in schema.get("properties", {}).items()
+    ]
+    return "\n".join(["| field | type | |", "|---|---|---|", *rows]) if rows else ""
+
+
+def _type(schema: dict[str, Any]) -> str:
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return f"[{name}](#{name.lower()})"
+    for union in ("anyOf", "oneOf"):
+        if union in schema:
+            return " or ".join(_type(part) for part in schema[union])
+    if "enum" in schema or "const" in schema:
+        return ", ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
+    if schema.get("type") == "array":
+        return f"list of {_type(schema.get('items', {}))}"
+    if isinstance(schema.get("additionalProperties"), dict) and schema["additionalProperties"]:
+        return f"object of {_type(schema['additionalProperties'])}"
+    return str(schema.get("type", ""))
