@@ -11,7 +11,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --fork-st
 
 install: .venv/core.stamp  ## What serving needs, in .venv
 
-install-%: .venv/%.stamp  ## whisperx, train, plots, client or dev beside it
+install-%: .venv/%.stamp  ## whisperx, train, plots, client, telemetry, cluster or dev beside it
 	@:
 
 serve: install  ## The service on http://127.0.0.1:8000
@@ -46,6 +46,8 @@ lock: $(UV)  ## Renews requirements/*.txt: exact versions and hashes, no address
 	$(COMPILE) -c requirements/dev.txt --extra train -o requirements/train.txt
 	$(COMPILE) -c requirements/dev.txt --extra plots -o requirements/plots.txt
 	$(COMPILE) -c requirements/dev.txt --extra client -o requirements/client.txt
+	$(COMPILE) -c requirements/dev.txt --extra telemetry -o requirements/telemetry.txt
+	$(COMPILE) -c requirements/dev.txt --extra cluster -o requirements/cluster.txt
 
 train: .venv/dev.stamp runs/composite/pairs.tsv runs/vectors.txt  ## Rebuilds the starter bundle (hours; goes on where it was stopped)
 	$(BIN)/python -m model.train --root runs/composite --glove runs/vectors.txt --recipe starter --folds session \
