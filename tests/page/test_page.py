@@ -11,7 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import FilePayload, Page, Playwright, expect
 
-from tests.builders import SPEECH, speech
+from tests.builders import SPEECH, speech, spoken_words
 from tests.page.conftest import OpenPage, find_chromium
 
 JFK = "Ask not"
@@ -86,12 +86,55 @@ def test_an_example_explains_every_emotion(open_page: OpenPage, address: str) ->
     assert bar_heights(page, "sound") != predicted
     page.get_by_role("radio", name="Attention").check()
     expect(first.locator(".explained")).to_have_text("Where the network looked")
+    expect(page.locator(".legend")).to_contain_text("To look is not yet to speak")
     assert "transcript=And so my fellow Americans" in page.locator(".command code").inner_text()
+
+
+def test_words_and_sound_that_disagree(open_page: OpenPage, address: str) -> None:
+    page = open_page(address)
+    page.get_by_role("button", name="Thank you").click()
+    expect(page.locator(".report")).to_be_visible()
+    answer = json.loads(download(page, "Download JSON"))
+    [utterance] = answer["utterances"]
+    alone = {side: utterance[f"{side}_probabilities"] for side in ("text", "audio")}
+    likeliest = {side: max(shares, key=shares.__getitem__) for side, shares in alone.items()}
+    assert likeliest["text"] != likeliest["audio"]
+    expect(page.locator(".verdict .apart")).to_contain_text(
+        re.compile(f"disagree: the words alone read {likeliest['text']}.*the sound alone is {likeliest['audio']}")
+    )
+    for title, shares in (
+        ("together", answer["probabilities"]),
+        ("text alone", alone["text"]),
+        ("sound alone", alone["audio"]),
+    ):
+        first = max(shares, key=shares.__getitem__)
+        expect(page.get_by_role("img", name=f"{title}: {first}")).to_be_visible()
+        widths = (
+            page.get_by_role("img", name=f"{title}:")
+            .locator("i")
+            .evaluate_all("parts => parts.map((part) => Number(part.style.flexGrow))")
+        )
+        assert sorted(widths) == pytest.approx(sorted(shares.values()), abs=1e-5)
+
+
+def test_words_that_were_misheard_are_corrected(open_page: OpenPage, address: str) -> None:
+    page = open_page(address)
+    upload(page)
+    heard = page.locator(".word .spelling").all_inner_texts()
+    page.get_by_role("button", name="Correct the words").click()
+    field = page.get_by_label("What is said in the recording")
+    expect(field).to_be_focused()
+    expect(field).to_have_value(" ".join(heard))
+    corrected = [word["word"] for word in spoken_words("numbers")]
+    field.fill(" ".join(corrected))
+    page.get_by_role("button", name="Analyse again").click()
+    expect(page.locator(".word .spelling")).to_have_text(corrected)
+    expect(page.get_by_role("button", name="Correct the words")).to_be_hidden()
 
 
 def test_words_that_are_known_are_sent(open_page: OpenPage, address: str) -> None:
     page = open_page(address)
-    page.get_by_text("I know what is said").click()
+    page.get_by_text("Tell it the words").click()
     page.locator("#transcript").fill("she's paid <b>forty</b>")
     upload(page)
     expect(page.locator(".word .spelling").first).to_have_text("she's")
@@ -150,7 +193,8 @@ def test_an_error_in_plain_words(open_page: OpenPage, address: str, tmp_path: Pa
     problem = page.get_by_role("alert")
     expect(problem).to_contain_text("The file is not audio")
     expect(problem).to_contain_text("send wav, flac")
-    expect(problem).to_contain_text("not-audio · request")
+    expect(problem).to_contain_text("code not-audio · request")
+    expect(problem).to_contain_text("notes.wav")
     assert_accessible(page)
     upload(page)
     expect(problem).to_be_hidden()
@@ -177,6 +221,11 @@ def test_the_keyboard_alone(open_page: OpenPage, address: str) -> None:
             break
     page.keyboard.press("Enter")
     expect(page.locator(".report")).to_be_visible()
+    bands = page.locator(".band")
+    page.keyboard.press("Tab")
+    expect(bands.first).to_be_focused()
+    page.keyboard.press("End")
+    expect(bands.last).to_be_focused()
     words = page.locator(".word")
     for _ in range(20):
         page.keyboard.press("Tab")
