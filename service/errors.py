@@ -57,7 +57,8 @@ class MissingPackageError(ServiceError, ImportError):
     def __init__(self, package: str, extra: str) -> None:
         self.package, self.extra = package, extra
         super().__init__(
-            f"{package} is not installed; `make install-{extra}` or `pip install 'can-ser[{extra}]'` brings it"
+            f"{package} is not installed; `make install-{extra}` brings it, or `pip install '.[{extra}]'` in this "
+            "project's folder"
         )
 
 
