@@ -179,7 +179,7 @@ def test_the_microphone(open_page: OpenPage, address: str) -> None:
 
 
 def test_no_microphone_is_said(playwright: Playwright, address: str) -> None:
-    with playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"]) as browser:
+    with playwright.chromium.launch(executable_path=find_chromium(playwright), args=["--no-sandbox"]) as browser:
         page = browser.new_context(permissions=["microphone"]).new_page()
         page.goto(address)
         page.get_by_role("button", name="Record yourself").click()
