@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import FormData
 
 from service.analysis import Speakers
-from service.errors import MalformedFormError
+from service.errors import MalformedFormError, NoRoomError
 from service.schemas import Explain
 
 RECORDING: Final = "The recording: wav, flac, ogg, mp3, m4a, mp4 or webm."
@@ -51,12 +51,15 @@ async def open_predict_form(request: Request) -> AsyncIterator[PredictForm]:
     Raises:
         HTTPException: what came is no form.
         MalformedFormError: its charset cannot be read.
+        NoRoomError: the disk has no room for the recording.
         RequestValidationError: a field is missing or makes no sense.
     """
     try:
         form = await request.form()
     except UnicodeError as exc:
         raise MalformedFormError(f"the form's charset cannot be read ({exc})", "send UTF-8") from exc
+    except OSError as exc:
+        raise NoRoomError(exc.strerror or "disk") from exc
     try:
         yield _validate(form)
     finally:
