@@ -20,6 +20,8 @@ from service.schemas import Explain
 RECORDING: Final = "The recording: wav, flac, ogg, mp3, m4a, mp4 or webm."
 WORDS: Final = 'What is said and when: `[{"word": "hello", "start": 0.31, "end": 0.62}]`.'
 LANGUAGE: Final = "ISO 639-1 code."
+NAME_LETTERS: Final = 100
+"""Longest name of a language or an aligner."""
 ALIGNER: Final = "By name; leave it out for the server's."
 SPEAKERS: Final = "channels: one speaker on each channel of the recording, as calls are recorded."
 SEGMENTS: Final = 'Where somebody speaks, in place of detection: `[{"start": 0.3, "end": 2.6}]`.'
@@ -37,8 +39,8 @@ class PredictForm(BaseModel):
         None
     )
     words: Annotated[str | None, Field(description=WORDS)] = None
-    language: Annotated[str | None, Field(description=LANGUAGE)] = None
-    aligner: Annotated[str | None, Field(description=ALIGNER)] = None
+    language: Annotated[str | None, Field(description=LANGUAGE, max_length=NAME_LETTERS)] = None
+    aligner: Annotated[str | None, Field(description=ALIGNER, max_length=NAME_LETTERS)] = None
     speakers: Annotated[Speakers | None, Field(description=SPEAKERS)] = None
     segments: Annotated[str | None, Field(description=SEGMENTS)] = None
     explain: Annotated[Explain, Field(description=EXPLAIN)] = "true"

@@ -1,4 +1,7 @@
-"""Logs, one line an event, each with its request id: JSON, or in colours on a terminal. No audio and no transcript is ever logged."""
+"""Logs, one line an event, each with its request id: JSON, or in colours on a terminal.
+
+No audio and no transcript is ever logged.
+"""
 
 import logging
 import sys

@@ -13,16 +13,12 @@ from service.event_stream import MEDIA_TYPE, EventStream
 from service.fields import read_fields
 from service.forms import PredictForm, describe_form, open_predict_form
 from service.lifecycle import Lifecycle
+from service.openapi import refusals
 from service.presentation import present, present_utterance
-from service.schemas import PredictOut, Problem
+from service.schemas import PredictOut
 from service.stages import Observer
 
 router = APIRouter(tags=["emotion"])
-
-
-def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """How problem documents are told in the schema."""
-    return {status: {"model": Problem, "content": {"application/problem+json": {}}} for status in statuses}
 
 
 _EVENTS: Final[dict[int | str, dict[str, Any]]] = {
