@@ -42,6 +42,9 @@ class _Outputs:
 class EmotionClassifier:
     """Scores utterances; threads may share one."""
 
+    calls_at_once = 1
+    """More would only wait for the same cores."""
+
     def __init__(self, bundle: Bundle, provider: Provider = "auto", threads: int = 1) -> None:
         """Loads both graphs.
 

@@ -25,6 +25,7 @@ ServiceError
 ├── LiveLimitError          a live connection was silent, or spoke, for too long
 ├── LiveFullError           as many live connections are open as are accepted
 ├── UnknownJobError         no job has that name, or not any more
+├── ReplicaLostError        replicas of a cluster died under a request, again and again
 └── DeadlineError           the answer took too long
 
 Facts are attributes; the message says what was wrong, what was got and what to do.
@@ -276,6 +277,19 @@ class UnknownJobError(ServiceError):
     def __init__(self, name: str) -> None:
         self.name = name
         super().__init__(f"there is no job {name!r}; it was deleted, has expired, or never was")
+
+
+class ReplicaLostError(ServiceError):
+    """Replicas of a cluster died under a request, again and again."""
+
+    retry_after_s = 5
+
+    def __init__(self, stage: str, attempts: int) -> None:
+        self.stage, self.attempts = stage, attempts
+        super().__init__(
+            f"{attempts} replicas of {stage} ended while they worked on this; try again in {self.retry_after_s} s, and "
+            "see `serve status` and the replicas' logs if it happens again"
+        )
 
 
 class DeadlineError(ServiceError):

@@ -26,6 +26,10 @@ ALIGNER: Final = "By name; leave it out for the server's."
 SPEAKERS: Final = "channels: one speaker on each channel of the recording, as calls are recorded."
 SEGMENTS: Final = 'Where somebody speaks, in place of detection: `[{"start": 0.3, "end": 2.6}]`.'
 EXPLAIN: Final = "full: contributions for every class; false: no words."
+MAX_FIELDS: Final = 16
+MAX_FILES: Final = 8
+MAX_TEXT_BYTES: Final = 1_048_576
+"""More than there are, so that a wrong one gets a message of its own; every text is held in memory."""
 _MEDIA_TYPE: Final = "multipart/form-data"
 
 
@@ -57,7 +61,7 @@ async def open_predict_form(request: Request) -> AsyncIterator[PredictForm]:
         RequestValidationError: a field is missing or makes no sense.
     """
     try:
-        form = await request.form()
+        form = await request.form(max_fields=MAX_FIELDS, max_files=MAX_FILES, max_part_size=MAX_TEXT_BYTES)
     except UnicodeError as exc:
         raise MalformedFormError(f"the form's charset cannot be read ({exc})", "send UTF-8") from exc
     except OSError as exc:
