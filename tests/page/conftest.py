@@ -17,8 +17,8 @@ expect.set_options(timeout=_LIMIT_MS)
 
 
 HOW_TO_GET = (
-    "Chromium is not installed; on Debian and Ubuntu: apt-get install chromium; elsewhere: .venv/bin/playwright install "
-    "chromium"
+    "Chromium is not installed; on Debian and Ubuntu: apt-get install chromium; "
+    "elsewhere: .venv/bin/playwright install chromium"
 )
 
 

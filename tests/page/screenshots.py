@@ -1,7 +1,7 @@
 """Takes the README's pictures of the page, from the example of a real voice: `make screenshots`.
 
-Needs Chromium. What is shown is what the shipped weights answer about a recording of President Kennedy, its words aligned
-by the embedded aligner.
+Needs Chromium. What is shown is what the shipped weights answer about a recording of President Kennedy, its words
+aligned by the embedded aligner.
 """
 
 import sys

@@ -77,7 +77,8 @@ def main() -> None:
         clone, began = Path(folder) / "can-ser", time.monotonic()
 
         def tell(step: str) -> None:
-            print(f"{step:32} {time.monotonic() - began:6.1f} s", flush=True)
+            sys.stdout.write(f"{step:32} {time.monotonic() - began:6.1f} s\n")
+            sys.stdout.flush()
 
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
         tell("cloned")
