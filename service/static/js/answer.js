@@ -2,7 +2,7 @@
 
 import { byId, h } from "./dom.js";
 import { colourOf, meanProbabilities } from "./emotions.js";
-import { length, percent } from "./format.js";
+import { alignerName, length, percent } from "./format.js";
 import { Legend } from "./legend.js";
 import { itemAt, Player } from "./player.js";
 import { agreement, comparison } from "./probabilities.js";
@@ -50,7 +50,7 @@ export class AnswerView {
     this.cards = answer.utterances.map((u, i) => new UtteranceCard(u, i + 1, this.player, few || i === 0));
     const legend = new Legend((attention) => this.cards.forEach((card) => card.showAttention(attention)));
     this.root.prepend(this.verdict(), ...answer.warnings.map((warning) => h("p.note", { textContent: warning })));
-    this.root.append(legend.element, ...this.cards.map((card) => card.element), this.misheard(),
+    this.root.append(legend.element, ...this.cards.map((card) => card.element), this.correction(),
       reportSection(this.recording.name, this.recording.transcript, answer), provenance(answer));
     this.root.hidden = false;
   }
@@ -71,13 +71,13 @@ export class AnswerView {
       comparison(shares));
   }
 
-  /** The way out where the recogniser heard other words than were said. */
-  misheard() {
+  /** The way out where other words were said than were heard. */
+  correction() {
     const { utterances, aligner } = this.answer;
-    if (this.recording.transcript.trim()) return "";
-    const said = utterances.map(({ text }) => text).join(" ").trim();
-    return h("p.misheard.fine", {},
-      `${aligner.name} heard these words. Wrong words make wrong answers. `,
+    const given = this.recording.transcript.trim();
+    const said = given || utterances.map(({ text }) => text).join(" ").trim();
+    return h("p.correction.fine", {},
+      given ? "These words were given. " : `${alignerName(aligner.name)} heard these words. Wrong words make wrong answers. `,
       h("button.link", { type: "button", textContent: "Correct the words", on: { click: () => this.onCorrect(said) } }));
   }
 

@@ -9,6 +9,13 @@ export function clock(seconds, digits = 0) {
   return `${minutes}:${rest.padStart(digits ? 3 + digits : 2, "0")}`;
 }
 
+const ALIGNERS = { pocketsphinx: "PocketSphinx", whisperx: "WhisperX" };
+
+/** An aligner's name as its makers write it. */
+export function alignerName(name) {
+  return ALIGNERS[name] ?? name;
+}
+
 /** "5 minutes", "1 minute", "90 s": a limit. */
 export function minutes(seconds) {
   if (seconds % 60) return `${seconds} s`;

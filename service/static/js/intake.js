@@ -63,6 +63,12 @@ export function knownWords() {
   return byId("known").open ? byId("transcript").value : "";
 }
 
+/** Forgets the words, so that they are not taken for those of the next recording. */
+export function foldWords() {
+  byId("known").open = false;
+  byId("transcript").value = "";
+}
+
 /** Opens the field with words to correct. */
 export function editWords(words) {
   byId("known").open = true;

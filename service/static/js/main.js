@@ -3,8 +3,8 @@
 import { AnswerView } from "./answer.js";
 import { predictWhenReady, Problem, saveKey, servedModel } from "./api.js";
 import { byId } from "./dom.js";
-import { clock } from "./format.js";
-import { editWords, knownWords, setUpIntake, showExamples, showLimits, tooLarge } from "./intake.js";
+import { alignerName, clock } from "./format.js";
+import { editWords, foldWords, knownWords, setUpIntake, showExamples, showLimits, tooLarge } from "./intake.js";
 import { hideProblem, showProblem, showProgress } from "./notices.js";
 import { decode } from "./sound.js";
 import { setUpTheme } from "./theme.js";
@@ -14,7 +14,6 @@ const STAGES = {
   decode: "Reading the recording", recognise: "Finding the words", align: "Aligning the words",
   features: "Measuring the sound", classify: "Weighing words and sound",
 };
-const ALIGNERS = { pocketsphinx: "PocketSphinx", whisperx: "WhisperX" };
 const page = { view: null, running: null, last: null };
 
 async function start() {
@@ -39,8 +38,7 @@ async function start() {
 async function showServed() {
   const served = await servedModel();
   if (!served) return;
-  const { name } = served.aligner;
-  byId("serving").textContent = `weights “${served.name}” · words found by ${ALIGNERS[name] ?? name}`;
+  byId("serving").textContent = `weights “${served.name}” · words found by ${alignerName(served.aligner.name)}`;
   if (served.limits) showLimits(served.limits);
 }
 
@@ -98,6 +96,7 @@ async function follow(view, events, signal) {
         view.addEarly(data);
       } else if (event === "result") {
         view.show(data);
+        foldWords();
         reveal(byId("answer"));
       }
     }
