@@ -85,6 +85,30 @@ def predict(
     raise typer.Exit(run_predict(options))
 
 
+@app.command()
+def bulk(
+    sources: Annotated[
+        list[str], typer.Argument(metavar="SOURCE...", help="Folders, files, patterns, or s3://, gs://, ... addresses.")
+    ],
+    out: Annotated[Path, typer.Option(help="Parquet file to make; its .parts are gone on with.")],
+    address: Annotated[
+        str, typer.Option(envvar="RAY_ADDRESS", help="Ray cluster: auto or HOST:PORT; local starts one for this run.")
+    ] = "local",
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes at most.  [default: one per core]")] = None,
+    gpus: Annotated[float, typer.Option(min=0.0, help="Share of a GPU that each process takes.")] = 0.0,
+    bundle: BundleOption = None,
+    aligner: AlignerOption = None,
+) -> None:
+    """Answers archives of recordings into one table, on one machine or many; run again, it goes on where it stopped.
+
+    Exit status: 0; 1 when the table is complete and some recordings have a problem in it; 2 when nothing could start;
+    130 when it was interrupted.
+    """
+    from service.bulk import BulkOptions, run_bulk
+
+    raise typer.Exit(run_bulk(BulkOptions(sources, out, address, workers, gpus, bundle, aligner)))
+
+
 @bundles.command()
 def show(
     name: BundleArgument = "starter",

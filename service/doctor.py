@@ -29,7 +29,7 @@ WHAT_FOR: Final = {
     "plots": "--plot and tables",
     "client": "service.client",
     "telemetry": "traces",
-    "cluster": "more machines than one",
+    "cluster": "bulk and Ray Serve",
 }
 
 

@@ -3,6 +3,9 @@
 ServiceError
 ├── SettingsError           a CAN_* variable or option makes no sense; the start is refused
 ├── NoRecordingsError       a folder or a pattern of the command line holds no recording
+├── ArchiveError            a storage of recordings cannot be listed
+├── ResultsError            the results of an earlier run cannot be gone on with
+├── ClusterError            no Ray cluster answers
 ├── MissingPackageError     an optional package is not installed
 ├── RefusedError            told to a client: the service answered a problem
 ├── UnreachableError        told to a client: no answer came
@@ -51,6 +54,36 @@ class NoRecordingsError(ServiceError):
         self.name = name
         super().__init__(
             f"{name} holds no recording; name files, folders that hold some, or a pattern like 'clips/*.wav'"
+        )
+
+
+class ArchiveError(ServiceError):
+    """A storage of recordings cannot be listed."""
+
+    def __init__(self, source: str, reason: str) -> None:
+        self.source, self.reason = source, reason
+        super().__init__(
+            f"{source} cannot be read ({reason}); look at the address and at the credentials, and whether the "
+            "storage's package is there (s3fs for s3://, gcsfs for gs://, adlfs for az://)"
+        )
+
+
+class ResultsError(ServiceError):
+    """The results of an earlier run cannot be gone on with."""
+
+    def __init__(self, out: Path, reason: str) -> None:
+        self.out, self.reason = out, reason
+        super().__init__(f"{out} cannot be gone on with: {reason}; name another --out, or move this one away")
+
+
+class ClusterError(ServiceError):
+    """No Ray cluster answers."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        self.address, self.reason = address, reason
+        super().__init__(
+            f"no Ray cluster answers at {address} ({reason}); `ray status` tells of it, and without --address (and "
+            "RAY_ADDRESS) this machine is enough"
         )
 
 
