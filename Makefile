@@ -25,7 +25,7 @@ check: .venv/dev.stamp  ## Format, lint, types, import rules
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/hadolint docker/Dockerfile
+	$(BIN)/hadolint docker/Dockerfile docker/kuberay/Dockerfile
 
 docker-test:  ## Images and docker-compose.yml, on the engine that DOCKER_HOST names
 	docker/test.sh

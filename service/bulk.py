@@ -75,22 +75,21 @@ def _run(options: BulkOptions) -> int:
     bundle = read_bundle(locate_bundle(settings.bundle))
     names = find_archive(list(options.sources))
     schema = table_schema(bundle.config.emotions)
-    parts = Parts(options.out, schema, _identity(settings, bundle))
-    left = parts.find_open(names)
-    progress = BulkProgress(len(names), len(names) - len(left), options.out)
-    try:
-        if left:
-            with connect(options.address) as cores, progress:
-                # Ray has taken the signal by now; stopping is stopping, whoever asks for it.
-                signal.signal(signal.SIGTERM, signal.default_int_handler)
-                tables = answer_archive(left, settings, schema, options.workers or cores, options.gpus)
-                _keep(tables, parts, progress, options.flush_s)
-        parts.join()
-    except KeyboardInterrupt:
-        parts.flush()
-        progress.tell_interrupted()
-        return INTERRUPTED
-    problems = [problem for name in names if (problem := parts.problems[name]) is not None]
+    with Parts(options.out, schema, _identity(settings, bundle)) as parts:
+        left = parts.find_open(names)
+        progress = BulkProgress(len(names), len(names) - len(left), options.out)
+        try:
+            if left:
+                with connect(options.address) as cores, progress:
+                    # Ray has taken the signal by now; stopping is stopping, whoever asks for it.
+                    signal.signal(signal.SIGTERM, signal.default_int_handler)
+                    tables = answer_archive(left, settings, schema, options.workers or cores, options.gpus)
+                    _keep(tables, parts, progress, options.flush_s)
+            parts.join()
+        except KeyboardInterrupt:
+            progress.tell_interrupted()
+            return INTERRUPTED
+        problems = [problem for name in names if (problem := parts.problems[name]) is not None]
     progress.tell_done(problems)
     return 1 if problems else 0
 

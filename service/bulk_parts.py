@@ -5,11 +5,13 @@ process that was asked for the results writes them: workers on other machines ne
 parts become one file, in order of the recordings' names.
 """
 
+import fcntl
 import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from shutil import rmtree
+from types import TracebackType
 from typing import Final
 
 import pyarrow as pa
@@ -29,7 +31,7 @@ _PARTS_IN_MEMORY: Final = 64
 
 
 class Parts:
-    """The rows of earlier runs and of this one.
+    """The rows of earlier runs and of this one; closing it writes what was added.
 
     Attributes:
         problems: of each recording that has a row, None for one that was answered.
@@ -53,12 +55,26 @@ class Parts:
         self.problems: dict[str, str | None] = {}
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
+            # The system gives it back when the process ends, however it ends.
+            self._lock = (self._folder / "lock").open("w")
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             for path in self._files():
                 self._check(path)
                 self._note(pq.read_table(path, columns=["file", "problem"]))
                 self._count = self._count if path == out else int(path.stem) + 1
+        except BlockingIOError as exc:
+            raise ResultsError(out, "another run is at work on it") from exc
         except (OSError, pa.ArrowException, ValueError) as exc:
             raise ResultsError(out, str(exc)) from exc
+
+    def __enter__(self) -> "Parts":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.flush()
+        self._lock.close()
 
     def find_open(self, names: Sequence[str]) -> list[str]:
         """Recordings without a row, or whose problem may be over: a storage that was away, a process that died."""

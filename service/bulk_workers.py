@@ -83,7 +83,7 @@ def connect(address: str) -> Iterator[int]:
         address: see `Resources`.
 
     Raises:
-        ClusterError: nothing answers there.
+        ClusterError: nothing answers there, or its workers cannot start.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if address == "local":
@@ -92,6 +92,7 @@ def connect(address: str) -> Iterator[int]:
         # It would report as an error that an actor which dies may not come back.
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     import ray
+    from ray.exceptions import RayError
 
     own: dict[str, Any] = (
         {"include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES} if address == "local" else {}
@@ -102,6 +103,8 @@ def connect(address: str) -> Iterator[int]:
         raise ClusterError(address, str(exc)) from exc
     try:
         yield max(1, int(ray.cluster_resources().get("CPU", 1)))
+    except RayError as exc:
+        raise ClusterError(address, str(exc)) from exc
     finally:
         ray.shutdown()
 

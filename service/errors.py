@@ -5,7 +5,7 @@ ServiceError
 ├── NoRecordingsError       a folder or a pattern of the command line holds no recording
 ├── ArchiveError            a storage of recordings cannot be listed
 ├── ResultsError            the results of an earlier run cannot be gone on with
-├── ClusterError            no Ray cluster answers
+├── ClusterError            a Ray cluster does not answer, or its workers cannot start
 ├── MissingPackageError     an optional package is not installed
 ├── RefusedError            told to a client: the service answered a problem
 ├── UnreachableError        told to a client: no answer came
@@ -77,13 +77,13 @@ class ResultsError(ServiceError):
 
 
 class ClusterError(ServiceError):
-    """No Ray cluster answers."""
+    """A Ray cluster does not answer, or cannot do what it is to do."""
 
     def __init__(self, address: str, reason: str) -> None:
         self.address, self.reason = address, reason
         super().__init__(
-            f"no Ray cluster answers at {address} ({reason}); `ray status` tells of it, and without --address (and "
-            "RAY_ADDRESS) this machine is enough"
+            f"the Ray cluster at {address} does not work for this ({reason}); `ray status` tells of it, and without "
+            "--address and RAY_ADDRESS this machine is enough"
         )
 
 

@@ -1,6 +1,7 @@
 """The service on two Ray nodes, as an operator starts it: `serve run` with a configuration file."""
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import psutil
 from tests.service.two_nodes import ENVIRONMENT
 from tests.waiting import wait_until
 
-_LIMIT_S: Final = 120.0
+_LIMIT_S: Final = 240.0
 _CONFIG: Final = """
 proxy_location: HeadOnly
 http_options: {{host: 127.0.0.1, port: {port}}}
@@ -38,11 +39,13 @@ class TwoNodes:
         address: of its Ray.
         client: speaks to its head.
         nodes: the process that holds the nodes.
+        log: what they say.
     """
 
     address: str
     client: httpx.Client
     nodes: "subprocess.Popen[str]"
+    log: Path
 
     def predict(self, data: bytes, **fields: str) -> httpx.Response:
         """What POST /predict answers."""
@@ -58,6 +61,14 @@ class TwoNodes:
 def environment() -> dict[str, str]:
     """For everything that imports Ray here; no CAN_* variable of whoever runs the tests."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("CAN_", "RAY_"))} | ENVIRONMENT
+
+
+def free_port() -> int:
+    """On 127.0.0.1."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
 
 
 @contextmanager
@@ -83,7 +94,7 @@ def run_two_nodes(folder: Path, port: int) -> Iterator[TwoNodes]:
             assert address, (folder / "nodes.log").read_text()
             processes = psutil.Process(nodes.pid).children(recursive=True)
             wait_until(lambda: _is_ready(client), _LIMIT_S)
-            yield TwoNodes(address, client, nodes)
+            yield TwoNodes(address, client, nodes, folder / "nodes.log")
         finally:
             _stream(nodes.stdin).close()
             nodes.wait(_LIMIT_S)

@@ -17,25 +17,26 @@ ENVIRONMENT: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AUTH_MODE": "disabled",
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    "RAY_worker_niceness": "0",
+    "RAY_health_check_timeout_ms": "60000",
+    "RAY_health_check_initial_delay_ms": "60000",
 }
-"""For every process that imports Ray; the last one makes it take 127.0.0.1 for the address of this machine."""
+"""For every process that imports Ray. The third makes it take 127.0.0.1 for the address of this machine; the last ones
+keep a node from being given up because a busy machine answers late."""
 _HEAD_CPUS: Final = 4
 _WORKER_CPUS: Final = 2
-_LIMIT_S: Final = 120.0
+_LIMIT_S: Final = 240.0
 
 
 def main(config: str) -> None:
     """Until the end of the input."""
     import ray
-    from ray.cluster_utils import Cluster
 
     answers = os.fdopen(os.dup(1), "w")
     # What replicas log comes out at the standard output of whoever is connected.
     os.dup2(2, 1)
-    head = {"num_cpus": _HEAD_CPUS, "node_ip_address": "127.0.0.1", "include_dashboard": False}
-    cluster = Cluster(initialize_head=True, head_node_args=head)
+    cluster, worker = start_nodes()
     try:
-        worker = cluster.add_node(num_cpus=_WORKER_CPUS, node_ip_address="127.0.0.1")
         deploy(config, cluster.address)
         print(cluster.address, file=answers, flush=True)
         if sys.stdin.readline():
@@ -45,6 +46,23 @@ def main(config: str) -> None:
     finally:
         ray.shutdown()
         cluster.shutdown()
+
+
+def start_nodes() -> tuple[Any, Any]:
+    """The cluster and its second node. Ray gives a node 30 s to start, which a busy machine may need twice."""
+    from ray.cluster_utils import Cluster
+
+    head = {"num_cpus": _HEAD_CPUS, "node_ip_address": "127.0.0.1", "include_dashboard": False}
+    for last in (False, False, True):
+        try:
+            cluster = Cluster(initialize_head=True, head_node_args=head)
+            return cluster, cluster.add_node(num_cpus=_WORKER_CPUS, node_ip_address="127.0.0.1")
+        except Exception:  # Ray raises this very class
+            if last:
+                raise
+            for process in psutil.Process().children(recursive=True):
+                process.kill()
+    raise AssertionError("the last attempt raises")
 
 
 def deploy(config: str, address: str) -> None:
