@@ -116,7 +116,8 @@ def test_without_speakers_nothing_is_said_of_them(client: TestClient) -> None:
         ("00", {}, "unsupported-audio"),
         (None, {"transcript": "one two"}, "conflicting-fields"),
         (None, {"words": '[{"word": "one", "start": 0, "end": 1}]'}, "conflicting-fields"),
-        (None, {"speakers": "diarize"}, "malformed-form"),
+        (None, {"speakers": "diarize"}, "diarization-unavailable"),
+        (None, {"speakers": "voices"}, "malformed-form"),
     ],
 )
 def test_speakers_that_cannot_be(client: TestClient, clip: str | None, fields: dict[str, str], code: str) -> None:
