@@ -14,6 +14,7 @@ from alignment.containers import SampleBlocks, open_with_ffmpeg, open_with_sound
 from alignment.errors import (
     AudioTooLongError,
     AudioTooShortError,
+    DecodingAbandonedError,
     EmptyFileError,
     NonFiniteAudioError,
     NoSamplesError,
@@ -69,12 +70,28 @@ class Waveform:
         return self.samples[max(0, seconds_to_samples(start_s)) : max(0, seconds_to_samples(end_s))]
 
 
-def decode_audio(data: bytes, max_duration_s: Seconds = 300.0) -> Waveform:
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    """How long decoding may go on.
+
+    Attributes:
+        max_duration_s: of the sound.
+        abandoned: whether nobody waits for it any more.
+    """
+
+    max_duration_s: Seconds
+    abandoned: Callable[[], bool] = lambda: False
+
+
+def decode_audio(
+    data: bytes, max_duration_s: Seconds = 300.0, *, abandoned: Callable[[], bool] = lambda: False
+) -> Waveform:
     """Waveform of an audio file held in memory.
 
     Args:
         data: the whole file; wav, flac, ogg, mp3 (libsndfile), m4a, mp4, webm (FFmpeg).
         max_duration_s: decoding stops, with an error, past this length, whatever the header says.
+        abandoned: asked between blocks; decoding stops when nobody waits for it any more.
 
     Returns:
         The sound, its channels averaged, resampled by soxr (high quality) to 16 kHz. A file that is cut or damaged
@@ -89,13 +106,16 @@ def decode_audio(data: bytes, max_duration_s: Seconds = 300.0) -> Waveform:
         SilentAudioError: all samples are zero.
         AudioTooShortError: under 0.1 s.
         AudioTooLongError: over `max_duration_s`.
+        DecodingAbandonedError: it was.
     """
     if not data:
         raise EmptyFileError()
-    return _read(data, lambda opened: _collect(opened, max_duration_s))
+    return _read(data, lambda opened: _collect(opened, _Bounds(max_duration_s, abandoned)))
 
 
-def decode_channels(data: bytes, max_duration_s: Seconds = 300.0) -> Waveform:
+def decode_channels(
+    data: bytes, max_duration_s: Seconds = 300.0, *, abandoned: Callable[[], bool] = lambda: False
+) -> Waveform:
     """The same with each channel beside the whole, for a call that has one speaker on each.
 
     The file is decoded once more per channel, which is quick beside whatever is done with the sound.
@@ -103,20 +123,22 @@ def decode_channels(data: bytes, max_duration_s: Seconds = 300.0) -> Waveform:
     Args:
         data: as for `decode_audio`.
         max_duration_s: of the file.
+        abandoned: as for `decode_audio`.
 
     Raises:
         UnsupportedAudioError: there are fewer than 2 channels, or more than 8.
         AudioError: see `decode_audio`.
     """
-    whole = decode_audio(data, max_duration_s)
+    whole = decode_audio(data, max_duration_s, abandoned=abandoned)
     _check_bounds("number of channels for one speaker each", whole.source.channels, _SPEAKER_BOUNDS)
-    tracks = tuple(_decode_channel(data, channel, max_duration_s) for channel in range(whole.source.channels))
+    bounds = _Bounds(max_duration_s, abandoned)
+    tracks = tuple(_decode_channel(data, channel, bounds) for channel in range(whole.source.channels))
     return replace(whole, tracks=tracks)
 
 
-def _decode_channel(data: bytes, channel: int, max_duration_s: Seconds) -> NDArray[np.float32] | None:
+def _decode_channel(data: bytes, channel: int, bounds: _Bounds) -> NDArray[np.float32] | None:
     try:
-        return _read(data, lambda opened: _collect(opened, max_duration_s, channel)).samples
+        return _read(data, lambda opened: _collect(opened, bounds, channel)).samples
     except SilentAudioError:
         return None
 
@@ -141,7 +163,9 @@ class AudioFile:
         """The samples of `decode_audio`, a block at a time, never all of them at once."""
         opener = open_with_soundfile if _opens_with_soundfile(self.path) else open_with_ffmpeg
         with opener(self.path) as opened:
-            for block in _resample_blocks(_MonoBlocks(opened, self.source.duration_s + 1.0), opened.sample_rate_hz):
+            for block in _resample_blocks(
+                _MonoBlocks(opened, _Bounds(self.source.duration_s + 1.0)), opened.sample_rate_hz
+            ):
                 yield _fit(block, self.scale)
 
 
@@ -159,7 +183,7 @@ def inspect_audio(path: Path, max_duration_s: Seconds) -> AudioFile:
         raise EmptyFileError()
 
     def measure(opened: SampleBlocks) -> AudioFile:
-        mono, peak = _open_mono(opened, max_duration_s), _Peak()
+        mono, peak = _open_mono(opened, _Bounds(max_duration_s)), _Peak()
         for block in _resample_blocks(mono, opened.sample_rate_hz):
             peak.add(block)
         source, scale = _judge(opened, mono, peak)
@@ -178,7 +202,7 @@ def probe_audio(path: Path) -> None:
         raise EmptyFileError()
 
     def probe(opened: SampleBlocks) -> None:
-        if next(iter(_open_mono(opened, inf)), None) is None:
+        if next(iter(_open_mono(opened, _Bounds(inf))), None) is None:
             raise NoSamplesError()
 
     _read(path, probe)
@@ -209,8 +233,8 @@ def _opens_with_soundfile(path: Path) -> bool:
         return False
 
 
-def _collect(opened: SampleBlocks, max_duration_s: Seconds, channel: int | None = None) -> Waveform:
-    mono, peak = _open_mono(opened, max_duration_s, channel), _Peak()
+def _collect(opened: SampleBlocks, bounds: _Bounds, channel: int | None = None) -> Waveform:
+    mono, peak = _open_mono(opened, bounds, channel), _Peak()
     pieces = list(_resample_blocks(mono, opened.sample_rate_hz))
     samples = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
     peak.add(samples)
@@ -218,10 +242,10 @@ def _collect(opened: SampleBlocks, max_duration_s: Seconds, channel: int | None 
     return Waveform(_fit(samples, scale), source, tuple(opened.warnings))
 
 
-def _open_mono(opened: SampleBlocks, max_duration_s: Seconds, channel: int | None = None) -> "_MonoBlocks":
+def _open_mono(opened: SampleBlocks, bounds: _Bounds, channel: int | None = None) -> "_MonoBlocks":
     _check_bounds("sample rate in Hz", opened.sample_rate_hz, SAMPLE_RATE_BOUNDS_HZ)
     _check_bounds("number of channels", opened.channels, CHANNEL_BOUNDS)
-    return _MonoBlocks(opened, max_duration_s, channel)
+    return _MonoBlocks(opened, bounds, channel)
 
 
 def _judge(opened: SampleBlocks, mono: "_MonoBlocks", peak: "_Peak") -> tuple[AudioSource, float | None]:
@@ -248,11 +272,11 @@ def _check_bounds(quantity: str, got: int, bounds: tuple[int, int]) -> None:
 class _MonoBlocks:
     """Averages the channels of each block, or takes one, and counts and checks what passes."""
 
-    def __init__(self, opened: SampleBlocks, max_duration_s: Seconds, channel: int | None = None) -> None:
+    def __init__(self, opened: SampleBlocks, bounds: _Bounds, channel: int | None = None) -> None:
         self.count = 0
         self._channel = channel
         self._opened = opened
-        self._max_duration_s = max_duration_s
+        self._bounds = bounds
 
     def __iter__(self) -> Iterator[NDArray[np.float32]]:
         rate = self._opened.sample_rate_hz
@@ -262,8 +286,10 @@ class _MonoBlocks:
             if not finite.all():
                 raise NonFiniteAudioError((self.count + int(finite.argmin())) / rate)
             self.count += len(mono)
-            if self.count > self._max_duration_s * rate:
-                raise AudioTooLongError(self.count / rate, self._max_duration_s)
+            if self.count > self._bounds.max_duration_s * rate:
+                raise AudioTooLongError(self.count / rate, self._bounds.max_duration_s)
+            if self._bounds.abandoned():
+                raise DecodingAbandonedError()
             yield mono
 
     def _choose(self, block: NDArray[np.float32]) -> NDArray[np.float32]:

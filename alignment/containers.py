@@ -30,7 +30,17 @@ _UNKNOWN_LENGTH: Final = 0x7FFF_0000
 _FFMPEG_FORMATS: Final = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,wav,w64,mp3,aac,ogg,flac,aiff,au,caf,amr,asf,avi,flv,mpegts,mpeg"
 )
-_FFMPEG_OPTIONS: Final = {"format_whitelist": _FFMPEG_FORMATS, "protocol_whitelist": "none"}
+# FFmpeg knows hundreds of decoders, for games and cameras of the last century too; each is code that a file may attack.
+_FFMPEG_CODECS: Final = (
+    "aac,aac_latm,ac3,adpcm_ima_qt,adpcm_ima_wav,adpcm_ms,alac,amrnb,amrwb,eac3,flac,gsm,gsm_ms,libopus,mp1,mp1float,mp2,"
+    "mp2float,mp3,mp3float,opus,pcm_alaw,pcm_f32be,pcm_f32le,pcm_f64be,pcm_f64le,pcm_mulaw,pcm_s16be,pcm_s16le,pcm_s24be,"
+    "pcm_s24le,pcm_s32be,pcm_s32le,pcm_s8,pcm_u8,speex,vorbis,wmapro,wmav1,wmav2"
+)
+_FFMPEG_OPTIONS: Final = {
+    "format_whitelist": _FFMPEG_FORMATS,
+    "codec_whitelist": _FFMPEG_CODECS,
+    "protocol_whitelist": "none",
+}
 
 
 @dataclass(slots=True)
@@ -142,6 +152,8 @@ def _opened_by_ffmpeg(container: av.container.InputContainer, data: bytes | mmap
     stream = container.streams.audio[0]
     if getattr(stream, "codec_context", None) is None:
         raise UndecodableAudioError("the sound's codec is not known")
+    if stream.codec_context.name not in _FFMPEG_CODECS.split(","):
+        raise UndecodableAudioError(f"the sound's codec is {stream.codec_context.name}, which is not read here")
     # Other containers do not say how long they are: FFmpeg guesses it from the first frames' bit rate.
     says_its_length = container.format.name.startswith(_WITH_LENGTH) and container.duration
     promised_s = container.duration / av.time_base if says_its_length and container.duration else 0.0
@@ -163,6 +175,10 @@ def _ffmpeg_blocks(
             packet = next(packets, None)
         except av.error.FFmpegError as exc:
             warnings.append(f"the file is damaged ({exc.strerror}); the part before the damage was used")
+            break
+        except IndexError:
+            # A broken transport stream brings forth a track that was not there when PyAV listed them.
+            warnings.append("the file is damaged (a track begins in its middle); the part before the damage was used")
             break
         if packet is None:
             break

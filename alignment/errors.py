@@ -9,7 +9,8 @@ AlignmentError
 │   ├── NonFiniteAudioError       NaN or infinity among the samples
 │   ├── SilentAudioError          every sample is zero
 │   ├── AudioTooShortError
-│   └── AudioTooLongError
+│   ├── AudioTooLongError
+│   └── DecodingAbandonedError    nobody waits for the sound any more
 ├── TranscriptError
 │   ├── EmptyTranscriptError      a transcript or word list without a word
 │   ├── TranscriptTooLongError    more words than the audio can hold
@@ -114,6 +115,13 @@ class AudioTooLongError(AudioError):
     def __init__(self, duration_s: float, limit_s: float) -> None:
         self.duration_s, self.limit_s = duration_s, limit_s
         super().__init__(f"the audio lasts more than {limit_s:g} s, the limit; split it or raise CAN_MAX_AUDIO_S")
+
+
+class DecodingAbandonedError(AudioError):
+    """Whoever asked has gone, or has had an answer: the deadline's."""
+
+    def __init__(self) -> None:
+        super().__init__("nobody waits for this sound any more; its decoding was stopped")
 
 
 class TranscriptError(AlignmentError):

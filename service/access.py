@@ -1,14 +1,12 @@
-"""Around every request: who may ask, from which pages, and how long an upload may take."""
+"""Around every request: who may ask, and from which pages."""
 
-import asyncio
-from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.errors import RateLimitedError, UploadTimeoutError, UploadTooLargeError, WrongKeyError
+from service.errors import RateLimitedError, WrongKeyError
 from service.keys import KeyRing, RequestRate
 from service.problems import problem_response
 from service.settings import Settings
@@ -55,48 +53,13 @@ class Access:
     def _check_origin(self, headers: Headers) -> None:
         """A page of another site may open a WebSocket without asking: browsers leave the check to the server."""
         origin = headers.get("origin")
-        if origin and origin not in self._origins and urlsplit(origin).netloc != headers.get("host"):
+        if origin and origin not in self._origins and _host_of(origin) != headers.get("host"):
             raise WrongKeyError()
 
 
-class UploadLimits:
-    """Refuses a body past its limit: by its stated length, as soon as that many bytes came, or when it stalls."""
-
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        self._app = app
-        self._idle_s, self._whole_s = settings.upload_idle_s, settings.upload_s
-        self._limits: Mapping[str, int] = {"/jobs": settings.jobs.max_upload_bytes}
-        self._limit_bytes = settings.max_upload_bytes
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes one request on."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        limit_bytes = self._limits.get(scope["path"], self._limit_bytes)
-        stated = Headers(scope=scope).get("content-length", "0")
-        if stated.isdecimal() and int(stated) > limit_bytes:
-            await problem_response(UploadTooLargeError(limit_bytes), scope["path"])(scope, receive, send)
-            return
-        await self._app(scope, self._watched(receive, limit_bytes), send)
-
-    def _watched(self, receive: Receive, limit_bytes: int) -> Receive:
-        received, whole = 0, False
-        loop = asyncio.get_running_loop()
-        last = loop.time() + self._whole_s
-
-        async def watch() -> Message:
-            nonlocal received, whole
-            if whole:
-                return await receive()
-            try:
-                message = await asyncio.wait_for(receive(), min(self._idle_s, last - loop.time()))
-            except TimeoutError as exc:
-                raise UploadTimeoutError(self._idle_s, self._whole_s) from exc
-            received += len(message.get("body", b""))
-            whole = not message.get("more_body", False)
-            if received > limit_bytes:
-                raise UploadTooLargeError(limit_bytes)
-            return message
-
-        return watch
+def _host_of(origin: str) -> str:
+    """Host and port; "" of what is no address."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""

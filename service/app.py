@@ -6,7 +6,7 @@ from asgi_correlation_id import CorrelationIdMiddleware
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from service.access import Access, UploadLimits
+from service.access import Access
 from service.engine import EmotionEngine
 from service.lifecycle import Lifecycle, lifespan
 from service.logs import configure_logs
@@ -15,6 +15,7 @@ from service.problems import install_problem_handlers
 from service.routes import health, jobs, predict, stream
 from service.routes.page import install_page
 from service.settings import Settings, load_settings
+from service.uploads import UploadLimits
 
 
 def create_app(settings: Settings | None = None, *, engine: EmotionEngine | None = None) -> FastAPI:
@@ -35,6 +36,8 @@ def create_app(settings: Settings | None = None, *, engine: EmotionEngine | None
         version=version("can-ser"),
         summary="Speech emotion recognition: a recording in, an emotion out, with the words and the reasons.",
         lifespan=lifespan,
+        # More than there are, so that a wrong one gets a message of its own; every text is held in memory.
+        form_limits={"max_fields": 16, "max_files": 8, "max_part_size": 1_048_576},
     )
     app.state.lifecycle = Lifecycle(engine or EmotionEngine(settings), settings)
     app.include_router(predict.router)

@@ -1,6 +1,6 @@
 """The whole path, from the bytes of a recording to scored utterances: what HTTP and the command line share."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -127,10 +127,17 @@ class EmotionEngine:
         if request.aligner not in (None, "auto", self._aligner.info.name):
             raise AlignerNotServedError(str(request.aligner), [self._aligner.info.name])
 
-    def decode(self, data: bytes, watch: Stopwatch, speakers: Speakers | None = None) -> Waveform:
-        """First stage."""
+    def decode(
+        self,
+        data: bytes,
+        watch: Stopwatch,
+        speakers: Speakers | None = None,
+        *,
+        abandoned: Callable[[], bool] = lambda: False,
+    ) -> Waveform:
+        """First stage; stops when it is `abandoned`."""
         decode = decode_channels if speakers == "channels" else decode_audio
-        return watch.run("decode", lambda: decode(data, self._max_audio_s))
+        return watch.run("decode", lambda: decode(data, self._max_audio_s, abandoned=abandoned))
 
     def cut(self, waveform: Waveform, request: AnalysisRequest) -> Sequence[Window] | Iterator[Window]:
         """Windows that are worked on one after the other; only what is to be recognised can be cut unseen."""

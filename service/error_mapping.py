@@ -74,6 +74,8 @@ PROBLEMS: Final[dict[type[Exception], ProblemType]] = {
     service_errors.UploadTimeoutError: ProblemType(
         HTTPStatus.REQUEST_TIMEOUT, "upload-timeout", "The upload took too long"
     ),
+    service_errors.UploadsFullError: ProblemType(_UNAVAILABLE, "uploads-full", "Too many uploads are on their way"),
+    service_errors.NoRoomError: ProblemType(_UNAVAILABLE, "no-room", "There is no room for the upload"),
     service_errors.WrongKeyError: ProblemType(HTTPStatus.UNAUTHORIZED, "wrong-key", "An API key is needed"),
     service_errors.RateLimitedError: ProblemType(
         HTTPStatus.TOO_MANY_REQUESTS, "rate-limited", "This key has asked too often"
@@ -97,6 +99,7 @@ PROBLEMS: Final[dict[type[Exception], ProblemType]] = {
 
 NEVER_OVER_HTTP: Final = frozenset(
     {
+        alignment_errors.DecodingAbandonedError,
         alignment_errors.WdsegError,
         alignment_errors.FetchError,
         service_errors.SettingsError,
@@ -106,7 +109,7 @@ NEVER_OVER_HTTP: Final = frozenset(
         service_errors.UnreachableError,
     }
 )
-"""Errors of training, of the start, of the command line and of clients: no request can cause them."""
+"""Errors of training, of the start, of the command line and of clients, and one that nobody waits for."""
 
 
 def find_problem(error: BaseException) -> ProblemType | None:

@@ -12,6 +12,8 @@ ServiceError
 ├── ConflictingFieldsError  two fields that exclude each other
 ├── UploadTooLargeError     more bytes than accepted
 ├── UploadTimeoutError      the body stalled, or took too long
+├── UploadsFullError        as many bodies are on their way as are accepted
+├── NoRoomError             an upload found no room on the disk
 ├── WrongKeyError           no API key, or one that is not known
 ├── RateLimitedError        a key's own limit of requests is reached
 ├── AlignerNotServedError   the request names an aligner that this server does not run
@@ -153,6 +155,29 @@ class UploadTimeoutError(ServiceError):
         super().__init__(
             f"the upload stood still for {idle_s:g} s or took over {whole_s:g} s; send it again, compressed (flac, "
             "ogg) or from a better line"
+        )
+
+
+class UploadsFullError(ServiceError):
+    """As many bodies are on their way as are accepted."""
+
+    retry_after_s = 5
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        super().__init__(f"{limit} uploads are on their way, the limit; try again in {self.retry_after_s} s")
+
+
+class NoRoomError(ServiceError):
+    """The disk that uploads lie on while they come is full."""
+
+    retry_after_s = 30
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"there was no room for the upload ({reason}); try again in {self.retry_after_s} s; whoever runs the "
+            "service must give its folder for temporary files more room, or lower CAN_MAX_UPLOADS"
         )
 
 

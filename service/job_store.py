@@ -8,8 +8,8 @@ is lost or doubled, whenever the process ends.
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -122,9 +122,13 @@ class JobStore:
         """The job that has waited longest, running from now on."""
         longest = "SELECT id FROM jobs WHERE status = 'queued' ORDER BY created, id LIMIT 1"
         statement = f"UPDATE jobs SET status = 'running' WHERE id = ({longest}) RETURNING {_COLUMNS}"  # noqa: S608
-        with self._lock, self._database:
-            found = self._database.execute(statement).fetchall()
+        with self._writing() as database:
+            found = database.execute(statement).fetchall()
         return Job(*found[0]) if found else None
+
+    def hand_back(self, job_id: str) -> None:
+        """A job that was taken and could not be worked on waits again."""
+        self._write("UPDATE jobs SET status = 'queued' WHERE id = ? AND status = 'running'", (job_id,))
 
     def note_total(self, job_id: str, total_s: Seconds) -> None:
         """The recording was read through."""
@@ -134,15 +138,15 @@ class JobStore:
         self, job_id: str, utterances: Sequence[str], next_sample: int, done_s: Seconds, warnings: str
     ) -> bool:
         """A window is answered; False when the job is not there any more."""
-        with self._lock, self._database:
-            done = self._database.execute(
+        with self._writing() as database:
+            done = database.execute(
                 "UPDATE jobs SET next_sample = ?, done_s = ?, warnings = ? WHERE id = ?",
                 (next_sample, done_s, warnings, job_id),
             )
             if not done.rowcount:
                 return False
-            [(first,)] = self._database.execute("SELECT count(*) FROM utterances WHERE job = ?", (job_id,))
-            self._database.executemany(
+            [(first,)] = database.execute("SELECT count(*) FROM utterances WHERE job = ?", (job_id,))
+            database.executemany(
                 "INSERT INTO utterances VALUES (?, ?, ?)",
                 [(job_id, first + index, body) for index, body in enumerate(utterances)],
             )
@@ -172,7 +176,7 @@ class JobStore:
         self._write("DELETE FROM jobs WHERE ended < ?", (self._clock() - keep_s,))
 
     def close(self) -> None:
-        """Lets another process have it."""
+        """Lets another process have it; whoever still writes is told that it cannot."""
         with self._lock:
             self._database.close()
 
@@ -184,10 +188,19 @@ class JobStore:
                 with suppress(FileNotFoundError):
                     path.unlink()
 
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction; nothing of it stays when it fails, on a full disk for instance."""
+        try:
+            with self._lock, self._database:
+                yield self._database
+        except sqlite3.Error as exc:
+            raise JobsUnavailableError(self._folder, str(exc)) from exc
+
     def _read(self, statement: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
-        with self._lock:
-            return self._database.execute(statement, values).fetchall()
+        with self._writing() as database:
+            return database.execute(statement, values).fetchall()
 
     def _write(self, statement: str, values: tuple[object, ...] = ()) -> None:
-        with self._lock, self._database:
-            self._database.execute(statement, values)
+        with self._writing() as database:
+            database.execute(statement, values)

@@ -6,6 +6,7 @@ import math
 import shutil
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -65,6 +66,7 @@ class Jobs:
         self._tasks: list[asyncio.Task[None]] = []
         self._news = asyncio.Event()
         self._usual_s = 60.0
+        self._coming = 0
         metrics.watch(
             "jobs_waiting", "Jobs that have not ended.", lambda: self._store.count_open() if self._store else 0
         )
@@ -87,15 +89,30 @@ class Jobs:
         """
         self._engine.check(asked.read())
         store = self._store or self._open()
-        waiting = store.count_open()
+        waiting = store.count_open() + self._coming
         if waiting >= self._settings.max_waiting:
             raise JobsFullError(waiting, max(1, math.ceil(self._usual_s)))
-        job_id = uuid.uuid4().hex
-        await asyncio.to_thread(_keep, recording, store.recording(job_id))
-        request = _REQUESTS.dump_json(asked).decode()
-        job = await asyncio.to_thread(store.add, job_id, request, owner)
+        self._coming += 1
+        try:
+            job = await asyncio.to_thread(self._add, store, recording, asked, owner)
+        finally:
+            self._coming -= 1
         self._news.set()
         return job
+
+    def _add(self, store: JobStore, recording: BinaryIO, asked: JobRequest, owner: str) -> Job:
+        """In a thread: nothing stays on disk when it fails."""
+        job_id = uuid.uuid4().hex
+        path = store.recording(job_id)
+        try:
+            _keep(recording, path)
+            return store.add(job_id, _REQUESTS.dump_json(asked).decode(), owner)
+        except OSError as exc:
+            path.unlink(missing_ok=True)
+            raise JobsUnavailableError(self._settings.folder, exc.strerror or str(exc)) from exc
+        except JobsUnavailableError:
+            path.unlink(missing_ok=True)
+            raise
 
     async def find(self, job_id: str, owner: str = "") -> Job:
         """A job.
@@ -134,16 +151,21 @@ class Jobs:
         return self._store
 
     async def _work(self, store: JobStore) -> None:
+        """One job after the other; a disk that is full for a while costs a while, and no job."""
+        job: Job | None = None
         while True:
-            job = await asyncio.to_thread(store.take)
-            if job is not None:
-                await self._run(store, job)
-                continue
+            # Before looking, or a job that comes just then would wait for the next one.
             self._news.clear()
             try:
-                await asyncio.wait_for(self._news.wait(), _SWEEP_S)
-            except TimeoutError:
+                if job is not None:
+                    await asyncio.to_thread(store.hand_back, job.id)
+                while job := await asyncio.to_thread(store.take):
+                    await self._run(store, job)
                 await asyncio.to_thread(store.forget_ended, self._settings.keep_s)
+            except JobsUnavailableError as error:
+                log.warning("jobs cannot be worked on", detail=str(error))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), _SWEEP_S)
 
     async def _run(self, store: JobStore, job: Job) -> None:
         """To its end, whatever that is; a task of its own keeps what nobody expects from ending the worker."""
@@ -155,6 +177,8 @@ class Jobs:
         finally:
             task.cancel()
         error = task.exception()
+        if isinstance(error, JobsUnavailableError):
+            raise error
         if error is None:
             result = task.result()
             if result is not None:

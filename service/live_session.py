@@ -69,9 +69,11 @@ class LiveSession:
         """Takes 16-bit little-endian mono samples.
 
         Raises:
-            BadFrameError: half a sample is there.
+            BadFrameError: no sample is there, or half a one.
             AlignmentError, DeadlineError: an utterance could not be answered.
         """
+        if not frame:
+            raise BadFrameError("a frame is empty")
         if len(frame) % 2:
             raise BadFrameError(f"a frame has {len(frame)} bytes; samples are 16 bits, so that the number is even")
         await self._react(await asyncio.to_thread(self._listen, frame, last=False))

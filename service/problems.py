@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from alignment.errors import AlignmentError
 from model.errors import ModelError
 from service.error_mapping import ProblemType, find_problem
-from service.errors import MalformedFormError, ServiceError
+from service.errors import MalformedFormError, NoRoomError, ServiceError
 from service.schemas import Problem
 
 MEDIA_TYPE = "application/problem+json"
@@ -68,6 +68,9 @@ def install_problem_handlers(app: FastAPI) -> None:
         if isinstance(error.__cause__, ServiceError):
             # FastAPI calls whatever happens while it reads a body a bad request.
             return problem_response(error.__cause__, request.url.path)
+        if isinstance(error.__cause__, OSError):
+            log.warning("an upload found no room", reason=error.__cause__.strerror)
+            return problem_response(NoRoomError(error.__cause__.strerror or "disk"), request.url.path)
         status = HTTPStatus(error.status_code)
         headers = dict(error.headers or {})
         if status is HTTPStatus.BAD_REQUEST:

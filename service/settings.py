@@ -113,6 +113,7 @@ class Settings(BaseSettings):
     max_upload_bytes: Annotated[int, Field(ge=1_000, description="Bytes of one request accepted.")] = 100_000_000
     upload_idle_s: Annotated[float, Field(gt=0, description="An upload that stands still for so long gets 408.")] = 20.0
     upload_s: Annotated[float, Field(gt=0, description="An upload takes no longer; else 408.")] = 600.0
+    max_uploads: Annotated[int, Field(ge=1, le=10_000, description="Uploads on their way at once.")] = 256
     api_keys: Annotated[
         tuple[Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")], ...],
         Field(description="JSON list of SHA-256 digests of keys, from `can-ser key`; empty: everybody may ask."),

@@ -9,7 +9,7 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -51,10 +51,12 @@ class Visit:
     Attributes:
         watch: its times.
         work: what a thread does for it now.
+        over: whether nobody waits for its answer any more.
     """
 
     watch: Stopwatch = field(default_factory=lambda: Stopwatch({"queue": 0.0}))
     work: "Future[Any] | None" = None
+    over: bool = False
     started: float = field(default_factory=time.perf_counter)
 
     def total(self) -> dict[str, float]:
@@ -108,6 +110,7 @@ class Stages:
         except TimeoutError as exc:
             raise DeadlineError(self._deadline_s, visit.watch.timings_ms["queue"] / 1_000) from exc
         finally:
+            visit.over = True
             self._near_classifier.discard(visit)
             if visit.work is None or visit.work.done():
                 self._leave()
@@ -117,7 +120,7 @@ class Stages:
     async def answer(
         self,
         visit: Visit,
-        read: Callable[[], Awaitable[bytes]],
+        read: Callable[[], bytes],
         request: AnalysisRequest,
         present: Callable[[Analysis], _T],
         observe: Observer | None = None,
@@ -126,7 +129,7 @@ class Stages:
 
         Args:
             visit: its place.
-            read: gives the recording; its bytes are let go once they are decoded.
+            read: gives the recording, in a thread: what waits for one lies on disk.
             request: what is known beside it.
             present: makes the answer, in a thread.
             observe: is told, in the event loop, how far it is and each utterance as soon as it is scored.
@@ -142,15 +145,15 @@ class Stages:
     async def _answer_given(
         self,
         visit: Visit,
-        read: Callable[[], Awaitable[bytes]],
+        read: Callable[[], bytes],
         request: AnalysisRequest,
         present: Callable[[Analysis], _T],
     ) -> _T:
         """Words are there: all of it is quick, and while no other request is near, one thread does it in one go."""
-        data, engine = await read(), self._engine
+        engine = self._engine
 
         def begin() -> tuple[Findings, PreparedWindow | None, _T | None]:
-            waveform = engine.decode(data, visit.watch)
+            waveform = engine.decode(read(), visit.watch, abandoned=lambda: visit.over)
             findings = Findings(waveform.source, waveform.warnings)
             prepared = engine.prepare(Window(0.0, waveform.samples), request, visit.watch)
             if prepared is None or len(self._near_classifier) > 1:
@@ -168,7 +171,7 @@ class Stages:
         return await self.in_thread(visit, lambda: present(self._finish(visit, findings)))
 
     async def _analyse(
-        self, visit: Visit, read: Callable[[], Awaitable[bytes]], request: AnalysisRequest, observe: Observer
+        self, visit: Visit, read: Callable[[], bytes], request: AnalysisRequest, observe: Observer
     ) -> Findings:
         waveform = await self._decode(visit, read, request.speakers)
         findings = Findings(waveform.source, waveform.warnings)
@@ -207,10 +210,11 @@ class Stages:
         while window := await self.in_thread(visit, partial(next, windows, None)):
             yield window
 
-    async def _decode(self, visit: Visit, read: Callable[[], Awaitable[bytes]], speakers: Speakers | None) -> Waveform:
+    async def _decode(self, visit: Visit, read: Callable[[], bytes], speakers: Speakers | None) -> Waveform:
         """Sound; the file's bytes are let go when this returns."""
-        data = await read()
-        return await self.in_thread(visit, lambda: self._engine.decode(data, visit.watch, speakers))
+        return await self.in_thread(
+            visit, lambda: self._engine.decode(read(), visit.watch, speakers, abandoned=lambda: visit.over)
+        )
 
     async def in_thread(self, visit: Visit, work: Callable[[], _T], pool: ThreadPoolExecutor | None = None) -> _T:
         """`work` in a thread; the time until a thread was free counts as queue."""

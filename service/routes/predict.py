@@ -66,7 +66,7 @@ async def predict(
 
     async def answer(observe: Observer | None = None) -> str:
         async with stages.admit() as visit:
-            return await stages.answer(visit, file.read, request, write, observe)
+            return await stages.answer(visit, file.file.read, request, write, observe)
 
     def show(scored: ScoredUtterance) -> str:
         return present_utterance(scored, engine.bundle, explain).model_dump_json(exclude_unset=True)

@@ -2,13 +2,17 @@
 
 import asyncio
 import json
-from typing import Annotated, Any, Final
+from contextlib import suppress
+from functools import partial
+from typing import Annotated, Any, Final, Literal
 
 import structlog
 from fastapi import APIRouter, Query, WebSocket
+from pydantic import BaseModel, ValidationError
 from starlette.websockets import WebSocketDisconnect
 
 from alignment.errors import AlignmentError
+from alignment.timing import Seconds
 from model.errors import ModelError
 from service.errors import BadFrameError, LiveFullError, LiveLimitError, NotReadyError, ServiceError
 from service.keys import SUBPROTOCOL
@@ -21,11 +25,22 @@ NORMAL: Final = 1000
 POLICY: Final = 1008
 BROKEN: Final = 1011
 TRY_LATER: Final = 1013
+PATH: Final = "/stream"
+_TOO_LONG: Final = "the sound lasts over {:g} s, the limit"
+_OPEN_TOO_LONG: Final = "the connection was open for longer than the sound may last"
+
+
+class _End(BaseModel):
+    """What a client says when it is done; pydantic, because Python's own parser can be made to overflow its stack."""
+
+    type: Literal["end"]
+
+
 router = APIRouter()
 log = structlog.stdlib.get_logger("service.stream")
 
 
-@router.websocket("/stream")
+@router.websocket(PATH)
 async def stream(
     websocket: WebSocket,
     rate: Annotated[int, Query(description="Samples a second of the sound that will come.")] = 16_000,
@@ -43,48 +58,58 @@ async def stream(
         return
     except (AlignmentError, ModelError, ServiceError) as error:
         code = _close_code(error)
-        await _tell_problem(websocket, error)
+        with suppress(WebSocketDisconnect):
+            await _send(websocket, {"type": "error", "problem": json.loads(bytes(problem_response(error, PATH).body))})
     finally:
         lifecycle.live_connections -= 1
         log.info("live connection ended", code=code)
-    await websocket.close(code)
+    with suppress(WebSocketDisconnect, RuntimeError):
+        await websocket.close(code)
 
 
 async def _serve(websocket: WebSocket, lifecycle: Lifecycle, rate: int, explain: Explain) -> None:
     limits = lifecycle.settings.live
+    # Sound that comes slower than it is spoken would hold a place for ever.
+    over_at = asyncio.get_running_loop().time() + limits.max_audio_s + limits.idle_s
     lifecycle.require_ready()
     if lifecycle.live_connections > limits.max_connections:
         raise LiveFullError(limits.max_connections)
 
-    async def send(message: Message) -> None:
-        await websocket.send_text(json.dumps(message))
-
     session = LiveSession(
         lifecycle.engine,
         lifecycle.stages,
-        send,
+        partial(_send, websocket),
         rate_hz=rate,
         explain=explain,
         deadline_s=lifecycle.settings.deadline_s,
     )
     try:
-        while (frame := await _receive(websocket, limits.idle_s)) is not None:
+        while (frame := await _receive(websocket, limits.idle_s, over_at)) is not None:
             if len(frame) > limits.max_frame_bytes:
                 raise BadFrameError(f"a frame has {len(frame)} bytes, accepted are {limits.max_frame_bytes}")
             await session.feed(frame)
             if session.duration_s > limits.max_audio_s:
-                raise LiveLimitError(f"the sound lasts over {limits.max_audio_s:g} s, the limit")
+                raise LiveLimitError(_TOO_LONG.format(limits.max_audio_s))
         await session.finish()
     finally:
         await session.close()
 
 
-async def _receive(websocket: WebSocket, idle_s: float) -> bytes | None:
-    """The next frame; None when the client says that it is done."""
+async def _send(websocket: WebSocket, message: Message) -> None:
     try:
-        message: Any = await asyncio.wait_for(websocket.receive(), idle_s)
+        await websocket.send_text(json.dumps(message))
+    except RuntimeError as exc:
+        # What uvicorn raises when the connection was closed in between.
+        raise WebSocketDisconnect(BROKEN) from exc
+
+
+async def _receive(websocket: WebSocket, idle_s: Seconds, over_at: Seconds) -> bytes | None:
+    """The next frame; None when the client says that it is done."""
+    left_s = over_at - asyncio.get_running_loop().time()
+    try:
+        message: Any = await asyncio.wait_for(websocket.receive(), min(idle_s, left_s))
     except TimeoutError as exc:
-        raise LiveLimitError(f"nothing came for {idle_s:g} s") from exc
+        raise LiveLimitError(f"nothing came for {idle_s:g} s" if idle_s < left_s else _OPEN_TOO_LONG) from exc
     if message["type"] == "websocket.disconnect":
         raise WebSocketDisconnect(message.get("code", NORMAL))
     frame = message.get("bytes")
@@ -97,18 +122,13 @@ async def _receive(websocket: WebSocket, idle_s: float) -> bytes | None:
 
 def _says_end(text: str) -> bool:
     try:
-        said = json.loads(text)
-    except ValueError:
+        _End.model_validate_json(text)
+    except ValidationError:
         return False
-    return isinstance(said, dict) and said.get("type") == "end"
+    return True
 
 
 def _close_code(error: Exception) -> int:
     if isinstance(error, LiveFullError | NotReadyError):
         return TRY_LATER
     return POLICY if isinstance(error, BadFrameError | LiveLimitError) else BROKEN
-
-
-async def _tell_problem(websocket: WebSocket, error: Exception) -> None:
-    problem = json.loads(bytes(problem_response(error, "/stream").body))
-    await websocket.send_text(json.dumps({"type": "error", "problem": problem}))

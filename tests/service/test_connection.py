@@ -29,7 +29,7 @@ def test_a_client_that_hangs_up_frees_its_place(settings: Settings, aligner: Fak
     stages = Stages(EmotionEngine(settings, aligner=aligner), settings)
     gone = asyncio.Event()
 
-    async def read() -> bytes:
+    def read() -> bytes:
         return encode(noise(1.0))
 
     async def receive() -> Message:

@@ -52,7 +52,7 @@ def test_long_recordings_come_window_by_window(settings: Settings, aligner: Fake
         stages.close()
         return analysis
 
-    async def read() -> bytes:
+    def read() -> bytes:
         return data
 
     analysis = asyncio.run(analyse())
