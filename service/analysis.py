@@ -46,9 +46,10 @@ class AnalysisRequest:
 
 @dataclass(slots=True)
 class Stopwatch:
-    """Milliseconds by stage."""
+    """Milliseconds by stage; `observe` is told of each stage when it ends."""
 
     timings_ms: dict[str, float] = field(default_factory=dict)
+    observe: Callable[[str, Seconds], None] = lambda _stage, _spent_s: None
 
     def run(self, stage: str, work: Callable[[], _T]) -> _T:
         """The result of `work`, its time added to `stage`."""
@@ -61,6 +62,7 @@ class Stopwatch:
     def add(self, stage: str, spent_s: Seconds) -> None:
         """Time that was spent elsewhere."""
         self.timings_ms[stage] = self.timings_ms.get(stage, 0.0) + spent_s * 1_000
+        self.observe(stage, spent_s)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,38 +13,49 @@ from service.logs import configure_logs
 from service.middleware import Admission, RequestLog
 from service.problems import install_problem_handlers
 from service.routes import health, jobs, predict, stream
+from service.routes.documentation import install_documentation
 from service.routes.page import install_page
 from service.settings import Settings, load_settings
+from service.tracing import Traces, open_traces
 from service.uploads import UploadLimits
 
 
-def create_app(settings: Settings | None = None, *, engine: EmotionEngine | None = None) -> FastAPI:
+def create_app(
+    settings: Settings | None = None, *, engine: EmotionEngine | None = None, traces: Traces | None = None
+) -> FastAPI:
     """Builds everything.
 
     Args:
         settings: None reads the environment.
         engine: None makes one of the settings; its models load once the server runs.
+        traces: None takes those of the settings.
 
     Raises:
         SettingsError: the environment makes no sense.
         BundleError, ProviderError, AlignerUnavailableError: what is to be served is not there.
+        MissingPackageError: traces are wanted, and OpenTelemetry is not installed.
     """
     settings = settings or load_settings()
     configure_logs(settings.log_level)
+    traces = traces or open_traces(wanted=settings.traces)
     app = FastAPI(
+        telemetry=traces.of_requests,
         title="can-ser",
         version=version("can-ser"),
         summary="Speech emotion recognition: a recording in, an emotion out, with the words and the reasons.",
         lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
         # More than there are, so that a wrong one gets a message of its own; every text is held in memory.
         form_limits={"max_fields": 16, "max_files": 8, "max_part_size": 1_048_576},
     )
-    app.state.lifecycle = Lifecycle(engine or EmotionEngine(settings), settings)
+    app.state.lifecycle = Lifecycle(engine or EmotionEngine(settings), settings, traces)
     app.include_router(predict.router)
     app.include_router(jobs.router)
     app.include_router(stream.router)
     app.include_router(health.router)
     install_page(app)
+    install_documentation(app)
     install_problem_handlers(app)
     app.add_middleware(Admission, lifecycle=app.state.lifecycle)
     app.add_middleware(UploadLimits, settings=settings)

@@ -7,6 +7,7 @@ import shutil
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
+from contextvars import Context
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -32,6 +33,7 @@ from service.problems import problem_response
 from service.schemas import Explain, UtteranceOut
 from service.settings import JobSettings
 from service.stages import Stages, Visit
+from service.tracing import NoTraces, Traces
 
 _SWEEP_S: Final = 60.0
 log = structlog.stdlib.get_logger("service.jobs")
@@ -59,9 +61,17 @@ _SCORED: Final = TypeAdapter(tuple[float, UtteranceOut])
 class Jobs:
     """Takes jobs, and works on them while it is open."""
 
-    def __init__(self, engine: EmotionEngine, stages: Stages, settings: JobSettings, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        engine: EmotionEngine,
+        stages: Stages,
+        settings: JobSettings,
+        metrics: Metrics,
+        traces: Traces | None = None,
+    ) -> None:
         """Touches no disk yet."""
         self._engine, self._stages, self._settings, self._metrics = engine, stages, settings, metrics
+        self._traces = traces or NoTraces()
         self._store: JobStore | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._news = asyncio.Event()
@@ -146,7 +156,10 @@ class Jobs:
     def _open(self) -> JobStore:
         if self._store is None:
             self._store = JobStore(self._settings.folder)
-            self._tasks = [asyncio.create_task(self._work(self._store)) for _ in range(self._settings.workers)]
+            # Not in the context of whoever's request it is that came first: its id would stand in every job's log.
+            self._tasks = [
+                asyncio.create_task(self._work(self._store), context=Context()) for _ in range(self._settings.workers)
+            ]
             self._news.set()
         return self._store
 
@@ -192,12 +205,16 @@ class Jobs:
 
     async def _answer(self, store: JobStore, job: Job) -> str | None:
         """The whole answer as JSON; None when the job was deleted meanwhile."""
+        with self._traces.follow_job(job.id):
+            return await self._answer_windows(store, job)
+
+    async def _answer_windows(self, store: JobStore, job: Job) -> str | None:
         asked = _REQUESTS.validate_json(job.request)
         request = asked.read()
         audio = await asyncio.to_thread(inspect_audio, store.recording(job.id), self._settings.max_audio_s)
         await asyncio.to_thread(store.note_total, job.id, audio.source.duration_s)
         findings = Findings(audio.source, json.loads(job.warnings) if job.next_sample else audio.warnings)
-        visit = Visit()
+        visit = self._stages.visit()
         windows = cut_recording(audio, request, self._engine.detector, job.next_sample)
         while piece := await asyncio.to_thread(next, windows, None):
             bodies = await self._answer_window(visit, piece, findings, asked.explain)

@@ -17,6 +17,7 @@ from service.jobs import Jobs
 from service.metrics import Metrics
 from service.settings import Settings
 from service.stages import Stages
+from service.tracing import NoTraces, Traces
 
 log = structlog.stdlib.get_logger("service")
 
@@ -24,13 +25,14 @@ log = structlog.stdlib.get_logger("service")
 class Lifecycle:
     """An engine, its stages, and whether they are ready."""
 
-    def __init__(self, engine: EmotionEngine, settings: Settings) -> None:
+    def __init__(self, engine: EmotionEngine, settings: Settings, traces: Traces | None = None) -> None:
         """Loads nothing yet."""
         self.engine = engine
         self.settings = settings
         self.metrics = Metrics()
-        self.stages = Stages(engine, settings, self.metrics)
-        self.jobs = Jobs(engine, self.stages, settings.jobs, self.metrics)
+        self.traces = traces or NoTraces()
+        self.stages = Stages(engine, settings, self.metrics, self.traces)
+        self.jobs = Jobs(engine, self.stages, settings.jobs, self.metrics, self.traces)
         self.live_connections = 0
         self.metrics.watch("live_connections", "Live connections that are open.", lambda: self.live_connections)
         self._reason = "the models are loading"
@@ -86,6 +88,7 @@ class Lifecycle:
         await self.jobs.close()
         self.stages.close()
         self.engine.close()
+        await asyncio.to_thread(self.traces.close)
 
 
 @asynccontextmanager

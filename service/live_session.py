@@ -16,7 +16,7 @@ from service.engine import EmotionEngine
 from service.errors import BadFrameError, DeadlineError
 from service.presentation import present_overall, present_utterance
 from service.schemas import Explain
-from service.stages import Stages, Visit
+from service.stages import Stages
 
 Message = dict[str, Any]
 _MOST_PENDING: Final = 4
@@ -123,7 +123,7 @@ class LiveSession:
             self._early = None
 
     async def _answer(self, window: Window) -> list[ScoredUtterance]:
-        visit = Visit()
+        visit = self._stages.visit()
         findings = Findings(AudioSource(window.end_s, SAMPLE_RATE_HZ, 1), ())
         try:
             async with asyncio.timeout(self._deadline_s):

@@ -24,6 +24,7 @@ _UNLESS_SAID: Final = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
 }
+WATCHED_BY_MACHINES: Final = ("/health/", "/metrics")
 log = structlog.stdlib.get_logger("service.requests")
 
 
@@ -62,7 +63,7 @@ class RequestLog:
         # The template of a route, because addresses that clients make up would fill the metrics.
         path = getattr(scope.get("route"), "path", "other")
         self._metrics.count_request(scope["method"], path, status, spent_s, code)
-        quiet = status < 400 and (scope["path"].startswith("/health/") or scope["path"] == "/metrics")
+        quiet = status < 400 and scope["path"].startswith(WATCHED_BY_MACHINES)
         facts = {"method": scope["method"], "path": scope["path"], "status": status}
         facts |= {"code": code} if code else {}
         (log.debug if quiet else log.info)("request", **facts, duration_ms=round(spent_s * 1_000, 1))

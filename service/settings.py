@@ -124,6 +124,7 @@ class Settings(BaseSettings):
     ] = ()
     max_waiting: Annotated[int, Field(ge=1, le=10_000, description="Requests worked on or waiting at once.")] = 64
     deadline_s: Annotated[float, Field(gt=0, description="An answer takes no longer; else 504.")] = 120.0
+    traces: Annotated[bool, Field(description="Sends OpenTelemetry traces, to where the OTEL_* variables say.")] = False
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="Least level logged.")] = (
         "info"
     )

@@ -28,6 +28,7 @@ from service.errors import BusyError, DeadlineError
 from service.metrics import Metrics
 from service.pace import Pace
 from service.settings import Settings
+from service.tracing import NoTraces, Traces
 
 _T = TypeVar("_T")
 
@@ -54,7 +55,7 @@ class Visit:
         over: whether nobody waits for its answer any more.
     """
 
-    watch: Stopwatch = field(default_factory=lambda: Stopwatch({"queue": 0.0}))
+    watch: Stopwatch
     work: "Future[Any] | None" = None
     over: bool = False
     started: float = field(default_factory=time.perf_counter)
@@ -67,9 +68,16 @@ class Visit:
 class Stages:
     """A bounded number of requests at once; one more is refused at once and told when to come back."""
 
-    def __init__(self, engine: EmotionEngine, settings: Settings, metrics: Metrics | None = None) -> None:
+    def __init__(
+        self,
+        engine: EmotionEngine,
+        settings: Settings,
+        metrics: Metrics | None = None,
+        traces: Traces | None = None,
+    ) -> None:
         """`under_way` tells how many requests are in."""
         self._engine = engine
+        self._traces = traces or NoTraces()
         self._metrics = metrics or Metrics()
         self._max_waiting = settings.max_waiting
         self._deadline_s = settings.deadline_s
@@ -103,7 +111,7 @@ class Stages:
         self.refuse_when_busy()
         self._pace.begin(self.under_way)
         self._count(+1)
-        visit = Visit()
+        visit = self.visit()
         try:
             async with asyncio.timeout(self._deadline_s):
                 yield visit
@@ -116,6 +124,10 @@ class Stages:
                 self._leave()
             else:
                 visit.work.add_done_callback(lambda _: self._leave())
+
+    def visit(self) -> Visit:
+        """One request, window or job, whose stages are told to whoever follows it."""
+        return Visit(Stopwatch({"queue": 0.0}, self._traces.watch_stages()))
 
     async def answer(
         self,

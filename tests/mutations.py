@@ -1,6 +1,6 @@
 """Audio files as no encoder writes them: a small clip in every container, broken in every way that can be thought of.
 
-The same seed gives the same files, so that a test and a long run by hand (`python -m tests.fuzz_decoders`) can name one.
+The same seed gives the same files, so that a test and a long run by hand (`python -m tests.fuzz_decoders`) name them.
 """
 
 import io
