@@ -11,6 +11,7 @@ from service.engine import EmotionEngine
 from service.lifecycle import Lifecycle, lifespan
 from service.logs import configure_logs
 from service.middleware import Admission, RequestLog
+from service.openapi import Application
 from service.problems import install_problem_handlers
 from service.routes import health, jobs, predict, stream
 from service.routes.documentation import install_documentation
@@ -38,7 +39,7 @@ def create_app(
     settings = settings or load_settings()
     configure_logs(settings.log_level)
     traces = traces or open_traces(wanted=settings.traces)
-    app = FastAPI(
+    app = Application(
         telemetry=traces.of_requests,
         title="can-ser",
         version=version("can-ser"),

@@ -27,7 +27,7 @@ def run_server(*, host: str | None, port: int | None, bundle: str | None, aligne
     except KNOWN_ERRORS as exc:
         complain(exc)
         return 2
-    server = uvicorn.Server(_configure(application, settings))
+    server = uvicorn.Server(configure_server(application, settings))
     # uvicorn raises the signal that stopped it once more; dying of it would leave semaphores of the workers behind.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
@@ -35,7 +35,8 @@ def run_server(*, host: str | None, port: int | None, bundle: str | None, aligne
     return 0 if server.started and not application.state.lifecycle.failed else 2
 
 
-def _configure(application: FastAPI, settings: Settings) -> uvicorn.Config:
+def configure_server(application: FastAPI, settings: Settings) -> uvicorn.Config:
+    """uvicorn, bounded as the settings say."""
     http, websocket = bound_protocols(settings.upload_idle_s, settings.upload_s)
     return uvicorn.Config(
         application,

@@ -27,14 +27,13 @@ class UploadLimits:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes one request on."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
         upload = _Upload(receive, self._limits.get(scope["path"], self._settings.max_upload_bytes), self._settings)
         try:
             upload.check_stated(Headers(scope=scope))
-            if scope["method"] == "POST":
-                self._take_place(upload)
+            self._take_place(upload)
         except (UploadTooLargeError, UploadsFullError) as error:
             await problem_response(error, scope["path"])(scope, receive, send)
             return

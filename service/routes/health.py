@@ -2,13 +2,20 @@
 
 from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 
 from service.dependencies import LifecycleDep
+from service.openapi import refusals
 from service.presentation import present_served
-from service.schemas import HealthOut, Problem, ServedModelOut
+from service.schemas import HealthOut, ServedModelOut
 
 router = APIRouter(tags=["service"])
+
+
+class MetricsResponse(Response):
+    """Prometheus's text format."""
+
+    media_type = CONTENT_TYPE_LATEST
 
 
 @router.get("/health/live")
@@ -17,20 +24,20 @@ async def live() -> HealthOut:
     return HealthOut(status="live")
 
 
-@router.get("/health/ready", responses={503: {"model": Problem}})
+@router.get("/health/ready", responses=refusals(503))
 async def ready(lifecycle: LifecycleDep) -> HealthOut:
     """Every model has answered its warm-up."""
     lifecycle.require_ready()
     return HealthOut(status="ready")
 
 
-@router.get("/metrics", response_class=PlainTextResponse)
+@router.get("/metrics", response_class=MetricsResponse, responses=refusals(401))
 async def metrics(lifecycle: LifecycleDep) -> Response:
     """Prometheus's text format."""
-    return Response(lifecycle.metrics.write(), media_type=CONTENT_TYPE_LATEST)
+    return MetricsResponse(lifecycle.metrics.write())
 
 
-@router.get("/model")
+@router.get("/model", responses=refusals(401))
 async def served_model(lifecycle: LifecycleDep) -> ServedModelOut:
     """Which weights and which aligner answer, and why these."""
     return present_served(lifecycle.engine, lifecycle.settings)

@@ -1,7 +1,7 @@
 """Long recordings: a job now, its answer later."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, File, Form, UploadFile
 from starlette.responses import Response
@@ -9,22 +9,31 @@ from starlette.responses import Response
 from service.dependencies import LifecycleDep, OwnerDep
 from service.job_store import Job
 from service.jobs import JobRequest
-from service.routes.predict import ALIGNER, EXPLAIN, LANGUAGE, RECORDING, WORDS, refusals
+from service.openapi import refusals
+from service.routes.predict import ALIGNER, EXPLAIN, LANGUAGE, NAME_LETTERS, RECORDING, WORDS
 from service.schemas import Explain, JobOut, ProgressOut
 
 router = APIRouter(tags=["jobs"])
 
 
+_LOCATION: Final[dict[int | str, dict[str, Any]]] = {
+    202: {"headers": {"Location": {"description": "Where to ask for the answer.", "schema": {"type": "string"}}}}
+}
+
+
 @router.post(
-    "/jobs", status_code=202, response_model=JobOut, responses=refusals(400, 401, 408, 413, 415, 422, 429, 503)
+    "/jobs",
+    status_code=202,
+    response_model=JobOut,
+    responses=_LOCATION | refusals(400, 401, 408, 413, 415, 422, 429, 503),
 )
 async def create_job(
     lifecycle: LifecycleDep,
     owner: OwnerDep,
     file: Annotated[UploadFile, File(description=RECORDING)],
     words: Annotated[str | None, Form(description=WORDS)] = None,
-    language: Annotated[str | None, Form(description=LANGUAGE)] = None,
-    aligner: Annotated[str | None, Form(description=ALIGNER)] = None,
+    language: Annotated[str | None, Form(description=LANGUAGE, max_length=NAME_LETTERS)] = None,
+    aligner: Annotated[str | None, Form(description=ALIGNER, max_length=NAME_LETTERS)] = None,
     explain: Annotated[Explain, Form(description=EXPLAIN)] = "true",
 ) -> Response:
     """Takes a recording of up to hours; `Location` says where to ask for the answer.

@@ -11,23 +11,20 @@ from service.connection import unless_gone, wants_events
 from service.dependencies import LifecycleDep
 from service.event_stream import MEDIA_TYPE, EventStream
 from service.fields import read_fields
+from service.openapi import refusals
 from service.presentation import present, present_utterance
-from service.schemas import Explain, PredictOut, Problem
+from service.schemas import Explain, PredictOut
 from service.stages import Observer
 
 router = APIRouter(tags=["emotion"])
 RECORDING: Final = "The recording: wav, flac, ogg, mp3, m4a, mp4 or webm."
 WORDS: Final = 'What is said and when: `[{"word": "hello", "start": 0.31, "end": 0.62}]`.'
 LANGUAGE: Final = "ISO 639-1 code."
+NAME_LETTERS: Final = 100
 ALIGNER: Final = "By name; leave it out for the server's."
 SPEAKERS: Final = "channels: one speaker on each channel of the recording, as calls are recorded."
 SEGMENTS: Final = 'Where somebody speaks, in place of detection: `[{"start": 0.3, "end": 2.6}]`.'
 EXPLAIN: Final = "full: contributions for every class; false: no words."
-
-
-def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """How problem documents are told in the schema."""
-    return {status: {"model": Problem, "content": {"application/problem+json": {}}} for status in statuses}
 
 
 _EVENTS: Final[dict[int | str, dict[str, Any]]] = {
@@ -46,8 +43,8 @@ async def predict(
         str | None, Form(description="What is said; its words are aligned, nothing recognised.")
     ] = None,
     words: Annotated[str | None, Form(description=WORDS)] = None,
-    language: Annotated[str | None, Form(description=LANGUAGE)] = None,
-    aligner: Annotated[str | None, Form(description=ALIGNER)] = None,
+    language: Annotated[str | None, Form(description=LANGUAGE, max_length=NAME_LETTERS)] = None,
+    aligner: Annotated[str | None, Form(description=ALIGNER, max_length=NAME_LETTERS)] = None,
     speakers: Annotated[Speakers | None, Form(description=SPEAKERS)] = None,
     segments: Annotated[str | None, Form(description=SEGMENTS)] = None,
     explain: Annotated[Explain, Form(description=EXPLAIN)] = "true",

@@ -1,0 +1,108 @@
+"""What the OpenAPI document promises, asked for by schemathesis: requests that fit it and requests that do not."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given
+from hypothesis import settings as budget
+from hypothesis import strategies as st
+from schemathesis import checks
+from schemathesis.specs.openapi import checks as openapi_checks
+
+from service.settings import Settings
+from tests.builders import encode, noise
+from tests.fakes import FakeAligner
+from tests.service.serving import Served, serve
+
+WAV = encode(noise(1.0))
+WORDS = json.dumps([{"word": "the", "start": 0.1, "end": 0.4}, {"word": "garden", "start": 0.4, "end": 0.9}])
+CHECKS = [
+    checks.not_a_server_error,
+    openapi_checks.status_code_conformance,
+    openapi_checks.content_type_conformance,
+    openapi_checks.response_headers_conformance,
+    openapi_checks.response_schema_conformance,
+    openapi_checks.unsupported_method,
+]
+"""Not whether data that fit the schema are accepted: no schema tells which bytes are sound."""
+OPERATIONS = {
+    "POST /predict": {200, 400, 415, 422},
+    "POST /jobs": {202, 400, 415, 422},
+    "GET /jobs/{job_id}": {200, 404},
+    "DELETE /jobs/{job_id}": {204, 404},
+    "GET /health/live": {200},
+    "GET /health/ready": {200},
+    "GET /metrics": {200},
+    "GET /model": {200},
+}
+"""And the statuses that must have come: a document that is never tried proves nothing."""
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Any) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("openapi")
+    bounded = Settings.model_validate(
+        {
+            "bundle": str(tiny_bundle.folder),
+            "max_audio_s": 10,
+            "jobs": {"folder": folder / "jobs", "max_waiting": 10_000},
+            "log_level": "error",
+        }
+    )
+    with serve(bounded, FakeAligner()) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def document(served: Served) -> Any:
+    return schemathesis.openapi.from_url(f"{served.url}/openapi.json")
+
+
+def test_every_operation_is_tried(document: Any) -> None:
+    assert {found.ok().label for found in document.get_all_operations()} == set(OPERATIONS)
+
+
+@pytest.mark.parametrize("label", OPERATIONS)
+def test_an_operation_does_what_the_document_says(served: Served, document: Any, label: str) -> None:
+    method, path = label.split()
+    operation = document[path][method]
+    statuses: Counter[int] = Counter()
+
+    def make_job() -> str:
+        made = served.client.post("/jobs", files={"file": WAV}, data={"words": WORDS})
+        return str(made.json()["id"])
+
+    cases = st.one_of(
+        *(operation.as_strategy(generation_mode=mode) for mode in schemathesis.GenerationMode)
+        if operation.body or len(operation.path_parameters)
+        else (operation.as_strategy(),)
+    )
+
+    @budget(
+        max_examples=150 if method == "POST" else 15,
+        phases=[Phase.generate],
+        derandomize=True,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(
+        case=cases, sound=st.sampled_from([None, WAV, WAV]), words=st.sampled_from([None, WORDS]), known=st.booleans()
+    )
+    def ask(case: Any, sound: bytes | None, words: str | None, known: bool) -> None:
+        if isinstance(case.body, dict) and sound is not None:
+            case.body["file"] = sound
+            if words is not None:
+                case.body = {"file": sound, "words": words}
+        if known and "job_id" in case.path_parameters:
+            case.path_parameters["job_id"] = make_job()
+        response = case.call()
+        statuses[response.status_code] += 1
+        case.validate_response(response, checks=CHECKS)
+
+    ask()
+    assert OPERATIONS[label] <= set(statuses), statuses
