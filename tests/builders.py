@@ -43,7 +43,7 @@ def noise(duration_s: float = 1.0, seed: int = 0, rate_hz: int = 16_000) -> NDAr
 
 
 def encode(
-    samples: NDArray[np.float32], rate_hz: int = 16_000, *, container: str = "WAV", subtype: str | None = None
+    samples: NDArray[np.floating], rate_hz: int = 16_000, *, container: str = "WAV", subtype: str | None = None
 ) -> bytes:
     """A file that libsndfile writes."""
     buffer = io.BytesIO()
