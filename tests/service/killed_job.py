@@ -1,14 +1,19 @@
-"""A process that is killed in the middle of a job: python -m tests.service.killed_job BUNDLE FOLDER RECORDING.
+"""A process that is killed in the middle of jobs: python -m tests.service.killed_job BUNDLE FOLDER RECORDING STAGE.
 
-It prints the job's name once the first window is answered and the second one is being recognised, and waits there.
+It prints the names of two jobs, and `held` once some of their windows are answered and STAGE (`recognise`, or
+`classify` with a batch in hand) will not go on: there it waits.
 """
 
 import asyncio
 import sys
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from alignment.audio import Waveform
+from alignment.features import UtteranceFeatures
 from alignment.words import Transcript
+from model.contract import UtteranceScores
 from service.engine import EmotionEngine
 from service.jobs import JobRequest, Jobs
 from service.metrics import Metrics
@@ -16,27 +21,51 @@ from service.settings import JobSettings, Settings
 from service.stages import Stages
 from tests.fakes import FakeAligner
 
+GOOD_CALLS = 2
+
+
+def hold() -> None:
+    """Says so, and never ends."""
+    print("held", flush=True)  # noqa: T201
+    threading.Event().wait()
+
 
 class HeldAligner(FakeAligner):
-    """Answers the first window, then never again."""
+    """Answers the first windows, then never again."""
 
     def recognise(self, waveform: Waveform, language: str | None = None) -> Transcript:
-        """Holds on at the second window, and says so."""
-        if self.calls:
-            print("held", flush=True)  # noqa: T201
-            self.gate.clear()
-            self.gate.wait()
+        """Holds on at the third window."""
+        if self.calls >= GOOD_CALLS:
+            hold()
         return super().recognise(waveform, language)
 
 
-async def main(bundle: str, folder: str, recording: str) -> None:
+class HeldEngine(EmotionEngine):
+    """Scores the first batches, then never again."""
+
+    calls = 0
+
+    def classify(self, features: Sequence[UtteranceFeatures]) -> list[UtteranceScores]:
+        """Holds on at the third batch."""
+        self.calls += 1
+        if self.calls > GOOD_CALLS:
+            hold()
+        return super().classify(features)
+
+
+async def main(bundle: str, folder: str, recording: str, stage: str) -> None:
     """Never ends by itself."""
     settings = Settings(bundle=bundle)
-    engine = EmotionEngine(settings, aligner=HeldAligner())
-    jobs = Jobs(engine, Stages(engine, settings), JobSettings(folder=Path(folder)), Metrics())
-    with Path(recording).open("rb") as file:
-        job = await jobs.submit(file, JobRequest())
-    print(job.id, flush=True)  # noqa: T201
+    engine = (
+        EmotionEngine(settings, aligner=HeldAligner())
+        if stage == "recognise"
+        else HeldEngine(settings, aligner=FakeAligner())
+    )
+    jobs = Jobs(engine, Stages(engine, settings), JobSettings(folder=Path(folder), workers=2), Metrics())
+    for _ in range(2):
+        with Path(recording).open("rb") as file:
+            job = await jobs.submit(file, JobRequest())
+        print(job.id, flush=True)  # noqa: T201
     await asyncio.Event().wait()
 
 

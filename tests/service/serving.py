@@ -11,12 +11,12 @@ import httpx
 import psutil
 import uvicorn
 
+from alignment.aligners.protocol import Aligner
 from service.app import create_app
 from service.commands import configure_server
 from service.engine import EmotionEngine
 from service.lifecycle import Lifecycle
 from service.settings import Settings
-from tests.fakes import FakeAligner
 from tests.waiting import wait_until
 
 
@@ -51,7 +51,7 @@ class Served:
 
 
 @contextmanager
-def serve(settings: Settings, aligner: FakeAligner) -> Iterator[Served]:
+def serve(settings: Settings, aligner: Aligner) -> Iterator[Served]:
     """A ready server on a free port."""
     app = create_app(settings, engine=EmotionEngine(settings, aligner=aligner))
     config = configure_server(app, settings)

@@ -1,6 +1,9 @@
 import json
+import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ from model.bundle import Bundle
 from service.app import create_app
 from service.engine import EmotionEngine
 from service.errors import JobsUnavailableError, UnknownJobError
-from service.job_store import JobStore
+from service.job_store import DATABASE, JobStore
 from service.settings import Settings
 from tests.builders import encode, noise, tone
 from tests.comparing import assert_same_answer
@@ -21,6 +24,7 @@ from tests.fakes import FakeAligner
 from tests.waiting import wait_until
 
 LONG = encode(np.tile(noise(1.0), 150))
+TWO_WINDOWS = LONG[: 44 + 2 * 16_000 * 70]
 
 
 def submit(client: TestClient, data: bytes = LONG, **fields: str) -> Any:
@@ -139,27 +143,110 @@ def test_a_bounded_number_waits_and_a_deleted_one_makes_room(
     assert wait_for(client, locations[2])["status"] == "done"
 
 
-def test_a_job_survives_the_kill_of_its_process(
-    tmp_path: Path, tiny_bundle: Bundle, settings: Settings, client: TestClient
+@pytest.mark.parametrize("stage", ["recognise", "classify"])
+def test_jobs_survive_the_kill_of_their_process(
+    tmp_path: Path, tiny_bundle: Bundle, settings: Settings, client: TestClient, stage: str
 ) -> None:
-    (tmp_path / "long.wav").write_bytes(LONG)
+    (tmp_path / "long.wav").write_bytes(TWO_WINDOWS)
     command = [sys.executable, "-m", "tests.service.killed_job", str(tiny_bundle.folder)]
-    command += [str(settings.jobs.folder), str(tmp_path / "long.wav")]
+    command += [str(settings.jobs.folder), str(tmp_path / "long.wav"), stage]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
-        told = [process.stdout.readline().strip() for _ in range(2)]
+        told = {process.stdout.readline().strip() for _ in range(3)}
         process.kill()
-    assert told[1] == "held"
+    assert "held" in told
     (settings.jobs.folder / "0.audio-part").write_bytes(b"half an upload")
+    answered = [done_s > 0 for done_s in done_seconds(settings)]
+    assert any(answered)
     resumed = FakeAligner()
     with TestClient(create_app(settings, engine=EmotionEngine(settings, aligner=resumed))) as restarted:
-        job = wait_for(restarted, f"/jobs/{told[0]}")
+        jobs = [wait_for(restarted, f"/jobs/{name}") for name in told - {"held"}]
         assert files_left(settings) == []
-        undisturbed = wait_for(restarted, submit(restarted).headers["location"])
+        heard = resumed.calls
+        undisturbed = wait_for(restarted, submit(restarted, TWO_WINDOWS).headers["location"])
+    assert resumed.calls - heard == len(undisturbed["result"]["utterances"]) == 2
+    # What was answered before is not asked for again, and all else is.
+    assert heard == 4 - sum(answered)
+    for job in jobs:
+        assert job["status"] == "done"
+        assert_same_answer(job["result"], undisturbed["result"])
+
+
+def done_seconds(settings: Settings) -> list[float]:
+    """How far each job is on disk."""
+    with closing(sqlite3.connect(settings.jobs.folder / DATABASE)) as database:
+        return [done_s for (done_s,) in database.execute("SELECT done_s FROM jobs")]
+
+
+def test_a_stop_hands_jobs_back(settings: Settings, aligner: FakeAligner) -> None:
+    """The server stops in the middle of a job, whose second window is with the aligner."""
+    with TestClient(create_app(settings, engine=EmotionEngine(settings, aligner=aligner))) as first:
+        wait_until(lambda: first.get("/health/ready").status_code == 200)
+        location = submit(first).headers["location"]
+        wait_until(lambda: first.get(location).json()["progress"]["done_s"] > 0)
+        aligner.gate.clear()
+        assert first.get(location).json()["status"] == "running"
+    aligner.gate.set()
+    resumed = FakeAligner()
+    with TestClient(create_app(settings, engine=EmotionEngine(settings, aligner=resumed))) as second:
+        job = wait_for(second, location)
     assert job["status"] == "done"
-    windows = len(undisturbed["result"]["utterances"])
-    assert resumed.calls == windows - 1 + windows
-    assert_same_answer(job["result"], undisturbed["result"])
+    assert len(job["result"]["utterances"]) == 4
+    assert resumed.calls < 4
+
+
+def test_a_disk_that_takes_nothing_for_a_while_costs_no_job(
+    settings: Settings, aligner: FakeAligner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.jobs._SWEEP_S", 0.05)
+    app = create_app(settings, engine=EmotionEngine(settings, aligner=aligner))
+    with TestClient(app) as client:
+        wait_until(lambda: client.get("/health/ready").status_code == 200)
+        aligner.gate.clear()
+        location = submit(client).headers["location"]
+        wait_until(lambda: aligner.calls == 1)
+        store = app.state.lifecycle.jobs._store
+        handed_back: list[str] = []
+        hand_back = store.hand_back
+
+        def note(job_id: str) -> None:
+            handed_back.append(job_id)
+            hand_back(job_id)
+
+        monkeypatch.setattr(store, "hand_back", note)
+        store._database.execute("PRAGMA query_only = ON")
+        refused = submit(client)
+        assert (refused.status_code, refused.json()["code"]) == (503, "jobs-unavailable")
+        aligner.gate.set()
+        wait_until(lambda: len(handed_back) > 2)
+        assert files_left(settings) == [f"{handed_back[0]}.audio"]
+        store._database.execute("PRAGMA query_only = OFF")
+        job = wait_for(client, location)
+    assert (job["status"], len(job["result"]["utterances"])) == ("done", 4)
+    assert aligner.calls == 5
+    assert files_left(settings) == []
+
+
+def test_a_disk_without_room_for_a_recording(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("service.jobs.shutil.copyfileobj", fail)
+    refused = submit(client)
+    assert (refused.status_code, refused.json()["code"]) == (503, "jobs-unavailable")
+    assert "No space left" in refused.json()["detail"]
+    monkeypatch.setattr("tempfile.SpooledTemporaryFile.write", fail)
+    full = submit(client)
+    assert (full.status_code, full.json()["code"]) == (503, "no-room")
+    assert int(full.headers["retry-after"]) >= 1
+
+
+def test_jobs_that_come_at_once_do_not_pass_the_limit(client: TestClient, aligner: FakeAligner) -> None:
+    aligner.gate.clear()
+    with ThreadPoolExecutor(8) as pool:
+        statuses = [answer.status_code for answer in pool.map(lambda _: submit(client, TWO_WINDOWS), range(8))]
+    aligner.gate.set()
+    assert sorted(statuses) == [202] * 3 + [503] * 5
 
 
 def test_answers_expire(tmp_path: Path) -> None:

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
 from benchmarks.server_process import Server, run_server
 from service import Client
 from tests.builders import speech
+from tests.waiting import wait_until
 
 MEMORY_BYTES = 600_000_000
 
@@ -22,11 +24,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Its workers must end with it, and its log must be JSON to the last line."""
     log = tmp_path_factory.mktemp("server") / "log"
     with run_server(log, "--aligner", "pocketsphinx") as running:
-        yield running
         workers = running.workers()
+        yield running
     _, alive = psutil.wait_procs(workers, timeout=10)
     assert not alive
-    assert {"ready", "request"} <= {json.loads(line)["event"] for line in log.read_text().splitlines()}
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert {"ready", "request"} <= {line["event"] for line in lines}
+    assert {line["status"] for line in lines if line.get("method") == "POST"} == {200}
+    assert not [line for line in lines if line["level"] in {"error", "critical"}]
 
 
 def test_the_whole_path_on_speech(server: Server) -> None:
@@ -84,3 +89,30 @@ def test_the_client_of_the_package(server: Server, tmp_path: Path) -> None:
         assert client.served_model().name == "starter"
         answer = client.predict(clip, transcript="she paid forty two dollars for the old book")
     assert answer.utterances[0].words[1].word == "paid"
+
+
+def test_a_stop_under_load(server: Server) -> None:
+    """The last test of this server. Its clients are answered, or find nobody listening; no answer breaks off."""
+    words = '[{"word": "she", "start": 0.3, "end": 0.5}]'
+    # A connection for each request: one that is kept may be closed just when it is used again.
+    alone = {"connection": "close"}
+
+    def keep_asking(_: int) -> int:
+        answered = 0
+        while True:
+            files, fields = {"file": speech("numbers")}, {"words": words, "explain": "false"}
+            try:
+                server.client.post("/predict", files=files, data=fields, headers=alone).raise_for_status()
+            except (httpx.ConnectError, httpx.ReadError):
+                # Read errors: the kernel had taken the connection, and the server never saw it.
+                return answered
+            answered += 1
+
+    with ThreadPoolExecutor(5) as pool:
+        slow = pool.submit(server.predict, speech("numbers"))
+        loops = [pool.submit(keep_asking, number) for number in range(4)]
+        wait_until(lambda: "can_under_way 0.0" not in server.client.get("/metrics").text)
+        server.process.terminate()
+        assert slow.result(60)["utterances"]
+        assert sum(loop.result(60) for loop in loops) > 0
+    wait_until(lambda: server.process.status() == psutil.STATUS_ZOMBIE)
