@@ -7,7 +7,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --fork-st
 	--no-emit-index-url --custom-compile-command "make lock" pyproject.toml
 
 .PRECIOUS: .venv/%.stamp
-.PHONY: install serve test check format docs lock train bench clean docker-test
+.PHONY: install serve test check format docs screenshots lock train bench clean docker-test
 
 install: .venv/core.stamp  ## What serving needs, in .venv
 
@@ -25,7 +25,7 @@ check: .venv/dev.stamp  ## Format, lint, types, import rules
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/hadolint docker/Dockerfile
+	$(BIN)/hadolint docker/Dockerfile docker/kuberay/Dockerfile
 
 docker-test:  ## Images and docker-compose.yml, on the engine that DOCKER_HOST names
 	docker/test.sh
@@ -36,6 +36,9 @@ format: .venv/dev.stamp
 
 docs: .venv/dev.stamp  ## The site, in site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+screenshots: .venv/dev.stamp  ## docs/images, from the page in Chromium
+	$(BIN)/python -m tests.page.screenshots
 
 lock: $(UV)  ## Renews requirements/*.txt: exact versions and hashes, no addresses
 	$(COMPILE) --upgrade --all-extras --group dev -o requirements/dev.txt

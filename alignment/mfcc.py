@@ -96,13 +96,16 @@ def _pad_end(samples: NDArray[np.float32], count: int) -> NDArray[np.float32]:
 
 def _cepstra(windows: NDArray[np.float32], valid_samples: NDArray[np.int64], config: MfccConfig) -> NDArray[np.float32]:
     """(frames, window) samples → (frames, n_mfcc) coefficients."""
+    # numpy's own rfft transforms frame by frame, scipy's several at once.
+    from scipy.fft import rfft  # slow to import: on first use, never with the module
+
     window, mel_bank, dct_basis = _bases(config)
     shaped = windows * window
     short = valid_samples < config.window_samples
     if short.any():
         shaped[short] *= np.arange(config.window_samples) < valid_samples[short, None]
     # Where the window lies inside the FFT turns phases only, so that padding at the end serves as well as centring.
-    spectrum = np.fft.rfft(shaped, n=config.n_fft)
+    spectrum = rfft(shaped, n=config.n_fft)
     power = spectrum.real**2 + spectrum.imag**2
     decibels = 10.0 * np.log10(np.maximum(power @ mel_bank, _POWER_FLOOR))
     cepstra: NDArray[np.float32] = (decibels @ dct_basis).astype(np.float32, copy=False)

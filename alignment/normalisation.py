@@ -11,8 +11,8 @@ from num2words import num2words
 
 _VARIANT: Final = re.compile(r"\(\d+\)$")
 _FILLER: Final = re.compile(r"^\+\+.+\+\+$")
-_PARTS: Final = re.compile(r"[\s\-‐‑–—/]+")
-_NUMBER: Final = re.compile(r"^(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?(st|nd|rd|th)?$")
+_PARTS: Final = re.compile(r"[\s\-‐‑–—/]+|(?<=\d):(?=\d)")
+_NUMBER: Final = re.compile(r"^(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?(st|nd|rd|th)?('s)?$")
 _DIGITS_MEET_LETTERS: Final = re.compile(r"(?<=\d)(?=[^\W\d_])|(?<=[^\W\d_])(?=\d)")
 _UNITS: Final = {"$": "dollars", "€": "euros", "£": "pounds", "%": "percent"}
 _MAX_DIGITS: Final = 15
@@ -22,8 +22,8 @@ _LONGEST_KEPT: Final = 64
 def spoken_words(word: str) -> tuple[str, ...]:
     """How a written word is said: lower case, no punctuation, compounds apart, digits spelled out.
 
-    "Door." → ("door",), "forty-two" → ("forty", "two"), "$5" → ("five", "dollars"), "3rd" → ("third",); a filler such
-    as "++LAUGHTER++" stays whole; pure punctuation gives nothing.
+    "Door." → ("door",), "forty-two" → ("forty", "two"), "$5" → ("five", "dollars"), "3rd" → ("third",), "4:30" →
+    ("four", "thirty"); a filler such as "++LAUGHTER++" stays whole; pure punctuation gives nothing.
     """
     return _spoken_words(word) if len(word) <= _LONGEST_KEPT else _spoken_words.__wrapped__(word)
 
@@ -59,7 +59,9 @@ def _say(part: str) -> list[str]:
         return pieces if len(pieces) < 2 else [spoken for piece in pieces for spoken in _say(piece)]
     if len(stripped) > _MAX_DIGITS:
         return [spoken for digit in stripped if digit.isdecimal() for spoken in _say(digit)]
-    spoken = _say_number(*number.groups())
+    *value, possessive = number.groups()
+    spoken = _say_number(*value)
+    spoken[-1] += possessive or ""
     units = [_UNITS[sign] for sign in part if sign in _UNITS]
     return spoken + units[:1]
 

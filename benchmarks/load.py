@@ -6,7 +6,6 @@ Both run in the same minutes on the same cores, in turns; the load generator is 
 is printed. Only ratios carry over to another machine.
 """
 
-import json
 import os
 import tempfile
 from collections.abc import Mapping
@@ -21,11 +20,10 @@ from rich.console import Console
 from rich.table import Table
 
 from alignment.audio import decode_audio
+from benchmarks.clips import FIXTURES, given_words, read_clips
 from benchmarks.load_client import LIVE, LoadResult, form_request, run_clients
 from benchmarks.server_process import Server, run_server
 
-_FIXTURES: Final = Path("tests/fixtures/speech")
-_TEXT: Final = "kids are talking by the door"
 _CORE: Final = 0
 _LIVE_EVERY_S: Final = 0.1
 _PLAIN: Final = "plain server"
@@ -46,21 +44,6 @@ class Run:
 
 
 console = Console(highlight=False, width=140)
-
-
-def given_words(recording: bytes) -> str:
-    """Six words over the recording's middle, as the request field."""
-    duration_s = decode_audio(recording).duration_s
-    words = _TEXT.split()
-    step_s = 0.6 * duration_s / len(words)
-    edges = [0.2 * duration_s + step_s * index for index in range(len(words))]
-    return json.dumps([{"word": w, "start": s, "end": s + 0.95 * step_s} for w, s in zip(words, edges, strict=True)])
-
-
-def read_clips(folder: Path, count: int) -> list[bytes]:
-    """The first recordings of a folder and its subfolders, spread evenly."""
-    files = sorted(path for path in folder.rglob("*") if path.suffix in {".wav", ".flac"})
-    return [path.read_bytes() for path in files[:: max(1, len(files) // count)][:count]]
 
 
 def run_once(server: Server, requests: list[bytes], clients: int, seconds: float) -> Run:
@@ -102,7 +85,7 @@ def show(table: Table, clients: int, measured: Mapping[str, Run]) -> None:
 
 
 def main(
-    clips: Annotated[Path, typer.Option(help="Folder of wav or flac recordings")] = _FIXTURES,
+    clips: Annotated[Path, typer.Option(help="Folder of wav or flac recordings")] = FIXTURES,
     count: Annotated[int, typer.Option(min=1, help="Clips taken from it")] = 48,
     clients: Annotated[str, typer.Option(help="Numbers of clients, separated by commas")] = "1,4,16,64",
     seconds: Annotated[float, typer.Option(help="Of each run")] = 6.0,

@@ -66,7 +66,7 @@ def run_server(
         log: file for its log.
         options: of the command, e.g. "--aligner", "pocketsphinx".
         module: another server's.
-        settings: CAN_* variables.
+        settings: environment variables, CAN_* ones among them.
 
     Raises:
         RuntimeError: it ended, or did not become ready.

@@ -20,6 +20,7 @@ _ORDER: Final = (
         "quickstart.md",
         "quickstart.ipynb",
         "command-line.md",
+        "http.md",
         "api.md",
         "streaming.md",
         "troubleshooting.md",

@@ -15,6 +15,7 @@ trained on. No pickle: a bundle from a stranger can give wrong answers, not run 
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
@@ -54,9 +55,12 @@ class Normalisation:
 
     def apply(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
         """(frames, n_mfcc) with mean 0 and deviation 1 over the training frames."""
-        mean: NDArray[np.float32] = np.array(self.mean, dtype=np.float32)
-        std: NDArray[np.float32] = np.array(self.std, dtype=np.float32)
-        return (frames - mean) / std
+        return (frames - _row(self.mean)) / _row(self.std)
+
+
+@lru_cache(maxsize=16)
+def _row(values: tuple[float, ...]) -> NDArray[np.float32]:
+    return np.array(values, dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,12 @@ class BundleConfig:
     @property
     def emotions(self) -> tuple[str, ...]:
         """English words for the labels."""
-        return tuple(EMOTION_NAMES.get(label, label) for label in self.labels)
+        return _name_emotions(self.labels)
+
+
+@lru_cache(maxsize=16)
+def _name_emotions(labels: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(EMOTION_NAMES.get(label, label) for label in labels)
 
 
 @dataclass(frozen=True, slots=True)

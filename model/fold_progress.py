@@ -43,7 +43,7 @@ class FoldProgress:
         """Shows nothing yet.
 
         Args:
-            console: to draw on; where it is no terminal, only lines of finished folds are printed.
+            console: to draw on; where it is no terminal, each epoch is a line instead.
             folds: to train.
         """
         self._bars = Progress(
@@ -72,6 +72,9 @@ class FoldProgress:
             self._running[news.fold] = self._bars.add_task(news.fold, total=news.max_epochs)
         described = f"{news.fold}, validation WA {news.epoch.validation_wa:.3f}"
         self._bars.update(self._running[news.fold], completed=news.epoch.number, description=described)
+        if not self._bars.console.is_terminal:
+            line = f"{news.fold}: epoch {news.epoch.number} of {news.max_epochs} at most"
+            self._bars.console.print(f"{line}, validation WA {news.epoch.validation_wa:.3f}", markup=False)
 
     def finish(self, fold: str, line: str) -> None:
         """Takes a fold's line away, prints what it gave, and moves the bar over all."""

@@ -42,6 +42,9 @@ class _Outputs:
 class EmotionClassifier:
     """Scores utterances; threads may share one."""
 
+    calls_at_once = 1
+    """More would only wait for the same cores."""
+
     def __init__(self, bundle: Bundle, provider: Provider = "auto", threads: int = 1) -> None:
         """Loads both graphs.
 
@@ -75,8 +78,8 @@ class EmotionClassifier:
         scores: list[UtteranceScores | None] = [None] * len(utterances)
         for group in bucket_by_length(word_counts):
             outputs = self._run_can(utterances, group, vectors, firsts, word_counts)
-            for row, index in enumerate(group):
-                scores[index] = self._score(outputs, row, word_counts[index])
+            for index, score in zip(group, self._score(outputs, word_counts[group]), strict=True):
+                scores[index] = score
         return [score for score in scores if score is not None]
 
     def warm_up(self) -> None:
@@ -123,20 +126,29 @@ class EmotionClassifier:
         inputs = {"vectors": vectors, "segment_index": index, "words": words, "word_counts": counts}
         return _Outputs(*self._can.run(None, inputs))
 
-    def _score(self, outputs: _Outputs, row: int, words: int) -> UtteranceScores:
+    def _score(self, outputs: _Outputs, word_counts: NDArray[np.int64]) -> list[UtteranceScores]:
+        """Of each row, padding left out."""
         config = self.bundle.config
-        joint, text, audio = outputs.joint[row], outputs.text[row], outputs.audio[row]
-        final = final_log_scores(joint, (text, audio), config.alpha) / config.temperature
-        return UtteranceScores(
-            probabilities=np.exp(log_softmax(final)),
-            text_probabilities=np.exp(log_softmax(text)),
-            audio_probabilities=np.exp(log_softmax(audio)),
-            text_attention=outputs.text_attention[row, :, :words].mean(axis=0, dtype=np.float64),
-            audio_attention=outputs.audio_attention[row, :, :words].mean(axis=0, dtype=np.float64),
-            text_contributions=_centre(outputs.text_contributions[row, :words]) / config.temperature,
-            audio_contributions=_centre(outputs.audio_contributions[row, :words]) / config.temperature,
-            bias=_centre(outputs.bias) / config.temperature,
-        )
+        final = final_log_scores(outputs.joint, (outputs.text, outputs.audio), config.alpha) / config.temperature
+        probabilities, text, audio = (np.exp(log_softmax(each)) for each in (final, outputs.text, outputs.audio))
+        text_attention = outputs.text_attention.mean(axis=1, dtype=np.float64)
+        audio_attention = outputs.audio_attention.mean(axis=1, dtype=np.float64)
+        text_contributions = _centre(outputs.text_contributions) / config.temperature
+        audio_contributions = _centre(outputs.audio_contributions) / config.temperature
+        bias = _centre(outputs.bias) / config.temperature
+        return [
+            UtteranceScores(
+                probabilities=probabilities[row],
+                text_probabilities=text[row],
+                audio_probabilities=audio[row],
+                text_attention=text_attention[row, :words],
+                audio_attention=audio_attention[row, :words],
+                text_contributions=text_contributions[row, :words],
+                audio_contributions=audio_contributions[row, :words],
+                bias=bias,
+            )
+            for row, words in enumerate(word_counts.tolist())
+        ]
 
 
 def bucket_by_length(lengths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:

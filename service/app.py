@@ -8,6 +8,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from service.access import Access
 from service.engine import EmotionEngine
+from service.forms import MAX_FIELDS, MAX_FILES, MAX_TEXT_BYTES
 from service.lifecycle import Lifecycle, lifespan
 from service.logs import configure_logs
 from service.middleware import Admission, RequestLog
@@ -22,7 +23,11 @@ from service.uploads import UploadLimits
 
 
 def create_app(
-    settings: Settings | None = None, *, engine: EmotionEngine | None = None, traces: Traces | None = None
+    settings: Settings | None = None,
+    *,
+    engine: EmotionEngine | None = None,
+    traces: Traces | None = None,
+    keeps_jobs: bool = True,
 ) -> FastAPI:
     """Builds everything.
 
@@ -30,6 +35,7 @@ def create_app(
         settings: None reads the environment.
         engine: None makes one of the settings; its models load once the server runs.
         traces: None takes those of the settings.
+        keeps_jobs: False leaves out /jobs, where no process has a disk of its own that lasts.
 
     Raises:
         SettingsError: the environment makes no sense.
@@ -47,12 +53,12 @@ def create_app(
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        # More than there are, so that a wrong one gets a message of its own; every text is held in memory.
-        form_limits={"max_fields": 16, "max_files": 8, "max_part_size": 1_048_576},
+        form_limits={"max_fields": MAX_FIELDS, "max_files": MAX_FILES, "max_part_size": MAX_TEXT_BYTES},
     )
-    app.state.lifecycle = Lifecycle(engine or EmotionEngine(settings), settings, traces)
+    app.state.lifecycle = Lifecycle(engine or EmotionEngine(settings), settings, traces, keeps_jobs=keeps_jobs)
     app.include_router(predict.router)
-    app.include_router(jobs.router)
+    if keeps_jobs:
+        app.include_router(jobs.router)
     app.include_router(stream.router)
     app.include_router(health.router)
     install_page(app)

@@ -13,11 +13,33 @@ app.add_typer(bundles, name="bundle", help="Looks at weights.")
 
 BundleArgument = Annotated[str, typer.Argument(help="A shipped bundle's name, or a folder.")]
 BundleOption = Annotated[str | None, typer.Option(help="A shipped bundle's name, or a folder.  [default: starter]")]
-AlignerOption = Annotated[str | None, typer.Option(help="auto, pocketsphinx or whisperx.  [default: auto]")]
+
+
+def _aligners(incomplete: str) -> list[str]:
+    """What the shell proposes."""
+    return [name for name in ("auto", "pocketsphinx", "whisperx") if name.startswith(incomplete)]
+
+
+AlignerOption = Annotated[
+    str | None,
+    typer.Option(help="auto, pocketsphinx or whisperx.  [default: auto]", autocompletion=_aligners),
+]
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"can-ser {version('can-ser')}")
+        raise typer.Exit
 
 
 @app.callback()
-def describe() -> None:
+def describe(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
     """Speech emotion recognition: a recording in, an emotion out, with the words and the reasons."""
 
 
@@ -43,6 +65,7 @@ def predict(
         bool, typer.Option("--json", help="One JSON answer per line, as over HTTP, with the file's name.")
     ] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="One row per word, for spreadsheets and pandas.")] = False,
+    brief: Annotated[bool, typer.Option("--brief", help="One line per recording.")] = False,
     plot: Annotated[
         Path | None,
         typer.Option(help="Picture of waveform, words, attention and emotion over time; a folder for several files."),
@@ -58,8 +81,32 @@ def predict(
     """Prints the emotion of recordings. Exit status: 0, 1 when a file failed, 2 when nothing could start."""
     from service.prediction import PredictOptions, run_predict
 
-    options = PredictOptions(recordings, as_json, as_csv, plot, transcript, words, speakers, bundle, aligner)
+    options = PredictOptions(recordings, as_json, as_csv, brief, plot, transcript, words, speakers, bundle, aligner)
     raise typer.Exit(run_predict(options))
+
+
+@app.command()
+def bulk(
+    sources: Annotated[
+        list[str], typer.Argument(metavar="SOURCE...", help="Folders, files, patterns, or s3://, gs://, ... addresses.")
+    ],
+    out: Annotated[Path, typer.Option(help="Parquet file to make; its .parts are gone on with.")],
+    address: Annotated[
+        str, typer.Option(envvar="RAY_ADDRESS", help="Ray cluster: auto or HOST:PORT; local starts one for this run.")
+    ] = "local",
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes at most.  [default: one per core]")] = None,
+    gpus: Annotated[float, typer.Option(min=0.0, help="Share of a GPU that each process takes.")] = 0.0,
+    bundle: BundleOption = None,
+    aligner: AlignerOption = None,
+) -> None:
+    """Answers archives of recordings into one table, on one machine or many; run again, it goes on where it stopped.
+
+    Exit status: 0; 1 when the table is complete and some recordings have a problem in it; 2 when nothing could start;
+    130 when it was interrupted.
+    """
+    from service.bulk import BulkOptions, run_bulk
+
+    raise typer.Exit(run_bulk(BulkOptions(sources, out, address, workers, gpus, bundle, aligner)))
 
 
 @bundles.command()

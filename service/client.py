@@ -4,7 +4,7 @@
 >>> with Client("http://127.0.0.1:8000") as client:
 ...     answer = client.predict("speech.wav")
 
-Needs httpx (`pip install 'can-ser[client]'`), and of this project nothing heavy.
+Needs httpx (`make install-client`), and of this project nothing heavy.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What routes need, each under one name."""
+"""What routes need, each under one name; coroutines, because FastAPI runs plain functions in a thread."""
 
 from typing import Annotated
 
@@ -7,7 +7,7 @@ from fastapi import Depends, Request
 from service.lifecycle import Lifecycle
 
 
-def get_lifecycle(request: Request) -> Lifecycle:
+async def get_lifecycle(request: Request) -> Lifecycle:
     """The application's engine and its state."""
     lifecycle: Lifecycle = request.app.state.lifecycle
     return lifecycle
@@ -16,7 +16,7 @@ def get_lifecycle(request: Request) -> Lifecycle:
 LifecycleDep = Annotated[Lifecycle, Depends(get_lifecycle)]
 
 
-def get_owner(request: Request) -> str:
+async def get_owner(request: Request) -> str:
     """Whose key came with the request; "" where none is needed."""
     owner: str = getattr(request.state, "owner", "")
     return owner

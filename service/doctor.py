@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from alignment.aligners.selection import choose_aligner
 from alignment.aligners.whisperx_weights import require_weights
-from alignment.errors import AlignmentError
+from alignment.errors import AlignerUnavailableError, AlignmentError
 from model.bundle import locate_bundle, read_bundle
 from model.errors import ModelError
 from model.runtime import EmotionClassifier
@@ -20,9 +20,17 @@ OPTIONAL: Final = {
     "train": ("torch", "onnx", "scikit-learn"),
     "plots": ("matplotlib", "pandas"),
     "client": ("httpx",),
+    "telemetry": ("opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http"),
+    "cluster": ("ray", "pyarrow", "fsspec"),
 }
 """Extras, and the packages that tell whether they are there."""
-_WHAT_FOR: Final = {"train": "training", "plots": "--plot and tables", "client": "service.client"}
+WHAT_FOR: Final = {
+    "train": "training",
+    "plots": "--plot and tables",
+    "client": "service.client",
+    "telemetry": "traces",
+    "cluster": "bulk and Ray Serve",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +107,9 @@ def _try_aligner(settings: Settings) -> str:
 def _whisperx(settings: Settings, installed: Callable[[str], str | None]) -> Finding:
     try:
         require_weights(settings.whisperx.config())
-    except AlignmentError as exc:
+    except AlignerUnavailableError as exc:
         # When it was asked for by name, the aligner above is what is broken.
-        return Finding("whisperx", "missing", str(exc))
+        return Finding("whisperx", "missing", f"{exc.reason}; {exc.way_out}")
     return Finding("whisperx", "ok", f"{installed('whisperx')}, with the weights of {settings.whisperx.model}")
 
 
@@ -110,7 +118,6 @@ def _optional(installed: Callable[[str], str | None]) -> Iterator[Finding]:
         found = {package: installed(package) for package in packages}
         absent = [package for package, number in found.items() if number is None]
         if absent:
-            way_out = f"`make install-{extra}` or `pip install 'can-ser[{extra}]'` brings it"
-            yield Finding(extra, "missing", f"{', '.join(absent)}, for {_WHAT_FOR[extra]}; {way_out}")
+            yield Finding(extra, "missing", f"{', '.join(absent)}, for {WHAT_FOR[extra]}: `make install-{extra}`")
         else:
             yield Finding(extra, "ok", ", ".join(f"{package} {number}" for package, number in found.items()))

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from heapq import merge
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,21 @@ from service.errors import AlignerNotServedError
 from service.settings import Settings
 
 
+class Classifier(Protocol):
+    """Scores utterances with a bundle's network; threads may share one."""
+
+    bundle: Bundle
+    provider: str
+    calls_at_once: int
+    """How many calls are worth having under way."""
+
+    def classify(self, utterances: Sequence[UtteranceFeatures]) -> list[UtteranceScores]:
+        """Scores of each utterance, in order."""
+
+    def warm_up(self) -> None:
+        """Has the network answer once."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PreparedWindow:
     """What a window says, in its own time, and what the network reads of it: one entry per utterance."""
@@ -39,12 +55,15 @@ class PreparedWindow:
 class EmotionEngine:
     """Holds the models; threads may share one."""
 
-    def __init__(self, settings: Settings, *, aligner: Aligner | None = None) -> None:
+    def __init__(
+        self, settings: Settings, *, aligner: Aligner | None = None, classifier: Classifier | None = None
+    ) -> None:
         """Checks the bundle and the aligner; loads the network, and of the aligner nothing yet.
 
         Args:
             settings: which bundle, which aligner, which limits.
             aligner: takes the place of the one that the settings name.
+            classifier: takes the place of the network in this process.
 
         Raises:
             BundleError, ProviderError: the bundle cannot be served.
@@ -52,12 +71,8 @@ class EmotionEngine:
         """
         self._max_audio_s = settings.max_audio_s
         self.detector = VoiceActivityDetector()
-        self.classifier = EmotionClassifier(
-            read_bundle(locate_bundle(settings.bundle)), settings.provider, settings.threads
-        )
-        self._aligner = aligner or choose_aligner(
-            settings.aligner, settings.whisperx.config(), settings.pocketsphinx.workers, settings.deadline_s
-        )
+        self.classifier: Classifier = classifier or load_classifier(settings)
+        self._aligner = aligner or load_aligner(settings)
 
     @property
     def bundle(self) -> Bundle:
@@ -179,3 +194,23 @@ class EmotionEngine:
             words=request.words,
             language=request.language,
         )
+
+
+def load_classifier(settings: Settings) -> EmotionClassifier:
+    """The network that the settings name.
+
+    Raises:
+        BundleError, ProviderError: it cannot be served.
+    """
+    return EmotionClassifier(read_bundle(locate_bundle(settings.bundle)), settings.provider, settings.threads)
+
+
+def load_aligner(settings: Settings) -> Aligner:
+    """The aligner that the settings name; nothing of it is loaded yet.
+
+    Raises:
+        AlignerUnavailableError: it cannot run.
+    """
+    return choose_aligner(
+        settings.aligner, settings.whisperx.config(), settings.pocketsphinx.workers, settings.deadline_s
+    )

@@ -93,6 +93,7 @@ PROBLEMS: Final[dict[type[Exception], ProblemType]] = {
     ),
     service_errors.LiveFullError: ProblemType(_UNAVAILABLE, "live-full", "Too many live connections are open"),
     service_errors.UnknownJobError: ProblemType(HTTPStatus.NOT_FOUND, "unknown-job", "There is no such job"),
+    service_errors.ReplicaLostError: ProblemType(_UNAVAILABLE, "replica-lost", "Replicas died under this request"),
     service_errors.DeadlineError: ProblemType(HTTPStatus.GATEWAY_TIMEOUT, "deadline", "The answer took too long"),
 }
 """Subclasses take the nearest entry above them."""
@@ -104,6 +105,9 @@ NEVER_OVER_HTTP: Final = frozenset(
         alignment_errors.FetchError,
         service_errors.SettingsError,
         service_errors.NoRecordingsError,
+        service_errors.ArchiveError,
+        service_errors.ResultsError,
+        service_errors.ClusterError,
         service_errors.MissingPackageError,
         service_errors.RefusedError,
         service_errors.UnreachableError,

@@ -3,6 +3,9 @@
 ServiceError
 ├── SettingsError           a CAN_* variable or option makes no sense; the start is refused
 ├── NoRecordingsError       a folder or a pattern of the command line holds no recording
+├── ArchiveError            a storage of recordings cannot be listed
+├── ResultsError            the results of an earlier run cannot be gone on with
+├── ClusterError            a Ray cluster does not answer, or its workers cannot start
 ├── MissingPackageError     an optional package is not installed
 ├── RefusedError            told to a client: the service answered a problem
 ├── UnreachableError        told to a client: no answer came
@@ -25,6 +28,7 @@ ServiceError
 ├── LiveLimitError          a live connection was silent, or spoke, for too long
 ├── LiveFullError           as many live connections are open as are accepted
 ├── UnknownJobError         no job has that name, or not any more
+├── ReplicaLostError        replicas of a cluster died under a request, again and again
 └── DeadlineError           the answer took too long
 
 Facts are attributes; the message says what was wrong, what was got and what to do.
@@ -53,13 +57,44 @@ class NoRecordingsError(ServiceError):
         )
 
 
+class ArchiveError(ServiceError):
+    """A storage of recordings cannot be listed."""
+
+    def __init__(self, source: str, reason: str) -> None:
+        self.source, self.reason = source, reason
+        super().__init__(
+            f"{source} cannot be read ({reason}); look at the address and at the credentials, and whether the "
+            "storage's package is there (s3fs for s3://, gcsfs for gs://, adlfs for az://)"
+        )
+
+
+class ResultsError(ServiceError):
+    """The results of an earlier run cannot be gone on with."""
+
+    def __init__(self, out: Path, reason: str) -> None:
+        self.out, self.reason = out, reason
+        super().__init__(f"{out} cannot be gone on with: {reason}; name another --out, or move this one away")
+
+
+class ClusterError(ServiceError):
+    """A Ray cluster does not answer, or cannot do what it is to do."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        self.address, self.reason = address, reason
+        super().__init__(
+            f"the Ray cluster at {address} does not work for this ({reason}); `ray status` tells of it, and without "
+            "--address and RAY_ADDRESS this machine is enough"
+        )
+
+
 class MissingPackageError(ServiceError, ImportError):
     """Something optional is asked for that is not installed."""
 
     def __init__(self, package: str, extra: str) -> None:
         self.package, self.extra = package, extra
         super().__init__(
-            f"{package} is not installed; `make install-{extra}` or `pip install 'can-ser[{extra}]'` brings it"
+            f"{package} is not installed; `make install-{extra}` brings it, or `pip install '.[{extra}]'` in this "
+            "project's folder"
         )
 
 
@@ -275,6 +310,19 @@ class UnknownJobError(ServiceError):
     def __init__(self, name: str) -> None:
         self.name = name
         super().__init__(f"there is no job {name!r}; it was deleted, has expired, or never was")
+
+
+class ReplicaLostError(ServiceError):
+    """Replicas of a cluster died under a request, again and again."""
+
+    retry_after_s = 5
+
+    def __init__(self, stage: str, attempts: int) -> None:
+        self.stage, self.attempts = stage, attempts
+        super().__init__(
+            f"{attempts} replicas of {stage} ended while they worked on this; try again in {self.retry_after_s} s, and "
+            "see `serve status` and the replicas' logs if it happens again"
+        )
 
 
 class DeadlineError(ServiceError):

@@ -58,7 +58,19 @@ def run_doctor(*, as_json: bool) -> int:
         print_json([asdict(finding) for finding in findings])
     else:
         answers().print(_findings(findings))
-    return int(any(finding.state == "broken" for finding in findings))
+        answers().print(_conclusion(findings))
+    return int(_is_broken(findings))
+
+
+def _is_broken(findings: list[Finding]) -> bool:
+    return any(finding.state == "broken" for finding in findings)
+
+
+def _conclusion(findings: list[Finding]) -> Text:
+    if _is_broken(findings):
+        return Text("\nThe service cannot run as it is set: see what is broken.", "bold red")
+    missing = any(finding.state == "missing" for finding in findings)
+    return Text(f"\nThe service can run.{' What is missing is optional.' if missing else ''}", "bold green")
 
 
 def _findings(findings: list[Finding]) -> RenderableType:

@@ -25,8 +25,11 @@ log = structlog.stdlib.get_logger("service")
 class Lifecycle:
     """An engine, its stages, and whether they are ready."""
 
-    def __init__(self, engine: EmotionEngine, settings: Settings, traces: Traces | None = None) -> None:
+    def __init__(
+        self, engine: EmotionEngine, settings: Settings, traces: Traces | None = None, *, keeps_jobs: bool = True
+    ) -> None:
         """Loads nothing yet."""
+        self._keeps_jobs = keeps_jobs
         self.engine = engine
         self.settings = settings
         self.metrics = Metrics()
@@ -63,7 +66,8 @@ class Lifecycle:
         log.info("loading", bundle=bundle.config.name, aligner=aligner.name, aligner_reason=aligner.reason)
         await asyncio.to_thread(self.engine.warm_up)
         self._ready = True
-        self.jobs.start()
+        if self._keeps_jobs:
+            self.jobs.start()
         self.metrics.name_model(
             name=bundle.config.name,
             version=bundle.version,

@@ -1,4 +1,7 @@
-"""JSON logs, one line an event, each with its request id. No audio and no transcript is ever logged."""
+"""Logs, one line an event, each with its request id: JSON, or in colours on a terminal.
+
+No audio and no transcript is ever logged.
+"""
 
 import logging
 import sys
@@ -10,7 +13,7 @@ from asgi_correlation_id import correlation_id
 
 
 def configure_logs(level: str) -> None:
-    """Sends structlog and the standard library's logs to standard error as JSON."""
+    """Sends structlog and the standard library's logs to standard error."""
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -27,8 +30,7 @@ def configure_logs(level: str) -> None:
         foreign_pre_chain=shared,
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
+            *_renderers(on_terminal=sys.stderr.isatty()),
         ],
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -39,6 +41,12 @@ def configure_logs(level: str) -> None:
     # Our own line about each request says more than uvicorn's.
     logging.getLogger("uvicorn.access").disabled = True
     logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+def _renderers(*, on_terminal: bool) -> list[Any]:
+    if on_terminal:
+        return [structlog.dev.ConsoleRenderer(pad_event_to=0)]
+    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
 
 
 def _add_request_id(_logger: object, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -9,21 +9,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from rich.console import Console
+
 from alignment.audio import decode_audio
 from alignment.errors import AlignmentError
 from model.errors import ModelError
 from service.analysis import AnalysisRequest
-from service.console import answers, complain, with_progress
+from service.console import answers, complain, complaints, with_progress
 from service.engine import EmotionEngine
 from service.errors import ConflictingFieldsError, InvalidWordsError, ServiceError, SettingsError
 from service.fields import read_fields
-from service.plots import draw_answer, require_matplotlib
+from service.pictures import plan_pictures
+from service.plots import draw_answer
 from service.presentation import present
 from service.recordings import find_recordings
 from service.schemas import PredictOut
 from service.settings import Settings, load_settings
 from service.tables import write_csv
-from service.terminal import render
+from service.terminal import render, render_brief
 
 KNOWN_ERRORS: Final = (AlignmentError, ModelError, ServiceError)
 
@@ -36,6 +39,7 @@ class PredictOptions:
         files: paths, folders, patterns.
         as_json: one JSON answer per line.
         as_csv: one row per word.
+        brief: one line per recording.
         plot: a file, or for several recordings a folder.
         transcript: what is said.
         words_file: JSON, what is said and when.
@@ -47,6 +51,7 @@ class PredictOptions:
     files: Sequence[str]
     as_json: bool = False
     as_csv: bool = False
+    brief: bool = False
     plot: Path | None = None
     transcript: str | None = None
     words_file: Path | None = None
@@ -58,24 +63,21 @@ class PredictOptions:
 def run_predict(options: PredictOptions) -> int:
     """Prints one answer per recording; 1 when some failed, 2 when it cannot start."""
     try:
-        if options.as_json and options.as_csv:
-            raise ConflictingFieldsError("--json", "--csv")
-        if options.plot is not None:
-            require_matplotlib()
+        _refuse_two_forms(options)
         settings = load_settings({"bundle": options.bundle, "aligner": options.aligner})
         request = _read_request(options)
         paths = find_recordings(options.files)
-        pictures = _picture_paths(options.plot, paths)
+        pictures = plan_pictures(options.plot, paths)
         engine = EmotionEngine(settings)
     except (*KNOWN_ERRORS, OSError) as exc:
         complain(exc)
         return 2
-    worker = _Worker(engine, request, settings, _Printer(options))
+    printer = _Printer(options)
+    worker = _Worker(engine, request, settings, printer)
     with _closing(engine):
         try:
-            results = [
-                worker.answer(*job) for job in with_progress(list(zip(paths, pictures, strict=True)), "listening")
-            ]
+            jobs = with_progress(list(zip(paths, pictures, strict=True)), "listening", printer.beside)
+            results = [worker.answer(*job) for job in jobs]
         except BrokenPipeError:
             # Whoever read has read enough, as `head` does; Python must not write there once more at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -102,18 +104,27 @@ class _Worker:
                 title = f"{path.name}: {answer.emotion} {answer.probabilities[answer.emotion]:.2f}"
                 draw_answer(answer, waveform, title).savefig(picture, dpi=150)
         except (*KNOWN_ERRORS, OSError) as exc:
-            complain(exc, f"{path}: ")
+            complain(exc, f"{path}: ", self.printer.beside)
             return False
         self.printer.print(path, answer)
         return True
 
 
 class _Printer:
-    """Writes answers as they come."""
+    """Writes answers as they come.
+
+    Attributes:
+        beside: draws the progress and takes complaints: the answers' own console where both are on one terminal; None
+            where a bar would tear apart JSON or CSV that goes there.
+    """
 
     def __init__(self, options: PredictOptions) -> None:
         self._options = options
         self._heading = True
+        self._console = answers()
+        self.beside: Console | None = complaints()
+        if self._console.is_terminal:
+            self.beside = None if options.as_json or options.as_csv else self._console
 
     def print(self, path: Path, answer: PredictOut) -> None:
         if self._options.as_json:
@@ -124,18 +135,16 @@ class _Printer:
             write_csv(sys.stdout, str(path), answer, heading=self._heading)
             self._heading = False
         else:
-            answers().print(render(str(path), answer))
+            shown = render_brief if self._options.brief else render
+            self._console.print(shown(str(path), answer), soft_wrap=self._options.brief)
         sys.stdout.flush()
 
 
-def _picture_paths(plot: Path | None, paths: Sequence[Path]) -> list[Path | None]:
-    """One picture per recording: the file that was named, or files of the recordings' names in that folder."""
-    if plot is None:
-        return [None] * len(paths)
-    if len(paths) == 1:
-        return [plot]
-    plot.mkdir(parents=True, exist_ok=True)
-    return [plot / f"{number:03d}-{path.stem}.png" for number, path in enumerate(paths, start=1)]
+def _refuse_two_forms(options: PredictOptions) -> None:
+    forms = {"--json": options.as_json, "--csv": options.as_csv, "--brief": options.brief}
+    wanted = [name for name, value in forms.items() if value]
+    if len(wanted) > 1:
+        raise ConflictingFieldsError(*wanted[:2])
 
 
 def _read_request(options: PredictOptions) -> AnalysisRequest:

@@ -9,11 +9,13 @@ from asgi_correlation_id import correlation_id
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from alignment.errors import AlignmentError
 from model.errors import ModelError
+from service.connection import CLIENT_GONE
 from service.error_mapping import ProblemType, find_problem
 from service.errors import MalformedFormError, NoRoomError, ServiceError
 from service.schemas import Problem
@@ -63,30 +65,38 @@ def install_problem_handlers(app: FastAPI) -> None:
         # Starlette calls it for this class only.
         return problem_response(_describe(cast("RequestValidationError", error)), request.url.path)
 
-    async def on_http(request: Request, raised: Exception) -> JSONResponse:
-        error = cast("HTTPException", raised)
-        if isinstance(error.__cause__, ServiceError):
-            # FastAPI calls whatever happens while it reads a body a bad request.
-            return problem_response(error.__cause__, request.url.path)
-        if isinstance(error.__cause__, OSError):
-            log.warning("an upload found no room", reason=error.__cause__.strerror)
-            return problem_response(NoRoomError(error.__cause__.strerror or "disk"), request.url.path)
-        status = HTTPStatus(error.status_code)
-        headers = dict(error.headers or {})
-        if status is HTTPStatus.BAD_REQUEST:
-            return problem_response(_describe_form(str(error.detail)), request.url.path)
-        code = status.phrase.lower().replace(" ", "-")
-        return _respond(status, code, status.phrase, str(error.detail), request.url.path, headers)
-
     async def on_unknown(request: Request, error: Exception) -> JSONResponse:
         log.error("unexpected error", exc_info=error)
         return problem_response(error, request.url.path)
 
     for kind in (AlignmentError, ModelError, ServiceError):
         app.add_exception_handler(kind, on_known)
+    app.add_exception_handler(ClientDisconnect, _on_gone)
     app.add_exception_handler(RequestValidationError, on_invalid)
-    app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(Exception, on_unknown)
+
+
+async def _on_gone(_request: Request, _error: Exception) -> Response:
+    return Response(status_code=CLIENT_GONE)
+
+
+async def _on_http(request: Request, raised: Exception) -> Response:
+    error = cast("HTTPException", raised)
+    if isinstance(error.__cause__, ClientDisconnect):
+        return await _on_gone(request, error.__cause__)
+    if isinstance(error.__cause__, ServiceError):
+        # FastAPI calls whatever happens while it reads a body a bad request.
+        return problem_response(error.__cause__, request.url.path)
+    if isinstance(error.__cause__, OSError):
+        log.warning("an upload found no room", reason=error.__cause__.strerror)
+        return problem_response(NoRoomError(error.__cause__.strerror or "disk"), request.url.path)
+    status = HTTPStatus(error.status_code)
+    headers = dict(error.headers or {})
+    if status is HTTPStatus.BAD_REQUEST:
+        return problem_response(_describe_form(str(error.detail)), request.url.path)
+    code = status.phrase.lower().replace(" ", "-")
+    return _respond(status, code, status.phrase, str(error.detail), request.url.path, headers)
 
 
 def _describe(error: RequestValidationError) -> MalformedFormError:

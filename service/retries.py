@@ -52,7 +52,7 @@ class RetryPolicy:
         if isinstance(outcome, httpx.TransportError):
             # After a timeout the service may still be at it: more of the same would not help it.
             return None if isinstance(outcome, httpx.ReadTimeout) else guess
-        if outcome.status_code not in RETRIED:
+        if outcome.status_code not in RETRIED and not _is_of_a_proxy(outcome):
             return None
         asked_s = read_retry_after(outcome.headers.get("retry-after"))
         if asked_s is None:
@@ -81,6 +81,12 @@ def exchange(request: httpx.Request, policy: RetryPolicy) -> Generator[httpx.Req
             raise _error_of(outcome, str(request.url))
         yield Wait(wait_s)
     raise AssertionError("count never ends")
+
+
+def _is_of_a_proxy(response: httpx.Response) -> bool:
+    """Whether something in between failed: Ray Serve's proxy says 500 when the ingress behind it died."""
+    ours = "problem+json" in response.headers.get("content-type", "")
+    return response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR and not ours
 
 
 def read_retry_after(value: str | None) -> float | None:

@@ -90,6 +90,7 @@ class Stages:
             linger_s=settings.batch.linger_ms / 1_000,
             expected=lambda: len(self._near_classifier),
             observe=self._metrics.count_batch,
+            workers=engine.classifier.calls_at_once,
         )
         self.under_way = 0
         self._near_classifier: set[Visit] = set()

@@ -8,7 +8,7 @@ from rich.text import Text
 from service.schemas import PredictOut, UtteranceOut, WordOut
 from service.tables import contribution_of
 
-_BAR_WIDTH, _SHARE_WIDTH = 24, 10
+_BAR_WIDTH, _BRIEF_WIDTH, _SHARE_WIDTH = 24, 10, 10
 _COLOURS = {
     "angry": "red",
     "happy": "yellow",
@@ -40,6 +40,14 @@ def render(name: str, answer: PredictOut) -> RenderableType:
     )
     parts += [Text(f"note: {warning}", "yellow") for warning in answer.warnings]
     return Group(*parts)
+
+
+def render_brief(name: str, answer: PredictOut) -> RenderableType:
+    """One line about one file: emotion, probability, length, name."""
+    probability = answer.probabilities[answer.emotion]
+    text = Text(f"{answer.emotion:<11}", f"bold {_colour(answer.emotion)}")
+    text.append_text(_bar(probability, answer.emotion, _BRIEF_WIDTH))
+    return text.append(f" {probability:.2f} {answer.audio.duration_s:8.2f} s  {name}", "not bold default")
 
 
 def _classes(utterance: UtteranceOut) -> Table:
@@ -94,9 +102,9 @@ def _mark(word: WordOut) -> Text:
     return text
 
 
-def _bar(probability: float, emotion: str) -> Text:
-    filled = round(probability * _BAR_WIDTH)
-    return Text("█" * filled, _colour(emotion)).append("░" * (_BAR_WIDTH - filled), "dim")
+def _bar(probability: float, emotion: str, width: int = _BAR_WIDTH) -> Text:
+    filled = round(probability * width)
+    return Text("█" * filled, _colour(emotion)).append("░" * (width - filled), "dim")
 
 
 def _colour(emotion: str) -> str:

@@ -128,6 +128,7 @@ def test_command(document: str, command: str, sandbox: Path, request: pytest.Fix
         "make": lambda: check_make(words[1:]),
         "pip": lambda: check_extra(words[1:]),
         "python": lambda: check_options([sys.executable, *words[1:3]], words[3:]),
+        "serve": lambda: check_options([sys.executable, "-m", "ray.serve.scripts", words[1]], words[2:]),
     }
     assert program in checks | ELSEWHERE, f"{document}: say in this test how `{program}` is checked"
     if program in checks:

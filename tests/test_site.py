@@ -4,14 +4,18 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from html.parser import HTMLParser
 from pathlib import Path
 
 import nbformat
 import pytest
+import yaml
 from nbclient import NotebookClient
 
+from service.app import create_app
 from service.error_mapping import PROBLEMS
+from service.settings import Settings
 from tests.test_documents import ROOT
 
 HTTP_CODES = {"internal-error": 500, "not-found": 404, "method-not-allowed": 405}
@@ -57,6 +61,24 @@ def test_the_reference_is_the_application_s_own(site: Path) -> None:
     for piece in ("POST /predict", "GET /health/ready", "transcript", "WordOut", "multipart/form-data"):
         assert piece in text
     assert "Model card: starter" in (site / "model-card" / "index.html").read_text(encoding="utf-8")
+
+
+def test_every_field_of_a_request_is_told_once() -> None:
+    page = (ROOT / "docs" / "http.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\| `(\w+)` \|", page, re.M)
+    schemas = create_app(Settings()).openapi()["components"]["schemas"]
+    taken = next(schema["properties"] for name, schema in schemas.items() if name.startswith("Body_predict"))
+    assert sorted(told) == sorted(taken.keys() - {"file"})
+
+
+def test_the_citation_is_of_this_version() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert citation["version"] == project["version"]
+    assert citation["license"] == project["license"]
+    # What version 1.2.0 of the format asks for (https://citation-file-format.github.io).
+    assert citation.keys() >= {"cff-version", "message", "title", "authors"}
+    assert [author["family-names"] for author in citation["preferred-citation"]["authors"]] == ["Lee", "Yoon", "Jung"]
 
 
 def test_every_error_code_has_its_way_out() -> None:

@@ -73,7 +73,7 @@ def fetch_weights(
         FetchError: a download failed.
     """
     if find_spec("whisperx") is None:
-        raise AlignerUnavailableError(NAME, "the package is not installed", "pip install 'can-ser[whisperx]'")
+        raise AlignerUnavailableError(NAME, "the package is not installed", "`make install-whisperx` brings it")
     store = _Store(config.folder, sources or Sources(), report, again)
     if not is_path(config.model) and not store.was_brought(find_whisper(config)):
         store.fetch_repository(_whisper_repository(config.model), whisper_folder(config.folder, config.model), WHISPER)

@@ -190,7 +190,7 @@ def _missing_align_model(config: WhisperXConfig, language: str) -> str:
 
 def _way_out(config: WhisperXConfig, missing: str) -> str:
     if "package" in missing:
-        return "install it with `pip install 'can-ser[whisperx]'`"
+        return "`make install-whisperx` brings it, or `pip install '.[whisperx]'` in this project's folder"
     named = f" --align-model {config.align_model}" if config.align_model and not is_path(config.align_model) else ""
     model = f" --model {config.model}" if not is_path(config.model) else ""
     return f"fetch it with `can-ser fetch{model} --language {config.usual_language}{named}`, or name local folders"

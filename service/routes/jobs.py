@@ -7,10 +7,10 @@ from fastapi import APIRouter, File, Form, UploadFile
 from starlette.responses import Response
 
 from service.dependencies import LifecycleDep, OwnerDep
+from service.forms import ALIGNER, EXPLAIN, LANGUAGE, NAME_LETTERS, RECORDING, WORDS
 from service.job_store import Job
 from service.jobs import JobRequest
 from service.openapi import refusals
-from service.routes.predict import ALIGNER, EXPLAIN, LANGUAGE, NAME_LETTERS, RECORDING, WORDS
 from service.schemas import Explain, JobOut, ProgressOut
 
 router = APIRouter(tags=["jobs"])

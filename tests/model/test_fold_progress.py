@@ -39,10 +39,10 @@ def test_what_a_worker_says_is_shown_before_the_listener_ends() -> None:
     assert "1/1" in shown(console)
 
 
-def test_a_log_file_gets_lines_only() -> None:
+def test_a_log_file_gets_a_line_for_each_epoch() -> None:
     console = Console(file=io.StringIO(), force_terminal=False)
     with FoldProgress(console, 1) as progress:
         progress.show(EpochNews("can fold-00", Epoch(1, 1.0, 0.25, 1.0), 10))
         progress.finish("can fold-00", "can fold-00: WA 0.5 [odd]")
     assert "can fold-00: WA 0.5 [odd]" in shown(console)
-    assert "validation" not in shown(console)
+    assert "can fold-00: epoch 1 of 10 at most, validation WA 0.250" in shown(console).replace("\n", " ")

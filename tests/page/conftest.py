@@ -16,17 +16,24 @@ _LIMIT_MS = 20_000
 expect.set_options(timeout=_LIMIT_MS)
 
 
-def find_chromium() -> str | None:
-    """Path of an installed Chromium; None without one."""
-    return next((path for name in _NAMES if (path := shutil.which(name))), None)
+HOW_TO_GET = (
+    "Chromium is not installed; on Debian and Ubuntu: apt-get install chromium; "
+    "elsewhere: .venv/bin/playwright install chromium"
+)
+
+
+def find_chromium(playwright: Playwright) -> str | None:
+    """Path of an installed Chromium, the system's or Playwright's own; None without one."""
+    own = playwright.chromium.executable_path
+    return next((path for name in (*_NAMES, own) if (path := shutil.which(name))), None)
 
 
 @pytest.fixture(scope="package")
 def playwright() -> Iterator[Playwright]:
     """Ended with the package's last test: while it runs, this thread has a running event loop."""
-    if find_chromium() is None:
-        pytest.skip("Chromium is not installed; on Debian: apt-get install chromium")
     with sync_playwright() as running:
+        if find_chromium(running) is None:
+            pytest.skip(HOW_TO_GET)
         yield running
 
 
@@ -39,7 +46,7 @@ def browser(playwright: Playwright, microphone: Path) -> Iterator[Browser]:
         "--use-fake-ui-for-media-stream",
         f"--use-file-for-fake-audio-capture={microphone}",
     ]
-    with playwright.chromium.launch(executable_path=find_chromium(), args=flags) as running:
+    with playwright.chromium.launch(executable_path=find_chromium(playwright), args=flags) as running:
         yield running
 
 

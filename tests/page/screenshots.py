@@ -1,6 +1,7 @@
-"""Takes the README's pictures of the page, from the example of a real voice: `python -m tests.page.screenshots`.
+"""Takes the README's pictures of the page, from the example of a real voice: `make screenshots`.
 
-Needs Chromium. What is shown is what the shipped weights answer with the embedded aligner.
+Needs Chromium. What is shown is what the shipped weights answer about a recording of President Kennedy, its words
+aligned by the embedded aligner.
 """
 
 import sys
@@ -10,12 +11,12 @@ from pathlib import Path
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from benchmarks.server_process import run_server
-from tests.page.conftest import find_chromium
+from tests.page.conftest import HOW_TO_GET, find_chromium
 
 FOLDER = Path(__file__).parents[2] / "docs" / "images"
 PICTURES = {
-    "page-light": ("light", 1180, 1040, 1),
-    "page-dark": ("dark", 1180, 1040, 1),
+    "page-light": ("light", 1180, 1010, 1),
+    "page-dark": ("dark", 1180, 1010, 1),
     "page-phone": ("light", 390, 844, 2),
 }
 
@@ -43,18 +44,18 @@ def take(browser: Browser, address: str, name: str) -> None:
 
 def main() -> None:
     """Writes docs/images/page-*.png."""
-    chromium = find_chromium()
-    if chromium is None:
-        sys.exit("Chromium is not installed; on Debian: apt-get install chromium")
     FOLDER.mkdir(exist_ok=True)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        run_server(Path(folder) / "log", "--aligner", "pocketsphinx") as server,
-        sync_playwright() as playwright,
-        playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"]) as browser,
-    ):
-        for name in PICTURES:
-            take(browser, str(server.client.base_url), name)
+    with sync_playwright() as playwright:
+        chromium = find_chromium(playwright)
+        if chromium is None:
+            sys.exit(HOW_TO_GET)
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            run_server(Path(folder) / "log", "--aligner", "pocketsphinx") as server,
+            playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"]) as browser,
+        ):
+            for name in PICTURES:
+                take(browser, str(server.client.base_url), name)
 
 
 if __name__ == "__main__":

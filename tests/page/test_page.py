@@ -1,5 +1,6 @@
 """What a person does on the page."""
 
+import base64
 import csv
 import io
 import json
@@ -11,7 +12,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import FilePayload, Page, Playwright, expect
 
-from tests.builders import SPEECH, speech
+from tests.builders import SPEECH, speech, spoken_words
 from tests.page.conftest import OpenPage, find_chromium
 
 JFK = "Ask not"
@@ -74,6 +75,25 @@ def test_an_upload_shows_what_the_service_says(open_page: OpenPage, address: str
         assert bar_heights(page, side) == pytest.approx([100 * abs(value) / span for value in values[side]], abs=1e-3)
 
 
+HOLD = """
+data => {
+  const held = new DataTransfer();
+  held.items.add(new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], "numbers.flac"));
+  return held;
+}
+"""
+
+
+def test_a_recording_is_dropped(open_page: OpenPage, address: str) -> None:
+    page = open_page(address)
+    held = {"dataTransfer": page.evaluate_handle(HOLD, base64.b64encode(speech("numbers")).decode())}
+    page.dispatch_event("#drop", "dragenter", held)
+    expect(page.locator("#drop")).to_have_class(re.compile("over"))
+    page.dispatch_event("#drop", "drop", held)
+    expect(page.locator(".about")).to_contain_text("numbers.flac")
+    expect(page.locator("#drop")).not_to_have_class(re.compile("over"))
+
+
 def test_an_example_explains_every_emotion(open_page: OpenPage, address: str) -> None:
     page = open_page(address)
     page.get_by_role("button", name=JFK).click()
@@ -86,12 +106,58 @@ def test_an_example_explains_every_emotion(open_page: OpenPage, address: str) ->
     assert bar_heights(page, "sound") != predicted
     page.get_by_role("radio", name="Attention").check()
     expect(first.locator(".explained")).to_have_text("Where the network looked")
+    expect(page.locator(".legend")).to_contain_text("To look is not yet to speak")
     assert "transcript=And so my fellow Americans" in page.locator(".command code").inner_text()
+
+
+def test_words_and_sound_that_disagree(open_page: OpenPage, address: str) -> None:
+    page = open_page(address)
+    page.get_by_role("button", name="Thank you").click()
+    expect(page.locator(".report")).to_be_visible()
+    answer = json.loads(download(page, "Download JSON"))
+    [utterance] = answer["utterances"]
+    alone = {side: utterance[f"{side}_probabilities"] for side in ("text", "audio")}
+    likeliest = {side: max(shares, key=shares.__getitem__) for side, shares in alone.items()}
+    assert likeliest["text"] != likeliest["audio"]
+    expect(page.locator(".verdict .apart")).to_contain_text(
+        re.compile(f"disagree: the words alone read {likeliest['text']}.*the sound alone is {likeliest['audio']}")
+    )
+    for title, shares in (
+        ("together", answer["probabilities"]),
+        ("text alone", alone["text"]),
+        ("sound alone", alone["audio"]),
+    ):
+        first = max(shares, key=shares.__getitem__)
+        expect(page.get_by_role("img", name=f"{title}: {first}")).to_be_visible()
+        widths = (
+            page.get_by_role("img", name=f"{title}:")
+            .locator("i")
+            .evaluate_all("parts => parts.map((part) => Number(part.style.flexGrow))")
+        )
+        assert sorted(widths) == pytest.approx(sorted(shares.values()), abs=1e-5)
+
+
+def test_words_that_were_misheard_are_corrected(open_page: OpenPage, address: str) -> None:
+    page = open_page(address)
+    upload(page)
+    heard = page.locator(".word .spelling").all_inner_texts()
+    page.get_by_role("button", name="Correct the words").click()
+    field = page.get_by_label("What is said in the recording")
+    expect(field).to_be_focused()
+    expect(field).to_have_value(" ".join(heard))
+    corrected = [word["word"] for word in spoken_words("numbers")]
+    field.fill(" ".join(corrected))
+    page.get_by_role("button", name="Analyse again").click()
+    expect(page.locator(".word .spelling")).to_have_text(corrected)
+    # The next recording is not taken for one of the same words.
+    expect(field).to_be_hidden()
+    page.get_by_role("button", name="Correct the words").click()
+    expect(field).to_have_value(" ".join(corrected))
 
 
 def test_words_that_are_known_are_sent(open_page: OpenPage, address: str) -> None:
     page = open_page(address)
-    page.get_by_text("I know what is said").click()
+    page.get_by_text("Tell it the words").click()
     page.locator("#transcript").fill("she's paid <b>forty</b>")
     upload(page)
     expect(page.locator(".word .spelling").first).to_have_text("she's")
@@ -136,7 +202,7 @@ def test_the_microphone(open_page: OpenPage, address: str) -> None:
 
 
 def test_no_microphone_is_said(playwright: Playwright, address: str) -> None:
-    with playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"]) as browser:
+    with playwright.chromium.launch(executable_path=find_chromium(playwright), args=["--no-sandbox"]) as browser:
         page = browser.new_context(permissions=["microphone"]).new_page()
         page.goto(address)
         page.get_by_role("button", name="Record yourself").click()
@@ -150,7 +216,8 @@ def test_an_error_in_plain_words(open_page: OpenPage, address: str, tmp_path: Pa
     problem = page.get_by_role("alert")
     expect(problem).to_contain_text("The file is not audio")
     expect(problem).to_contain_text("send wav, flac")
-    expect(problem).to_contain_text("not-audio · request")
+    expect(problem).to_contain_text("code not-audio · request")
+    expect(problem).to_contain_text("notes.wav")
     assert_accessible(page)
     upload(page)
     expect(problem).to_be_hidden()
@@ -177,6 +244,11 @@ def test_the_keyboard_alone(open_page: OpenPage, address: str) -> None:
             break
     page.keyboard.press("Enter")
     expect(page.locator(".report")).to_be_visible()
+    bands = page.locator(".band")
+    page.keyboard.press("Tab")
+    expect(bands.first).to_be_focused()
+    page.keyboard.press("End")
+    expect(bands.last).to_be_focused()
     words = page.locator(".word")
     for _ in range(20):
         page.keyboard.press("Tab")
@@ -200,9 +272,10 @@ def test_axe_finds_nothing_serious(open_page: OpenPage, address: str) -> None:
     assert_accessible(page)
     page.emulate_media(color_scheme="dark")
     assert_accessible(page)
-    page.set_viewport_size({"width": 360, "height": 800})
-    assert_accessible(page)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    for width in (360, 320):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert_accessible(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_light_and_dark_stay_as_chosen(open_page: OpenPage, address: str) -> None:

@@ -89,7 +89,7 @@ def test_a_key_is_asked_for_and_used(open_page: OpenPage, tiny_bundle: Bundle, l
         page.get_by_label("This service asks for a key").fill("secret")
         page.get_by_role("button", name="Use it").click()
         expect(page.locator(".report")).to_be_visible()
-        expect(page.locator("#serving")).to_contain_text("words by fake")
+        expect(page.locator("#serving")).to_contain_text("words found by fake")
 
 
 def test_giving_up(open_page: OpenPage, waiting_address: str, aligner: SteppedAligner, long_file: Path) -> None:

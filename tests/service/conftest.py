@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from service.app import create_app
 from service.engine import EmotionEngine
 from service.settings import JobSettings, Settings
 from tests.fakes import FakeAligner
+from tests.service.cluster_fixture import TwoNodes, free_port, run_two_nodes
 from tests.waiting import wait_until
 
 
@@ -32,3 +34,12 @@ def client(settings: Settings, aligner: FakeAligner) -> Iterator[TestClient]:
     with TestClient(app, raise_server_exceptions=False) as test_client:
         wait_until(lambda: test_client.get("/health/ready").status_code == 200)
         yield test_client
+
+
+@pytest.fixture(scope="session")
+def two_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoNodes]:
+    """The real service on two Ray nodes, with the embedded aligner and the shipped weights; about 20 s to start."""
+    if find_spec("ray") is None:
+        pytest.skip("ray is not installed: make install-cluster")
+    with run_two_nodes(tmp_path_factory.mktemp("two-nodes"), free_port()) as nodes:
+        yield nodes

@@ -1,9 +1,11 @@
 import csv
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +15,7 @@ from typer.testing import CliRunner, Result
 
 from model.bundle import Bundle
 from service.cli import app
-from service.doctor import examine
-from tests.builders import TINY_WHISPERX, encode, noise, speech, spoken_words
+from tests.builders import encode, noise, speech, spoken_words
 
 WORDS = [{"word": "the", "start": 0.5, "end": 0.9}, {"word": "zumba", "start": 0.9, "end": 1.4}]
 
@@ -67,7 +68,7 @@ def test_one_bad_file_does_not_stop_the_others(folder: Path) -> None:
     result = run("predict", folder / "missing.wav", folder / "silent.wav", folder / "a.wav", *given)
     assert result.exit_code == 1
     assert len(result.stdout.splitlines()) == 1
-    assert "missing.wav" in result.stderr
+    assert f"{folder / 'missing.wav'}: no such file or directory" in result.stderr
     assert "silent" in result.stderr
 
 
@@ -79,6 +80,7 @@ def test_one_bad_file_does_not_stop_the_others(folder: Path) -> None:
         (("--bundle", "none"), "none"),
         (("--aligner", "none"), "CAN_ALIGNER"),
         (("--json", "--csv"), "--csv"),
+        (("--csv", "--brief"), "--brief"),
         (("--speakers", "two"), "channels"),
         (("none/*.wav",), "holds no recording"),
     ],
@@ -108,6 +110,18 @@ def test_folders_and_patterns(folder: Path) -> None:
     assert pattern.stdout == result.stdout
 
 
+def test_one_line_each(folder: Path) -> None:
+    (folder / "b.wav").write_bytes(encode(noise(3.0, seed=1)))
+    result = run("predict", folder / "a.wav", folder / "b.wav", "--words", folder / "words.json", "--brief")
+    lines = result.stdout.splitlines()
+    assert [line.split()[-1] for line in lines] == [str(folder / "a.wav"), str(folder / "b.wav")]
+    assert all(re.match(r"\w+ +[█░]{10} 0\.\d\d +3\.00 s ", line) for line in lines)
+
+
+def test_the_version() -> None:
+    assert run("--version").stdout.split() == ["can-ser", version("can-ser")]
+
+
 def test_a_reader_that_has_read_enough(folder: Path) -> None:
     command = f"{sys.executable} -m service.cli predict --csv {folder} --words {folder}/words.json | true"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
@@ -120,6 +134,15 @@ def test_pictures(folder: Path) -> None:
     assert run("predict", folder / "a.wav", folder / "silent.wav", *given, folder / "plots").exit_code == 1
     for picture in (folder / "one.png", folder / "plots" / "001-a.png"):
         assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_pictures_that_cannot_be(folder: Path) -> None:
+    given = ("--words", folder / "words.json", "--plot")
+    kind = run("predict", folder / "a.wav", *given, folder / "one.txt")
+    assert (kind.exit_code, "png" in kind.stderr) == (2, True)
+    one_for_two = run("predict", folder / "a.wav", folder / "silent.wav", *given, folder / "one.png")
+    assert (one_for_two.exit_code, "need a folder" in one_for_two.stderr) == (2, True)
+    assert not (folder / "one.png").exists()
 
 
 def test_bundle_show_and_verify(tiny_bundle: Bundle, tmp_path: Path) -> None:
@@ -136,52 +159,6 @@ def test_bundle_show_and_verify(tiny_bundle: Bundle, tmp_path: Path) -> None:
         refused = run("bundle", command, altered)
         assert refused.exit_code == 1
         assert "vocabulary.txt" in refused.stderr
-
-
-def doctor() -> tuple[int, dict[str, dict[str, str]]]:
-    """Exit status and findings by name."""
-    result = run("doctor", "--json")
-    return result.exit_code, {finding["name"]: finding for finding in json.loads(result.stdout)}
-
-
-def test_doctor_without_weights_of_whisperx(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("CAN_WHISPERX__WEIGHTS", str(tmp_path))
-    status, found = doctor()
-    assert status == 0
-    assert found["network"]["state"] == found["aligner"]["state"] == "ok"
-    assert "starter" in found["network"]["detail"]
-    assert "pocketsphinx" in found["aligner"]["detail"]
-    assert found["whisperx"]["state"] == "missing"
-    assert "can-ser fetch" in found["whisperx"]["detail"]
-    monkeypatch.setenv("CAN_ALIGNER", "whisperx")
-    status, found = doctor()
-    assert (status, found["aligner"]["state"]) == (1, "broken")
-
-
-def test_doctor_where_everything_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CAN_WHISPERX__WEIGHTS", str(TINY_WHISPERX))
-    monkeypatch.setenv("CAN_WHISPERX__MODEL", "tiny-words")
-    status, found = doctor()
-    assert status == 0
-    assert {finding["state"] for finding in found.values()} == {"ok"}
-    assert "whisperx with tiny-words" in found["aligner"]["detail"]
-
-
-def test_doctor_names_what_would_install_the_rest() -> None:
-    findings = {finding.name: finding for finding in examine({"can-ser": "1.0"}.get)}
-    for extra in ("train", "plots", "client"):
-        assert findings[extra].state == "missing"
-        assert f"make install-{extra}" in findings[extra].detail
-
-
-def test_doctor_on_what_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CAN_BUNDLE", "none")
-    ill = run("doctor")
-    assert ill.exit_code == 1
-    assert "broken" in ill.stdout
-    assert "none" in ill.stdout
-    monkeypatch.setenv("CAN_BUNDEL", "none")
-    assert "CAN_BUNDLE" in run("doctor").stdout
 
 
 def test_words_as_windows_writes_them(folder: Path) -> None:

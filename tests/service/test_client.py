@@ -75,6 +75,13 @@ def test_it_waits_as_long_as_it_is_told(good: Callable[[], httpx.Response], *, a
     assert b"zumba" in script.bodies[0]
 
 
+def test_a_500_is_asked_again_when_it_is_a_proxy_s(good: Callable[[], httpx.Response]) -> None:
+    problem = {"content-type": "application/problem+json"}
+    assert Script(httpx.Response(500, text="The actor died"), good()).predict(asynchronous=False).utterances
+    with pytest.raises(RefusedError):
+        Script(httpx.Response(500, json=BUSY, headers=problem), good()).predict(asynchronous=False)
+
+
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_it_gives_up_with_what_the_service_said(*, asynchronous: bool) -> None:
     script = Script(busy(), busy())

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from fastapi.testclient import TestClient
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message
@@ -22,6 +23,27 @@ from tests.fakes import FakeAligner
 )
 def test_who_wants_events(accept: str, expected: bool) -> None:
     assert wants_events(Request({"type": "http", "headers": [(b"accept", accept.encode())]})) is expected
+
+
+@pytest.mark.parametrize("path", ["/predict", "/jobs"])
+def test_a_client_that_hangs_up_in_its_upload_is_no_error_of_ours(client: TestClient, path: str) -> None:
+    sent: list[Message] = []
+    coming: list[Message] = [
+        {"type": "http.request", "body": b"--x\r\n", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+
+    async def receive() -> Message:
+        return coming.pop(0)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    headers = [(b"content-type", b"multipart/form-data; boundary=x")]
+    scope = {"type": "http", "method": "POST", "path": path, "headers": headers, "query_string": b""}
+    assert client.portal is not None
+    client.portal.call(client.app, scope, receive, send)
+    assert sent[0]["status"] == CLIENT_GONE
 
 
 def test_a_client_that_hangs_up_frees_its_place(settings: Settings, aligner: FakeAligner) -> None:

@@ -12,6 +12,7 @@ from structlog.stdlib import ProcessorFormatter
 from alignment.errors import AlignerFailedError, AlignerUnavailableError
 from service.app import create_app
 from service.engine import EmotionEngine
+from service.forms import PredictForm
 from service.lifecycle import Lifecycle
 from service.settings import Settings
 from tests.builders import encode, noise
@@ -80,6 +81,9 @@ def test_the_documentation_and_its_schema(client: TestClient) -> None:
     }
     responses = schema["paths"]["/predict"]["post"]["responses"]
     assert {"200", "400", "401", "408", "413", "415", "422", "429", "503", "504"} == set(responses)
+    form = schema["paths"]["/predict"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert form["required"] == ["file"]
+    assert set(form["properties"]) == set(PredictForm.model_fields)
 
 
 def test_unknown_addresses_and_methods_are_problems_too(client: TestClient) -> None:

@@ -271,6 +271,21 @@ def test_text_that_is_no_text(client: TestClient, field: str) -> None:
     assert field in response.json()["detail"]
 
 
+def test_a_charset_that_decodes_nothing(client: TestClient) -> None:
+    body = b'--x\r\nContent-Disposition: form-data; name="words"\r\n\r\n\xff\r\n--x--\r\n'
+    kind = "multipart/form-data; boundary=x; charset=undefined"
+    response = client.post("/predict", content=body, headers={"content-type": kind})
+    assert (response.status_code, response.json()["code"]) == (400, "malformed-form")
+
+
+def test_a_file_field_that_nobody_filled_in_is_missing(client: TestClient) -> None:
+    """What a browser sends then."""
+    body = b'--x\r\nContent-Disposition: form-data; name="file"; filename=""\r\n\r\n\r\n--x--\r\n'
+    response = client.post("/predict", content=body, headers={"content-type": "multipart/form-data; boundary=x"})
+    assert (response.status_code, response.json()["code"]) == (400, "malformed-form")
+    assert "`file` is missing" in response.json()["detail"]
+
+
 def test_messages_say_how_to_send_it(client: TestClient) -> None:
     broken = post(client, words="[")
     assert '"start": 0.31' in broken.json()["detail"]

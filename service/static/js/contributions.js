@@ -1,6 +1,6 @@
 /** What each word gave: two bars under every word, upwards for the emotion that is explained, downwards against it. */
 
-import { h } from "./dom.js";
+import { h, stepBetween } from "./dom.js";
 import { signed } from "./format.js";
 
 /** What a word's text and sound gave to an emotion's log-score. */
@@ -18,13 +18,12 @@ export class Words {
     this.utterance = utterance;
     this.words = utterance.words;
     this.onPlay = onPlay;
-    this.detail = h("p.detail.fine", { id: `detail-${utterance.start_s}` });
+    this.detail = h("p.detail.fine");
     this.buttons = this.words.map((word, index) => this.button(word, index));
     this.row = h("div.words", { role: "group", aria: { label: "Words; press one to hear it" } }, ...this.buttons);
-    this.row.addEventListener("keydown", (event) => this.step(event));
+    this.row.addEventListener("keydown", (event) => stepBetween(this.buttons, event));
     this.row.addEventListener("pointerleave", () => this.describe(null));
-    this.sum = h("p.sum.fine");
-    this.element = h("div.words-block", {}, this.row, this.detail, this.sum);
+    this.element = h("div.words-block", {}, this.row, this.detail);
   }
 
   button(word, index) {
@@ -49,6 +48,7 @@ export class Words {
     const top = Math.max(0, ...all);
     const bottom = Math.min(0, ...all);
     const range = top - bottom || 1;
+    const longest = all.reduce((a, b) => (Math.abs(b) > Math.abs(a) ? b : a), 0);
     this.row.style.setProperty("--zero", `${(100 * -bottom) / range}%`);
     this.buttons.forEach((button, index) => {
       for (const side of ["text", "sound"]) {
@@ -56,11 +56,16 @@ export class Words {
         const bar = button.querySelector(`.${side}`);
         bar.style.setProperty("--height", `${(100 * Math.abs(value)) / range}%`);
         bar.classList.toggle("against", value < 0);
+        // One figure gives the scale, which is each utterance's own.
+        bar.dataset.value = value === longest ? this.figure(value) : "";
       }
       button.setAttribute("aria-label", this.sentence(this.words[index]));
     });
     this.describe(null);
-    this.sum.textContent = attention ? "" : this.addUp();
+  }
+
+  figure(value) {
+    return this.attention ? value.toFixed(2) : signed(value);
   }
 
   values(word) {
@@ -86,23 +91,13 @@ export class Words {
       total.sound += sound;
     }
     const bias = this.utterance.bias[this.emotion];
-    return `Text ${signed(total.text)}, sound ${signed(total.sound)}, bias ${signed(bias)}: together `
-      + `${signed(total.text + total.sound + bias)}, the log-score of “${this.emotion}” above the mean of all emotions.`;
+    return `All text ${signed(total.text)}, all sound ${signed(total.sound)}, the network’s own bias ${signed(bias)}: `
+      + `${signed(total.text + total.sound + bias)}, the log-score of ${this.emotion} above the mean of all emotions.`;
   }
 
   describe(word) {
-    this.detail.textContent = word ? this.sentence(word) : "Point at a word for its figures, press it to hear it.";
-  }
-
-  step(event) {
-    const moves = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, Home: -Infinity, End: Infinity };
-    if (!(event.key in moves)) return;
-    event.preventDefault();
-    const here = this.buttons.indexOf(document.activeElement);
-    const there = Math.max(0, Math.min(this.buttons.length - 1, here + moves[event.key]));
-    this.buttons[here].tabIndex = -1;
-    this.buttons[there].tabIndex = 0;
-    this.buttons[there].focus();
+    if (word) this.detail.textContent = this.sentence(word);
+    else this.detail.textContent = this.attention ? "Point at a word for its figures; press it to hear it." : this.addUp();
   }
 
   /** Lights one word, or none. */

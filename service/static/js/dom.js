@@ -25,6 +25,18 @@ export function byId(id) {
   return document.getElementById(id);
 }
 
+/** Arrow keys, Home and End move the focus among buttons, of which one at a time is a stop of the Tab key. */
+export function stepBetween(buttons, event) {
+  const moves = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, Home: -Infinity, End: Infinity };
+  const here = buttons.indexOf(document.activeElement);
+  if (!(event.key in moves) || here < 0) return;
+  event.preventDefault();
+  const there = Math.max(0, Math.min(buttons.length - 1, here + moves[event.key]));
+  buttons[here].tabIndex = -1;
+  buttons[there].tabIndex = 0;
+  buttons[there].focus();
+}
+
 /** An icon of one path in a 20 by 20 box. */
 export function icon(path) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");

@@ -9,6 +9,25 @@ export function clock(seconds, digits = 0) {
   return `${minutes}:${rest.padStart(digits ? 3 + digits : 2, "0")}`;
 }
 
+const ALIGNERS = { pocketsphinx: "PocketSphinx", whisperx: "WhisperX" };
+
+/** An aligner's name as its makers write it. */
+export function alignerName(name) {
+  return ALIGNERS[name] ?? name;
+}
+
+/** "5 minutes", "1 minute", "90 s": a limit. */
+export function minutes(seconds) {
+  if (seconds % 60) return `${seconds} s`;
+  return seconds === 60 ? "1 minute" : `${seconds / 60} minutes`;
+}
+
+/** "0.1 to 2.4 s" within the first minute, "1:04.2 to 1:07.0" later. */
+export function range(start, end) {
+  if (end < 59.95) return `${start.toFixed(1)} to ${end.toFixed(1)} s`;
+  return `${clock(start, 1)} to ${clock(end, 1)}`;
+}
+
 /** "68 %"; less than a whole per cent, but something, is "<1 %". */
 export function percent(probability) {
   if (probability > 0 && probability < 0.005) return "<1 %";

@@ -1,4 +1,4 @@
-/** What a person takes home: JSON, CSV, and the call that gives the same. */
+/** What a person takes home: JSON, CSV, the call that gives the same, and who answered. */
 
 import { h } from "./dom.js";
 
@@ -50,7 +50,7 @@ export function reportSection(name, transcript, answer) {
     h("div.row", {},
       download(`${stem}.json`, "application/json", JSON.stringify(answer, null, 2), "Download JSON"),
       download(`${stem}.csv`, "text/csv", toCsv(name, answer), "Download CSV")),
-    h("p.fine", { textContent: "The same from a terminal, in the folder of the recording:" }),
+    h("p.fine", { textContent: "The same answer from a terminal, in the folder of the recording:" }),
     h("div.command", {}, h("pre", { tabIndex: 0, aria: { label: "Command" } }, h("code", { textContent: command })),
       navigator.clipboard ? copy : null));
 }
@@ -62,4 +62,19 @@ function download(name, type, text, label) {
     URL.revokeObjectURL(address);
   };
   return h("button", { type: "button", textContent: label, on: { click: save } });
+}
+
+/** Who answered: weights, aligner, provider, licence. */
+export function provenance({ model, aligner, timings_ms, audio }) {
+  const rows = {
+    "Scores by": `${model.name} ${model.version} on ${model.provider.replace("ExecutionProvider", "")}`,
+    "Trained on": model.trained_on,
+    "Licence of the weights": model.licence,
+    "Words by": `${aligner.name} (${aligner.model}, ${aligner.language}): ${aligner.reason}`,
+    "Sound": `${audio.sample_rate_hz} Hz, ${audio.channels === 1 ? "mono" : `${audio.channels} channels`}`,
+    "Milliseconds": Object.entries(timings_ms).map(([stage, spent]) => `${stage} ${Math.round(spent)}`).join(", "),
+  };
+  return h("details.provenance", {}, h("summary", { textContent: "Who answered" }),
+    h("dl", {}, ...Object.entries(rows).flatMap(([name, value]) =>
+      [h("dt", { textContent: name }), h("dd", { textContent: value })])));
 }

@@ -1,8 +1,8 @@
 /** The waveform, coloured by emotion over time, with the player's controls. */
 
-import { byId, h, icon, PAUSE, PLAY } from "./dom.js";
+import { byId, h, icon, PAUSE, PLAY, stepBetween } from "./dom.js";
 import { colourOf, resolveColour } from "./emotions.js";
-import { clock, percent } from "./format.js";
+import { clock, percent, range } from "./format.js";
 import { peaks } from "./sound.js";
 
 const BAR = 3;
@@ -17,7 +17,8 @@ export class Timeline {
   constructor(player, samples, onChoose) {
     Object.assign(this, { player, samples, onChoose, utterances: [] });
     this.canvas = h("canvas.wave", { aria: { hidden: "true" } });
-    this.bands = h("div.bands");
+    this.bands = h("div.bands", { role: "group", aria: { label: "Utterances; arrow keys go from one to the next" } });
+    this.bands.addEventListener("keydown", (event) => stepBetween([...this.bands.children], event));
     this.cursor = h("div.cursor", { aria: { hidden: "true" } });
     this.stage = h("div.wave-stage", {}, this.canvas, this.bands, this.cursor);
     this.strip = h("div.strip", { role: "img", aria: { label: "Emotion over time" } });
@@ -29,6 +30,7 @@ export class Timeline {
     });
     this.time = h("span.time");
     this.element = h("section.card.timeline", { aria: { label: "Recording" } },
+      h("p.caption.fine", { textContent: "Emotion over time: the wave in the likeliest emotion’s colour, below it the shares of all." }),
       this.stage, this.strip, h("div.controls", {}, this.toggle, this.position, this.time));
     this.stage.addEventListener("pointerdown", (event) => this.point(event));
     this.observer = new ResizeObserver(() => this.draw());
@@ -56,11 +58,12 @@ export class Timeline {
 
   band(utterance) {
     const { emotion, start_s, end_s, probabilities } = utterance;
-    const range = `${clock(start_s, 1)} to ${clock(end_s, 1)}`;
+    const when = range(start_s, end_s);
     return h("button.band", {
-      type: "button", title: `${emotion} ${percent(probabilities[emotion])}, ${range}`,
+      type: "button", title: `${emotion} ${percent(probabilities[emotion])}, ${when}`,
+      tabIndex: this.utterances.length === 1 ? 0 : -1,
       style: { ...this.span(utterance), "--hue": colourOf(emotion) },
-      aria: { label: `Utterance ${this.utterances.length}, ${range}: ${emotion}, ${percent(probabilities[emotion])}` },
+      aria: { label: `Utterance ${this.utterances.length}, ${when}: ${emotion}, ${percent(probabilities[emotion])}` },
       on: {
         click: (event) => {
           // A pointer has jumped there already; the keyboard goes to the start.

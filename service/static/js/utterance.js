@@ -3,8 +3,8 @@
 import { Words } from "./contributions.js";
 import { h, icon, PLAY } from "./dom.js";
 import { colourOf } from "./emotions.js";
-import { clock, percent } from "./format.js";
-import { disagreement, probabilityTable } from "./probabilities.js";
+import { percent, range } from "./format.js";
+import { agreement, probabilityTable, sharesOf } from "./probabilities.js";
 
 export class UtteranceCard {
   /**
@@ -16,8 +16,7 @@ export class UtteranceCard {
   constructor(utterance, number, player, open) {
     Object.assign(this, { utterance, player, attention: false });
     this.emotion = utterance.emotion;
-    const { emotion, start_s, end_s, probabilities } = utterance;
-    const range = `${clock(start_s, 1)} to ${clock(end_s, 1)}`;
+    const { emotion, start_s, end_s, probabilities, speaker, text } = utterance;
     this.play = h("button.play.small", {
       type: "button", aria: { label: `Play utterance ${number}` }, on: { click: () => player.play(start_s, end_s) },
     }, icon(PLAY));
@@ -26,8 +25,8 @@ export class UtteranceCard {
         h("h3", { id: `utterance-${number}` },
           h("i.swatch", { style: { background: colourOf(emotion) } }),
           `${emotion} `, h("span.share", { textContent: percent(probabilities[emotion]) })),
-        h("span.said", { textContent: utterance.text || "(speech without a recognised word)" }),
-        h("span.range", { textContent: range })));
+        h("span.said", { textContent: text || "(speech without a recognised word)" }),
+        h("span.range", { textContent: speaker ? `${speaker} · ${range(start_s, end_s)}` : range(start_s, end_s) })));
     this.element = h("article.card.utterance", {
       aria: { labelledby: `utterance-${number}` }, style: { "--hue": colourOf(emotion) },
     }, this.play, this.details);
@@ -41,10 +40,10 @@ export class UtteranceCard {
     this.words = new Words(utterance, (word) => this.player.play(word.start_s, word.end_s));
     this.table = probabilityTable(utterance, (emotion) => this.explain(emotion));
     this.heading = h("p.explained.fine");
-    const apart = disagreement(utterance.text_probabilities, utterance.audio_probabilities);
+    const { apart, words } = agreement(sharesOf(utterance));
     this.details.append(h("div.inside", {},
       h("div.why", {}, this.heading, this.words.element),
-      h("div.how-sure", {}, this.table.element, apart ? h("p.apart.fine", { textContent: apart }) : null)));
+      h("div.how-sure", {}, this.table.element, apart ? h("p.apart.fine", { textContent: words }) : null)));
     this.explain(this.emotion);
   }
 
