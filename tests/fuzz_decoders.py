@@ -1,7 +1,7 @@
 """Thousands of broken files through the decoders, each in a process that may die: python -m tests.fuzz_decoders.
 
-What ends a process, takes over 5 s of processor, or raises what is no `AudioError` is kept in FOLDER. The suite tries 600 of them
-over HTTP; this is for a new version of libsndfile or FFmpeg.
+What ends a process, takes over 5 s of processor, or raises what is no `AudioError` is kept in FOLDER. The suite tries
+768 of them over HTTP; this is for a new version of libsndfile or FFmpeg.
 """
 
 import argparse
