@@ -2,12 +2,14 @@ import asyncio
 import io
 import json
 import logging
+import re
+from hashlib import sha256
 
 import pytest
 from fastapi.testclient import TestClient
 from structlog.stdlib import ProcessorFormatter
 
-from alignment.errors import AlignerUnavailableError
+from alignment.errors import AlignerFailedError, AlignerUnavailableError
 from service.app import create_app
 from service.engine import EmotionEngine
 from service.forms import PredictForm
@@ -15,6 +17,9 @@ from service.lifecycle import Lifecycle
 from service.settings import Settings
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner
+from tests.waiting import wait_until
+
+KEY = "a-key-that-nobody-may-read"
 
 
 def test_live_and_ready(client: TestClient) -> None:
@@ -97,18 +102,63 @@ def test_a_request_id_is_taken_or_made(client: TestClient) -> None:
 
 
 def test_security_headers(client: TestClient) -> None:
-    assert client.get("/model").headers["x-content-type-options"] == "nosniff"
+    for answer in (client.get("/model"), client.get("/nothing"), client.post("/predict"), client.get("/docs")):
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["x-frame-options"] == "DENY"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+        assert "access-control-allow-origin" not in answer.headers
+    # What somebody said stays in no cache; the page's files are asked for again each time.
+    assert client.post("/predict", files={"file": encode(noise(1.0))}).headers["cache-control"] == "no-store"
+    assert client.get("/").headers["cache-control"] == "no-cache"
+
+
+def test_the_documentation_asks_no_other_host(client: TestClient) -> None:
+    page = client.get("/docs").text
+    for address in re.findall(r'(?:src|href)="([^"]+)"', page):
+        assert "//" not in address
+        assert client.get(f"/{address}").status_code == 200, address
+    assert "default-src 'none'" in client.get("/docs").headers["content-security-policy"]
+    assert client.get("/redoc").status_code == 404
 
 
 def test_logs_are_json_with_the_request_id_and_without_what_was_said(
-    client: TestClient, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, aligner: FakeAligner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Whatever goes well or wrong, at the most talkative level: neither words, nor a key, nor sound."""
+    secrets = ("unspeakable", KEY, sha256(KEY.encode()).hexdigest(), "secretfile")
+    talkative = settings.model_copy(update={"log_level": "debug", "api_keys": (sha256(KEY.encode()).hexdigest(),)})
+    app = create_app(talkative, engine=EmotionEngine(talkative, aligner=aligner))
     [handler] = [h for h in logging.getLogger().handlers if isinstance(h.formatter, ProcessorFormatter)]
     written = io.StringIO()
     monkeypatch.setattr(handler, "stream", written)
-    response = client.post("/predict", files={"file": encode(noise(1.0))}, data={"transcript": "a private matter"})
+    files = {"file": ("secretfile.wav", encode(noise(1.0)))}
+    fields: list[dict[str, str]] = [
+        {"transcript": "an unspeakable matter"},
+        {"words": '[{"word": "unspeakable", "start": 0.1, "end": 0.3}]'},
+        {"words": '[{"word": "unspeakable", "start": 9, "end": 8}]'},
+        {"words": '["unspeakable"'},
+        {"aligner": "unspeakable"},
+        {"language": "unspeakable" * 20},
+        {"explain": "unspeakable"},
+    ]
+    with TestClient(app, raise_server_exceptions=False, headers={"authorization": f"Bearer {KEY}"}) as client:
+        wait_until(lambda: client.get("/health/ready").status_code == 200)
+        answers = [client.post("/predict", files=files, data=each) for each in fields]
+        answers += [client.post("/jobs", files=files, data=each) for each in fields[1:]]
+        client.post("/predict", files=files, headers={"authorization": f"Bearer {KEY}wrong"})
+        location = answers[len(fields)].headers["location"]
+        wait_until(lambda: client.get(location).json()["status"] == "done")
+        with client.websocket_connect("/stream", subprotocols=["can-ser", KEY]) as session:
+            session.send_text("unspeakable")
+            session.receive_json()
+        aligner.error = AlignerFailedError("fake", "it fell over")
+        answers.append(client.post("/predict", files=files, data={"transcript": "the unspeakable"}))
+    assert {answer.status_code for answer in answers} == {200, 202, 400, 422, 503}
     lines = [json.loads(line) for line in written.getvalue().splitlines()]
-    [line] = [line for line in lines if line["event"] == "request"]
-    assert line["request_id"] == response.headers["x-request-id"]
-    assert (line["method"], line["path"], line["status"]) == ("POST", "/predict", 200)
-    assert "private" not in json.dumps(lines)
+    by_id = {line["request_id"]: line for line in lines if line["event"] == "request"}
+    for answer in answers:
+        line = by_id[answer.headers["x-request-id"]]
+        assert (line["method"], line["status"]) == ("POST", answer.status_code)
+    for secret in secrets:
+        assert secret not in written.getvalue()

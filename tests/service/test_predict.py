@@ -210,6 +210,24 @@ def test_too_many_at_once_are_told_when_to_come_back(settings: Settings, aligner
         assert post(client).status_code == 200
 
 
+def test_the_queue_rejects_rather_than_grows(settings: Settings, aligner: FakeAligner) -> None:
+    """64 clients, 8 places: what is past them is told at once when to come back, and health is told all along."""
+    few = settings.model_copy(update={"max_waiting": 8})
+    app = create_app(few, engine=EmotionEngine(few, aligner=aligner))
+    with TestClient(app) as client, ThreadPoolExecutor(64) as pool:
+        wait_until(lambda: client.get("/health/ready").status_code == 200)
+        aligner.gate.clear()
+        answers = [pool.submit(post, client) for _ in range(64)]
+        wait_until(lambda: sum(answer.done() for answer in answers) == 56)
+        assert app.state.lifecycle.stages.under_way == 8
+        assert client.get("/health/live").status_code == 200
+        assert 'can_rejected_total{code="busy"} 56.0' in client.get("/metrics").text
+        aligner.gate.set()
+        found = [answer.result() for answer in answers]
+    assert sorted(answer.status_code for answer in found) == [200] * 8 + [503] * 56
+    assert all(int(answer.headers["retry-after"]) >= 1 for answer in found if answer.status_code == 503)
+
+
 def test_past_the_deadline(settings: Settings, aligner: FakeAligner) -> None:
     hasty = settings.model_copy(update={"deadline_s": 0.2})
     with TestClient(create_app(hasty, engine=EmotionEngine(hasty, aligner=aligner))) as client:
