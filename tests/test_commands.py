@@ -109,7 +109,7 @@ def check_extra(arguments: list[str]) -> None:
 def check_can_ser(command: str, words: list[str], sandbox: Path) -> None:
     """Quick ones run; servers and what needs a network are held to their options."""
     name = words[1] if len(words) > 1 else ""
-    if name in {"predict", "bundle", "doctor"}:
+    if name in {"predict", "bundle", "doctor", "key", "--version"}:
         run_line(command, sandbox)
     elif name.startswith("-"):
         check_options([sys.executable, "-m", "service.cli"], words[1:])
