@@ -25,7 +25,7 @@ _WORDS: Final = 14
 _FRAMES: Final = (9, 80)
 _REPEATS: Final = 30
 _AGREEMENT: Final = 1e-4
-console = Console(highlight=False)
+console = Console(highlight=False, width=120)
 
 
 def example_utterances(bundle: Bundle, count: int) -> list[UtteranceFeatures]:
