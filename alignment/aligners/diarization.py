@@ -7,7 +7,6 @@ network after. Where they are missing, `speakers=channels` still tells speakers 
 Source: Bain et al. 2023, "WhisperX: Time-Accurate Speech Transcription of Long-Form Audio", Interspeech.
 """
 
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
@@ -99,7 +98,11 @@ def find_missing_diarization(config: WhisperXConfig) -> str | None:
     folder = diarize_folder(config)
     if not (folder / _PIPELINE).is_file():
         return f"the diarization weights {config.diarize_model!r} are not on this machine"
-    for part, named in _parts_of(folder / _PIPELINE):
+    try:
+        parts = _parts_of(folder / _PIPELINE)
+    except ValueError as exc:
+        return str(exc)
+    for part, named in parts.items():
         if named.startswith(_OWN) and not any((folder / named.removeprefix(_OWN)).glob("*")):
             return f"{folder / _PIPELINE} names {named}, which is not beside it"
         if not named.startswith(_OWN) and not Path(named).exists():
@@ -118,11 +121,16 @@ def way_to_diarization(config: WhisperXConfig) -> str:
     )
 
 
-def _parts_of(pipeline: Path) -> Iterator[tuple[str, str]]:
-    """Networks that a pipeline's configuration names."""
+def _parts_of(pipeline: Path) -> dict[str, str]:
+    """Networks that a pipeline's configuration names.
+
+    Raises:
+        ValueError: it is no such configuration.
+    """
     import yaml
 
-    params = (yaml.safe_load(pipeline.read_text(encoding="utf-8")) or {}).get("pipeline", {}).get("params", {})
-    for part in _PARTS:
-        if isinstance(params.get(part), str):
-            yield part, params[part]
+    try:
+        params = yaml.safe_load(pipeline.read_text(encoding="utf-8"))["pipeline"]["params"]
+        return {part: named for part, named in params.items() if part in _PARTS and isinstance(named, str)}
+    except (yaml.YAMLError, TypeError, LookupError, AttributeError) as exc:
+        raise ValueError(f"{pipeline} is no configuration of a pipeline ({type(exc).__name__})") from exc

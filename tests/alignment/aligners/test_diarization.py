@@ -69,6 +69,7 @@ def test_voices_are_told_apart_and_nothing_is_asked_of_the_network(
     assert spoken_s.argmax(1).tolist() == [0, 1, 0, 1]
     assert spoken_s.max(1).min() > 1.5
     assert spoken_s.min(1).max() == 0.0
+    assert diarizer.diarize(Waveform(np.zeros(48_000, np.float32), AudioSource(3.0, 16_000, 1))) == []
     assert len(connections) == before
 
 
@@ -86,6 +87,12 @@ def test_a_pipeline_that_would_ask_the_hub_is_refused_before_it_does(config: Whi
     assert "wants its segmentation from the hub (pyannote/segmentation-3.0)" in told
     (tmp_path / "config.yaml").write_text("pipeline: {params: {plda: $model/plda}}")
     assert "$model/plda, which is not beside it" in missing(replace(config, diarize_model=str(tmp_path)))
+
+
+@pytest.mark.parametrize("content", ["", "only: this", "a: [b", "pipeline: {params: 3}", "\x00"])
+def test_what_is_no_pipeline(config: WhisperXConfig, tmp_path: Path, content: str) -> None:
+    (tmp_path / "config.yaml").write_text(content)
+    assert "is no configuration of a pipeline" in missing(replace(config, diarize_model=str(tmp_path)))
 
 
 def test_damaged_weights(config: WhisperXConfig, tmp_path: Path, pipeline: Path) -> None:
