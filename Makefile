@@ -70,10 +70,13 @@ runs/composite/pairs.tsv: | .venv/dev.stamp
 runs/vectors.txt: | .venv/dev.stamp
 	$(BIN)/python -m model.corpora.emotion_vectors --goemotions "$(GOEMOTIONS_DIR)" --words 20000 --out $@
 
-bench: .venv/dev.stamp  ## Speed, as ratios
+bench: .venv/dev.stamp  ## The quick benchmarks (some minutes); docs/performance.md has the others
 	$(BIN)/python -m benchmarks.scoring
 	$(BIN)/python -m benchmarks.scoring --buckets
+	$(BIN)/python -m benchmarks.providers
 	$(BIN)/python -m benchmarks.serving
+	$(BIN)/python -m benchmarks.load --clients 1,16 --seconds 3 --rounds 1
+	$(BIN)/python -m benchmarks.long --minutes 1,5
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

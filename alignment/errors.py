@@ -22,6 +22,7 @@ AlignmentError
 │   ├── AlignerUnavailableError   a package or weights are missing
 │   ├── FetchError                weights could not be downloaded
 │   ├── UnsupportedLanguageError
+│   ├── DiarizationUnavailableError  speakers cannot be told apart
 │   └── AlignerFailedError        the engine died or broke on this input
 └── WdsegError                    a damaged .wdseg file
 
@@ -201,10 +202,10 @@ class AlignerUnavailableError(AlignerError):
 
 
 class FetchError(AlignerError):
-    """A download failed, or brought something else than what was promised."""
+    """A download failed, or brought something else than what was promised; `status` is HTTP's, where there was one."""
 
-    def __init__(self, what: str, reason: str) -> None:
-        self.what, self.reason = what, reason
+    def __init__(self, what: str, reason: str, status: int | None = None) -> None:
+        self.what, self.reason, self.status = what, reason, status
         super().__init__(
             f"{what} could not be fetched: {reason}; run the command again, it goes on where it stopped, or copy the "
             "folder of weights from a machine that has them"
@@ -217,6 +218,14 @@ class UnsupportedLanguageError(AlignerError):
     def __init__(self, aligner: str, language: str, supported: str) -> None:
         self.aligner, self.language, self.supported = aligner, language, supported
         super().__init__(f"the aligner {aligner!r} does not handle language {language!r}; it handles {supported}")
+
+
+class DiarizationUnavailableError(AlignerError):
+    """What tells speakers apart is not there."""
+
+    def __init__(self, reason: str, way_out: str) -> None:
+        self.reason, self.way_out = reason, way_out
+        super().__init__(f"speakers cannot be told apart here: {reason}; {way_out}")
 
 
 class AlignerFailedError(AlignerError):

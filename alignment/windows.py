@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from alignment.speakers import Turn
 from alignment.timing import Seconds, samples_to_seconds, seconds_to_samples
 from alignment.voice_activity import STEP_SAMPLES, VoiceActivityDetector, find_runs
 
@@ -26,12 +27,14 @@ class Window:
     Attributes:
         start_s: seconds from the recording's start.
         samples: (samples,) float32 at 16 kHz.
-        speaker: who speaks in it, where that is known.
+        speaker: who speaks in it, where one person does and that is known.
+        turns: who speaks when, in the recording's time, where that was looked for; None where it was not.
     """
 
     start_s: Seconds
     samples: NDArray[np.float32]
     speaker: str | None = None
+    turns: tuple[Turn, ...] | None = None
 
     @property
     def end_s(self) -> Seconds:

@@ -1,6 +1,7 @@
 """The service under a closed loop of clients, beside a plain server of the same parts.
 
     python -m benchmarks.load --clips FOLDER
+    python -m benchmarks.load --clips FOLDER --recognise
 
 Both run in the same minutes on the same cores, in turns; the load generator is pinned to one core and its share of it
 is printed. Only ratios carry over to another machine.
@@ -26,10 +27,12 @@ from benchmarks.server_process import Server, run_server
 
 _CORE: Final = 0
 _LIVE_EVERY_S: Final = 0.1
+_SERVICE: Final = "service"
+_UNBATCHED: Final = "service, batches of 1"
 _PLAIN: Final = "plain server"
 _SERVERS: Final[dict[str, tuple[str, dict[str, str]]]] = {
-    "service": ("service", {}),
-    "service, batches of 1": ("service", {"CAN_BATCH__MAX_REQUESTS": "1"}),
+    _SERVICE: ("service", {}),
+    _UNBATCHED: ("service", {"CAN_BATCH__MAX_REQUESTS": "1"}),
     _PLAIN: ("benchmarks.plain_server", {"OPENBLAS_NUM_THREADS": "1"}),
 }
 
@@ -84,13 +87,29 @@ def show(table: Table, clients: int, measured: Mapping[str, Run]) -> None:
         )
 
 
+def start_servers(stack: ExitStack, folder: Path, places: int | None, workers: Mapping[str, str]) -> dict[str, Server]:
+    """All of them, ready; `places` adds a service that takes no more requests at once."""
+    wanted = dict(_SERVERS)
+    if places is not None:
+        wanted[f"{_SERVICE}, {places} places"] = ("service", {"CAN_MAX_WAITING": str(places)})
+    return {
+        name: stack.enter_context(
+            run_server(folder / name, "--aligner", "pocketsphinx", module=module, settings={**settings, **workers})
+        )
+        for name, (module, settings) in wanted.items()
+    }
+
+
 def main(
     clips: Annotated[Path, typer.Option(help="Folder of wav or flac recordings")] = FIXTURES,
     count: Annotated[int, typer.Option(min=1, help="Clips taken from it")] = 48,
     clients: Annotated[str, typer.Option(help="Numbers of clients, separated by commas")] = "1,4,16,64",
     seconds: Annotated[float, typer.Option(help="Of each run")] = 6.0,
     rounds: Annotated[int, typer.Option(min=1, help="Runs of each; the median is shown")] = 3,
-    recognise: Annotated[bool, typer.Option(help="Recognise words with the embedded aligner")] = False,
+    recognise: Annotated[
+        bool, typer.Option(help="Recognise words with the embedded aligner, a worker process per core")
+    ] = False,
+    places: Annotated[int | None, typer.Option(min=1, help="Adds a service that takes so many at once")] = None,
 ) -> None:
     """Prints a table."""
     recordings = read_clips(clips, count)
@@ -99,16 +118,19 @@ def main(
     print(f"{len(recordings)} clips of {sum(lengths) / len(lengths):.1f} s; load before: {os.getloadavg()[0]:.1f}")
     headings = ("clients", "server", "requests/s", "÷ plain", "p50 ms", "p95 ms", "p99 ms")
     table = Table(*headings, "refused", "live p99 ms", "CPU ms", "generator", box=None)
+    workers = {"CAN_POCKETSPHINX__WORKERS": str(os.cpu_count() or 1)} if recognise else {}
+    lone = ""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        servers = {
-            name: stack.enter_context(
-                run_server(Path(folder) / name, "--aligner", "pocketsphinx", module=module, settings=settings)
-            )
-            for name, (module, settings) in _SERVERS.items()
-        }
-        for number in clients.split(","):
-            show(table, int(number), measure(servers, requests, int(number), seconds, rounds))
+        servers = start_servers(stack, Path(folder), places, workers)
+        for number in map(int, clients.split(",")):
+            measured = measure(servers, requests, number, seconds, rounds)
+            show(table, number, measured)
+            if number == 1:
+                ratio = measured[_SERVICE].load.percentile_ms(95) / measured[_UNBATCHED].load.percentile_ms(95)
+                lone = f"p95 of a lone client: {ratio:.2f} times that of the unbatched path"
     console.print(table)
+    if lone:
+        print(lone)
     print("CPU ms: processor time of the server for one answer. generator: the share of a core that the clients took.")
 
 

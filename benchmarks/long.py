@@ -30,7 +30,7 @@ from benchmarks.server_process import Server, run_server
 _LOOK_EVERY_S: Final = 0.2
 _CLIPS: Final = 64
 _MINUTE_S: Final = 60.0
-console = Console(highlight=False)
+console = Console(highlight=False, width=120)
 
 
 @dataclass(frozen=True, slots=True)

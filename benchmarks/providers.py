@@ -10,13 +10,13 @@ import time
 from typing import Annotated, Final
 
 import numpy as np
-import onnxruntime
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from alignment.features import UtteranceFeatures
 from model.bundle import Bundle, locate_bundle, read_bundle
+from model.errors import ProviderError
 from model.runtime import EmotionClassifier, Provider
 
 _PROVIDERS: Final[dict[Provider, str]] = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
@@ -25,7 +25,7 @@ _WORDS: Final = 14
 _FRAMES: Final = (9, 80)
 _REPEATS: Final = 30
 _AGREEMENT: Final = 1e-4
-console = Console(highlight=False)
+console = Console(highlight=False, width=120)
 
 
 def example_utterances(bundle: Bundle, count: int) -> list[UtteranceFeatures]:
@@ -59,10 +59,11 @@ def main(bundle: Annotated[str, typer.Option(help="A shipped bundle's name, or a
     table = Table("provider", *(f"batch {size}" for size in _BATCHES), box=None)
     answers = []
     for provider, name in _PROVIDERS.items():
-        if name not in onnxruntime.get_available_providers():
+        try:
+            classifier = EmotionClassifier(loaded, provider)
+        except ProviderError:
             table.add_row(name, *("not measured" for _ in _BATCHES))
             continue
-        classifier = EmotionClassifier(loaded, provider)
         answers.append([scores.probabilities for scores in classifier.classify(utterances)])
         table.add_row(name, *(f"{median_ms(classifier, utterances[:size]):.2f} ms" for size in _BATCHES))
     difference = max(float(np.abs(np.array(answer) - np.array(answers[0])).max()) for answer in answers)

@@ -15,7 +15,7 @@ from alignment.words import AlignerInfo, TimedWord, Transcript, Utterance
 from model.contract import UtteranceScores
 
 _T = TypeVar("_T")
-Speakers = Literal["channels"]
+Speakers = Literal["channels", "diarize"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class AnalysisRequest:
         words: what is said and when; nothing is recognised.
         language: ISO 639-1 code; None for the aligner's own.
         aligner: by name; "auto" or None for the server's.
-        speakers: "channels" for one speaker on each channel of the recording.
+        speakers: "channels" for one speaker on each channel of the recording, "diarize" to tell them apart by voice.
         segments: (start_s, end_s) of stretches of speech, in place of detection; empty for detection.
     """
 
@@ -118,10 +118,10 @@ class Findings:
             start_s: of the window in the recording.
             transcript: of the window, in its own time.
             scores: one per utterance.
-            speaker: whose window it is.
+            speaker: whose window it is, where it is one speaker's.
         """
         found = [
-            ScoredUtterance(replace(shift_utterance(utterance, start_s), speaker=speaker), score)
+            ScoredUtterance(replace(shift_utterance(utterance, start_s), speaker=speaker or utterance.speaker), score)
             for utterance, score in zip(transcript.utterances, scores, strict=True)
         ]
         self._utterances += found

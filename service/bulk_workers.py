@@ -99,7 +99,7 @@ def connect(address: str) -> Iterator[int]:
     )
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
-    except (ConnectionError, RuntimeError, ValueError) as exc:
+    except Exception as exc:  # Ray raises this very class where its node does not start in time
         raise ClusterError(address, str(exc)) from exc
     try:
         yield max(1, int(ray.cluster_resources().get("CPU", 1)))

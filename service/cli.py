@@ -74,7 +74,9 @@ def predict(
     words: Annotated[
         Path | None, typer.Option(help="JSON file of words with their times; nothing is recognised.")
     ] = None,
-    speakers: Annotated[str | None, typer.Option(help="channels: each channel of a recording is a speaker.")] = None,
+    speakers: Annotated[
+        str | None, typer.Option(help="channels: each channel is a speaker; diarize: told apart by voice.")
+    ] = None,
     bundle: BundleOption = None,
     aligner: AlignerOption = None,
 ) -> None:
@@ -144,6 +146,10 @@ def fetch(
     ] = None,
     align_model: Annotated[str | None, typer.Option(help="OWNER/NAME, in place of the language's own.")] = None,
     weights: Annotated[str | None, typer.Option(help="Folder to fill.  [default: the user's cache]")] = None,
+    diarize: Annotated[
+        bool,
+        typer.Option("--diarize", help="Also what tells speakers apart: gated, HF_TOKEN must hold a token."),
+    ] = False,
     again: Annotated[bool, typer.Option("--again", help="Fetch also what is there.")] = False,
     optional: Annotated[bool, typer.Option("--optional", help="Exit with 0 even when fetching fails.")] = False,
 ) -> None:
@@ -156,6 +162,7 @@ def fetch(
             languages=language or (),
             align_model=align_model,
             weights=weights,
+            diarize=diarize,
             again=again,
             optional=optional,
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final, Literal
 
+from alignment.aligners.diarization import PyannoteDiarizer
 from alignment.aligners.selection import choose_aligner
 from alignment.aligners.whisperx_weights import require_weights
 from alignment.errors import AlignerUnavailableError, AlignmentError
@@ -71,6 +72,7 @@ def examine(installed: Callable[[str], str | None] = installed_version) -> list[
     findings.append(_finding("network", lambda: _try_network(settings)))
     findings.append(_finding("aligner", lambda: _try_aligner(settings)))
     findings.append(_whisperx(settings, installed))
+    findings.append(_diarization(settings))
     findings += _optional(installed)
     return findings
 
@@ -111,6 +113,14 @@ def _whisperx(settings: Settings, installed: Callable[[str], str | None]) -> Fin
         # When it was asked for by name, the aligner above is what is broken.
         return Finding("whisperx", "missing", f"{exc.reason}; {exc.way_out}")
     return Finding("whisperx", "ok", f"{installed('whisperx')}, with the weights of {settings.whisperx.model}")
+
+
+def _diarization(settings: Settings) -> Finding:
+    try:
+        PyannoteDiarizer(settings.whisperx.config()).require()
+    except AlignmentError as exc:
+        return Finding("speakers", "missing", str(exc))
+    return Finding("speakers", "ok", f"{settings.whisperx.diarize_model}, for speakers=diarize")
 
 
 def _optional(installed: Callable[[str], str | None]) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from alignment.aligners.diarization import Diarizer, PyannoteDiarizer
 from alignment.aligners.given import transcript_of_given_words
 from alignment.aligners.protocol import Aligner
 from alignment.aligners.selection import choose_aligner
@@ -17,6 +18,7 @@ from alignment.audio import AudioSource, Waveform, decode_audio, decode_channels
 from alignment.errors import NoSpeechError
 from alignment.features import UtteranceFeatures
 from alignment.pipeline import compute_features, find_words, select_transcript
+from alignment.speakers import assign_speakers
 from alignment.timing import SAMPLE_RATE_HZ
 from alignment.voice_activity import VoiceActivityDetector
 from alignment.windows import WINDOW_S, Window, cut_windows
@@ -56,7 +58,12 @@ class EmotionEngine:
     """Holds the models; threads may share one."""
 
     def __init__(
-        self, settings: Settings, *, aligner: Aligner | None = None, classifier: Classifier | None = None
+        self,
+        settings: Settings,
+        *,
+        aligner: Aligner | None = None,
+        classifier: Classifier | None = None,
+        diarizer: Diarizer | None = None,
     ) -> None:
         """Checks the bundle and the aligner; loads the network, and of the aligner nothing yet.
 
@@ -64,6 +71,7 @@ class EmotionEngine:
             settings: which bundle, which aligner, which limits.
             aligner: takes the place of the one that the settings name.
             classifier: takes the place of the network in this process.
+            diarizer: takes the place of pyannote's.
 
         Raises:
             BundleError, ProviderError: the bundle cannot be served.
@@ -73,6 +81,7 @@ class EmotionEngine:
         self.detector = VoiceActivityDetector()
         self.classifier: Classifier = classifier or load_classifier(settings)
         self._aligner = aligner or load_aligner(settings)
+        self._diarizer = diarizer or PyannoteDiarizer(settings.whisperx.config())
 
     @property
     def bundle(self) -> Bundle:
@@ -126,7 +135,7 @@ class EmotionEngine:
         watch = Stopwatch()
         waveform = self.decode(data, watch, request.speakers)
         findings = Findings(waveform.source, waveform.warnings)
-        for window in self.cut(waveform, request):
+        for window in self.cut(waveform, request, watch):
             prepared = self.prepare(window, request, watch)
             if prepared is not None:
                 scores = watch.run("classify", partial(self.classify, prepared.features))
@@ -138,7 +147,10 @@ class EmotionEngine:
 
         Raises:
             AlignerNotServedError: it names another aligner.
+            DiarizationUnavailableError: it wants speakers told apart, and what does that is not there.
         """
+        if request.speakers == "diarize":
+            self._diarizer.require()
         if request.aligner not in (None, "auto", self._aligner.info.name):
             raise AlignerNotServedError(str(request.aligner), [self._aligner.info.name])
 
@@ -154,11 +166,15 @@ class EmotionEngine:
         decode = decode_channels if speakers == "channels" else decode_audio
         return watch.run("decode", lambda: decode(data, self._max_audio_s, abandoned=abandoned))
 
-    def cut(self, waveform: Waveform, request: AnalysisRequest) -> Sequence[Window] | Iterator[Window]:
+    def cut(
+        self, waveform: Waveform, request: AnalysisRequest, watch: Stopwatch
+    ) -> Sequence[Window] | Iterator[Window]:
         """Windows that are worked on one after the other; only what is to be recognised can be cut unseen."""
         if request.speakers == "channels":
             tracks = [self._cut_track(f"channel {number}", track) for number, track in enumerate(waveform.tracks, 1)]
             return merge(*tracks, key=lambda window: window.start_s)
+        if request.speakers == "diarize":
+            return self._cut_with_turns(waveform, watch)
         if request.recognises and not request.segments and waveform.duration_s > WINDOW_S:
             return cut_windows(waveform.samples, self.detector)
         return [Window(0.0, waveform.samples)]
@@ -169,6 +185,12 @@ class EmotionEngine:
             for window in cut_windows(samples, self.detector):
                 yield replace(window, speaker=speaker)
 
+    def _cut_with_turns(self, waveform: Waveform, watch: Stopwatch) -> Iterator[Window]:
+        """All windows, once it is known who speaks when in the whole recording."""
+        turns = tuple(watch.run("diarize", lambda: self._diarizer.diarize(waveform)))
+        for window in cut_windows(waveform.samples, self.detector):
+            yield replace(window, turns=turns)
+
     def prepare(self, window: Window, request: AnalysisRequest, watch: Stopwatch) -> PreparedWindow | None:
         """Second and third stage: words (recognised, aligned or given) and features; None when nobody speaks."""
         source = AudioSource(window.end_s - window.start_s, SAMPLE_RATE_HZ, 1)
@@ -178,6 +200,8 @@ class EmotionEngine:
             words = watch.run(stage, lambda: self._find_words(waveform, request))
         except NoSpeechError:
             return None
+        if window.turns is not None:
+            words = assign_speakers(words, window.turns, window.start_s)
         spec = self.bundle.config.features
         transcript = select_transcript(words, spec)
         return PreparedWindow(transcript, watch.run("features", lambda: compute_features(waveform, transcript, spec)))

@@ -58,6 +58,9 @@ PROBLEMS: Final[dict[type[Exception], ProblemType]] = {
     alignment_errors.AlignerUnavailableError: ProblemType(
         _UNAVAILABLE, "aligner-unavailable", "The aligner is not available"
     ),
+    alignment_errors.DiarizationUnavailableError: ProblemType(
+        _UNPROCESSABLE, "diarization-unavailable", "Speakers cannot be told apart here"
+    ),
     alignment_errors.AlignerFailedError: ProblemType(_UNAVAILABLE, "aligner-failed", "The aligner failed"),
     model_errors.ModelError: ProblemType(_UNAVAILABLE, "model-unavailable", "The model is not available"),
     service_errors.MalformedFormError: ProblemType(

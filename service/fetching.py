@@ -31,6 +31,7 @@ def run_fetch(
     languages: Sequence[str] = (),
     align_model: str | None = None,
     weights: str | None = None,
+    diarize: bool = False,
     again: bool = False,
     optional: bool = False,
     sources: Sources | None = None,
@@ -43,6 +44,7 @@ def run_fetch(
         languages: ISO 639-1 codes; none for the one of the settings.
         align_model: for the usual language.
         weights: the folder to fill.
+        diarize: also what tells speakers apart.
         again: fetch also what is there.
         optional: 0 even where fetching fails, which is said.
         sources: None for the usual ones.
@@ -61,7 +63,8 @@ def run_fetch(
         return 2
     try:
         with _progress(console) as report:
-            fetched = fetch_weights(config, languages or [config.usual_language], report, sources, again=again)
+            languages = languages or [config.usual_language]
+            fetched = fetch_weights(config, languages, report, sources, diarize=diarize, again=again)
     except (AlignerError, OSError) as exc:
         console.print(str(exc), style="yellow" if optional else "red", markup=False, soft_wrap=True)
         return 0 if optional else 1

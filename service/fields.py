@@ -38,7 +38,8 @@ def read_fields(
         words: JSON, a list of words with times.
         language: ISO 639-1 code.
         aligner: by name.
-        speakers: "channels" for one speaker on each channel, whose words are to be recognised.
+        speakers: "channels" for one speaker on each channel, "diarize" to tell them apart by voice; words are to be
+            recognised.
         segments: JSON, a list of stretches of speech, in place of detection.
 
     Raises:

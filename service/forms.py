@@ -23,7 +23,7 @@ LANGUAGE: Final = "ISO 639-1 code."
 NAME_LETTERS: Final = 100
 """Longest name of a language or an aligner."""
 ALIGNER: Final = "By name; leave it out for the server's."
-SPEAKERS: Final = "channels: one speaker on each channel of the recording, as calls are recorded."
+SPEAKERS: Final = "channels: one speaker on each channel, as calls are recorded; diarize: told apart by voice."
 SEGMENTS: Final = 'Where somebody speaks, in place of detection: `[{"start": 0.3, "end": 2.6}]`.'
 EXPLAIN: Final = "full: contributions for every class; false: no words."
 MAX_FIELDS: Final = 16

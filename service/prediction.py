@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 from rich.console import Console
 
 from alignment.audio import decode_audio
 from alignment.errors import AlignmentError
 from model.errors import ModelError
-from service.analysis import AnalysisRequest
+from service.analysis import AnalysisRequest, Speakers
 from service.console import answers, complain, complaints, with_progress
 from service.engine import EmotionEngine
 from service.errors import ConflictingFieldsError, InvalidWordsError, ServiceError, SettingsError
@@ -43,7 +43,7 @@ class PredictOptions:
         plot: a file, or for several recordings a folder.
         transcript: what is said.
         words_file: JSON, what is said and when.
-        speakers: "channels" for one speaker on each channel.
+        speakers: "channels" for one speaker on each channel, "diarize" to tell them apart by voice.
         bundle: name or folder.
         aligner: by name.
     """
@@ -151,14 +151,16 @@ def _read_request(options: PredictOptions) -> AnalysisRequest:
     path = options.words_file
     if options.transcript is not None and path is not None:
         raise ConflictingFieldsError("--transcript", "--words")
-    if options.speakers not in (None, "channels"):
-        raise SettingsError(f"--speakers {options.speakers} is not known; it takes `channels`, or leave it out")
+    speakers = next((known for known in get_args(Speakers) if known == options.speakers), None)
+    if speakers != options.speakers:
+        known = " or ".join(f"`{each}`" for each in get_args(Speakers))
+        raise SettingsError(f"--speakers {options.speakers} is not known; it takes {known}, or leave it out")
     try:
         # Windows' editors put a byte order mark before UTF-8.
         text = path.read_text(encoding="utf-8-sig") if path else None
     except UnicodeDecodeError as exc:
         raise InvalidWordsError(f"{path} is not UTF-8 ({exc.reason})") from exc
-    return read_fields(options.transcript, text, speakers="channels" if options.speakers else None)
+    return read_fields(options.transcript, text, speakers=speakers)
 
 
 @contextmanager

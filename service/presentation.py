@@ -169,7 +169,7 @@ def present_utterance(scored: ScoredUtterance, bundle: Bundle, explain: Explain 
             "audio_probabilities": _by_emotion(emotions, scores.audio_probabilities),
             "bias": _by_emotion(emotions, scores.bias) if full else float(scores.bias[best]),
             "words": [
-                _present_word(word, index, scores, bundle, None if full else best)
+                _present_word(word, index, scores, bundle, None if full else best, utterance.speaker)
                 for index, word in enumerate(utterance.words)
             ],
         }
@@ -177,7 +177,12 @@ def present_utterance(scored: ScoredUtterance, bundle: Bundle, explain: Explain 
 
 
 def _present_word(
-    word: TimedWord, index: int, scores: UtteranceScores, bundle: Bundle, only_class: int | None
+    word: TimedWord,
+    index: int,
+    scores: UtteranceScores,
+    bundle: Bundle,
+    only_class: int | None,
+    speaker: str | None,
 ) -> WordOut:
     text, audio = scores.text_contributions[index], scores.audio_contributions[index]
     emotions = bundle.config.emotions
@@ -197,6 +202,7 @@ def _present_word(
         text_attention=min(1.0, float(scores.text_attention[index])),
         audio_attention=min(1.0, float(scores.audio_attention[index])),
         contribution=share,
+        **({"speaker": speaker} if speaker else {}),
     )
 
 

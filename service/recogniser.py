@@ -54,13 +54,14 @@ class EmotionRecogniser:
             recording: path of an audio file, or its bytes.
             transcript: what is said, if known; its words are aligned, nothing is recognised.
             words: what is said and when: (word, start, end), seconds from the start of the file.
-            speakers: "channels" for one speaker on each channel, as calls are recorded.
+            speakers: "channels" for one speaker on each channel, as calls are recorded; "diarize" to tell them apart
+                by voice.
             explain: "full" gives contributions to every emotion, "false" leaves out words.
 
         Raises:
             OSError: the file cannot be read.
             ConflictingFieldsError: of transcript, words and speakers more than one is given.
-            AlignmentError: the recording or the words cannot be used.
+            AlignmentError: the recording or the words cannot be used, or speakers not be told apart.
         """
         refuse_conflicts(transcript=transcript, words=words, speakers=speakers)
         timed = None if words is None else tuple(TimedWord(word, start, end, "given") for word, start, end in words)

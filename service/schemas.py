@@ -58,6 +58,7 @@ class WordOut(BaseModel):
     text_attention: Probability
     audio_attention: Probability
     contribution: Share | FullShare
+    speaker: Annotated[str | None, Field(description="Whose it is, where speakers were asked for.")] = None
 
 
 class UtteranceOut(BaseModel):

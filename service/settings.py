@@ -40,6 +40,9 @@ class WhisperXSettings(BaseModel):
     compute_type: Annotated[str, Field(description="CTranslate2's; auto is int8 on a CPU, float16 on a GPU.")] = "auto"
     batch_size: Annotated[int, Field(ge=1, le=256, description="Windows decoded together.")] = 8
     threads: Annotated[int, Field(ge=1, le=256, description="Of one call on a CPU.")] = 2
+    diarize_model: Annotated[
+        str, Field(description="Tells speakers apart (speakers=diarize): a folder, or a name.")
+    ] = "pyannote/speaker-diarization-community-1"
 
     def config(self) -> WhisperXConfig:
         """The aligner's own record."""

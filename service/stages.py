@@ -190,7 +190,9 @@ class Stages:
         findings = Findings(waveform.source, waveform.warnings)
         stage, total_s = "recognise" if request.recognises else "align", waveform.source.duration_s
         observe(Progress(stage, 0.0, total_s))
-        async for window in self._windows(visit, self._engine.cut(waveform, request)):
+        # Telling speakers apart, which comes before the first window, takes as long as recognition does.
+        pool = self._slow if request.speakers == "diarize" else self._quick
+        async for window in self._windows(visit, self._engine.cut(waveform, request, visit.watch), pool):
             for scored in await self.add_window(visit, window, request, findings):
                 observe(scored)
             observe(Progress(stage, window.end_s, total_s))
@@ -214,13 +216,15 @@ class Stages:
         visit.watch.add("classify", time.perf_counter() - started)
         return scores
 
-    async def _windows(self, visit: Visit, windows: Sequence[Window] | Iterator[Window]) -> AsyncIterator[Window]:
+    async def _windows(
+        self, visit: Visit, windows: Sequence[Window] | Iterator[Window], pool: ThreadPoolExecutor
+    ) -> AsyncIterator[Window]:
         """Each window; where to cut is looked for in a thread, just before the window is needed."""
         if isinstance(windows, Sequence):
             for window in windows:
                 yield window
             return
-        while window := await self.in_thread(visit, partial(next, windows, None)):
+        while window := await self.in_thread(visit, partial(next, windows, None), pool):
             yield window
 
     async def _decode(self, visit: Visit, read: Callable[[], bytes], speakers: Speakers | None) -> Waveform:

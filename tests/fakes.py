@@ -1,8 +1,11 @@
-"""An aligner that hears what it is told to hear; ten lines, no patching."""
+"""An aligner that hears what it is told to hear, and a diarizer that knows its speakers; ten lines, no patching."""
 
 import threading
+from collections.abc import Sequence
 
 from alignment.audio import Waveform
+from alignment.errors import DiarizationUnavailableError
+from alignment.speakers import Turn
 from alignment.utterances import group_words
 from alignment.words import AlignerInfo, TimedWord, Transcript
 
@@ -38,3 +41,20 @@ class FakeAligner:
 
     def close(self) -> None:
         """Nothing to end."""
+
+
+class FakeDiarizer:
+    """Knows who speaks when."""
+
+    def __init__(self, turns: Sequence[Turn] | None = None) -> None:
+        self.turns = turns
+
+    def require(self) -> None:
+        """Fails when it was told nothing."""
+        if self.turns is None:
+            raise DiarizationUnavailableError("a test wants it so", "leave `speakers` out")
+
+    def diarize(self, waveform: Waveform) -> list[Turn]:
+        """What it was told."""
+        self.require()
+        return list(self.turns or ())

@@ -22,6 +22,7 @@ class LocalHub(ThreadingHTTPServer):
         cut: paths that are cut in the middle once.
         altered: paths whose content is not what is listed.
         mute: never answers.
+        gated: the token that a repository is given for.
     """
 
     daemon_threads = True
@@ -33,6 +34,7 @@ class LocalHub(ThreadingHTTPServer):
         self.asked: list[str] = []
         self.cut: set[str] = set()
         self.altered: set[str] = set()
+        self.gated: dict[str, str] = {}
         self.mute = threading.Event()
         self.closing = threading.Event()
 
@@ -45,11 +47,11 @@ class LocalHub(ThreadingHTTPServer):
         return Sources(self.address, f"{self.address}/torch/", f"{self.address}/nltk/index.xml", silence_s=5)
 
     def add_repository(self, name: str, folder: Path) -> None:
-        """All files of a folder."""
-        files = [path for path in sorted(folder.iterdir()) if path.is_file()]
-        self.repositories[name] = [path.name for path in files]
-        for path in files:
-            self.files[f"/{name}/resolve/{COMMIT}/{path.name}"] = path.read_bytes()
+        """All files of a folder and of those in it."""
+        files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+        self.repositories[name] = list(files)
+        for file, path in files.items():
+            self.files[f"/{name}/resolve/{COMMIT}/{file}"] = path.read_bytes()
 
     def add_punkt(self, folder: Path) -> None:
         """The folder `punkt_tab`, zipped, and an index that names it."""
@@ -87,10 +89,17 @@ class _Handler(BaseHTTPRequestHandler):
         repository = path.removeprefix("/api/models/")
         if repository in self.server.repositories:
             self._send(200, self.server.listing(repository))
+        elif self._is_refused(path):
+            self._send(401, b"")
         elif path in self.server.files:
             self._send_file(path, self.server.files[path])
         else:
             self._send(404, b"")
+
+    def _is_refused(self, path: str) -> bool:
+        """As the hub does: who may not have a gated repository's files may still see which there are."""
+        token = next((token for name, token in self.server.gated.items() if path.startswith(f"/{name}/")), None)
+        return token is not None and self.headers.get("Authorization") != f"Bearer {token}"
 
     def _send_file(self, path: str, data: bytes) -> None:
         if path in self.server.altered:

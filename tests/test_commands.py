@@ -1,4 +1,4 @@
-"""Every command that a document shows is run, or, where it takes hours or a network, held to what its program takes."""
+"""Every command and Python example of the documents is run, or, where that takes hours, held to what it takes."""
 
 import re
 import shlex
@@ -109,7 +109,7 @@ def check_extra(arguments: list[str]) -> None:
 def check_can_ser(command: str, words: list[str], sandbox: Path) -> None:
     """Quick ones run; servers and what needs a network are held to their options."""
     name = words[1] if len(words) > 1 else ""
-    if name in {"predict", "bundle", "doctor"}:
+    if name in {"predict", "bundle", "doctor", "key", "--version"}:
         run_line(command, sandbox)
     elif name.startswith("-"):
         check_options([sys.executable, "-m", "service.cli"], words[1:])
@@ -135,5 +135,33 @@ def test_command(document: str, command: str, sandbox: Path, request: pytest.Fix
         checks[program]()
 
 
+def programs() -> list[tuple[str, str]]:
+    """Every Python example once, with the first document that shows it."""
+    blocks = [
+        (document, block)
+        for document in DOCUMENTS
+        for block in re.findall(r"^```python\n(.*?)^```", (ROOT / document).read_text(encoding="utf-8"), re.M | re.S)
+    ]
+    once = {block: document for document, block in reversed(blocks)}
+    return [(document, block) for block, document in reversed(once.items())]
+
+
+@pytest.mark.parametrize(("document", "program"), programs())
+def test_python(document: str, program: str, sandbox: Path, request: pytest.FixtureRequest) -> None:
+    if TYPICAL_URL in program:
+        program = program.replace(TYPICAL_URL, request.getfixturevalue("address"))
+    (sandbox / "example.py").write_text(program, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "example.py"],
+        cwd=sandbox,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(sandbox), "CAN_ALIGNER": "pocketsphinx"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{document}\n{done.stderr}"
+
+
 def test_the_documents_show_commands() -> None:
     assert len(commands()) > 15
+    assert len(programs()) > 1

@@ -1,7 +1,9 @@
 """Heavy libraries stay home."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -24,3 +26,16 @@ def modules_after(statement: str) -> set[str]:
 )
 def test_an_import_leaves_out(statement: str, absent: set[str]) -> None:
     assert not absent & modules_after(statement)
+
+
+@pytest.mark.parametrize("module", ["model.runtime", "service.engine", "benchmarks.providers"])
+def test_onnx_runtime_tells_nobody_and_writes_nothing(module: str, tmp_path: Path) -> None:
+    """It would begin a session file and a device id while it is imported."""
+    environment = {name: value for name, value in os.environ.items() if name not in {"ORT_DISABLE_TELEMETRY", "CI"}}
+    environment |= {name: str(tmp_path) for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME")}
+    script = (
+        f"import {module}, onnxruntime; from model.bundle import locate_bundle; "
+        "onnxruntime.InferenceSession(locate_bundle('starter') / 'segments.onnx')"
+    )
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True)
+    assert not list(tmp_path.rglob("*"))

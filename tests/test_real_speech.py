@@ -77,7 +77,7 @@ def test_clips_of_twenty_actors(engine: EmotionEngine, ravdess: Path) -> None:
 
 def test_utterances_together_and_one_by_one(engine: EmotionEngine, real_speech: Path) -> None:
     waveform = engine.decode((real_speech / "jfk.flac").read_bytes(), Stopwatch())
-    [window] = engine.cut(waveform, AnalysisRequest())
+    [window] = engine.cut(waveform, AnalysisRequest(), Stopwatch())
     prepared = engine.prepare(window, AnalysisRequest(), Stopwatch())
     assert prepared is not None
     together = [scores.probabilities for scores in engine.classify(prepared.features)]

@@ -58,7 +58,9 @@ def download(source: RemoteFile, to: Path, report: Report, silence_s: Seconds = 
             _continue(source, part, to.name, report, silence_s)
             break
         except HTTPError as exc:
-            raise FetchError(to.name, f"{urlsplit(source.url).netloc} answers {exc.code} {exc.reason}") from exc
+            raise FetchError(
+                to.name, f"{urlsplit(source.url).netloc} answers {exc.code} {exc.reason}", exc.code
+            ) from exc
         except (OSError, HTTPException) as exc:
             if attempt == _ATTEMPTS - 1:
                 raise FetchError(to.name, f"{urlsplit(source.url).netloc}: {exc or type(exc).__name__}") from exc

@@ -19,6 +19,7 @@ ALIGN_FILES: Final = (
     "model.safetensors",
     "pytorch_model.bin",
 )
+DIARIZE_FILES: Final = ("config.yaml", "*/pytorch_model.bin", "*/*.npz")
 
 # As faster-whisper names its models.
 WHISPER_REPOSITORIES: Final = {

@@ -46,6 +46,20 @@ def look_at_machine() -> Machine:
     )
 
 
+def choose_device(config: WhisperXConfig) -> str:
+    """Where a network runs that comes beside the others.
+
+    Raises:
+        AlignerUnavailableError: CUDA was asked for and is not there.
+    """
+    import torch
+
+    works = torch.cuda.is_available()
+    if config.device == "cuda" and not works:
+        raise _no_cuda()
+    return "cuda" if works and config.device != "cpu" else "cpu"
+
+
 def choose_placement(config: WhisperXConfig, machine: Machine, weights_bytes: int) -> Placement:
     """Where and how to run.
 
@@ -62,7 +76,7 @@ def choose_placement(config: WhisperXConfig, machine: Machine, weights_bytes: in
         AlignerUnavailableError: CUDA or a compute type was asked for that is not there.
     """
     if config.device == "cuda" and machine.free_gpu_bytes is None:
-        raise AlignerUnavailableError(NAME, "CUDA does not work here", "set CAN_WHISPERX__DEVICE=auto or cpu")
+        raise _no_cuda()
     device = "cpu" if config.device == "cpu" or machine.free_gpu_bytes is None else "cuda"
     if device == "cuda" and config.device == "auto" and not _fitting_type(machine, weights_bytes):
         device = "cpu"
@@ -85,3 +99,7 @@ def _fitting_type(machine: Machine, weights_bytes: int) -> str | None:
     free_bytes = (machine.free_gpu_bytes or 0) - _BESIDE_WEIGHTS_BYTES
     needs = {"float16": weights_bytes, "int8_float16": weights_bytes // 2, "int8": weights_bytes // 2}
     return next((kind for kind, size in needs.items() if kind in machine.gpu_types and size <= free_bytes), None)
+
+
+def _no_cuda() -> AlignerUnavailableError:
+    return AlignerUnavailableError(NAME, "CUDA does not work here", "set CAN_WHISPERX__DEVICE=auto or cpu")

@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 from zipfile import BadZipFile, ZipFile
 
 from alignment.aligners import whisperx_catalogue as catalogue
+from alignment.aligners.diarization import diarize_folder, find_missing_diarization, way_to_diarization
 from alignment.aligners.download import RemoteFile, Report, download, sha256_of
 from alignment.aligners.whisperx_weights import (
     NAME,
@@ -26,11 +27,17 @@ from alignment.aligners.whisperx_weights import (
     is_path,
     whisper_folder,
 )
-from alignment.errors import AlignerUnavailableError, FetchError, UnsupportedLanguageError
+from alignment.errors import (
+    AlignerUnavailableError,
+    DiarizationUnavailableError,
+    FetchError,
+    UnsupportedLanguageError,
+)
 from alignment.timing import Seconds
 
 SUMS: Final = "SHA256SUMS"
 _PUNKT: Final = "punkt_tab"
+_REFUSED: Final = (401, 403)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,7 @@ def fetch_weights(
     report: Report,
     sources: Sources | None = None,
     *,
+    diarize: bool = False,
     again: bool = False,
 ) -> list[str]:
     """What was fetched, by name; what was there and whole already is left out.
@@ -65,12 +73,14 @@ def fetch_weights(
         languages: ISO 639-1 codes; an alignment model for each.
         report: told of every block.
         sources: None for the usual ones.
+        diarize: also what tells speakers apart, whose terms are to be accepted on the hub before.
         again: fetch also what is there.
 
     Raises:
         AlignerUnavailableError: the package whisperx is not installed, or names no such Whisper model.
         UnsupportedLanguageError: WhisperX names no alignment model for a language.
         FetchError: a download failed.
+        DiarizationUnavailableError: the hub does not give the gated weights to whoever asks.
     """
     if find_spec("whisperx") is None:
         raise AlignerUnavailableError(NAME, "the package is not installed", "`make install-whisperx` brings it")
@@ -81,6 +91,8 @@ def fetch_weights(
         _fetch_align_model(config, language, store)
     if not store.was_brought(find_nltk_data(config, config.usual_language)):
         store.fetch_punkt()
+    if diarize:
+        _fetch_diarization(config, store)
     return store.fetched
 
 
@@ -94,6 +106,7 @@ class _Wanted:
 
 WHISPER: Final = _Wanted(catalogue.WHISPER_FILES, ("model.bin",))
 ALIGNMENT: Final = _Wanted(catalogue.ALIGN_FILES, ("model.safetensors", "pytorch_model.bin"))
+DIARIZATION: Final = _Wanted(catalogue.DIARIZE_FILES, ("config.yaml",))
 
 
 class _Store:
@@ -173,7 +186,8 @@ class _Store:
                 repository, files_metadata=True, timeout=self.sources.silence_s
             )
         except HfHubHTTPError as exc:
-            raise FetchError(repository, str(exc).splitlines()[0]) from exc
+            status = None if exc.response is None else exc.response.status_code
+            raise FetchError(repository, str(exc).splitlines()[0], status) from exc
         except RequestException as exc:
             raise FetchError(repository, f"the hub cannot be reached ({_root_cause(exc)})") from exc
         except (HFValidationError, OfflineModeIsEnabled) as exc:
@@ -231,6 +245,19 @@ def _fetch_align_model(config: WhisperXConfig, language: str, store: _Store) -> 
         known = ", ".join(sorted({*catalogue.TORCH_ALIGN_MODELS, *catalogue.HUB_ALIGN_MODELS}))
         raise UnsupportedLanguageError(NAME, language, f"{known}, and others with --align-model")
     store.fetch_repository(repository, folder, ALIGNMENT)
+
+
+def _fetch_diarization(config: WhisperXConfig, store: _Store) -> None:
+    folder = diarize_folder(config)
+    if is_path(config.diarize_model) or (find_missing_diarization(config) is None and store.was_brought(folder)):
+        return
+    try:
+        store.fetch_repository(config.diarize_model, folder, DIARIZATION)
+    except FetchError as exc:
+        if exc.status not in _REFUSED:
+            raise
+        reason = f"the hub answers {exc.status}, so its terms are not accepted or HF_TOKEN holds no token of who did"
+        raise DiarizationUnavailableError(reason, way_to_diarization(config)) from exc
 
 
 def _whisper_repository(name: str) -> str:

@@ -1,15 +1,10 @@
 """Everything that WhisperX loads, from this machine alone."""
 
-import os
-import pickle
-import sys
-import warnings
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
 from threading import Lock
 from typing import Final
 
+from alignment.aligners.loading import loading
 from alignment.aligners.speech_detection import SpeechDetector, make_detector
 from alignment.aligners.whisperx_alignment import WordAligner
 from alignment.aligners.whisperx_device import Placement, choose_placement, look_at_machine
@@ -27,13 +22,6 @@ from alignment.errors import AlignerUnavailableError, UnsupportedLanguageError
 
 # Each of 0.4 to 1.3 GB.
 _LANGUAGES_KEPT: Final = 3
-_BROKEN: Final = (ImportError, OSError, RuntimeError, ValueError, LookupError, EOFError, pickle.UnpicklingError)
-# Read by libraries when they are imported: nothing is told to anybody. Nothing is asked either: they load folders.
-_ENVIRONMENT: Final = {
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "DO_NOT_TRACK": "1",
-    "PYANNOTE_METRICS_ENABLED": "0",
-}
 
 
 class WhisperXModels:
@@ -47,7 +35,7 @@ class WhisperXModels:
         """
         require_weights(config)
         self._config = config
-        with _loading():
+        with loading(_damaged):
             self.placement = _place(config)
             self.recogniser = _load_recogniser(config, self.placement)
             self.detector: SpeechDetector = make_detector(config.vad)
@@ -80,7 +68,7 @@ class WhisperXModels:
             raise UnsupportedLanguageError(
                 NAME, language, f"{here}; `can-ser fetch --language {language}` adds to them"
             )
-        with _loading():
+        with loading(_damaged):
             return WordAligner(language, weights, nltk_data, self.placement.device)
 
 
@@ -99,17 +87,7 @@ def _load_recogniser(config: WhisperXConfig, placement: Placement) -> WhisperRec
     return WhisperRecogniser(folder, placement, config.threads)
 
 
-@contextmanager
-def _loading() -> Iterator[None]:
-    """Offline, quiet, and with one error for whatever is wrong with the weights."""
-    for name, value in _ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-    try:
-        # The library prints to standard output, which belongs to our own answers.
-        with redirect_stdout(sys.stderr), warnings.catch_warnings():
-            # It never decodes files here, so that the decoder it misses is not missed.
-            warnings.filterwarnings("ignore", message="(?s).*torchcodec is not installed correctly")
-            yield
-    except _BROKEN as exc:
-        reason = f"its models cannot be loaded ({type(exc).__name__}: {exc})"
-        raise AlignerUnavailableError(NAME, reason, "fetch them again with `can-ser fetch --again`") from exc
+def _damaged(reason: str) -> AlignerUnavailableError:
+    return AlignerUnavailableError(
+        NAME, f"its models cannot be loaded ({reason})", "fetch them again with `can-ser fetch --again`"
+    )

@@ -5,6 +5,7 @@ The folder that `can-ser fetch` fills:
     whisper/small.en/      Whisper in CTranslate2's format
     align/en/              wav2vec 2.0 of a language, of the hub or of torchaudio
     nltk_data/             punkt_tab, which finds sentence ends
+    diarize/               pyannote's pipeline, where it was asked for (`alignment.aligners.diarization`)
     SHA256SUMS             of every file
 
 Models that lie elsewhere count too: a folder that is named, or the hub's and torch's own caches.
@@ -49,6 +50,7 @@ class WhisperXConfig:
         compute_type: CTranslate2's; "auto" takes what the device is good at.
         batch_size: windows decoded together.
         threads: of one call on a CPU.
+        diarize_model: pyannote's pipeline, which tells speakers apart: a folder, or a hub name.
     """
 
     model: str = "small.en"
@@ -62,6 +64,7 @@ class WhisperXConfig:
     compute_type: str = "auto"
     batch_size: int = 8
     threads: int = 2
+    diarize_model: str = "pyannote/speaker-diarization-community-1"
 
     @property
     def folder(self) -> Path:

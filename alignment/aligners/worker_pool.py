@@ -5,18 +5,22 @@ when it is closed, or when their parent ends.
 """
 
 import os
+import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context, parent_process
+from contextlib import contextmanager
+from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
-from typing import TypeVar
+from multiprocessing.context import SpawnContext, SpawnProcess
+from typing import Final, TypeVar
 
 from alignment.errors import AlignerFailedError
 from alignment.timing import Seconds
 
 _T = TypeVar("_T")
+_STARTING: Final = threading.Lock()
 
 
 class WorkerPool:
@@ -28,7 +32,7 @@ class WorkerPool:
         Args:
             name: of the aligner, for messages.
             workers: processes.
-            initialise: runs first in each of them.
+            initialise: runs first in each of them; like what `map` calls, no function of the main module.
             limit_s: of one `map`; then its workers are stopped.
         """
         self._name, self._workers, self._initialise, self._limit_s = name, workers, initialise, limit_s
@@ -73,7 +77,7 @@ class _Processes:
     """One generation of workers."""
 
     def __init__(self, workers: int, initialise: Callable[[], None]) -> None:
-        context = get_context("spawn")
+        context = _Context()
         self._kept, self._theirs = context.Pipe()
         self._executor = ProcessPoolExecutor(workers, context, _start, (self._theirs, initialise))
 
@@ -97,6 +101,31 @@ class _Processes:
         """Ends the processes now."""
         self._kept.close()
         self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+class _Process(SpawnProcess):
+    """Does not import the main module anew: a script without `if __name__ == "__main__"` would run again in it."""
+
+    def start(self) -> None:
+        with _nameless_main():
+            super().start()
+
+
+class _Context(SpawnContext):
+    Process = _Process
+
+
+@contextmanager
+def _nameless_main() -> Iterator[None]:
+    """Takes from the main module what `multiprocessing.spawn` would find it by."""
+    with _STARTING:
+        main = vars(sys.modules["__main__"])
+        kept: dict[str, object] = {name: main[name] for name in ("__spec__", "__file__") if name in main}
+        main.update(dict.fromkeys(kept))
+        try:
+            yield
+        finally:
+            main.update(kept)
 
 
 def _start(far_end: Connection, initialise: Callable[[], None]) -> None:

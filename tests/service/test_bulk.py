@@ -219,7 +219,7 @@ def end_in_the_middle(command: list[str], parts: Path, by: signal.Signals) -> tu
     """Ends a run by a signal once it has written something: its status, what it said, and how many parts are there."""
     before = len(list(parts.glob("*.parquet")))
     with subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True) as process:
-        wait_until(lambda: process.poll() is not None or len(list(parts.glob("*.parquet"))) > before, 120)
+        wait_until(lambda: process.poll() is not None or len(list(parts.glob("*.parquet"))) > before, 240)
         process.send_signal(by)
         _, said = process.communicate(timeout=60)
     return process.returncode, said, len(list(parts.glob("*.parquet")))

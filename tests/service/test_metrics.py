@@ -5,10 +5,10 @@ from pathlib import Path
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
+from service.error_mapping import PROBLEMS
 from tests.builders import encode, noise
 
-DASHBOARD = Path(__file__).parents[2] / "docker" / "grafana" / "dashboard.json"
-MADE_WHEN_USED = {"can_jobs_waiting", "can_live_connections"}
+DOCKER = Path(__file__).parents[2] / "docker"
 
 
 def read(client: TestClient) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
@@ -44,14 +44,33 @@ def test_what_is_counted(client: TestClient) -> None:
     assert (labels["name"], labels["provider"]) == ("tiny", "CPUExecutionProvider")
 
 
-def test_the_dashboard_draws_what_there_is(client: TestClient) -> None:
+def expressions() -> list[str]:
+    """Everything that the dashboard draws and the alerts look at."""
+    panels = json.loads((DOCKER / "grafana" / "dashboard.json").read_text())["panels"]
+    drawn = [target["expr"] for panel in panels for target in panel["targets"]]
+    watched = re.findall(r"^ +expr: (.+)$", (DOCKER / "prometheus" / "alerts.yml").read_text(), re.M)
+    assert len(drawn) > 10
+    assert len(watched) > 2
+    return drawn + watched
+
+
+def test_the_dashboard_and_the_alerts_ask_for_what_there_is(client: TestClient) -> None:
     client.post("/predict", files={"file": encode(noise(1.0))})
     client.post("/predict", files={"file": b"not audio"})
-    names = {name for name, _ in read(client)} | {"can_jobs_total"}
-    drawn = {
-        name
-        for panel in json.loads(DASHBOARD.read_text())["panels"]
-        for target in panel["targets"]
-        for name in re.findall(r"\b(?:can|process)_\w+", target["expr"])
-    }
-    assert drawn - MADE_WHEN_USED <= names
+    labels: dict[str, set[str]] = {"can_jobs_total": {"status"}}
+    for name, pairs in read(client):
+        labels.setdefault(name, set()).update(label for label, _ in pairs)
+    for expression in expressions():
+        asked = re.findall(r"\b((?:can|process)_\w+)(?:\{(\w+)=)?", expression)
+        assert asked, expression
+        for name, label in asked:
+            assert name in labels, expression
+            assert not label or label in labels[name], expression
+        for label in re.findall(r"by \((?:le, )?(\w+)\)", expression):
+            assert any(label in labels[name] for name, _ in asked), expression
+
+
+def test_the_codes_that_alerts_look_for_exist() -> None:
+    codes = {code for expression in expressions() for code in re.findall(r'code="([^"]+)"', expression)}
+    assert codes
+    assert codes <= {problem.code for problem in PROBLEMS.values()}

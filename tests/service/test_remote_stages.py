@@ -50,7 +50,8 @@ def test_not_for_ever() -> None:
 
 def raised_there(error: Exception) -> RayTaskError:
     """As Ray tells of an error in another process."""
-    return RayTaskError("recognise", "a traceback", error).as_instanceof_cause()
+    told: RayTaskError = RayTaskError("recognise", "a traceback", error).as_instanceof_cause()
+    return told
 
 
 def test_an_error_is_the_replica_s_own() -> None:

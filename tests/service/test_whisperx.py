@@ -1,7 +1,9 @@
 """POST /predict through the real library, on the models of forty words."""
 
+import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from shutil import copytree
 from typing import Any
 
 import numpy as np
@@ -10,12 +12,14 @@ import soxr
 from fastapi.testclient import TestClient
 
 from alignment.aligners.whisperx import WhisperXAligner
+from alignment.aligners.whisperx_weights import WhisperXConfig
 from alignment.audio import decode_audio
 from model.bundle import Bundle
+from service.analysis import AnalysisRequest
 from service.app import create_app
 from service.engine import EmotionEngine
 from service.settings import Settings
-from tests.builders import encode, noise, tiny_clips, tiny_speech
+from tests.builders import TINY_WHISPERX, encode, noise, tiny_clips, tiny_speech
 from tests.waiting import wait_until
 
 
@@ -48,6 +52,67 @@ def test_words_are_right_and_start_where_they_are_said(client: TestClient) -> No
             off += [abs(word["start_s"] - said["start"]) for word, said in zip(words, truth, strict=True)]
     assert np.mean(exact) >= 0.9
     assert np.mean(np.array(off) <= 0.05) >= 0.97
+
+
+@pytest.fixture(scope="module")
+def client_of_two_languages(
+    tiny_bundle: Bundle, whisperx: WhisperXAligner, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[TestClient]:
+    """English and German, whose alignment model is the English one."""
+    weights = tmp_path_factory.mktemp("weights")
+    copytree(TINY_WHISPERX, weights, dirs_exist_ok=True)
+    punkt = weights / "nltk_data" / "tokenizers" / "punkt_tab"
+    copytree(weights / "align" / "en", weights / "align" / "de", dirs_exist_ok=True)
+    copytree(punkt / "english", punkt / "german", dirs_exist_ok=True)
+    config = WhisperXConfig(model="tiny-words", weights=str(weights), threads=1, batch_size=4)
+    settings = Settings(bundle=str(tiny_bundle.folder), deadline_s=120)
+    app = create_app(settings, engine=EmotionEngine(settings, aligner=WhisperXAligner(config)))
+    with TestClient(app) as test_client:
+        wait_until(lambda: test_client.get("/health/ready").status_code == 200)
+        yield test_client
+
+
+def test_eight_at_once_answer_as_one_by_one(client_of_two_languages: TestClient) -> None:
+    """Languages mixed, refused ones and broken files in between, and clients that hang up."""
+    client = client_of_two_languages
+    fields = [{"language": "en"}, {"language": "de"}, {"language": "auto"}, {"transcript": "red apple"}]
+    asked: list[tuple[bytes, dict[str, str]]] = [
+        (tiny_speech(name), each) for name in list(tiny_clips())[:4] for each in fields
+    ]
+    asked += [(tiny_speech("00"), {"language": "xx"}), (b"no sound", {}), (encode(noise(1.0)), {"language": "de"})] * 2
+    random.Random(0).shuffle(asked)
+    alone = [told_of(ask(client, sound, **each)) for sound, each in asked]
+    assert {answer[0] for answer in alone} >= {None, "unsupported-language", "not-audio", "no-speech"}
+    stages = client.app.state.lifecycle.stages  # type: ignore[attr-defined]
+
+    async def answer() -> None:
+        async def read() -> bytes:
+            return tiny_speech("01")
+
+        async with stages.admit() as visit:
+            await stages.answer(visit, read, AnalysisRequest(language="de"), lambda whole: whole)
+
+    def hang_up() -> None:
+        assert client.portal is not None
+        going = client.portal.start_task_soon(answer)
+        wait_until(lambda: stages.under_way > 0 or going.done())
+        going.cancel()
+
+    with ThreadPoolExecutor(8) as pool:
+        gone = [pool.submit(hang_up) for _ in range(4)]
+        together = list(pool.map(lambda each: told_of(ask(client, each[0], **each[1])), asked))
+        for each in gone:
+            each.result()
+    assert together == alone
+    wait_until(lambda: stages.under_way == 0)
+
+
+def told_of(answer: dict[str, Any]) -> tuple[str | None, Any, list[tuple[Any, ...]]]:
+    """A problem's code, or the language and all that is said of the words' places."""
+    if "code" in answer:
+        return answer["code"], answer["detail"], []
+    words = [tuple(w[field] for field in ("word", "start_s", "end_s", "timing", "score")) for w in words_of(answer)]
+    return None, answer["aligner"]["language"], words
 
 
 def test_together_as_one_by_one(client: TestClient) -> None:
@@ -116,7 +181,8 @@ def test_without_speakers_nothing_is_said_of_them(client: TestClient) -> None:
         ("00", {}, "unsupported-audio"),
         (None, {"transcript": "one two"}, "conflicting-fields"),
         (None, {"words": '[{"word": "one", "start": 0, "end": 1}]'}, "conflicting-fields"),
-        (None, {"speakers": "diarize"}, "malformed-form"),
+        (None, {"speakers": "diarize"}, "diarization-unavailable"),
+        (None, {"speakers": "voices"}, "malformed-form"),
     ],
 )
 def test_speakers_that_cannot_be(client: TestClient, clip: str | None, fields: dict[str, str], code: str) -> None:

@@ -44,8 +44,7 @@ export class AnswerView {
   show(answer) {
     this.answer = answer;
     if (!this.timeline) this.showTimeline(answer.audio.duration_s);
-    this.timeline.clear();
-    answer.utterances.forEach((utterance) => this.timeline.add(utterance));
+    this.timeline.show(answer.utterances);
     const few = answer.utterances.length <= FEW;
     this.cards = answer.utterances.map((u, i) => new UtteranceCard(u, i + 1, this.player, few || i === 0));
     const legend = new Legend((attention) => this.cards.forEach((card) => card.showAttention(attention)));

@@ -32,7 +32,7 @@ export function stepBetween(buttons, event) {
   if (!(event.key in moves) || here < 0) return;
   event.preventDefault();
   const there = Math.max(0, Math.min(buttons.length - 1, here + moves[event.key]));
-  buttons[here].tabIndex = -1;
+  for (const button of buttons) button.tabIndex = -1;
   buttons[there].tabIndex = 0;
   buttons[there].focus();
 }

@@ -41,19 +41,27 @@ export class Timeline {
     this.move();
   }
 
-  /** One more utterance, or one again. */
+  /** One more utterance. */
   add(utterance) {
-    this.utterances.push(utterance);
-    this.bands.append(this.band(utterance));
-    this.strip.append(this.shares(utterance));
+    this.place(utterance);
     this.describe();
     this.draw();
   }
 
-  clear() {
+  /** These utterances and no others. */
+  show(utterances) {
     this.utterances = [];
     this.bands.replaceChildren();
     this.strip.replaceChildren();
+    utterances.forEach((utterance) => this.place(utterance));
+    this.describe();
+    this.draw();
+  }
+
+  place(utterance) {
+    this.utterances.push(utterance);
+    this.bands.append(this.band(utterance));
+    this.strip.append(this.shares(utterance));
   }
 
   band(utterance) {
@@ -121,10 +129,12 @@ export class Timeline {
     const context = this.canvas.getContext("2d");
     context.scale(scale, scale);
     const count = Math.max(1, Math.floor(width / (BAR + GAP)));
-    const heights = this.samples ? peaks(this.samples, count) : new Float32Array(count).fill(0.08);
+    if (this.heights?.length !== count) {
+      this.heights = this.samples ? peaks(this.samples, count) : new Float32Array(count).fill(0.08);
+    }
     const silent = resolveColour("var(--strong-line)", byId("main"));
     const colours = new Map(this.utterances.map((u) => [u, resolveColour(colourOf(u.emotion), byId("main"))]));
-    heights.forEach((value, index) => {
+    this.heights.forEach((value, index) => {
       const time = ((index + 0.5) / count) * this.player.duration;
       const utterance = this.utterances.find((u) => u.start_s <= time && time < u.end_s);
       context.fillStyle = utterance ? colours.get(utterance) : silent;

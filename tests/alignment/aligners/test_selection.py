@@ -98,6 +98,10 @@ def test_an_empty_file_is_an_interrupted_download(local_weights: WhisperXConfig,
             {"language": "fr"},
             "for 'fr' is not on this machine; fetch it with `can-ser fetch --model tiny-words --language fr`",
         ),
+        (
+            {"language": "nl"},
+            "for 'nl' is not on this machine; fetch it with `can-ser fetch --model tiny-words --language nl`",
+        ),
         ({"language": "xx"}, "WhisperX names no alignment model for the language 'xx'; name one"),
         ({"align_model": "/nowhere/at/all"}, "the folder '/nowhere/at/all' holds no alignment model"),
         ({"align_model": "me/mine"}, "the alignment model me/mine is not on this machine; fetch it with"),
@@ -107,6 +111,13 @@ def test_what_is_asked_for_and_not_there(local_weights: WhisperXConfig, changes:
     with pytest.raises(AlignerUnavailableError) as caught:
         require_weights(replace(local_weights, **changes))
     assert named in str(caught.value)
+
+
+def test_a_folder_with_nothing_in_it(local_weights: WhisperXConfig, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for changes, kind in (("model", "Whisper model in CTranslate2's format"), ("align_model", "alignment model")):
+        with pytest.raises(AlignerUnavailableError, match=f"empty' holds no {kind}"):
+            require_weights(replace(local_weights, **{changes: str(tmp_path / "empty")}))
 
 
 def test_folders_may_lie_anywhere(local_weights: WhisperXConfig, tmp_path: Path) -> None:

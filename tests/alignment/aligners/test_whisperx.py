@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from alignment.aligners import whisperx_catalogue as catalogue
 from alignment.aligners.speech_detection import make_detector
-from alignment.aligners.whisperx import WhisperXAligner, _Heard, _time_windows
+from alignment.aligners.whisperx import WhisperXAligner, _Heard, _time_windows, _warnings
 from alignment.aligners.whisperx_alignment import Piece, WordAligner
 from alignment.aligners.whisperx_models import WhisperXModels
 from alignment.aligners.whisperx_recogniser import Manner, Window
@@ -23,6 +23,7 @@ from alignment.errors import (
     AlignerFailedError,
     AlignerUnavailableError,
     AlignmentError,
+    EmptyTranscriptError,
     NoSpeechError,
     UnsupportedLanguageError,
 )
@@ -86,6 +87,8 @@ def test_a_given_text_is_timed_to_50_ms(whisperx: WhisperXAligner) -> None:
         words = words_of(whisperx.align(clip(name), text))
         assert " ".join(word.word for word in words) == text
         assert {word.timing for word in words} == {"aligned"}
+        # The library's are numpy's, which JSON does not know.
+        assert {type(value) for word in words for value in (word.start_s, word.end_s, word.score)} == {float}
         off += off_s(words, [name])
     assert np.mean(np.array(off) <= 0.05) >= 0.97
 
@@ -157,6 +160,14 @@ def test_a_detected_language_without_an_alignment_model(in_german: WhisperXAlign
         in_german.recognise(clip("00"), "auto")
 
 
+def test_a_language_whose_sentence_ends_are_not_here(in_german: WhisperXAligner, tmp_path: Path) -> None:
+    """The library would find out in the middle of `align`."""
+    in_german._load()
+    (tmp_path / "nltk_data/tokenizers/punkt_tab/german").rename(tmp_path / "elsewhere")
+    with pytest.raises(UnsupportedLanguageError, match="can-ser fetch --language de"):
+        in_german.recognise(clip("00"))
+
+
 @pytest.mark.parametrize(
     "sound",
     [np.zeros(16_000, np.float32), noise(2.0), noise(0.1), tone(1.0)],
@@ -212,6 +223,29 @@ def test_a_text_without_room_is_anchored_and_counted(whisperx: WhisperXAligner) 
     assert_ordered(words, clip("00").duration_s)
     assert "25 of " in " ".join(transcript.warnings)
     assert {word.timing for word in words} == {"recognised", "interpolated"}
+
+
+def test_speech_in_which_no_word_was_recognised_is_counted(english: WordAligner) -> None:
+    """The library keeps a segment without words; here it is one unknown word, whose sound is judged."""
+    windows = [_Heard(Stretch(0.0, 0.2), ()), _Heard(Stretch(0.2, clip("00").duration_s), tuple(TEXTS["00"].split()))]
+    words, breaks = _time_windows(windows, clip("00"), english)
+    assert words[0] == TimedWord("", 0.0, 0.2, "interpolated")
+    assert breaks == [0, 1]
+    assert _warnings(words) == ("no word was recognised in 1 stretches of speech; the sound alone was judged there",)
+
+
+def test_a_text_without_a_word(whisperx: WhisperXAligner) -> None:
+    for text in ("", "  ", "… –"):
+        with pytest.raises(EmptyTranscriptError):
+            whisperx.align(clip("00"), text)
+
+
+def test_words_that_silence_is_said_to_hold_are_reported(whisperx: WhisperXAligner) -> None:
+    """The caller says that somebody speaks; times are invented then, and it is told."""
+    silence = Waveform(np.zeros(32_000, np.float32), AudioSource(2.0, 16_000, 1), speech=((0.0, 2.0),))
+    transcript = whisperx.align(silence, "red apple")
+    assert [word.word for word in words_of(transcript)] == ["red", "apple"]
+    assert "2 of 2 words fit their sound badly" in transcript.warnings[0]
 
 
 def test_a_text_that_is_not_said_is_reported(whisperx: WhisperXAligner) -> None:

@@ -1,7 +1,10 @@
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -30,7 +33,8 @@ def hang(_: int) -> int:
 
 @pytest.fixture
 def pool() -> Iterator[WorkerPool]:
-    made = WorkerPool("test", 1, nothing, limit_s=2.0)
+    """Its limit leaves a busy machine time to start a process."""
+    made = WorkerPool("test", 1, nothing, limit_s=8.0)
     yield made
     made.close()
 
@@ -54,7 +58,7 @@ def test_a_call_that_kills_its_worker_twice_is_given_up(pool: WorkerPool) -> Non
 
 def test_a_call_that_takes_too_long_is_stopped_and_the_pool_goes_on(pool: WorkerPool) -> None:
     [worker] = pool.map(pid, [(0,)])
-    with pytest.raises(AlignerFailedError, match="longer than 2 s"):
+    with pytest.raises(AlignerFailedError, match="longer than 8 s"):
         pool.map(hang, [(0,)])
     assert pool.map(abs, [(-1,)]) == [1]
     psutil.wait_procs([psutil.Process(worker)] if psutil.pid_exists(worker) else [], timeout=10)
@@ -79,3 +83,20 @@ def test_closing_ends_what_is_running(pool: WorkerPool) -> None:
     assert not alive
     thread.join(10)
     assert failures
+
+
+SCRIPT = """
+import os
+from alignment.aligners.worker_pool import WorkerPool
+print("begun")
+pool = WorkerPool("x", 1, os.getpid, 30)
+print(pool.map(abs, [(-2,)]), __file__)
+pool.close()
+"""
+
+
+def test_a_script_without_a_guard_runs_once(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert (done.stderr, done.stdout) == ("", f"begun\n[2] {script}\n")
