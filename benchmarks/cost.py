@@ -14,7 +14,7 @@ import psutil
 import typer
 
 from alignment.audio import decode_audio
-from benchmarks.load import given_words, read_clips
+from benchmarks.clips import given_words, read_clips
 from service.analysis import AnalysisRequest
 from service.engine import EmotionEngine
 from service.fields import read_fields
