@@ -17,8 +17,8 @@ def modules_after(statement: str) -> set[str]:
 @pytest.mark.parametrize(
     ("statement", "absent"),
     [
-        ("import service.app", {"torch", "whisperx", "librosa", "sklearn", "pandas", "transformers"}),
-        ("import service.cli", {"torch", "fastapi", "numpy", "onnxruntime"}),
+        ("import service.app", {"torch", "whisperx", "librosa", "sklearn", "pandas", "transformers", "ray", "pyarrow"}),
+        ("import service.cli", {"torch", "fastapi", "numpy", "onnxruntime", "ray", "pyarrow", "fsspec"}),
         ("import alignment.pipeline", {"torch", "whisperx", "librosa", "fastapi", "model", "service"}),
         ("import model.runtime", {"torch", "sklearn", "fastapi", "service"}),
         ("import alignment.aligners.pocketsphinx_worker", {"numpy", "onnxruntime", "fastapi"}),
