@@ -84,6 +84,13 @@ def tiny_clips() -> dict[str, list[dict[str, Any]]]:
     return clips
 
 
+def tiny_sentences() -> dict[str, dict[str, Any]]:
+    """The others there, long ones among them, by name: language, text with numerals, words as in `tiny_clips`."""
+    told = (TINY_WHISPERX / "speech" / "sentences.json").read_text(encoding="utf-8")
+    sentences: dict[str, dict[str, Any]] = json.loads(told)
+    return sentences
+
+
 def tiny_speech(name: str) -> bytes:
     """One of these clips."""
     return (TINY_WHISPERX / "speech" / f"{name}.flac").read_bytes()

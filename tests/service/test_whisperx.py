@@ -19,7 +19,7 @@ from service.analysis import AnalysisRequest
 from service.app import create_app
 from service.engine import EmotionEngine
 from service.settings import Settings
-from tests.builders import TINY_WHISPERX, encode, noise, tiny_clips, tiny_speech
+from tests.builders import TINY_WHISPERX, encode, noise, tiny_clips, tiny_sentences, tiny_speech
 from tests.waiting import wait_until
 
 
@@ -51,6 +51,21 @@ def test_words_are_right_and_start_where_they_are_said(client: TestClient) -> No
         if len(words) == len(truth):
             off += [abs(word["start_s"] - said["start"]) for word, said in zip(words, truth, strict=True)]
     assert np.mean(exact) >= 0.9
+    assert np.mean(np.array(off) <= 0.05) >= 0.97
+
+
+def test_a_given_text_of_many_words_starts_where_it_is_said(client: TestClient) -> None:
+    """Up to 27 words in one breath, four sentences with pauses, the same word three times running."""
+    off = []
+    for name, clip in tiny_sentences().items():
+        if clip["language"] == "en":
+            text = " ".join(word["word"] for word in clip["words"])
+            answer = ask(client, tiny_speech(name), transcript=text)
+            assert " ".join(utterance["text"] for utterance in answer["utterances"]) == text
+            assert len(answer["utterances"]) == {"several0": 3, "several1": 4}.get(name, 1)
+            starts = zip(words_of(answer), clip["words"], strict=True)
+            off += [abs(word["start_s"] - said["start"]) for word, said in starts]
+    assert len(off) > 90
     assert np.mean(np.array(off) <= 0.05) >= 0.97
 
 
