@@ -191,7 +191,7 @@ def test_what_keeps_it_from_starting(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.delitem(sys.modules, "service.archive")
     missing = run(SPEECH, "--out", tmp_path / "out.parquet")
     assert missing.exit_code == 2
-    for piece in ("fsspec", "make install-cluster", "pip install 'can-ser[cluster]'"):
+    for piece in ("fsspec", "make install-cluster", "pip install '.[cluster]'"):
         assert piece in missing.stderr
 
 

@@ -43,7 +43,8 @@ def files_left(settings: Settings) -> list[str]:
 def test_a_job_from_start_to_end(client: TestClient, settings: Settings) -> None:
     """150 s of sound in windows of at most 60 s, each of which the fake aligner hears two words in."""
     accepted = submit(client)
-    assert (accepted.status_code, accepted.json()["status"]) == (202, "queued")
+    assert accepted.status_code == 202
+    assert accepted.json()["status"] in {"queued", "running"}
     job = wait_for(client, accepted.headers["location"])
     assert (job["status"], job["problem"]) == ("done", None)
     assert job["progress"] == {"done_s": 150.0, "total_s": 150.0}

@@ -103,8 +103,10 @@ def test_a_stop_under_load(server: Server) -> None:
             files, fields = {"file": speech("numbers")}, {"words": words, "explain": "false"}
             try:
                 server.client.post("/predict", files=files, data=fields, headers=alone).raise_for_status()
-            except (httpx.ConnectError, httpx.ReadError):
-                # Read errors: the kernel had taken the connection, and the server never saw it.
+            except (httpx.ConnectError, httpx.ReadError, httpx.RemoteProtocolError) as exc:
+                # The kernel had taken the connection, and the server never saw a request in it; that whatever it saw is
+                # answered is shown in test_stop.py.
+                assert "complete message body" not in str(exc)
                 return answered
             answered += 1
 
