@@ -38,7 +38,11 @@ def test_core_only(core_only: Path) -> None:
     done = run_there(core_only, "-m", "service.cli", "doctor", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     found = by_name(done.stdout)
-    assert {name for name, finding in found.items() if finding["state"] == "missing"} == {"whisperx", "speakers", *OPTIONAL}
+    assert {name for name, finding in found.items() if finding["state"] == "missing"} == {
+        "whisperx",
+        "speakers",
+        *OPTIONAL,
+    }
     for name in ("whisperx", *OPTIONAL):
         assert f"make install-{name}`" in found[name]["detail"]
     assert found["aligner"]["detail"].startswith("pocketsphinx")
