@@ -101,11 +101,8 @@ def test_eight_at_once_answer_as_one_by_one(client_of_two_languages: TestClient)
     stages = client.app.state.lifecycle.stages  # type: ignore[attr-defined]
 
     async def answer() -> None:
-        async def read() -> bytes:
-            return tiny_speech("01")
-
         async with stages.admit() as visit:
-            await stages.answer(visit, read, AnalysisRequest(language="de"), lambda whole: whole)
+            await stages.answer(visit, lambda: tiny_speech("01"), AnalysisRequest(language="de"), lambda whole: whole)
 
     def hang_up() -> None:
         assert client.portal is not None
