@@ -81,10 +81,9 @@ def _run(options: BulkOptions) -> int:
         try:
             if left:
                 with connect(options.address) as cores, progress:
-                    # Ray has taken the signal by now; stopping is stopping, whoever asks for it.
-                    signal.signal(signal.SIGTERM, signal.default_int_handler)
+                    stop = _Stop()
                     tables = answer_archive(left, settings, schema, options.workers or cores, options.gpus)
-                    _keep(tables, parts, progress, options.flush_s)
+                    _keep(tables, parts, progress, options.flush_s, stop)
             parts.join()
         except KeyboardInterrupt:
             progress.tell_interrupted()
@@ -94,12 +93,30 @@ def _run(options: BulkOptions) -> int:
     return 1 if problems else 0
 
 
-def _keep(tables: "Iterable[pa.Table]", parts: "Parts", progress: BulkProgress, flush_s: Seconds) -> None:
+class _Stop:
+    """Ctrl-C and SIGTERM alike, from now on.
+
+    The exception alone is not enough: where it is raised inside a callback of Ray's, Python only reports it.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, self._end)
+
+    def _end(self, *_: object) -> None:
+        self.asked = True
+        raise KeyboardInterrupt
+
+
+def _keep(tables: "Iterable[pa.Table]", parts: "Parts", progress: BulkProgress, flush_s: Seconds, stop: _Stop) -> None:
     """Writes rows as they come, often enough."""
     flushed = time.monotonic()
     for rows in tables:
         parts.add(rows)
         progress.add(rows["duration_s"].to_pylist(), rows["problem"].to_pylist())
+        if stop.asked:
+            raise KeyboardInterrupt
         if time.monotonic() - flushed >= flush_s:
             parts.flush()
             flushed = time.monotonic()

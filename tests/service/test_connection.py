@@ -1,6 +1,7 @@
 """Who hangs up frees the place."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from fastapi.testclient import TestClient
@@ -46,6 +47,11 @@ def test_a_client_that_hangs_up_in_its_upload_is_no_error_of_ours(client: TestCl
     assert sent[0]["status"] == CLIENT_GONE
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await asyncio.sleep(0.01)
+
+
 def test_a_client_that_hangs_up_frees_its_place(settings: Settings, aligner: FakeAligner) -> None:
     """One recording holds the only recogniser; the client of the one behind it goes."""
     stages = Stages(EmotionEngine(settings, aligner=aligner), settings)
@@ -65,14 +71,14 @@ def test_a_client_that_hangs_up_frees_its_place(settings: Settings, aligner: Fak
 
     async def scene() -> None:
         aligner.gate.clear()
-        staying = asyncio.create_task(answer())
-        going = asyncio.create_task(unless_gone(Request({"type": "http"}, receive), answer()))
         async with asyncio.timeout(20):
-            while not (aligner.calls == 1 and stages.waiting["recognise"] == 1):
-                await asyncio.sleep(0.01)
+            staying = asyncio.create_task(answer())
+            await until(lambda: aligner.calls == 1)
+            going = asyncio.create_task(unless_gone(Request({"type": "http"}, receive), answer()))
+            await until(lambda: stages.waiting["recognise"] == 1)
             gone.set()
             assert (await going).status_code == CLIENT_GONE
-            assert stages.under_way == 1
+            await until(lambda: stages.under_way == 1)
             aligner.gate.set()
             assert (await staying).status_code == 200
         assert (stages.under_way, aligner.calls) == (0, 1)
