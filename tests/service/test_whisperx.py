@@ -20,6 +20,7 @@ from service.app import create_app
 from service.engine import EmotionEngine
 from service.settings import Settings
 from tests.builders import TINY_WHISPERX, encode, noise, tiny_clips, tiny_sentences, tiny_speech
+from tests.fixtures.tiny.evaluation import edit_distance
 from tests.waiting import wait_until
 
 
@@ -139,9 +140,33 @@ def test_together_as_one_by_one(client: TestClient) -> None:
 
 def test_languages(client: TestClient) -> None:
     assert ask(client, tiny_speech("00"), language="auto")["aligner"]["language"] == "en"
-    refused = ask(client, tiny_speech("00"), language="de")
+    refused = ask(client, tiny_speech("00"), language="fr")
     assert (refused["status"], refused["code"]) == (422, "unsupported-language")
-    assert "can-ser fetch --language de" in refused["detail"]
+    assert "can-ser fetch --language fr" in refused["detail"]
+
+
+def test_german_is_detected_and_heard(client: TestClient) -> None:
+    wrong = words = 0
+    for name, clip in tiny_sentences().items():
+        if clip["language"] == "de":
+            answer = ask(client, tiny_speech(name), language="auto")
+            assert answer["aligner"]["language"] == "de"
+            said = [word["word"] for word in clip["words"]]
+            wrong, words = wrong + edit_distance(said, [w["word"] for w in words_of(answer)]), words + len(said)
+    assert words > 10
+    assert wrong <= 0.1 * words
+
+
+def test_long_windows_repetitions_and_numbers_are_heard(client: TestClient) -> None:
+    """Up to 27 words in one breath, four sentences with pauses, the same word three times running, "42" in words."""
+    wrong = words = 0
+    for name, clip in tiny_sentences().items():
+        if clip["language"] == "en":
+            said = [word["word"] for word in clip["words"]]
+            heard = [word["word"] for word in words_of(ask(client, tiny_speech(name)))]
+            wrong, words = wrong + edit_distance(said, heard), words + len(said)
+    assert words > 90
+    assert wrong <= 0.3 * words
 
 
 def test_what_holds_no_speech(client: TestClient) -> None:
