@@ -17,6 +17,7 @@ from tests.service.two_nodes import ENVIRONMENT
 from tests.waiting import wait_until
 
 _LIMIT_S: Final = 240.0
+_ATTEMPTS: Final = 3
 _CONFIG: Final = """
 proxy_location: HeadOnly
 http_options: {{host: 127.0.0.1, port: {port}}}
@@ -81,17 +82,13 @@ def run_two_nodes(folder: Path, port: int) -> Iterator[TwoNodes]:
     """
     config = folder / "serve.yaml"
     config.write_text(_CONFIG.format(port=port))
-    command = [sys.executable, "-m", "tests.service.two_nodes", str(config)]
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    nodes, address = _start(config, folder / "nodes.log")
     with (
-        (folder / "nodes.log").open("w") as log,
-        subprocess.Popen(command, stderr=log, env=environment(), **pipes) as nodes,
+        nodes,
         httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=_LIMIT_S) as client,
     ):
         processes: list[psutil.Process] = []
         try:
-            address = _stream(nodes.stdout).readline().strip()
-            assert address, (folder / "nodes.log").read_text()
             processes = psutil.Process(nodes.pid).children(recursive=True)
             wait_until(lambda: _is_ready(client), _LIMIT_S)
             yield TwoNodes(address, client, nodes, folder / "nodes.log")
@@ -102,6 +99,20 @@ def run_two_nodes(folder: Path, port: int) -> Iterator[TwoNodes]:
             for process in left:
                 process.kill()
     assert not left
+
+
+def _start(config: Path, log: Path) -> "tuple[subprocess.Popen[str], str]":
+    """The process and its cluster's address. Ray gives a node 30 s to start, which a busy machine may need twice."""
+    command = [sys.executable, "-m", "tests.service.two_nodes", str(config)]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    for _ in range(_ATTEMPTS):
+        with log.open("w") as said:
+            nodes = subprocess.Popen(command, stderr=said, env=environment(), **pipes)
+        if address := _stream(nodes.stdout).readline().strip():
+            return nodes, address
+        # Its own processes die with it: Linux tells them.
+        nodes.communicate(timeout=_LIMIT_S)
+    raise AssertionError(log.read_text())
 
 
 def _is_ready(client: httpx.Client) -> bool:
