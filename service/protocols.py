@@ -44,7 +44,40 @@ class _Timer:
         transport.abort()
 
 
-class BoundedHttp(HttpToolsProtocol):
+class _ReadInTime(asyncio.Protocol):
+    """Stands before a protocol of uvicorn's: whoever does not read is cut.
+
+    Attributes:
+        idle_s: longest wait for a reader.
+        answer: what it would read, for the log.
+        transport: the protocol's own.
+    """
+
+    idle_s: Seconds = 20.0
+    answer = "an answer"
+    transport: asyncio.Transport
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._reader = _Timer(f"the reader of {self.answer}")
+
+    def pause_writing(self) -> None:
+        """More is written than is read."""
+        super().pause_writing()
+        self._reader.start(self.transport, self.idle_s)
+
+    def resume_writing(self) -> None:
+        """It was read."""
+        self._reader.stop()
+        super().resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is waited for."""
+        self._reader.stop()
+        super().connection_lost(exc)
+
+
+class BoundedHttp(_ReadInTime, HttpToolsProtocol):
     """A connection on which each request's head comes in time and in bounds, and each answer is read.
 
     Attributes:
@@ -52,12 +85,11 @@ class BoundedHttp(HttpToolsProtocol):
         upload_s: longest wait for the rest of a body that was refused before its end.
     """
 
-    idle_s: Seconds = 20.0
     upload_s: Seconds = 600.0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._head, self._reader = _Timer("a request's head"), _Timer("the reader of an answer")
+        self._head = _Timer("a request's head")
         self._steps = self._loose_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -97,50 +129,16 @@ class BoundedHttp(HttpToolsProtocol):
         if self.cycle.response_complete and not self.transport.is_closing():
             self._head.start(self.transport, self.upload_s if self.cycle.more_body else self.idle_s)
 
-    def pause_writing(self) -> None:
-        """More is written than is read."""
-        super().pause_writing()
-        self._reader.start(self.transport, self.idle_s)
-
-    def resume_writing(self) -> None:
-        """It was read."""
-        self._reader.stop()
-        super().resume_writing()
-
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is waited for."""
         self._head.stop()
-        self._reader.stop()
         super().connection_lost(exc)
 
 
-class BoundedWebSocket(WebSocketsSansIOProtocol):
-    """A WebSocket whose messages are read; its route bounds what comes in.
+class BoundedWebSocket(_ReadInTime, WebSocketsSansIOProtocol):
+    """A WebSocket whose messages are read; its route bounds what comes in."""
 
-    Attributes:
-        idle_s: longest wait for its reader.
-    """
-
-    idle_s: Seconds = 20.0
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._reader = _Timer("the reader of a live connection")
-
-    def pause_writing(self) -> None:
-        """More is written than is read."""
-        super().pause_writing()
-        self._reader.start(self.transport, self.idle_s)
-
-    def resume_writing(self) -> None:
-        """It was read."""
-        self._reader.stop()
-        super().resume_writing()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing is waited for."""
-        self._reader.stop()
-        super().connection_lost(exc)
+    answer = "a live connection"
 
 
 def bound_protocols(idle_s: Seconds, upload_s: Seconds) -> tuple[type[BoundedHttp], type[BoundedWebSocket]]:
