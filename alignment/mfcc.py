@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from alignment.timing import SAMPLE_RATE_HZ
 
-_FFT_BLOCK_FRAMES: Final = 8_192
+# Blocks that stay in the cache, and whose memory is not given back to the system each time.
+_FFT_BLOCK_FRAMES: Final = 128
 _POWER_FLOOR: Final = 1e-10
 
 
@@ -39,6 +40,24 @@ class MfccConfig:
     hop_samples: int = 160
     n_fft: int = 512
     pre_emphasis: float = 0.97
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bases:
+    """What the arithmetic is done with.
+
+    Attributes:
+        window: (window,) float32.
+        mel_bank: (bins, n_mels) float32.
+        dct: (n_mels, n_mfcc) float32, orthonormal DCT-II.
+    """
+
+    window: NDArray[np.float32]
+    mel_bank: NDArray[np.float32]
+    dct: NDArray[np.float32]
+
+
+_adopted: dict[MfccConfig, Bases] = {}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,26 +118,31 @@ def _cepstra(windows: NDArray[np.float32], valid_samples: NDArray[np.int64], con
     # numpy's own rfft transforms frame by frame, scipy's several at once.
     from scipy.fft import rfft  # slow to import: on first use, never with the module
 
-    window, mel_bank, dct_basis = _bases(config)
-    shaped = windows * window
+    bases = _adopted.get(config) or compute_bases(config)
+    shaped = windows * bases.window
     short = valid_samples < config.window_samples
     if short.any():
         shaped[short] *= np.arange(config.window_samples) < valid_samples[short, None]
     # Where the window lies inside the FFT turns phases only, so that padding at the end serves as well as centring.
     spectrum = rfft(shaped, n=config.n_fft)
     power = spectrum.real**2 + spectrum.imag**2
-    decibels = 10.0 * np.log10(np.maximum(power @ mel_bank, _POWER_FLOOR))
-    cepstra: NDArray[np.float32] = (decibels @ dct_basis).astype(np.float32, copy=False)
+    decibels = 10.0 * np.log10(np.maximum(power @ bases.mel_bank, _POWER_FLOOR))
+    cepstra: NDArray[np.float32] = (decibels @ bases.dct).astype(np.float32, copy=False)
     return cepstra
 
 
+def adopt_bases(config: MfccConfig, bases: Bases) -> None:
+    """Takes bases that another process has computed, which spares this one librosa: 110 MB, and a second to import."""
+    _adopted[config] = bases
+
+
 @lru_cache(maxsize=8)
-def _bases(config: MfccConfig) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Window (window,), mel bank (bins, n_mels) and DCT-II (n_mels, n_mfcc), as librosa and scipy define them."""
+def compute_bases(config: MfccConfig) -> Bases:
+    """Window, mel bank and DCT as librosa and scipy define them."""
     from librosa.filters import get_window, mel  # slow to import: on first use, never with the module
     from scipy.fft import dct
 
     window = get_window("hamming", config.window_samples, fftbins=True).astype(np.float32)
     mel_bank = mel(sr=SAMPLE_RATE_HZ, n_fft=config.n_fft, n_mels=config.n_mels, htk=False, norm="slaney")
     basis = dct(np.eye(config.n_mels), type=2, norm="ortho", axis=1)[:, : config.n_mfcc]
-    return window, mel_bank.T.astype(np.float32), basis.astype(np.float32)
+    return Bases(window, mel_bank.T.astype(np.float32), basis.astype(np.float32))

@@ -28,10 +28,12 @@ from benchmarks.server_process import Server, run_server
 _CORE: Final = 0
 _LIVE_EVERY_S: Final = 0.1
 _SERVICE: Final = "service"
+_SCORERS: Final = "service, a scorer a core"
 _UNBATCHED: Final = "service, batches of 1"
 _PLAIN: Final = "plain server"
 _SERVERS: Final[dict[str, tuple[str, dict[str, str]]]] = {
     _SERVICE: ("service", {}),
+    _SCORERS: ("service", {"CAN_SCORERS": str(os.cpu_count() or 1)}),
     _UNBATCHED: ("service", {"CAN_BATCH__MAX_REQUESTS": "1"}),
     _PLAIN: ("benchmarks.plain_server", {"OPENBLAS_NUM_THREADS": "1"}),
 }

@@ -91,6 +91,8 @@ class Analysis:
 
 def mean_probabilities(scored: Sequence[ScoredUtterance]) -> NDArray[np.float64]:
     """(classes,) of several utterances, weighted by duration."""
+    if len(scored) == 1:
+        return scored[0].scores.probabilities
     durations = [each.utterance.duration_s for each in scored]
     mean: NDArray[np.float64] = np.average([each.scores.probabilities for each in scored], 0, durations)
     return mean

@@ -1,6 +1,9 @@
 """The HTTP application: `create_app(settings)`; importing this does nothing."""
 
 from importlib.metadata import version
+from random import Random
+from typing import Final
+from uuid import UUID
 
 from asgi_correlation_id import CorrelationIdMiddleware
 from fastapi import FastAPI
@@ -21,6 +24,8 @@ from service.settings import Settings, load_settings
 from service.tracing import Traces, open_traces
 from service.uploads import UploadLimits
 
+_names: Final = Random()  # noqa: S311 - a request is named, nothing is kept secret
+
 
 def create_app(
     settings: Settings | None = None,
@@ -33,7 +38,8 @@ def create_app(
 
     Args:
         settings: None reads the environment.
-        engine: None makes one of the settings; its models load once the server runs.
+        engine: None makes one of the settings; its models load once the server runs. Scorers (`settings.scorers`)
+            make their own of the same settings.
         traces: None takes those of the settings.
         keeps_jobs: False leaves out /jobs, where no process has a disk of its own that lasts.
 
@@ -76,5 +82,10 @@ def create_app(
             expose_headers=["Location", "Retry-After", "X-Request-ID"],
         )
     app.add_middleware(RequestLog, metrics=app.state.lifecycle.metrics)
-    app.add_middleware(CorrelationIdMiddleware, header_name="X-Request-ID")
+    app.add_middleware(CorrelationIdMiddleware, header_name="X-Request-ID", generator=_name_request)
     return app
+
+
+def _name_request() -> str:
+    """A UUID of version 4; it must differ, not be a secret, so that the system need not be asked for each."""
+    return UUID(int=_names.getrandbits(128), version=4).hex

@@ -1,5 +1,6 @@
 """`can-ser serve`; imported when it runs, so that `--help` is quick."""
 
+import gc
 import math
 import signal
 from contextlib import suppress
@@ -24,6 +25,7 @@ def run_server(*, host: str | None, port: int | None, bundle: str | None, aligne
     try:
         settings = load_settings({"host": host, "port": port, "bundle": bundle, "aligner": aligner})
         application = create_app(settings)
+        application.state.lifecycle.on_ready = _keep_what_is_loaded
     except KNOWN_ERRORS as exc:
         complain(exc)
         return 2
@@ -33,6 +35,12 @@ def run_server(*, host: str | None, port: int | None, bundle: str | None, aligne
     with suppress(KeyboardInterrupt):
         server.run()
     return 0 if server.started and not application.state.lifecycle.failed else 2
+
+
+def _keep_what_is_loaded() -> None:
+    """What is there now stays: the collector would look through it again and again, which took a tenth of the time."""
+    gc.collect()
+    gc.freeze()
 
 
 def configure_server(application: FastAPI, settings: Settings) -> uvicorn.Config:

@@ -106,10 +106,15 @@ class EmotionEngine:
         """
         with ThreadPoolExecutor(1) as beside:
             aligner = beside.submit(self._aligner.warm_up)
-            self._warm_up_network()
+            self.warm_up_network()
             aligner.result()
 
-    def _warm_up_network(self) -> None:
+    def warm_up_network(self) -> None:
+        """Has features and network answer once.
+
+        Raises:
+            BundleError: they cannot.
+        """
         waveform = Waveform(np.zeros(SAMPLE_RATE_HZ, np.float32), AudioSource(1.0, SAMPLE_RATE_HZ, 1))
         words = transcript_of_given_words([TimedWord("ready", 0.2, 0.8, "given")], waveform.duration_s)
         compute_features(waveform, words, self.bundle.config.features)

@@ -29,6 +29,7 @@ ServiceError
 ├── LiveFullError           as many live connections are open as are accepted
 ├── UnknownJobError         no job has that name, or not any more
 ├── ReplicaLostError        replicas of a cluster died under a request, again and again
+├── ScorerFailedError       a scorer process died under a request, or took too long
 └── DeadlineError           the answer took too long
 
 Facts are attributes; the message says what was wrong, what was got and what to do.
@@ -323,6 +324,16 @@ class ReplicaLostError(ServiceError):
             f"{attempts} replicas of {stage} ended while they worked on this; try again in {self.retry_after_s} s, and "
             "see `serve status` and the replicas' logs if it happens again"
         )
+
+
+class ScorerFailedError(ServiceError):
+    """A process that scores recordings cannot answer."""
+
+    retry_after_s = 5
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"the recording could not be scored: {reason}; send it again, or in another format")
 
 
 class DeadlineError(ServiceError):

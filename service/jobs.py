@@ -28,11 +28,12 @@ from service.fields import read_fields
 from service.job_recording import cut_recording
 from service.job_store import DATABASE, Job, JobStore
 from service.metrics import Metrics
+from service.places import Visit
 from service.presentation import present_utterance, present_whole
 from service.problems import problem_response
 from service.schemas import Explain, UtteranceOut
 from service.settings import JobSettings
-from service.stages import Stages, Visit
+from service.stages import Stages
 from service.tracing import NoTraces, Traces
 
 _SWEEP_S: Final = 60.0

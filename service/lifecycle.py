@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import structlog
@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from alignment.errors import AlignmentError
 from model.errors import ModelError
 from service.engine import EmotionEngine
-from service.errors import NotReadyError
+from service.errors import NotReadyError, ScorerFailedError
 from service.jobs import Jobs
 from service.metrics import Metrics
 from service.settings import Settings
@@ -26,9 +26,14 @@ class Lifecycle:
     """An engine, its stages, and whether they are ready."""
 
     def __init__(
-        self, engine: EmotionEngine, settings: Settings, traces: Traces | None = None, *, keeps_jobs: bool = True
+        self,
+        engine: EmotionEngine,
+        settings: Settings,
+        traces: Traces | None = None,
+        *,
+        keeps_jobs: bool = True,
     ) -> None:
-        """Loads nothing yet."""
+        """Loads nothing yet; see `create_app` and `Stages`."""
         self._keeps_jobs = keeps_jobs
         self.engine = engine
         self.settings = settings
@@ -41,6 +46,7 @@ class Lifecycle:
         self._reason = "the models are loading"
         self._ready = False
         self.failed = False
+        self.on_ready: Callable[[], None] = lambda: None
 
     @property
     def ready(self) -> bool:
@@ -60,12 +66,14 @@ class Lifecycle:
         """Has every model answer once, then opens the doors.
 
         Raises:
-            AlignmentError, ModelError: a model cannot answer.
+            AlignmentError, ModelError, ScorerFailedError: a model cannot answer.
         """
         bundle, aligner = self.engine.bundle, self.engine.aligner
         log.info("loading", bundle=bundle.config.name, aligner=aligner.name, aligner_reason=aligner.reason)
         await asyncio.to_thread(self.engine.warm_up)
+        await asyncio.to_thread(self.stages.warm_up)
         self._ready = True
+        self.on_ready()
         if self._keeps_jobs:
             self.jobs.start()
         self.metrics.name_model(
@@ -74,7 +82,9 @@ class Lifecycle:
             provider=self.engine.classifier.provider,
             aligner=f"{aligner.name} {aligner.model}",
         )
-        log.info("ready", provider=self.engine.classifier.provider, version=bundle.version)
+        log.info(
+            "ready", provider=self.engine.classifier.provider, version=bundle.version, scorers=self.settings.scorers
+        )
 
     def after_warm_up(self, task: "asyncio.Task[None]") -> None:
         """Whatever kept a model from answering ends the process: it would only ever say that it is not ready."""
@@ -82,7 +92,7 @@ class Lifecycle:
         if error is None:
             return
         self._reason, self.failed = str(error), True
-        unexpected = None if isinstance(error, AlignmentError | ModelError) else error
+        unexpected = None if isinstance(error, AlignmentError | ModelError | ScorerFailedError) else error
         log.critical("the models cannot be used", error=type(error).__name__, detail=str(error), exc_info=unexpected)
         os.kill(os.getpid(), signal.SIGTERM)
 

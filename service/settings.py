@@ -104,6 +104,15 @@ class Settings(BaseSettings):
         Literal["auto", "cpu", "cuda"], Field(description="Where the network runs; auto takes CUDA where it works.")
     ] = "auto"
     threads: Annotated[int, Field(ge=1, le=256, description="Of one call of the network on a CPU.")] = 1
+    scorers: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=64,
+            description="Processes of about 100 MB that score small recordings which bring their words, while several "
+            "are there: a third more of them a second with one for each core. 0: threads do it.",
+        ),
+    ] = 0
     aligner: Annotated[AlignerChoice, Field(description="auto takes WhisperX when it and its weights are there.")] = (
         "auto"
     )

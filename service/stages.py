@@ -2,31 +2,34 @@
 
 Decoding and features are quick and run in a few threads. Recognition is slow and has threads of its own, so that a
 request which brings its own words never waits behind recordings that are being recognised. The network is asked in
-batches over all requests (`service.batching.Batcher`).
+batches over all requests (`service.batching.Batcher`). While several requests that bring their words are there,
+processes beside this one score the small ones (`service.scorers`).
 """
 
 import asyncio
 import os
-import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from alignment.audio import Waveform
+from alignment.errors import AlignmentError
 from alignment.features import UtteranceFeatures
+from alignment.mfcc import compute_bases
 from alignment.timing import Seconds
 from alignment.windows import Window
 from model.contract import UtteranceScores
 from service.analysis import Analysis, AnalysisRequest, Findings, ScoredUtterance, Speakers, Stopwatch
 from service.batching import Batcher
 from service.engine import EmotionEngine, PreparedWindow
-from service.errors import BusyError, DeadlineError
 from service.metrics import Metrics
-from service.pace import Pace
+from service.places import Places, Visit
+from service.scorer_process import GivenRecording, ScoredRecording
+from service.scorers import MAX_BYTES, Asked, Scorers
 from service.settings import Settings
 from service.tracing import NoTraces, Traces
 
@@ -45,26 +48,6 @@ class Progress:
 Observer = Callable[[Progress | ScoredUtterance], None]
 
 
-@dataclass(slots=True, eq=False)
-class Visit:
-    """One request inside.
-
-    Attributes:
-        watch: its times.
-        work: what a thread does for it now.
-        over: whether nobody waits for its answer any more.
-    """
-
-    watch: Stopwatch
-    work: "Future[Any] | None" = None
-    over: bool = False
-    started: float = field(default_factory=time.perf_counter)
-
-    def total(self) -> dict[str, float]:
-        """Its times, with the time since it came."""
-        return {**self.watch.timings_ms, "total": (time.perf_counter() - self.started) * 1_000}
-
-
 class Stages:
     """A bounded number of requests at once; one more is refused at once and told when to come back."""
 
@@ -75,12 +58,11 @@ class Stages:
         metrics: Metrics | None = None,
         traces: Traces | None = None,
     ) -> None:
-        """`under_way` tells how many requests are in."""
+        """Starts threads."""
         self._engine = engine
         self._traces = traces or NoTraces()
         self._metrics = metrics or Metrics()
-        self._max_waiting = settings.max_waiting
-        self._deadline_s = settings.deadline_s
+        self._places = Places(settings.max_waiting, settings.deadline_s)
         self._quick = ThreadPoolExecutor(os.cpu_count() or 1, "quick")
         self._slow = ThreadPoolExecutor(engine.aligner_calls_at_once, "recognise")
         self._classifier: Batcher[Sequence[UtteranceFeatures], list[UtteranceScores]] = Batcher(
@@ -92,39 +74,40 @@ class Stages:
             observe=self._metrics.count_batch,
             workers=engine.classifier.calls_at_once,
         )
-        self.under_way = 0
+        self._scorers = Scorers(settings, self._metrics.count_batch) if settings.scorers else None
+        self._with_words: set[Visit] = set()
         self._near_classifier: set[Visit] = set()
-        self._lock = threading.Lock()
-        self._pace = Pace()
         self._show_queues()
 
     @asynccontextmanager
     async def admit(self) -> AsyncIterator[Visit]:
-        """A place for one request, and its deadline.
+        """A place for one request, see `Places.take`."""
+        visit = self.visit()
+        async with self._places.take(visit):
+            try:
+                yield visit
+            finally:
+                self._with_words.discard(visit)
+                self._near_classifier.discard(visit)
 
-        The place is given back when no thread works for it any more, which is later than the block's end when the
-        deadline has passed or the client has gone.
+    @property
+    def under_way(self) -> int:
+        """How many requests are in."""
+        return self._places.under_way
+
+    def refuse_when_busy(self) -> None:
+        """See `Places.refuse_when_busy`."""
+        self._places.refuse_when_busy()
+
+    def warm_up(self) -> None:
+        """Has every process beside this one answer once; the engine has done so already.
 
         Raises:
-            BusyError: the limit of requests is reached.
-            DeadlineError: the block took too long.
+            ScorerFailedError: one cannot.
         """
-        self.refuse_when_busy()
-        self._pace.begin(self.under_way)
-        self._count(+1)
-        visit = self.visit()
-        try:
-            async with asyncio.timeout(self._deadline_s):
-                yield visit
-        except TimeoutError as exc:
-            raise DeadlineError(self._deadline_s, visit.watch.timings_ms["queue"] / 1_000) from exc
-        finally:
-            visit.over = True
-            self._near_classifier.discard(visit)
-            if visit.work is None or visit.work.done():
-                self._leave()
-            else:
-                visit.work.add_done_callback(lambda _: self._leave())
+        if self._scorers:
+            mfcc = self._engine.bundle.config.features.mfcc
+            self._scorers.start(mfcc, compute_bases(mfcc))
 
     def visit(self) -> Visit:
         """One request, window or job, whose stages are told to whoever follows it."""
@@ -137,6 +120,7 @@ class Stages:
         request: AnalysisRequest,
         present: Callable[[Analysis], _T],
         observe: Observer | None = None,
+        size_bytes: int | None = None,
     ) -> _T:
         """What `EmotionEngine.analyse` finds, stage by stage, presented.
 
@@ -146,9 +130,14 @@ class Stages:
             request: what is known beside it.
             present: makes the answer, in a thread.
             observe: is told, in the event loop, how far it is and each utterance as soon as it is scored.
+            size_bytes: of the recording, where it is known.
         """
         self._engine.check(request)
         if request.words is not None:
+            self._with_words.add(visit)
+            small = size_bytes is not None and size_bytes <= MAX_BYTES
+            if observe is None and small and self._scorers and len(self._with_words) > 1:
+                return await self._answer_beside(self._scorers, visit, read, request, present)
             self._near_classifier.add(visit)
             if observe is None:
                 return await self._answer_given(visit, read, request, present)
@@ -182,6 +171,32 @@ class Stages:
         if prepared is not None:
             findings.add(0.0, prepared.transcript, await self._classify(visit, prepared))
         return await self.in_thread(visit, lambda: present(self._finish(visit, findings)))
+
+    async def _answer_beside(
+        self,
+        scorers: Scorers,
+        visit: Visit,
+        read: Callable[[], bytes],
+        request: AnalysisRequest,
+        present: Callable[[Analysis], _T],
+    ) -> _T:
+        """All of it in a process beside this one; several requests together."""
+
+        def conclude(scored: ScoredRecording) -> _T:
+            for stage, spent_ms in scored.timings_ms.items():
+                visit.watch.add(stage, spent_ms / 1_000)
+            return present(self._finish(visit, scored.findings))
+
+        asked = Asked(
+            recording=lambda: GivenRecording(read(), request),
+            conclude=conclude,
+            abandoned=lambda: visit.over,
+            queued=partial(visit.watch.add, "queue"),
+        )
+        answer: _T | AlignmentError = await self._wait(visit, scorers.submit(asked))
+        if isinstance(answer, AlignmentError):
+            raise answer
+        return answer
 
     async def _analyse(
         self, visit: Visit, read: Callable[[], bytes], request: AnalysisRequest, observe: Observer
@@ -249,22 +264,16 @@ class Stages:
         pools = {"prepare": self._quick, "recognise": self._slow}
         # A thread pool tells the length of its queue nowhere else.
         sizes = {name: pool._work_queue.qsize() for name, pool in pools.items()}
-        return {**sizes, "classify": self._classifier.waiting}
-
-    def refuse_when_busy(self) -> None:
-        """Passes while there is a place.
-
-        Raises:
-            BusyError: the limit of requests is reached.
-        """
-        if self.under_way >= self._max_waiting:
-            raise BusyError(self.under_way, self._pace.retry_after_s(self.under_way))
+        beside = {"score": self._scorers.waiting} if self._scorers else {}
+        return {**sizes, "classify": self._classifier.waiting, **beside}
 
     def close(self) -> None:
-        """Ends the threads; what has not begun is dropped."""
+        """Ends threads and processes; what has not begun is dropped."""
         self._quick.shutdown(wait=False, cancel_futures=True)
         self._slow.shutdown(wait=False, cancel_futures=True)
         self._classifier.close()
+        if self._scorers:
+            self._scorers.close()
 
     def _classify_together(self, requests: Sequence[Sequence[UtteranceFeatures]]) -> list[list[UtteranceScores]]:
         scores = iter(self._engine.classify([features for request in requests for features in request]))
@@ -289,11 +298,3 @@ class Stages:
     async def _wait(visit: Visit, future: "Future[_T]") -> _T:
         visit.work = future
         return await asyncio.wrap_future(future)
-
-    def _count(self, change: int) -> None:
-        with self._lock:
-            self.under_way += change
-
-    def _leave(self) -> None:
-        self._pace.finish()
-        self._count(-1)

@@ -5,21 +5,22 @@ It is of the CMU Sphinx family that made IEMOCAP's own alignments.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alignment.aligners import pocketsphinx_worker as worker
-from alignment.aligners.worker_pool import WorkerPool
 from alignment.audio import Waveform
-from alignment.errors import NoSpeechError, UnsupportedLanguageError
+from alignment.errors import AlignerFailedError, NoSpeechError, UnsupportedLanguageError
 from alignment.interpolation import Span, anchor_words, interpolate_spans
 from alignment.normalisation import spoken_words
 from alignment.timing import SAMPLE_RATE_HZ, Seconds, frames_to_seconds
 from alignment.utterances import Stretch, assign_words, check_stretches, group_words, join_stretches
 from alignment.voice_activity import VoiceActivityDetector
 from alignment.words import AlignerInfo, TimedWord, Transcript, check_transcript
+from alignment.worker_pool import WorkerPool
 
 NAME: Final = "pocketsphinx"
 # Recognition gains by context: stretches are decoded together across pauses, up to this length.
@@ -42,7 +43,7 @@ class PocketSphinxAligner:
         self.info = AlignerInfo(NAME, "en-us", "en", reason)
         self._worker_count = worker_count
         self._detector = VoiceActivityDetector()
-        self._pool = WorkerPool(NAME, worker_count, worker.start_worker, limit_s)
+        self._pool = WorkerPool(worker_count, worker.start_worker, limit_s, partial(AlignerFailedError, NAME))
 
     @property
     def calls_at_once(self) -> int:

@@ -52,7 +52,7 @@ async def _answer(http: Request, lifecycle: Lifecycle, form: PredictForm) -> Res
 
     async def answer(observe: Observer | None = None) -> str:
         async with stages.admit() as visit:
-            return await stages.answer(visit, form.file.file.read, request, write, observe)
+            return await stages.answer(visit, form.file.file.read, request, write, observe, form.file.size)
 
     def show(scored: ScoredUtterance) -> str:
         return present_utterance(scored, engine.bundle, form.explain).model_dump_json(exclude_unset=True)

@@ -70,9 +70,9 @@ def draw(kinds: dict[str, Kind]) -> list[str]:
     return chosen[:REQUESTS]
 
 
-@pytest.fixture(scope="module")
-def served(tiny_bundle: Bundle) -> Iterator[Served]:
-    settings = Settings(bundle=str(tiny_bundle.folder), max_audio_s=10, log_level="error")
+@pytest.fixture(scope="module", params=[0, 1], ids=["threads", "a scorer"])
+def served(tiny_bundle: Bundle, request: pytest.FixtureRequest) -> Iterator[Served]:
+    settings = Settings(bundle=str(tiny_bundle.folder), max_audio_s=10, log_level="error", scorers=request.param)
     with serve(settings, PocketSphinxAligner(1)) as running:
         yield running
 

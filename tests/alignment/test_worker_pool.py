@@ -9,8 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from alignment.aligners.worker_pool import WorkerPool
-from alignment.errors import AlignerFailedError
+from alignment.worker_pool import WorkerPool
 
 
 def nothing() -> None:
@@ -34,7 +33,7 @@ def hang(_: int) -> int:
 @pytest.fixture
 def pool() -> Iterator[WorkerPool]:
     """Its limit leaves a busy machine time to start a process."""
-    made = WorkerPool("test", 1, nothing, limit_s=8.0)
+    made = WorkerPool(1, nothing, 8.0, ChildProcessError)
     yield made
     made.close()
 
@@ -51,14 +50,14 @@ def test_dead_workers_are_replaced(pool: WorkerPool) -> None:
 
 
 def test_a_call_that_kills_its_worker_twice_is_given_up(pool: WorkerPool) -> None:
-    with pytest.raises(AlignerFailedError, match="died twice"):
+    with pytest.raises(ChildProcessError, match="died twice"):
         pool.map(die, [(0,)])
     assert pool.map(abs, [(-1,)]) == [1]
 
 
 def test_a_call_that_takes_too_long_is_stopped_and_the_pool_goes_on(pool: WorkerPool) -> None:
     [worker] = pool.map(pid, [(0,)])
-    with pytest.raises(AlignerFailedError, match="longer than 8 s"):
+    with pytest.raises(ChildProcessError, match="longer than 8 s"):
         pool.map(hang, [(0,)])
     assert pool.map(abs, [(-1,)]) == [1]
     psutil.wait_procs([psutil.Process(worker)] if psutil.pid_exists(worker) else [], timeout=10)
@@ -68,12 +67,12 @@ def test_a_call_that_takes_too_long_is_stopped_and_the_pool_goes_on(pool: Worker
 def test_closing_ends_what_is_running(pool: WorkerPool) -> None:
     [worker] = pool.map(pid, [(0,)])
     process = psutil.Process(worker)
-    failures: list[AlignerFailedError] = []
+    failures: list[ChildProcessError] = []
 
     def call() -> None:
         try:
             pool.map(hang, [(0,)])
-        except AlignerFailedError as error:
+        except ChildProcessError as error:
             failures.append(error)
 
     thread = threading.Thread(target=call)
@@ -87,9 +86,9 @@ def test_closing_ends_what_is_running(pool: WorkerPool) -> None:
 
 SCRIPT = """
 import os
-from alignment.aligners.worker_pool import WorkerPool
+from alignment.worker_pool import WorkerPool
 print("begun")
-pool = WorkerPool("x", 1, os.getpid, 30)
+pool = WorkerPool(1, os.getpid, 30, OSError)
 print(pool.map(abs, [(-2,)]), __file__)
 pool.close()
 """

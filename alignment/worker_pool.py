@@ -16,7 +16,6 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Final, TypeVar
 
-from alignment.errors import AlignerFailedError
 from alignment.timing import Seconds
 
 _T = TypeVar("_T")
@@ -26,28 +25,30 @@ _STARTING: Final = threading.Lock()
 class WorkerPool:
     """A process pool that is replaced when a worker dies or takes too long."""
 
-    def __init__(self, name: str, workers: int, initialise: Callable[[], None], limit_s: Seconds) -> None:
+    def __init__(
+        self, workers: int, initialise: Callable[[], None], limit_s: Seconds, failed: Callable[[str], Exception]
+    ) -> None:
         """Starts nothing yet.
 
         Args:
-            name: of the aligner, for messages.
             workers: processes.
             initialise: runs first in each of them; like what `map` calls, no function of the main module.
             limit_s: of one `map`; then its workers are stopped.
+            failed: makes the error that `map` raises, of the reason.
         """
-        self._name, self._workers, self._initialise, self._limit_s = name, workers, initialise, limit_s
+        self._workers, self._initialise, self._limit_s, self._failed = workers, initialise, limit_s, failed
         self._lock = threading.Lock()
         self._closed = False
-        self._processes = _Processes(workers, initialise)
+        self._processes: _Processes | None = None
 
     def map(self, function: Callable[..., _T], calls: Sequence[tuple[object, ...]]) -> list[_T]:
         """One result per call, in order; calls that a dying worker takes with it are made once more.
 
         Raises:
-            AlignerFailedError: the workers died twice, took longer than the limit, or the pool is closed.
+            Exception: what `failed` makes: the workers died twice, took longer than the limit, or the pool is closed.
         """
         for _ in range(2):
-            processes = self._processes
+            processes = self._begun()
             try:
                 return processes.run(function, calls, self._limit_s)
             except (BrokenProcessPool, CancelledError) as exc:
@@ -55,22 +56,30 @@ class WorkerPool:
                 self._replace(processes)
             except TimeoutError as exc:
                 self._replace(processes)
-                raise AlignerFailedError(self._name, f"it took longer than {self._limit_s:g} s") from exc
-        raise AlignerFailedError(self._name, "its worker process died twice") from cause
+                raise self._failed(f"it took longer than {self._limit_s:g} s") from exc
+        raise self._failed("its worker process died twice") from cause
 
     def close(self) -> None:
         """Stops the workers; work under way is abandoned."""
         with self._lock:
             self._closed = True
-            self._processes.stop()
+            if self._processes:
+                self._processes.stop()
+
+    def _begun(self) -> "_Processes":
+        """Made when they are needed: their queues are the system's, and outlive a process that ends by force."""
+        with self._lock:
+            if self._closed:
+                raise self._failed("it is being closed")
+            if self._processes is None:
+                self._processes = _Processes(self._workers, self._initialise)
+            return self._processes
 
     def _replace(self, broken: "_Processes") -> None:
         with self._lock:
-            if self._closed:
-                raise AlignerFailedError(self._name, "it is being closed")
-            if self._processes is broken:
+            if self._processes is broken and not self._closed:
                 broken.stop()
-                self._processes = _Processes(self._workers, self._initialise)
+                self._processes = None
 
 
 class _Processes:
