@@ -41,9 +41,9 @@ def temporary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     tempfile.tempdir = usual
 
 
-@pytest.fixture(scope="module")
-def served(tiny_bundle: Bundle, temporary: Path) -> Iterator[Served]:
-    settings = Settings(bundle=str(tiny_bundle.folder), max_audio_s=30, log_level="error")
+@pytest.fixture(scope="module", params=[0, 1], ids=["threads", "a scorer"])
+def served(tiny_bundle: Bundle, temporary: Path, request: pytest.FixtureRequest) -> Iterator[Served]:
+    settings = Settings(bundle=str(tiny_bundle.folder), max_audio_s=30, log_level="error", scorers=request.param)
     with serve(settings, FakeAligner()) as running:
         yield running
 
