@@ -8,9 +8,9 @@ scorer on each 1.8. A decoder that a broken file brings down takes no other requ
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, Final, TypeVar
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
+from typing import Any, Final
 
 from alignment.errors import AlignmentError, DecodingAbandonedError
 from alignment.mfcc import Bases, MfccConfig
@@ -21,7 +21,6 @@ from service.errors import ScorerFailedError
 from service.scorer_process import GivenRecording, ScoredRecording, score, start_scorer
 from service.settings import Settings
 
-_T = TypeVar("_T")
 MAX_BYTES: Final = 1_000_000
 """A larger recording is scored by a thread: it would take long to send, and those behind it would wait."""
 _TOGETHER: Final = 6
@@ -90,7 +89,8 @@ class Scorers:
 
     def submit(self, asked: Asked) -> "Future[Any]":
         """What `asked.conclude` makes, or the AlignmentError of a recording that cannot be used; later."""
-        return self._batches.submit(asked)
+        # A file can be read once; one whose neighbour brings the process down is asked for again.
+        return self._batches.submit(replace(asked, recording=cache(asked.recording)))
 
     def close(self) -> None:
         """Ends threads and processes; what waits is cancelled."""

@@ -41,7 +41,8 @@ def ask(
     data: Any = WAV, request: AnalysisRequest = WORDS, *, abandoned: bool = False, queued: list[float] | None = None
 ) -> Asked:
     return Asked(
-        recording=lambda: GivenRecording(data, request),
+        # As a file, it can be read once.
+        recording=iter([GivenRecording(data, request)]).__next__,
         conclude=lambda scored: scored,
         abandoned=lambda: abandoned,
         queued=([] if queued is None else queued).append,
