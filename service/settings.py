@@ -110,7 +110,7 @@ class Settings(BaseSettings):
             ge=0,
             le=64,
             description="Processes of about 100 MB that score small recordings which bring their words, while several "
-            "are there: a third more of them a second with one for each core. 0: threads do it.",
+            "are there: a quarter more of them a second with one for each core. 0: threads do it.",
         ),
     ] = 0
     aligner: Annotated[AlignerChoice, Field(description="auto takes WhisperX when it and its weights are there.")] = (
