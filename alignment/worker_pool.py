@@ -26,7 +26,13 @@ class WorkerPool:
     """A process pool that is replaced when a worker dies or takes too long."""
 
     def __init__(
-        self, workers: int, initialise: Callable[[], None], limit_s: Seconds, failed: Callable[[str], Exception]
+        self,
+        workers: int,
+        initialise: Callable[[], None],
+        limit_s: Seconds,
+        failed: Callable[[str], Exception],
+        *,
+        attempts: int = 2,
     ) -> None:
         """Starts nothing yet.
 
@@ -35,29 +41,40 @@ class WorkerPool:
             initialise: runs first in each of them; like what `map` calls, no function of the main module.
             limit_s: of one `map`; then its workers are stopped.
             failed: makes the error that `map` raises, of the reason.
+            attempts: how often calls are made before a dying worker is held against them.
         """
         self._workers, self._initialise, self._limit_s, self._failed = workers, initialise, limit_s, failed
+        self._attempts = attempts
         self._lock = threading.Lock()
         self._closed = False
         self._processes: _Processes | None = None
 
-    def map(self, function: Callable[..., _T], calls: Sequence[tuple[object, ...]]) -> list[_T]:
-        """One result per call, in order; calls that a dying worker takes with it are made once more.
+    def map(
+        self, function: Callable[..., _T], calls: Sequence[tuple[object, ...]], limit_s: Seconds | None = None
+    ) -> list[_T]:
+        """One result per call, in order; calls that a dying worker takes with it are made again.
+
+        Args:
+            function: of a module.
+            calls: its arguments.
+            limit_s: None for the usual one.
 
         Raises:
-            Exception: what `failed` makes: the workers died twice, took longer than the limit, or the pool is closed.
+            Exception: what `failed` makes: workers died at every attempt, took longer than the limit, or the pool is
+                closed.
         """
-        for _ in range(2):
+        limit_s = limit_s or self._limit_s
+        for _ in range(self._attempts):
             processes = self._begun()
             try:
-                return processes.run(function, calls, self._limit_s)
+                return processes.run(function, calls, limit_s)
             except (BrokenProcessPool, CancelledError) as exc:
                 cause: Exception = exc
                 self._replace(processes)
             except TimeoutError as exc:
                 self._replace(processes)
-                raise self._failed(f"it took longer than {self._limit_s:g} s") from exc
-        raise self._failed("its worker process died twice") from cause
+                raise self._failed(f"it took longer than {limit_s:g} s") from exc
+        raise self._failed(f"its worker process died, {self._attempts} of {self._attempts} times") from cause
 
     def close(self) -> None:
         """Stops the workers; work under way is abandoned."""

@@ -46,10 +46,10 @@ class AnalysisRequest:
 
 @dataclass(slots=True)
 class Stopwatch:
-    """Milliseconds by stage; `observe` is told of each stage when it ends."""
+    """Milliseconds by stage; `observe` is told of each stage: its name, how long it took, when it ended (epoch, ns)."""
 
     timings_ms: dict[str, float] = field(default_factory=dict)
-    observe: Callable[[str, Seconds], None] = lambda _stage, _spent_s: None
+    observe: Callable[[str, Seconds, int], None] = lambda _stage, _spent_s, _ended_ns: None
 
     def run(self, stage: str, work: Callable[[], _T]) -> _T:
         """The result of `work`, its time added to `stage`."""
@@ -59,10 +59,10 @@ class Stopwatch:
         finally:
             self.add(stage, time.perf_counter() - started)
 
-    def add(self, stage: str, spent_s: Seconds) -> None:
-        """Time that was spent elsewhere."""
+    def add(self, stage: str, spent_s: Seconds, ended_ns: int | None = None) -> None:
+        """Time that was spent elsewhere; until now, or until `ended_ns`."""
         self.timings_ms[stage] = self.timings_ms.get(stage, 0.0) + spent_s * 1_000
-        self.observe(stage, spent_s)
+        self.observe(stage, spent_s, ended_ns or time.time_ns())
 
 
 @dataclass(frozen=True, slots=True, eq=False)

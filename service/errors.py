@@ -29,7 +29,7 @@ ServiceError
 ├── LiveFullError           as many live connections are open as are accepted
 ├── UnknownJobError         no job has that name, or not any more
 ├── ReplicaLostError        replicas of a cluster died under a request, again and again
-├── ScorerFailedError       a scorer process died under a request, or took too long
+├── ScorerFailedError       a scorer process broke on a recording, or cannot start
 └── DeadlineError           the answer took too long
 
 Facts are attributes; the message says what was wrong, what was got and what to do.
@@ -327,13 +327,11 @@ class ReplicaLostError(ServiceError):
 
 
 class ScorerFailedError(ServiceError):
-    """A process that scores recordings cannot answer."""
+    """A process that scores recordings broke on one, in company and alone, or cannot start."""
 
-    retry_after_s = 5
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-        super().__init__(f"the recording could not be scored: {reason}; send it again, or in another format")
+    def __init__(self, reason: str, way_out: str = "send the recording in another format, such as 16-bit wav") -> None:
+        self.reason, self.way_out = reason, way_out
+        super().__init__(f"a scorer failed: {reason}; {way_out}")
 
 
 class DeadlineError(ServiceError):

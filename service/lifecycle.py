@@ -72,8 +72,8 @@ class Lifecycle:
         log.info("loading", bundle=bundle.config.name, aligner=aligner.name, aligner_reason=aligner.reason)
         await asyncio.to_thread(self.engine.warm_up)
         await asyncio.to_thread(self.stages.warm_up)
+        await asyncio.to_thread(self.on_ready)
         self._ready = True
-        self.on_ready()
         if self._keeps_jobs:
             self.jobs.start()
         self.metrics.name_model(

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 
 from alignment.errors import AlignmentError
 from alignment.mfcc import Bases, MfccConfig, adopt_bases
+from alignment.timing import Seconds
 from alignment.windows import Window
+from model.errors import ModelError
 from service.analysis import AnalysisRequest, Findings, Stopwatch
 from service.engine import EmotionEngine, PreparedWindow
+from service.errors import ScorerFailedError
 from service.settings import Settings
 
 
@@ -22,70 +25,100 @@ class GivenRecording:
     request: AnalysisRequest
 
 
+@dataclass(frozen=True, slots=True)
+class StageTime:
+    """How long a stage took, and when it ended (nanoseconds since the epoch)."""
+
+    stage: str
+    spent_s: Seconds
+    ended_ns: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredRecording:
-    """What was found, and how many milliseconds each stage took."""
+    """What was found, or why the recording or its words cannot be used, and how long it took."""
 
-    findings: Findings
-    timings_ms: dict[str, float]
+    found: Findings | AlignmentError
+    stages: list[StageTime]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Prepared:
-    findings: Findings
-    watch: Stopwatch
+    stages: list[StageTime]
+    found: Findings | AlignmentError
     window: PreparedWindow | None
 
 
-_engine: EmotionEngine | None = None
+@dataclass(slots=True)
+class _Scorer:
+    engine: EmotionEngine | None = None
+    cannot: ModelError | AlignmentError | ScorerFailedError | None = None
 
 
-def start_scorer(settings: Settings, config: MfccConfig, bases: Bases) -> None:
-    """Initialises a scorer process; its aligner, which nobody asks here, stays unloaded."""
-    global _engine  # noqa: PLW0603 - a process pool has no other place for what its initialiser makes
+_scorer = _Scorer(cannot=ScorerFailedError("start_scorer() has not run in this process"))
+
+
+def start_scorer(settings: Settings, version: str, config: MfccConfig, bases: Bases) -> None:
+    """Initialises a scorer process; its aligner, which nobody asks here, stays unloaded.
+
+    What keeps it from scoring is kept, and told to whoever asks it.
+
+    Args:
+        settings: of its engine.
+        version: of the bundle that the service has loaded.
+        config: of the bundle's features.
+        bases: for it.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     adopt_bases(config, bases)
-    _engine = EmotionEngine(settings)
-    _engine.warm_up_network()
+    try:
+        _scorer.engine = EmotionEngine(settings)
+        _scorer.engine.warm_up_network()
+        _scorer.cannot = None
+    except (ModelError, AlignmentError) as exc:
+        _scorer.cannot = exc
+        return
+    if _scorer.engine.bundle.version != version:
+        _scorer.cannot = ScorerFailedError(
+            "the bundle on disk is another one than was loaded", "start the service anew"
+        )
     gc.collect()
     # What is there now stays: the collector need not look through it again and again.
     gc.freeze()
 
 
-def score(recordings: Sequence[GivenRecording]) -> list[ScoredRecording | AlignmentError]:
-    """Each recording on its own up to the network, which is asked once for all.
+def score(recordings: Sequence[GivenRecording]) -> list[ScoredRecording]:
+    """Each recording on its own up to the network, which is asked once for all; one that fails fails alone.
 
-    Returns:
-        In order; the error where a recording or its words cannot be used, so that it takes no neighbour with it.
+    Raises:
+        ModelError, AlignmentError, ScorerFailedError: this process cannot score.
     """
     engine = _started()
     prepared = [_prepare(engine, recording) for recording in recordings]
-    good = [each for each in prepared if isinstance(each, _Prepared)]
     started = time.perf_counter()
-    scores = iter(engine.classify([features for each in good if each.window for features in each.window.features]))
-    spent_s = time.perf_counter() - started
-    for each in good:
-        each.watch.add("classify", spent_s)
-        if each.window:
-            own = [next(scores) for _ in each.window.features]
-            each.findings.add(0.0, each.window.transcript, own)
-    return [
-        ScoredRecording(each.findings, each.watch.timings_ms) if isinstance(each, _Prepared) else each
-        for each in prepared
-    ]
+    scores = iter(engine.classify([features for each in prepared if each.window for features in each.window.features]))
+    spent_s, ended_ns = time.perf_counter() - started, time.time_ns()
+    answers = []
+    for each in prepared:
+        if each.window and isinstance(each.found, Findings):
+            each.stages.append(StageTime("classify", spent_s, ended_ns))
+            each.found.add(0.0, each.window.transcript, [next(scores) for _ in each.window.features])
+        answers.append(ScoredRecording(each.found, each.stages))
+    return answers
 
 
-def _prepare(engine: EmotionEngine, recording: GivenRecording) -> _Prepared | AlignmentError:
-    watch = Stopwatch()
+def _prepare(engine: EmotionEngine, recording: GivenRecording) -> _Prepared:
+    stages: list[StageTime] = []
+    watch = Stopwatch(observe=lambda *told: stages.append(StageTime(*told)))
     try:
         waveform = engine.decode(recording.data, watch)
         window = engine.prepare(Window(0.0, waveform.samples), recording.request, watch)
     except AlignmentError as exc:
-        return exc
-    return _Prepared(Findings(waveform.source, waveform.warnings), watch, window)
+        return _Prepared(stages, exc, None)
+    return _Prepared(stages, Findings(waveform.source, waveform.warnings), window)
 
 
 def _started() -> EmotionEngine:
-    if _engine is None:
-        raise RuntimeError("start_scorer() has not run in this process")
-    return _engine
+    if _scorer.cannot or _scorer.engine is None:
+        raise _scorer.cannot or RuntimeError("there is no engine")
+    return _scorer.engine

@@ -2,17 +2,20 @@
 
 Python lets one thread of a process run at a time. Decoding, features and what surrounds the network need it as much as
 HTTP does, so that threads leave cores idle: with every request in this process the service used 1.5 of 2 cores, with a
-scorer on each 1.8. A decoder that a broken file brings down takes no other request along.
+scorer on each 1.8. A recording that brings its scorer down, or keeps it, is sent once more, to a process where it is
+alone, and so is whatever was in its company.
 """
 
+import queue
+import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any, Final
 
-from alignment.errors import AlignmentError, DecodingAbandonedError
+from alignment.errors import DecodingAbandonedError
 from alignment.mfcc import Bases, MfccConfig
 from alignment.timing import Seconds
 from alignment.worker_pool import WorkerPool
@@ -22,27 +25,35 @@ from service.scorer_process import GivenRecording, ScoredRecording, score, start
 from service.settings import Settings
 
 MAX_BYTES: Final = 1_000_000
-"""A larger recording is scored by a thread: it would take long to send, and those behind it would wait."""
+MAX_WORDS: Final = 400
+MAX_S: Final[Seconds] = 60.0
+"""What is larger is scored by a thread: it would take long to send and to score, and those beside it would wait."""
 _TOGETHER: Final = 6
-_START_S: Final = 60.0
+_LIMIT_S: Final[Seconds] = 30.0
+_START_S: Final[Seconds] = 120.0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(eq=False)
 class Asked:
     """A recording to be scored.
 
     Attributes:
-        recording: reads what is sent.
+        read: gives what is sent; called once.
         conclude: makes the answer of what came back, in a thread.
         abandoned: whether nobody waits for it any more.
-        queued: is told how long it waited for a scorer.
+        taken: is told how long it waited for a thread.
     """
 
-    recording: Callable[[], GivenRecording]
+    read: Callable[[], GivenRecording]
     conclude: Callable[[ScoredRecording], Any]
     abandoned: Callable[[], bool]
-    queued: Callable[[Seconds], None]
+    taken: Callable[[Seconds], None]
     since: float = field(default_factory=time.perf_counter)
+
+    @cached_property
+    def recording(self) -> GivenRecording:
+        """What is sent; a file can be read once, and may have to be sent again."""
+        return self.read()
 
 
 class Scorers:
@@ -55,16 +66,19 @@ class Scorers:
             settings: how many, which bundle and which limits, as for the engine of this process.
             observe: is told how many recordings are scored together.
         """
-        self._settings = settings
-        self._pool: WorkerPool | None = None
+        # A recording that turns out to be long comes back as too long, and a thread takes it.
+        self._settings = settings.model_copy(update={"max_audio_s": min(settings.max_audio_s, MAX_S)})
+        self._closed = False
+        self._pools: list[WorkerPool] = []
+        self._alone = threading.Lock()
+        self._free: queue.SimpleQueue[WorkerPool] = queue.SimpleQueue()
         self._batches: Batcher[Asked, Any] = Batcher(
             "score",
             self._score,
             max_items=min(_TOGETHER, settings.batch.max_requests),
             linger_s=0.0,
             observe=observe,
-            # One more than processes, so that a batch is there when one of them becomes free.
-            workers=settings.scorers + 1,
+            workers=settings.scorers,
         )
 
     @property
@@ -72,48 +86,77 @@ class Scorers:
         """Recordings that no thread has taken yet."""
         return self._batches.waiting
 
-    def start(self, config: MfccConfig, bases: Bases) -> None:
+    def start(self, version: str, config: MfccConfig, bases: Bases) -> None:
         """Has every process answer once.
 
         Args:
+            version: of the bundle that the service has loaded.
             config: of the bundle's features.
             bases: for it.
 
         Raises:
-            ScorerFailedError: a process cannot.
+            ModelError, AlignmentError: a process cannot serve what the settings name.
+            ScorerFailedError: one cannot start.
         """
-        initialise = partial(start_scorer, self._settings, config, bases)
-        limit_s = max(self._settings.deadline_s, _START_S)
-        self._pool = WorkerPool(self._settings.scorers, initialise, limit_s, ScorerFailedError)
-        self._pool.map(score, [((),)] * self._settings.scorers)
+        initialise = partial(start_scorer, self._settings, version, config, bases)
+        failed = partial(ScorerFailedError, way_out="see the log; CAN_SCORERS=0 does without")
+        count = self._settings.scorers
+        self._pools = [WorkerPool(1, initialise, _LIMIT_S, failed, attempts=1) for _ in range(count + 1)]
+        if self._closed:
+            self.close()
+        with ThreadPoolExecutor(count) as starting:
+            list(starting.map(lambda pool: pool.map(score, [((),)], _START_S), self._pools[1:]))
+        for pool in self._pools[1:]:
+            self._free.put(pool)
 
     def submit(self, asked: Asked) -> "Future[Any]":
-        """What `asked.conclude` makes, or the AlignmentError of a recording that cannot be used; later."""
-        # A file can be read once; one whose neighbour brings the process down is asked for again.
-        return self._batches.submit(replace(asked, recording=cache(asked.recording)))
+        """What `asked.conclude` makes, or the exception that it raised or that came of the recording; later."""
+        return self._batches.submit(asked)
 
     def close(self) -> None:
         """Ends threads and processes; what waits is cancelled."""
+        self._closed = True
         self._batches.close()
-        if self._pool:
-            self._pool.close()
+        for pool in self._pools:
+            pool.close()
 
     def _score(self, asked: Sequence[Asked]) -> list[Any]:
         now = time.perf_counter()
         for each in asked:
-            each.queued(now - each.since)
-        wanted = [each for each in asked if not each.abandoned()]
-        if self._pool is None:
-            raise ScorerFailedError("it has not been started")
-        [scored] = self._pool.map(score, [([each.recording() for each in wanted],)])
-        found = iter(scored)
-        return [_conclude(each, next(found)) if each in wanted else DecodingAbandonedError() for each in asked]
+            each.taken(now - each.since)
+        pool = self._free.get()
+        try:
+            wanted = [each for each in asked if not each.abandoned()]
+            scored = self._ask(pool, wanted)
+        finally:
+            self._free.put(pool)
+        return [_conclude(each, scored[each]) if each in scored else DecodingAbandonedError() for each in asked]
 
+    def _ask(self, pool: WorkerPool, wanted: Sequence[Asked]) -> dict[Asked, ScoredRecording | ScorerFailedError]:
+        if not wanted:
+            return {}
+        try:
+            [scored] = pool.map(score, [([each.recording for each in wanted],)])
+        except ScorerFailedError:
+            return {each: self._ask_alone(each) for each in wanted if not each.abandoned()}
+        return dict(zip(wanted, scored, strict=True))
 
-def _conclude(asked: Asked, scored: ScoredRecording | AlignmentError) -> Any:
-    if isinstance(scored, AlignmentError):
+    def _ask_alone(self, asked: Asked) -> ScoredRecording | ScorerFailedError:
+        """Whoever was there when a process broke is asked for again, in one that it shares with nobody."""
+        try:
+            with self._alone:
+                [[scored]] = self._pools[0].map(score, [([asked.recording],)], 2 * _LIMIT_S)
+        except ScorerFailedError as exc:
+            return ScorerFailedError(exc.reason)
         return scored
+
+
+def _conclude(asked: Asked, scored: ScoredRecording | ScorerFailedError) -> Any:
+    if isinstance(scored, ScorerFailedError):
+        return scored
+    if asked.abandoned():
+        return DecodingAbandonedError()
     try:
         return asked.conclude(scored)
-    except AlignmentError as exc:
+    except Exception as exc:  # noqa: BLE001 - whatever it is belongs to the request that caused it
         return exc

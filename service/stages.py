@@ -13,11 +13,11 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import TypeVar
 
 from alignment.audio import Waveform
-from alignment.errors import AlignmentError
+from alignment.errors import AlignmentError, AudioTooLongError
 from alignment.features import UtteranceFeatures
 from alignment.mfcc import compute_bases
 from alignment.timing import Seconds
@@ -29,7 +29,7 @@ from service.engine import EmotionEngine, PreparedWindow
 from service.metrics import Metrics
 from service.places import Places, Visit
 from service.scorer_process import GivenRecording, ScoredRecording
-from service.scorers import MAX_BYTES, Asked, Scorers
+from service.scorers import MAX_BYTES, MAX_WORDS, Asked, Scorers
 from service.settings import Settings
 from service.tracing import NoTraces, Traces
 
@@ -103,11 +103,12 @@ class Stages:
         """Has every process beside this one answer once; the engine has done so already.
 
         Raises:
-            ScorerFailedError: one cannot.
+            AlignmentError, ModelError, ScorerFailedError: one cannot.
         """
         if self._scorers:
-            mfcc = self._engine.bundle.config.features.mfcc
-            self._scorers.start(mfcc, compute_bases(mfcc))
+            bundle = self._engine.bundle
+            mfcc = bundle.config.features.mfcc
+            self._scorers.start(bundle.version, mfcc, compute_bases(mfcc))
 
     def visit(self) -> Visit:
         """One request, window or job, whose stages are told to whoever follows it."""
@@ -135,12 +136,12 @@ class Stages:
         self._engine.check(request)
         if request.words is not None:
             self._with_words.add(visit)
-            small = size_bytes is not None and size_bytes <= MAX_BYTES
+            small = size_bytes is not None and size_bytes <= MAX_BYTES and len(request.words) <= MAX_WORDS
             if observe is None and small and self._scorers and len(self._with_words) > 1:
-                return await self._answer_beside(self._scorers, visit, read, request, present)
-            self._near_classifier.add(visit)
+                return await self._answer_beside(self._scorers, visit, cache(read), request, present)
             if observe is None:
                 return await self._answer_given(visit, read, request, present)
+            self._near_classifier.add(visit)
         findings = await self._analyse(visit, read, request, observe or (lambda _: None))
         return await self.in_thread(visit, lambda: present(self._finish(visit, findings)))
 
@@ -152,6 +153,7 @@ class Stages:
         present: Callable[[Analysis], _T],
     ) -> _T:
         """Words are there: all of it is quick, and while no other request is near, one thread does it in one go."""
+        self._near_classifier.add(visit)
         engine = self._engine
 
         def begin() -> tuple[Findings, PreparedWindow | None, _T | None]:
@@ -180,21 +182,29 @@ class Stages:
         request: AnalysisRequest,
         present: Callable[[Analysis], _T],
     ) -> _T:
-        """All of it in a process beside this one; several requests together."""
+        """All of it in a process beside this one, several requests together; what proves to be long comes back."""
+        came = time.perf_counter()
 
         def conclude(scored: ScoredRecording) -> _T:
-            for stage, spent_ms in scored.timings_ms.items():
-                visit.watch.add(stage, spent_ms / 1_000)
-            return present(self._finish(visit, scored.findings))
+            own_s = sum(each.spent_s for each in scored.stages)
+            queued_s = visit.watch.timings_ms["queue"] / 1_000
+            visit.watch.add("queue", max(0.0, time.perf_counter() - came - own_s - queued_s))
+            for each in scored.stages:
+                visit.watch.add(each.stage, each.spent_s, each.ended_ns)
+            if isinstance(scored.found, AlignmentError):
+                raise scored.found
+            return present(self._finish(visit, scored.found))
 
         asked = Asked(
-            recording=lambda: GivenRecording(read(), request),
+            read=lambda: GivenRecording(read(), request),
             conclude=conclude,
             abandoned=lambda: visit.over,
-            queued=partial(visit.watch.add, "queue"),
+            taken=partial(visit.watch.add, "queue"),
         )
-        answer: _T | AlignmentError = await self._wait(visit, scorers.submit(asked))
-        if isinstance(answer, AlignmentError):
+        answer: _T | Exception = await self._wait(visit, scorers.submit(asked))
+        if isinstance(answer, AudioTooLongError):
+            return await self._answer_given(visit, read, request, present)
+        if isinstance(answer, Exception):
             raise answer
         return answer
 

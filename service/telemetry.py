@@ -7,7 +7,6 @@ they go, how many are kept and how the service is called there is told by the st
 Source: https://www.w3.org/TR/trace-context/ and https://opentelemetry.io/docs/specs/semconv/http/http-spans/.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -62,19 +61,18 @@ class OpenTelemetryTraces:
         ):
             yield
 
-    def watch_stages(self) -> Callable[[str, Seconds], None]:
+    def watch_stages(self) -> Callable[[str, Seconds, int], None]:
         """See `Traces.watch_stages`."""
         parent, request_id = context.get_current(), correlation_id.get()
         facts = {REQUEST_ID: request_id} if request_id else {}
         trace.get_current_span().set_attributes(facts)
 
-        def note(stage: str, spent_s: Seconds) -> None:
+        def note(stage: str, spent_s: Seconds, ended_ns: int) -> None:
             if stage == "queue":
                 # Waiting is no stage: it shows as the gap before one.
                 return
-            end = time.time_ns()
-            start = end - int(spent_s * _NANOSECONDS)
-            self._tracer.start_span(stage, parent, attributes=facts, start_time=start).end(end)
+            start = ended_ns - int(spent_s * _NANOSECONDS)
+            self._tracer.start_span(stage, parent, attributes=facts, start_time=start).end(ended_ns)
 
         return note
 

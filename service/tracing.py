@@ -23,8 +23,8 @@ class Traces(Protocol):
     def follow_job(self, job_id: str, /) -> AbstractContextManager[None]:
         """A job, which no request waits for."""
 
-    def watch_stages(self) -> Callable[[str, Seconds], None]:
-        """Is told, in any thread, of each stage when it ends: a child of what is followed where this is called."""
+    def watch_stages(self) -> Callable[[str, Seconds, int], None]:
+        """Is told, in any thread, of each stage that has ended: a child of what is followed where this is called."""
 
     def close(self) -> None:
         """Sends what is left."""
@@ -42,9 +42,9 @@ class NoTraces:
         """See `Traces.follow_job`."""
         return nullcontext()
 
-    def watch_stages(self) -> Callable[[str, Seconds], None]:
+    def watch_stages(self) -> Callable[[str, Seconds, int], None]:
         """See `Traces.watch_stages`."""
-        return lambda _stage, _spent_s: None
+        return lambda _stage, _spent_s, _ended_ns: None
 
     def close(self) -> None:
         """Nothing is left."""

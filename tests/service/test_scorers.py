@@ -1,21 +1,25 @@
 """Processes that score recordings which bring their words. That they answer as threads do is in test_parallel."""
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 
 from alignment.errors import DecodingAbandonedError, UndecodableAudioError
 from alignment.mfcc import compute_bases
 from alignment.words import TimedWord
-from model.bundle import Bundle
-from service.analysis import AnalysisRequest
+from model.bundle import Bundle, read_bundle
+from model.errors import BundleDamagedError
+from service.analysis import AnalysisRequest, Findings
 from service.errors import ScorerFailedError
 from service.scorer_process import GivenRecording, ScoredRecording
 from service.scorers import MAX_BYTES, Asked, Scorers
@@ -23,6 +27,7 @@ from service.settings import BatchSettings, Settings
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner
 from tests.service.serving import Served, serve
+from tests.waiting import wait_until
 
 WORDS = AnalysisRequest(words=(TimedWord("the", 0.1, 0.3, "given"), TimedWord("children", 0.4, 0.8, "given")))
 WORDS_JSON = '[{"word": "the", "start": 0.1, "end": 0.3}]'
@@ -37,15 +42,22 @@ class Deadly:
         return os._exit, (1,)
 
 
+class Endless:
+    """Keeps the process that unpickles it."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return signal.pause, ()
+
+
 def ask(
-    data: Any = WAV, request: AnalysisRequest = WORDS, *, abandoned: bool = False, queued: list[float] | None = None
+    data: Any = WAV, request: AnalysisRequest = WORDS, *, abandoned: bool = False, waited: list[float] | None = None
 ) -> Asked:
     return Asked(
         # As a file, it can be read once.
-        recording=iter([GivenRecording(data, request)]).__next__,
+        read=iter([GivenRecording(data, request)]).__next__,
         conclude=lambda scored: scored,
         abandoned=lambda: abandoned,
-        queued=([] if queued is None else queued).append,
+        taken=([] if waited is None else waited).append,
     )
 
 
@@ -65,53 +77,95 @@ def strangers() -> set[int]:
     return {child.pid for child in children()}
 
 
+def started(bundle: Bundle, count: int, **changes: Any) -> Scorers:
+    made = Scorers(Settings(bundle=str(bundle.folder), aligner="pocketsphinx", scorers=count), lambda _: None)
+    mfcc = bundle.config.features.mfcc
+    with ExitStack() as undo:
+        undo.callback(made.close)
+        made.start(**{"version": bundle.version, "config": mfcc, "bases": compute_bases(mfcc), **changes})
+        undo.pop_all()
+    return made
+
+
 @pytest.fixture(scope="module")
 def scorers(tiny_bundle: Bundle, strangers: set[int]) -> Iterator[Scorers]:
-    settings = Settings(bundle=str(tiny_bundle.folder), aligner="pocketsphinx", scorers=1)
-    made = Scorers(settings, lambda _: None)
-    mfcc = tiny_bundle.config.features.mfcc
-    made.start(mfcc, compute_bases(mfcc))
+    made = started(tiny_bundle, 1)
     yield made
     made.close()
 
 
+def found(answer: Any) -> Findings:
+    assert isinstance(answer, ScoredRecording), answer
+    assert isinstance(answer.found, Findings), answer.found
+    return answer.found
+
+
 def test_a_recording_is_scored(scorers: Scorers) -> None:
-    queued: list[float] = []
-    scored = scorers.submit(ask(queued=queued)).result(60)
-    assert isinstance(scored, ScoredRecording)
-    assert set(scored.timings_ms) == {"decode", "align", "features", "classify"}
-    analysis = scored.findings.finish(scored.timings_ms)
+    waited: list[float] = []
+    scored = scorers.submit(ask(waited=waited)).result(60)
+    assert [each.stage for each in scored.stages] == ["decode", "align", "features", "classify"]
+    assert all(each.spent_s > 0 for each in scored.stages)
+    ends = [each.ended_ns for each in scored.stages]
+    assert ends == sorted(ends)
+    analysis = found(scored).finish({})
     assert [word.word for word in analysis.utterances[0].utterance.words] == ["the", "children"]
     assert analysis.probabilities.sum() == pytest.approx(1.0)
-    assert len(queued) == 1
-    assert queued[0] >= 0.0
+    assert len(waited) == 1
+    assert waited[0] >= 0.0
 
 
 def test_one_that_cannot_be_used_takes_nobody_with_it(scorers: Scorers) -> None:
     futures = [scorers.submit(ask(data)) for data in (WAV, b"no sound", WAV)]
     first, second, third = (future.result(60) for future in futures)
-    assert isinstance(first, ScoredRecording)
-    assert isinstance(third, ScoredRecording)
-    assert isinstance(second, UndecodableAudioError)
+    assert found(first)
+    assert found(third)
+    assert isinstance(second.found, UndecodableAudioError)
+    assert [each.stage for each in second.stages] == ["decode"]
 
 
 def test_nobody_works_for_one_who_has_gone(scorers: Scorers) -> None:
     assert isinstance(scorers.submit(ask(Deadly(), abandoned=True)).result(60), DecodingAbandonedError)
 
 
-def test_one_that_brings_down_its_process_takes_nobody_with_it(scorers: Scorers) -> None:
-    futures = [scorers.submit(ask(data)) for data in (WAV, Deadly(), WAV, WAV)]
-    with pytest.raises(ScorerFailedError, match="died twice"):
-        futures[1].result(120)
-    assert all(isinstance(futures[index].result(120), ScoredRecording) for index in (0, 2, 3))
+def test_one_that_brings_down_its_process_takes_nobody_with_it(tiny_bundle: Bundle) -> None:
+    """Whether they share its batch, its process, or neither."""
+    two = started(tiny_bundle, 2)
+    futures = [two.submit(ask(Deadly() if number == 9 else WAV)) for number in range(40)]
+    answers = [future.result(120) for future in futures]
+    two.close()
+    assert isinstance(answers[9], ScorerFailedError)
+    assert "16-bit wav" in str(answers[9])
+    assert all(found(answer) for number, answer in enumerate(answers) if number != 9)
+
+
+def test_one_that_keeps_its_process_takes_nobody_with_it(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.scorers._LIMIT_S", 8.0)
+    one = started(tiny_bundle, 1)
+    futures = [one.submit(ask(Endless() if number == 3 else WAV)) for number in range(12)]
+    answers = [future.result(120) for future in futures]
+    one.close()
+    assert isinstance(answers[3], ScorerFailedError)
+    assert "longer than 16 s" in str(answers[3])
+    assert all(found(answer) for number, answer in enumerate(answers) if number != 3)
+
+
+def test_what_keeps_them_from_starting_is_said(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    with pytest.raises(ScorerFailedError, match="another one than was loaded; start the service anew"):
+        started(tiny_bundle, 1, version="another")
+    shutil.copytree(tiny_bundle.folder, tmp_path / "bundle")
+    damaged = read_bundle(tmp_path / "bundle")
+    (tmp_path / "bundle" / "vocabulary.txt").write_text("another", encoding="utf-8")
+    with pytest.raises(BundleDamagedError):
+        started(damaged, 1)
 
 
 def test_a_process_that_is_killed_is_replaced(scorers: Scorers, strangers: set[int]) -> None:
-    assert isinstance(scorers.submit(ask()).result(60), ScoredRecording)
+    assert found(scorers.submit(ask()).result(60))
+    wait_until(lambda: len([child for child in children() if child.pid not in strangers]) == 1)
     [process] = (child for child in children() if child.pid not in strangers)
     process.kill()
     process.wait(20)
-    assert isinstance(scorers.submit(ask()).result(60), ScoredRecording)
+    assert found(scorers.submit(ask()).result(60))
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +208,9 @@ def test_several_are_scored_beside_it_and_say_how_long_each_stage_took(served: S
         answers = list(pool.map(partial(predict, served), [WAV] * 64))
     assert taken
     for answer in answers:
-        assert set(answer["timings_ms"]) == {"queue", "decode", "align", "features", "classify", "total"}
+        stages = answer["timings_ms"]
+        assert set(stages) == {"queue", "decode", "align", "features", "classify", "total"}
+        assert sum(stages.values()) == pytest.approx(2 * stages["total"], rel=0.2, abs=2.0)
     metrics = served.client.get("/metrics").text
     assert 'can_queue_depth{stage="score"} 0.0' in metrics
 
@@ -170,6 +226,16 @@ def test_large_ones_and_streams_of_events_stay_in_this_process(served: Served, t
     assert not taken
 
 
+def test_one_that_proves_to_be_long_is_scored_in_this_process(served: Served, taken: list[Asked]) -> None:
+    """An hour of silence is a few kilobytes of flac."""
+    long = encode(np.append(noise(1.0), np.zeros(16_000 * 65, np.float32)), container="FLAC")
+    assert len(long) < MAX_BYTES
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(partial(predict, served), [long] * 8))
+    assert taken
+    assert {answer["audio"]["duration_s"] for answer in answers} == {66.0}
+
+
 def test_stopping_ends_the_processes(tiny_bundle: Bundle) -> None:
     before = {child.pid for child in children()}
     settings = Settings(bundle=str(tiny_bundle.folder), log_level="error", scorers=2)
@@ -182,8 +248,8 @@ def test_stopping_ends_the_processes(tiny_bundle: Bundle) -> None:
 
 def test_ctrl_c_is_left_to_the_parent(scorers: Scorers, strangers: set[int]) -> None:
     """A terminal sends it to all of them; those who were accepted are still answered."""
-    assert isinstance(scorers.submit(ask()).result(60), ScoredRecording)
+    assert found(scorers.submit(ask()).result(60))
     for child in children():
         if child.pid not in strangers:
             child.send_signal(signal.SIGINT)
-    assert isinstance(scorers.submit(ask()).result(60), ScoredRecording)
+    assert found(scorers.submit(ask()).result(60))
