@@ -3,6 +3,8 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import pytest
 from fastapi.testclient import TestClient
@@ -46,6 +48,36 @@ def split(exporter: InMemorySpanExporter) -> tuple[ReadableSpan, dict[str, Reada
     *stages, whole = exporter.get_finished_spans()
     assert len({span.name for span in stages}) == len(stages)
     return whole, {span.name: span for span in stages}
+
+
+def test_spans_of_scorers_stand_where_the_work_was_done(
+    settings: Settings, aligner: FakeAligner, exporter: InMemorySpanExporter
+) -> None:
+    """Six at once: each with its stages one after the other, within its request; a refused one has what it came to."""
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    beside = settings.model_copy(update={"scorers": 1})
+    app = create_app(beside, engine=EmotionEngine(beside, aligner=aligner), traces=OpenTelemetryTraces(provider))
+    words = '[{"word": "the", "start": 0.1, "end": 0.3}]'
+    with TestClient(app) as client, ThreadPoolExecutor(6) as pool:
+        wait_until(lambda: client.get("/health/ready").status_code == 200)
+        files = [WAV] * 5 + [b"no sound"]
+        answers = list(
+            pool.map(lambda data: client.post("/predict", files={"file": data}, data={"words": words}), files)
+        )
+    assert [answer.status_code for answer in answers] == [200] * 5 + [415]
+    traces: dict[int, list[ReadableSpan]] = {}
+    for span in exporter.get_finished_spans():
+        traces.setdefault(span.context.trace_id, []).append(span)
+    requests = [spans for spans in traces.values() if any(span.name == "POST /predict" for span in spans)]
+    assert sorted(len(spans) for spans in requests) == [2, 5, 5, 5, 5, 5]
+    for *stages, whole in requests:
+        assert [span.name for span in stages] == ["decode", "align", "features", "classify"][: len(stages)]
+        times = [time or 0 for span in stages for time in (span.start_time, span.end_time)]
+        # A clock of nanoseconds is read a moment after the one that measures.
+        assert all(later > earlier - 1_000_000 for earlier, later in pairwise(times))
+        assert (whole.start_time or 0) <= times[0] + 1_000_000
+        assert times[-1] <= (whole.end_time or 0)
 
 
 @pytest.mark.parametrize(
