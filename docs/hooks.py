@@ -25,7 +25,7 @@ _ORDER: Final = (
         "streaming.md",
         "troubleshooting.md",
     ),
-    *("model-card.md", "bundles.md", "retraining.md", "paper.md", "experiments.md"),
+    *("model-card.md", "bundles.md", "retraining.md", "paper.md", "reproduction.md", "experiments.md"),
     *("architecture.md", "operations.md", "performance.md", "scaling.md"),
 )
 _OUTSIDE: Final = re.compile(r"\[([^\]]+)\]\((?:\.\./)+[^)]*\)")

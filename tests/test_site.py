@@ -52,7 +52,8 @@ def test_nothing_comes_from_another_host(site: Path) -> None:
     for page in pages:
         parser = Addresses()
         parser.feed(page.read_text(encoding="utf-8"))
-        assert parser.found
+        # A report of a reproduction is a file of its own and loads nothing.
+        assert parser.found or page.parent.name == "reproduction"
         assert [address for address in parser.found if address.startswith(("http:", "https:", "//"))] == []
 
 
