@@ -38,7 +38,7 @@ def run_server(*, host: str | None, port: int | None, bundle: str | None, aligne
 
 
 def _keep_what_is_loaded() -> None:
-    """What is there now stays: the collector would look through it again and again, which took a tenth of the time."""
+    """What is there now stays: the collector would look through it again and again."""
     gc.collect()
     gc.freeze()
 

@@ -49,13 +49,8 @@ class _Prepared:
     window: PreparedWindow | None
 
 
-@dataclass(slots=True)
-class _Scorer:
-    engine: EmotionEngine | None = None
-    cannot: ModelError | AlignmentError | ScorerFailedError | None = None
-
-
-_scorer = _Scorer(cannot=ScorerFailedError("start_scorer() has not run in this process"))
+_Trouble = ModelError | AlignmentError | ScorerFailedError
+_engine: EmotionEngine | _Trouble = ScorerFailedError("start_scorer() has not run in this process")
 
 
 def start_scorer(settings: Settings, version: str, config: MfccConfig, bases: Bases) -> None:
@@ -69,22 +64,24 @@ def start_scorer(settings: Settings, version: str, config: MfccConfig, bases: Ba
         config: of the bundle's features.
         bases: for it.
     """
+    global _engine  # noqa: PLW0603 - a process pool has no other place for what its initialiser makes
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     adopt_bases(config, bases)
     try:
-        _scorer.engine = EmotionEngine(settings)
-        _scorer.engine.warm_up_network()
-        _scorer.cannot = None
-    except (ModelError, AlignmentError) as exc:
-        _scorer.cannot = exc
-        return
-    if _scorer.engine.bundle.version != version:
-        _scorer.cannot = ScorerFailedError(
-            "the bundle on disk is another one than was loaded", "start the service anew"
-        )
+        _engine = _open_engine(settings, version)
+    except (ModelError, AlignmentError, ScorerFailedError) as exc:
+        _engine = exc
     gc.collect()
     # What is there now stays: the collector need not look through it again and again.
     gc.freeze()
+
+
+def _open_engine(settings: Settings, version: str) -> EmotionEngine:
+    engine = EmotionEngine(settings)
+    if engine.bundle.version != version:
+        raise ScorerFailedError("the bundle on disk is another one than was loaded", "start the service anew")
+    engine.warm_up_network()
+    return engine
 
 
 def score(recordings: Sequence[GivenRecording]) -> list[ScoredRecording]:
@@ -119,6 +116,6 @@ def _prepare(engine: EmotionEngine, recording: GivenRecording) -> _Prepared:
 
 
 def _started() -> EmotionEngine:
-    if _scorer.cannot or _scorer.engine is None:
-        raise _scorer.cannot or RuntimeError("there is no engine")
-    return _scorer.engine
+    if isinstance(_engine, _Trouble):
+        raise _engine
+    return _engine

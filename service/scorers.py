@@ -52,7 +52,7 @@ class Asked:
 
     @cached_property
     def recording(self) -> GivenRecording:
-        """What is sent; a file can be read once, and may have to be sent again."""
+        """What is sent; a file can be read once, and may have to be sent again, or be scored here after all."""
         return self.read()
 
 

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from typing import TypeVar
 
 from alignment.audio import Waveform
@@ -138,7 +138,7 @@ class Stages:
             self._with_words.add(visit)
             small = size_bytes is not None and size_bytes <= MAX_BYTES and len(request.words) <= MAX_WORDS
             if observe is None and small and self._scorers and len(self._with_words) > 1:
-                return await self._answer_beside(self._scorers, visit, cache(read), request, present)
+                return await self._answer_beside(self._scorers, visit, read, request, present)
             if observe is None:
                 return await self._answer_given(visit, read, request, present)
             self._near_classifier.add(visit)
@@ -203,7 +203,7 @@ class Stages:
         )
         answer: _T | Exception = await self._wait(visit, scorers.submit(asked))
         if isinstance(answer, AudioTooLongError):
-            return await self._answer_given(visit, read, request, present)
+            return await self._answer_given(visit, lambda: asked.recording.data, request, present)
         if isinstance(answer, Exception):
             raise answer
         return answer

@@ -127,26 +127,23 @@ def test_nobody_works_for_one_who_has_gone(scorers: Scorers) -> None:
     assert isinstance(scorers.submit(ask(Deadly(), abandoned=True)).result(60), DecodingAbandonedError)
 
 
-def test_one_that_brings_down_its_process_takes_nobody_with_it(tiny_bundle: Bundle) -> None:
-    """Whether they share its batch, its process, or neither."""
-    two = started(tiny_bundle, 2)
-    futures = [two.submit(ask(Deadly() if number == 9 else WAV)) for number in range(40)]
+def refusal_among_others(scorers: Scorers, odd: Any, count: int) -> str:
+    """What is said of the tenth recording, `odd`; all others, in its batch, its process or neither, are scored."""
+    futures = [scorers.submit(ask(odd if number == 9 else WAV)) for number in range(count)]
     answers = [future.result(120) for future in futures]
-    two.close()
-    assert isinstance(answers[9], ScorerFailedError)
-    assert "16-bit wav" in str(answers[9])
+    scorers.close()
     assert all(found(answer) for number, answer in enumerate(answers) if number != 9)
+    assert isinstance(answers[9], ScorerFailedError)
+    return str(answers[9])
+
+
+def test_one_that_brings_down_its_process_takes_nobody_with_it(tiny_bundle: Bundle) -> None:
+    assert "16-bit wav" in refusal_among_others(started(tiny_bundle, 2), Deadly(), 40)
 
 
 def test_one_that_keeps_its_process_takes_nobody_with_it(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.scorers._LIMIT_S", 8.0)
-    one = started(tiny_bundle, 1)
-    futures = [one.submit(ask(Endless() if number == 3 else WAV)) for number in range(12)]
-    answers = [future.result(120) for future in futures]
-    one.close()
-    assert isinstance(answers[3], ScorerFailedError)
-    assert "longer than 16 s" in str(answers[3])
-    assert all(found(answer) for number, answer in enumerate(answers) if number != 3)
+    assert "longer than 16 s" in refusal_among_others(started(tiny_bundle, 1), Endless(), 12)
 
 
 def test_what_keeps_them_from_starting_is_said(tiny_bundle: Bundle, tmp_path: Path) -> None:
