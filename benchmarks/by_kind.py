@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from model.corpora.pairing import PAIRS
 from model.crossval import Split
-from model.figures import PAIRS
 from model.runs import IDENTITY, RESULT, RunFolder
 from model.systems import SYSTEMS
 

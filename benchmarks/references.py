@@ -23,10 +23,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from model.corpora.iemocap import PAPER_LABELS, read_iemocap
+from model.corpora.pairing import PAIRS
 from model.crossval import Split, session_folds
 from model.dataset import FeatureSet
 from model.embeddings import Embeddings
-from model.figures import PAIRS
 from model.runs import RunFolder
 from model.training import Logits
 

@@ -22,8 +22,8 @@ from sklearn.metrics import confusion_matrix
 from alignment.aligners.pocketsphinx import PocketSphinxAligner
 from alignment.errors import AlignmentError
 from model.bundle import CONFIG, METRICS, read_config
+from model.corpora.pairing import PAIRS
 from model.corpora.ravdess import Take, read_ravdess
-from model.figures import PAIRS
 from model.packaging import write_figures
 from service.analysis import AnalysisRequest
 from service.engine import EmotionEngine

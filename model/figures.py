@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from model.calibration import fit_temperature
 from model.contract import log_softmax
+from model.corpora.pairing import PAIRS
 from model.crossval import Split
 from model.experiment import PreparedData
 from model.metrics import calibration_error, compute_metrics
 from model.runs import FoldResult, RunFolder
 
-PAIRS: Final = "pairs.tsv"
 _FIGURES: Final = ("wa", "ua", "weighted_precision", "macro_precision", "calibration_error")
 _HEADS: Final = {
     "final": "both (Eq. 15)",

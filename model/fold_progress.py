@@ -70,11 +70,11 @@ class FoldProgress:
         """Moves a running fold's line, which appears with its first epoch."""
         if news.fold not in self._running:
             self._running[news.fold] = self._bars.add_task(news.fold, total=news.max_epochs)
-        described = f"{news.fold}, validation WA {news.epoch.validation_wa:.3f}"
+        described = f"{news.fold}, {news.epoch}"
         self._bars.update(self._running[news.fold], completed=news.epoch.number, description=described)
         if not self._bars.console.is_terminal:
-            line = f"{news.fold}: epoch {news.epoch.number} of {news.max_epochs} at most"
-            self._bars.console.print(f"{line}, validation WA {news.epoch.validation_wa:.3f}", markup=False)
+            line = f"{news.fold}: epoch {news.epoch.number} of {news.max_epochs} at most, {news.epoch}"
+            self._bars.console.print(line, markup=False)
 
     def finish(self, fold: str, line: str) -> None:
         """Takes a fold's line away, prints what it gave, and moves the bar over all."""

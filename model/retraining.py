@@ -119,8 +119,7 @@ def _publish(source: Path, asked: Retraining, temperature: float, metrics: dict[
 
 
 def _print_epoch(epoch: Epoch) -> None:
-    validation = f", validation WA {epoch.validation_wa:.3f}" if epoch.validation_loss else ""
-    console.print(f"epoch {epoch.number}: loss {epoch.loss:.3f}{validation}")
+    console.print(f"epoch {epoch.number}: {epoch}")
 
 
 def _splits(corpus: Corpus, recipe: Recipe, asked: Retraining) -> list[Split]:

@@ -28,12 +28,16 @@ _WARM_UP_SHARE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """One line of the learning curve."""
+    """One line of the learning curve; both figures of the validation are 0 where nothing validates."""
 
     number: int
     loss: float
     validation_wa: float
     validation_loss: float
+
+    def __str__(self) -> str:
+        validation = f", validation WA {self.validation_wa:.3f}" if self.validation_loss else ""
+        return f"loss {self.loss:.3f}{validation}"
 
 
 _Network = TypeVar("_Network", bound=nn.Module)

@@ -11,7 +11,7 @@ on actors and texts never seen.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Final
@@ -28,7 +28,7 @@ from alignment.timing import FRAME_SAMPLES, SAMPLE_RATE_HZ, frames_to_seconds, s
 from alignment.wdseg import write_wdseg
 from alignment.words import TimedWord
 from model.corpora.goemotions import LabelledText, read_goemotions
-from model.corpora.pairing import Pairing, pair_actors, pair_texts, split_among
+from model.corpora.pairing import PAIRS, Pairing, pair_actors, pair_texts, split_among
 from model.corpora.ravdess import Take, read_ravdess
 from model.corpora.splicing import CutTake, assemble, cut_take, join
 from model.errors import ModelError
@@ -112,22 +112,36 @@ def write_composite(
     sessions = pair_actors(piece.take for piece in cut)
     rng = np.random.default_rng(seed)
     shares = split_among(texts, len(sessions), rng)
+    rows = ["name\tkind\ttext_label\tsound_label\tactor\n"]
+    for number, (pair, share) in enumerate(track(list(zip(sessions, shares, strict=True)), "writing"), start=1):
+        pairings = list(pair_texts(share, per_label, neutral_share, rng))
+        voices = _by_actor_and_label(piece for piece in cut if piece.take.actor in pair)
+        rows += _write_session(SessionWriter(out, number), pairings, voices, rng)
+    (out / PAIRS).write_text("".join(rows), encoding="utf-8")
+    return len(rows) - 1
+
+
+def _by_actor_and_label(cut: Iterable[CutTake]) -> dict[tuple[int, str], list[CutTake]]:
     voices: dict[tuple[int, str], list[CutTake]] = defaultdict(list)
     for piece in cut:
         voices[piece.take.actor, piece.take.label].append(piece)
-    rows = ["name\tkind\ttext_label\tsound_label\tactor\n"]
-    for number, (pair, share) in enumerate(track(list(zip(sessions, shares, strict=True)), "writing"), start=1):
-        writer = SessionWriter(out, number)
-        pairings = list(pair_texts(share, per_label, neutral_share, rng))
-        for index in rng.permutation(len(pairings)):
-            pairing = pairings[index]
-            choices = [takes for actor in pair if (takes := voices.get((actor, pairing.sound_label)))]
-            takes = choices[int(rng.integers(len(choices)))]
-            name = writer.add(assemble(takes, len(pairing.text.words), rng), pairing, takes[0].take.gender)
-            rows.append(f"{name}\t{pairing.kind}\t{pairing.text.label}\t{pairing.sound_label}\t{takes[0].take.actor}\n")
-        writer.finish_dialog()
-    (out / "pairs.tsv").write_text("".join(rows), encoding="utf-8")
-    return len(rows) - 1
+    return voices
+
+
+def _write_session(
+    writer: SessionWriter,
+    pairings: Sequence[Pairing],
+    voices: Mapping[tuple[int, str], Sequence[CutTake]],
+    rng: np.random.Generator,
+) -> Iterator[str]:
+    """Writes all sentences of a session, and yields the row of each for `pairs.tsv`."""
+    for index in rng.permutation(len(pairings)):
+        pairing = pairings[index]
+        choices = [takes for (_, label), takes in sorted(voices.items()) if label == pairing.sound_label]
+        takes = choices[int(rng.integers(len(choices)))]
+        name = writer.add(assemble(takes, len(pairing.text.words), rng), pairing, takes[0].take.gender)
+        yield f"{name}\t{pairing.kind}\t{pairing.text.label}\t{pairing.sound_label}\t{takes[0].take.actor}\n"
+    writer.finish_dialog()
 
 
 def cut_all(takes: Sequence[Take], workers: int) -> list[CutTake]:

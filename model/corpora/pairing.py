@@ -11,6 +11,8 @@ from model.corpora.goemotions import LabelledText
 from model.corpora.ravdess import Take
 
 EMOTIONS: Final = ("ang", "hap", "sad", "sur")
+PAIRS: Final = "pairs.tsv"
+"""Beside the corpus: what carries each sentence's label."""
 
 
 @dataclass(frozen=True, slots=True)
