@@ -37,6 +37,10 @@ class FeatureSpec:
     fillers: Fillers = "kept"
     mfcc: MfccConfig = field(default_factory=MfccConfig)
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.overlap < 1:
+            raise ValueError("overlap must be 0 or more and less than 1")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UtteranceFeatures:

@@ -41,6 +41,12 @@ class MfccConfig:
     n_fft: int = 512
     pre_emphasis: float = 0.97
 
+    def __post_init__(self) -> None:
+        if not 1 <= self.n_mfcc <= self.n_mels:
+            raise ValueError(f"n_mfcc must be 1 or more and at most n_mels, which is {self.n_mels}")
+        if not 1 <= self.hop_samples <= self.window_samples <= self.n_fft:
+            raise ValueError("1 ≤ hop_samples ≤ window_samples ≤ n_fft must hold")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bases:

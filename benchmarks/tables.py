@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 import typer
@@ -80,7 +80,7 @@ def _frame_counts(total: int, shares: NDArray[np.float64], segmentation: Segment
 def prepare_row(out: Path, name: str, labels: NDArray[np.int64], recipe: Recipe) -> RunFolder:
     """The run folder of a row; its features are made where they are not there yet."""
     own = change(recipe, SYSTEMS[name].settings)
-    folder = out / "features" / own.features.segmentation
+    folder = out / "features" / f"{own.features.segmentation}-{len(labels)}"
     features = make_features(labels, own.features.segmentation, own.features.mfcc.n_mfcc)
     if not folder.is_dir():
         store_feature_set(features, folder)
@@ -93,6 +93,21 @@ def prepare_row(out: Path, name: str, labels: NDArray[np.int64], recipe: Recipe)
         [folder],
     )
     return run
+
+
+def read_seconds(record: Path, conditions: dict[str, Any]) -> dict[str, Any]:
+    """What earlier pieces took, by row.
+
+    Raises:
+        typer.BadParameter: they ran under other conditions, so that the sum would mean nothing.
+    """
+    if not record.is_file():
+        return {}
+    stored = json.loads(record.read_text())
+    if stored["conditions"] != conditions:
+        raise typer.BadParameter(f"{record} is of {stored['conditions']}; choose another folder", param_hint="--out")
+    rows: dict[str, Any] = stored["rows"]
+    return rows
 
 
 @contextmanager
@@ -127,7 +142,8 @@ def main(
     recipe = choose_recipe("paper", [f"training.max_epochs={max_epochs}"])
     splits = random_folds(labels.tolist())
     record = out / "seconds.json"
-    seconds = json.loads(record.read_text()) if record.is_file() else {}
+    conditions = {"device": device, "jobs": jobs, "utterances": utterances, "max_epochs": max_epochs}
+    seconds = read_seconds(record, conditions)
     started = time.monotonic()
     for name in PAPER_ROWS:
         if name in seconds or time.monotonic() - started > piece_s:
@@ -139,7 +155,7 @@ def main(
             folds = finish_folds([FoldJob(run.path, split, out, "", device=device) for split in splits], jobs, console)
         epochs = sum(len(fold.history) for fold in folds)
         seconds[name] = {"s": time.monotonic() - began, "epochs": epochs, "busy": np.mean(busy) if busy else None}
-        record.write_text(json.dumps(seconds, indent=2))
+        record.write_text(json.dumps({"conditions": conditions, "rows": seconds}, indent=2))
     _print(seconds, utterances, device, jobs)
 
 

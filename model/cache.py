@@ -71,7 +71,7 @@ def feature_folder(utterances: Sequence[CorpusUtterance], spec: FeatureSpec, spe
     for utterance in utterances:
         stat = utterance.wav.stat()
         words = [(word.word, word.start_s, word.end_s) for word in utterance.words]
-        digest.update(repr((str(utterance.wav), stat.st_size, stat.st_mtime_ns, words)).encode())
+        digest.update(repr((utterance.name, stat.st_size, stat.st_mtime_ns, words)).encode())
     return cache / f"features-{digest.hexdigest()[:16]}"
 
 

@@ -57,17 +57,14 @@ def _data(config: BundleConfig) -> str:
         f"Words with times, and for each word {mfcc.n_mfcc} MFCCs every {mfcc.hop_samples / 16:g} ms at 16 kHz "
         f"(segmentation: {config.features.segmentation}, overlap {config.features.overlap:.0%}). "
         f"α = {config.alpha:g}; temperature {config.temperature:g}"
-        f"{' (none was fitted)' if config.temperature == 1.0 else ', fitted on what the folds below were tested on'}.\n"
+        f"{' (none was fitted)' if config.temperature == 1.0 else ', fitted on what the folds below held out'}.\n"
     )
 
 
 def _cross_validation(figures: Mapping[str, Any]) -> str:
     lines = [
         "## How good it is: cross-validation\n",
-        (
-            f"{figures['folds']} folds {figures['protocol']}; every utterance tested once by a network that was "
-            f"trained without its fold. {figures['utterances']} utterances. Command: `{figures['command']}`.\n"
-        ),
+        f"{_protocol(figures)} {figures['utterances']} utterances. Command: `{figures['command']}`.\n",
         "| what answers | WA | UA | weighted precision | macro precision | calibration error |",
         "|---|---|---|---|---|---|",
     ]
@@ -90,6 +87,15 @@ def _cross_validation(figures: Mapping[str, Any]) -> str:
             lines.append(f"| {kind} | {row['count']} | {row['final']:.3f} | {row['text']:.3f} | {row['audio']:.3f} |")
         lines.append("")
     return "\n".join(lines)
+
+
+def _protocol(figures: Mapping[str, Any]) -> str:
+    if figures["folds"] == 1:
+        return f"One fold alone, {figures['protocol']}: its test part, answered by these weights, which never saw it."
+    return (
+        f"{figures['folds']} folds {figures['protocol']}; every utterance tested once by a network that was trained "
+        "without its fold."
+    )
 
 
 def _untouched_clips(figures: Mapping[str, Any]) -> str:

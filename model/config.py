@@ -1,10 +1,15 @@
 """Every choice about the network and its training, as frozen data that is saved with the weights. No torch."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveInt
 
 Heads = Literal["full", "split"]
 SegmentDropout = Literal["pooled", "frames"]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +33,18 @@ class NetworkConfig:
         cross_attention: false leaves c^TA and c^AT out of Eq. (10) (Table 4, last row).
     """
 
-    embedding_dim: int = 300
-    hidden: int = 128
+    embedding_dim: PositiveInt = 300
+    hidden: PositiveInt = 128
     heads: Heads = "full"
-    head_count: int = 4
-    dropout: float = 0.3
+    head_count: PositiveInt = 4
+    dropout: Share = 0.3
     segment_dropout: SegmentDropout = "pooled"
-    pooled_frames: int = 0
-    n_mfcc: int = 40
+    pooled_frames: Annotated[int, Field(ge=0)] = 0
+    n_mfcc: PositiveInt = 40
     stop_gradient: bool = True
     cross_attention: bool = True
 
     def __post_init__(self) -> None:
-        if self.head_count < 1 or self.pooled_frames < 0:
-            raise ValueError("head_count must be at least 1, and pooled_frames at least 0")
         if self.heads == "split" and 2 * self.hidden % self.head_count:
             raise ValueError(f"{self.head_count} heads cannot share {2 * self.hidden} values (2 · hidden) evenly")
 
@@ -61,13 +64,13 @@ class AugmentationConfig:
         word_dropout: share of words replaced by the unknown word.
     """
 
-    speeds: tuple[float, ...] = (1.0,)
-    gain_db: float = 0.0
-    colour: float = 0.0
-    frame_noise: float = 0.0
-    segment_dropout: float = 0.0
-    coefficient_dropout: float = 0.0
-    word_dropout: float = 0.02
+    speeds: tuple[Rate, ...] = (1.0,)
+    gain_db: Amount = 0.0
+    colour: Amount = 0.0
+    frame_noise: Amount = 0.0
+    segment_dropout: Share = 0.0
+    coefficient_dropout: Share = 0.0
+    word_dropout: Share = 0.02
 
     def __post_init__(self) -> None:
         if not self.speeds or self.speeds[0] != 1.0:
@@ -97,17 +100,17 @@ class TrainingConfig:
         augmentation: of the data.
     """
 
-    alpha: float = 0.1
-    batch_size: int = 64
-    learning_rate: float = 1e-3
-    embedding_rate: float = 1.0
-    weight_decay: float = 0.0
+    alpha: Amount = 0.1
+    batch_size: PositiveInt = 64
+    learning_rate: Rate = 1e-3
+    embedding_rate: Amount = 1.0
+    weight_decay: Amount = 0.0
     schedule: Literal["constant", "cosine"] = "constant"
-    clip_norm: float = 1.0
-    label_smoothing: float = 0.0
+    clip_norm: Rate = 1.0
+    label_smoothing: Share = 0.0
     normalise: bool = True
-    averaging: float = 0.0
-    patience: int = 10
-    max_epochs: int = 100
-    seed: int = 0
+    averaging: Share = 0.0
+    patience: Annotated[int, Field(ge=0)] = 10
+    max_epochs: PositiveInt = 100
+    seed: Annotated[int, Field(ge=0)] = 0
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)

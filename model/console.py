@@ -4,6 +4,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Final
 
@@ -14,25 +15,37 @@ from model.corpora.published import compare_counts
 from model.corpora.records import Corpus
 from model.embeddings import Embeddings
 from model.errors import ModelError
+from model.runs import MovedRun
 
 console: Final = Console(stderr=True, highlight=False)
+
+
+def say(text: str) -> None:
+    """Prints a line as it is: no markup, and paths in it are not broken where the terminal ends."""
+    console.print(text, markup=False, soft_wrap=True)
 
 
 def run_explained(work: Callable[[], None]) -> int:
     """Exit status of a command: 0, or 1 with the reason printed when it cannot."""
     try:
         work()
-    except (ModelError, AlignmentError) as exc:
+    except (ModelError, AlignmentError, OSError, BrokenProcessPool) as exc:
         console.print(f"[red]{type(exc).__name__}[/]: ", end="")
-        console.print(str(exc), markup=False)
+        say(str(exc))
+        if isinstance(exc, BrokenProcessPool):
+            console.print("a process was killed, most often for want of memory: try fewer --jobs; finished folds stay")
         return 1
     return 0
 
 
-def describe_move(path: Path, moved: Path | None) -> None:
-    """Says when a run of other settings has been moved out of the way."""
+def describe_move(path: Path, moved: MovedRun | None) -> None:
+    """Says when a run of other settings has been moved out of the way, and what differs."""
     if moved:
-        console.print(f"{path} held a run of other settings or data; it is kept in {moved}")
+        console.print(
+            f"{path} held another run ({'; '.join(moved.differs)}); it is kept in {moved.path}",
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def describe_embeddings(table: Embeddings) -> None:
@@ -48,12 +61,15 @@ def describe_corpus(corpus: Corpus) -> None:
     console.print(f"{corpus.labelled} labelled utterances ({labels}); {len(corpus.utterances)} kept")
     for reason, names in (("without .wdseg", corpus.without_wdseg), ("without wav", corpus.without_wav)):
         if names:
-            console.print(f"{len(names)} left out {reason}: {', '.join(names[:5])}{' …' if len(names) > 5 else ''}")
+            console.print(
+                f"{len(names)} left out {reason}: {', '.join(names[:5])}{' …' if len(names) > 5 else ''}",
+                soft_wrap=True,
+            )
     for message in corpus.damaged:
         console.print("[yellow]skipped[/] ", end="")
-        console.print(message, markup=False)
+        say(message)
     for line in compare_counts(corpus):
-        console.print(line)
+        say(line)
     if wordless := sum(not utterance.words for utterance in corpus.utterances):
         console.print(f"{wordless} utterances have no word; each is one unknown word over its whole sound")
 

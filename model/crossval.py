@@ -38,17 +38,34 @@ def random_folds(labels: Sequence[str], count: int = 10, seed: int = 0) -> list[
     """
     rarest = min(labels.count(label) for label in set(labels))
     if rarest < count:
-        raise TrainingError(f"the rarest label has {rarest} utterances, {count} folds need {count}; use fewer folds")
+        raise TrainingError(
+            f"the rarest label has {rarest} utterances, {count} folds need {count}; use --folds session, or more data"
+        )
     folds = StratifiedKFold(count, shuffle=True, random_state=seed).split(np.zeros(len(labels)), list(labels))
     parts = [test for _, test in folds]
     return [_split(f"fold-{k:02d}", parts[(k + 1) % count], parts[k], len(labels)) for k in range(count)]
 
 
-def split_off_tenth(count: int, seed: int = 0) -> Split:
-    """Nine tenths to train the weights to serve, one to stop by, at least one utterance; nothing tests."""
-    order = np.random.default_rng(seed).permutation(count)
-    tenth = max(1, count // 10)
-    return Split("served", np.sort(order[tenth:]), np.sort(order[:tenth]), order[:0])
+def served_split(utterances: Sequence[CorpusUtterance], validate: bool, *, by_session: bool, seed: int = 0) -> Split:
+    """What the weights to serve are trained on; nothing tests.
+
+    Args:
+        utterances: of the whole corpus.
+        validate: whether training is stopped by a part that is held out; without, everything trains.
+        by_session: the part is one speaker, as in `session_folds`, so that training is stopped on a voice that it never
+            heard; else a tenth, drawn at random, at least one utterance.
+        seed: of the drawing.
+    """
+    everything = np.arange(len(utterances))
+    if not validate:
+        return Split("served", everything, everything[:0], everything[:0])
+    speakers = np.array([utterance.speaker for utterance in utterances])
+    if by_session:
+        held_out = speakers == max(speakers)
+    else:
+        drawn = np.random.default_rng(seed).permutation(len(utterances))[: max(1, len(utterances) // 10)]
+        held_out = np.isin(everything, drawn)
+    return Split("served", everything[~held_out], everything[held_out], everything[:0])
 
 
 def session_folds(utterances: Sequence[CorpusUtterance], *, validate: bool = True) -> list[Split]:

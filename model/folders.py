@@ -1,10 +1,14 @@
-"""Folders that are there as a whole or not at all."""
+"""Folders that are there as a whole or not at all, and that one command at a time writes to."""
 
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from model.errors import TrainingError
 
 
 @contextmanager
@@ -22,3 +26,25 @@ def whole_folder(out: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def locked_folder(path: Path) -> Iterator[None]:
+    """No other command writes to a folder until the block ends, or the process, however it ends.
+
+    Raises:
+        TrainingError: another command does.
+    """
+    path = path.resolve()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    try:
+        lock.acquire(blocking=False)
+    except Timeout as exc:
+        raise TrainingError(
+            f"another command is at work in {path}; wait until it ends, or choose another --out"
+        ) from exc
+    try:
+        yield
+    finally:
+        lock.release()

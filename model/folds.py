@@ -18,6 +18,7 @@ from model.experiment import run_fold
 from model.figures import summarise_folds
 from model.fold_progress import EpochNews, FoldProgress, listening
 from model.packaging import write_bundle
+from model.provenance import training_code
 from model.runs import FoldResult, RunFolder
 from model.training import Epoch
 
@@ -67,11 +68,22 @@ def finish_folds(jobs: Sequence[FoldJob], processes: int, console: Console) -> l
     waiting = [job for job in jobs if not job.is_finished()]
     if len(waiting) < len(jobs):
         console.print(f"{len(jobs) - len(waiting)} of {len(jobs)} folds are finished already, in {jobs[0].run.parent}")
+    _warn_of_other_code(jobs, console)
     with FoldProgress(console, len(waiting)) as progress:
         lines = _train_here(waiting, progress) if processes == 1 else _train_beside(waiting, processes, progress)
         for name, line in lines:
             progress.finish(name, line)
     return [result for job in jobs if (result := job.result()) is not None]
+
+
+def _warn_of_other_code(jobs: Sequence[FoldJob], console: Console) -> None:
+    others = [job for job in jobs if job.is_finished() and (found := job.result()) and found.code != training_code()]
+    if others:
+        console.print(
+            f"[yellow]{len(others)} of them were trained by another version of this code[/], the first in "
+            f"{others[0].run / others[0].split.name}; their figures stand beside the others'. To train them anew, "
+            "delete these folders"
+        )
 
 
 def describe_fold(result: FoldResult) -> str:
@@ -88,7 +100,7 @@ def train_fold(job: FoldJob, report: Callable[[Epoch], None] = lambda epoch: Non
     experiment, data = run.experiment(), run.data()
     outcome = run_fold(experiment, data, job.split, report, job.device)
     run.store_logits(job.split, outcome)
-    result = run.result_of(job.split, outcome, data.labels, time.monotonic() - started)
+    result = run.result_of(job.split, experiment, outcome, data.labels, time.monotonic() - started)
     if job.bundle is not None:
         folder, origin = job.bundle
         metrics = {}

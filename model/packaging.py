@@ -55,9 +55,16 @@ def write_bundle(
     return config
 
 
-def publish_bundle(source: Path, out: Path, temperature: float, metrics: dict[str, Any]) -> BundleConfig:
-    """Copies a bundle to where it is served from, with what the folds have shown since it was written."""
-    config = replace(read_config(source / CONFIG), name=out.name, temperature=temperature)
+def publish_bundle(
+    source: Path, out: Path, temperature: float, metrics: dict[str, Any], origin: Origin
+) -> BundleConfig:
+    """Copies a bundle to where it is served from, with what the folds have shown since it was written.
+
+    What `origin` says goes for the copy, but for the day: the weights were made when they were trained.
+    """
+    stored = read_config(source / CONFIG)
+    origin = replace(origin, created=stored.origin.created)
+    config = replace(stored, name=out.name, temperature=temperature, origin=origin)
     with whole_folder(out) as folder:
         shutil.copytree(source, folder, dirs_exist_ok=True)
         write_config(folder / CONFIG, config)

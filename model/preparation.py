@@ -7,13 +7,26 @@ import numpy as np
 
 from alignment.normalisation import is_filler, normalise_word
 from model.cache import cached_feature_set, feature_folder
+from model.config import NetworkConfig
 from model.corpora.iemocap import PAPER_LABELS
 from model.corpora.records import Corpus
 from model.embeddings import Embeddings, load_glove, random_embeddings
 from model.errors import TrainingError
 from model.experiment import Experiment, PreparedData
 from model.recipes import Recipe
-from model.runs import RunFolder
+from model.runs import MovedRun, RunFolder
+
+
+def check_device(device: str) -> None:
+    """Refuses a GPU that is not there.
+
+    Raises:
+        TrainingError: torch finds none.
+    """
+    import torch  # with everything else that trains, not with everything that prepares
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise TrainingError("--device cuda: torch finds no GPU; leave it out to train on the CPU")
 
 
 def choose_embeddings(corpus: Corpus, recipe: Recipe, glove: Path | None, *, random: bool) -> Embeddings:
@@ -25,6 +38,8 @@ def choose_embeddings(corpus: Corpus, recipe: Recipe, glove: Path | None, *, ran
     """
     skip = is_filler if recipe.features.fillers == "dropped" else lambda word: False
     words = {normalise_word(w.word) for utterance in corpus.utterances for w in utterance.words if not skip(w.word)}
+    if random and glove is not None:
+        raise TrainingError("--embeddings random makes no use of --glove FILE: leave one of them out")
     if random:
         return random_embeddings(words, recipe.network.embedding_dim, recipe.training.seed)
     if glove is None:
@@ -32,7 +47,13 @@ def choose_embeddings(corpus: Corpus, recipe: Recipe, glove: Path | None, *, ran
             "word vectors are needed: --glove FILE (glove.840B.300d.txt from nlp.stanford.edu/projects/glove), "
             "or --embeddings random to learn them from the corpus alone"
         )
-    return load_glove(glove, words, recipe.training.seed)
+    table = load_glove(glove, words, recipe.training.seed)
+    dim, asked = table.table.shape[1], recipe.network.embedding_dim
+    if asked not in (dim, NetworkConfig().embedding_dim):
+        raise TrainingError(
+            f"--set network.embedding_dim={asked}: the vectors in {glove} have {dim} values; leave it out"
+        )
+    return table
 
 
 def prepare_run(
@@ -43,7 +64,7 @@ def prepare_run(
     cache: Path,
     processes: int,
     system: str = "can",
-) -> Path | None:
+) -> MovedRun | None:
     """Extracts what is not in the cache, and writes what folds need.
 
     Args:
@@ -56,7 +77,7 @@ def prepare_run(
         system: name of a row.
 
     Returns:
-        Where a run of other settings or data that was in the folder has been moved to; else None.
+        Where a run of other settings or data that was in the folder has been moved to, and why; else None.
 
     Raises:
         TrainingError: fewer than two labels.

@@ -52,6 +52,8 @@ STARTER: Final = Recipe(
 )
 """For a small corpus of few voices: strong augmentation, word vectors as given, fixed length, averaged weights."""
 
+_DERIVED: Final = "network.n_mfcc"
+
 RECIPES: Final = {"paper": PAPER, "starter": STARTER}
 
 
@@ -79,34 +81,39 @@ def change(recipe: Recipe, settings: Sequence[str]) -> Recipe:
     values = asdict(recipe)
     for setting in settings:
         name, equals, value = setting.partition("=")
+        if name == _DERIVED:
+            raise TrainingError(f"--set {setting!r}: it follows features.mfcc.n_mfcc; set that one")
         *groups, last = name.split(".")
         group: Any = values
         for part in groups:
             group = group.get(part) if isinstance(group, dict) else None
         if not equals or not isinstance(group, dict) or last not in group or isinstance(group[last], dict):
-            there = ", ".join(name for name, _ in _leaves(asdict(recipe)))
+            there = ", ".join(name for name, _ in leaves(asdict(recipe)) if name != _DERIVED)
             raise TrainingError(f"--set {setting!r} names no setting; those there are: {there}")
         group[last] = tuple(value.split(",")) if isinstance(group[last], tuple) else value
     try:
         return TypeAdapter(Recipe).validate_python(values)
     except ValidationError as exc:
         [first, *_] = exc.errors()
-        raise TrainingError(f"--set {'.'.join(map(str, first['loc']))}: {first['msg']}") from exc
+        raise TrainingError(
+            f"--set {'.'.join(map(str, first['loc']))}: {first['msg'].removeprefix('Value error, ')}"
+        ) from exc
 
 
 def changes_from(base: Recipe, recipe: Recipe) -> list[str]:
     """What `change` would have to be given to get from one recipe to the other."""
-    there = dict(_leaves(asdict(base)))
-    return [f"{name}={_written(value)}" for name, value in _leaves(asdict(recipe)) if value != there[name]]
+    there = dict(leaves(asdict(base)))
+    return [f"{name}={_written(value)}" for name, value in leaves(asdict(recipe)) if value != there[name]]
 
 
 def _written(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value).lower()
 
 
-def _leaves(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every single value of nested settings, by its dotted name."""
     for name, value in values.items():
         if isinstance(value, dict):
-            yield from _leaves(value, f"{prefix}{name}.")
+            yield from leaves(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value

@@ -29,7 +29,7 @@ def main(
     max_epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Folds side by side, one core each")] = 1,
     device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where folds train")] = "cpu",
-    seed: Annotated[int, typer.Option(help="Of everything random but the folds")] = 0,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of everything random but the folds; 0 if not given")] = None,
     cache: Annotated[
         Path | None, typer.Option(help="Where extracted features are kept; the user's cache folder if not given")
     ] = None,
@@ -38,9 +38,9 @@ def main(
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     from model.reproduction import Reproduction, reproduce
 
-    changes = [*(settings or ()), f"training.seed={seed}"]
-    if max_epochs is not None:
-        changes.append(f"training.max_epochs={max_epochs}")
+    changes = list(settings or ())
+    changes += [] if seed is None else [f"training.seed={seed}"]
+    changes += [] if max_epochs is None else [f"training.max_epochs={max_epochs}"]
     asked = Reproduction(
         root=root, out=out, corpus=corpus, glove=glove, random_embeddings=embeddings == "random",
         rows=tuple(name.strip() for name in rows.split(",") if name.strip()), by_session=folds == "session",

@@ -5,8 +5,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-import torch
-
 from alignment.aligners.selection import choose_aligner
 from alignment.aligners.whisperx_weights import WhisperXConfig
 from model.cache import default_cache
@@ -18,10 +16,12 @@ from model.corpora.records import Corpus
 from model.crossval import Split, random_folds, session_folds
 from model.embeddings import Embeddings
 from model.errors import TrainingError
+from model.folders import locked_folder
 from model.folds import FoldJob, finish_folds
-from model.preparation import choose_embeddings, prepare_run
+from model.preparation import check_device, choose_embeddings, prepare_run
 from model.recipes import Recipe, change, choose_recipe
-from model.report import RowResult, write_report
+from model.report import write_report
+from model.report_rows import RowResult
 from model.runs import FoldResult, RunFolder
 from model.systems import SYSTEMS, Words
 
@@ -57,12 +57,16 @@ def reproduce(asked: Reproduction) -> int:
 
 def _reproduce(asked: Reproduction) -> None:
     rows = choose_rows(asked.rows, asked.alignment)
-    if asked.device == "cuda" and not torch.cuda.is_available():
-        raise TrainingError("--device cuda: torch finds no GPU; leave it out to train on the CPU")
+    check_device(asked.device)
+    with locked_folder(asked.out):
+        _run_rows(asked, rows)
+
+
+def _run_rows(asked: Reproduction, rows: Sequence[str]) -> None:
+    recipe = choose_recipe("paper", asked.settings)
     read = read_iemocap(asked.root, PAPER_LABELS, strict=asked.strict)
     describe_corpus(read)
     corpus = choose_utterances(read, asked.classes, asked.subset)
-    recipe = choose_recipe("paper", asked.settings)
     splits = _splits(corpus, asked)
     jobs = []
     for words in dict.fromkeys(SYSTEMS[name].words for name in rows):

@@ -6,20 +6,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
-from model.bundle import METRICS, Origin
+from model.bundle import METRICS, SUMS, Origin
 from model.cache import default_cache
 from model.console import console, describe_corpus, describe_embeddings, describe_move, run_explained, shown_command
 from model.corpora.iemocap import PAPER_LABELS, read_iemocap
 from model.corpora.published import is_iemocap
 from model.corpora.records import Corpus
-from model.crossval import Split, random_folds, session_folds, split_off_tenth
+from model.crossval import Split, random_folds, served_split, session_folds
 from model.errors import TrainingError
 from model.figures import served_temperature, summarise_folds
+from model.folders import locked_folder
 from model.folds import FoldJob, describe_fold, finish_folds, train_fold
 from model.packaging import publish_bundle
-from model.preparation import choose_embeddings, prepare_run
+from model.preparation import check_device, choose_embeddings, prepare_run
 from model.recipes import Recipe, choose_recipe
 from model.runs import RunFolder
 from model.training import Epoch
@@ -45,6 +44,7 @@ class Retraining:
     runs: Path
     cache: Path | None
     jobs: int
+    device: str
     strict: bool
     trained_on: str | None
     licence: str | None
@@ -58,31 +58,41 @@ def retrain(asked: Retraining) -> int:
 
 
 def _retrain(asked: Retraining) -> None:
+    run = RunFolder(asked.runs / asked.out.name)
+    _check_place(asked.out, run.path)
+    if asked.fold is not None and asked.skip_cv:
+        raise TrainingError("--fold trains one fold, --skip-cv none: leave one of them out")
+    check_device(asked.device)
+    with locked_folder(run.path):
+        _train(asked, run)
+
+
+def _train(asked: Retraining, run: RunFolder) -> None:
+    recipe = choose_recipe(asked.recipe, asked.settings)
     corpus = READERS[asked.corpus](asked.root, PAPER_LABELS, strict=asked.strict)
     describe_corpus(corpus)
-    recipe = choose_recipe(asked.recipe, asked.settings)
+    # What cannot work says so before minutes go by.
+    trained_on, licence = _provenance(asked, corpus)
+    splits = [] if asked.skip_cv else _splits(corpus, recipe, asked)
+    if asked.fold is not None and asked.fold >= len(splits):
+        raise TrainingError(f"--fold {asked.fold}: there are {len(splits)} folds, counted from 0")
+    served = served_split(corpus.utterances, recipe.training.patience > 0, by_session=asked.by_session)
     table = choose_embeddings(corpus, recipe, asked.glove, random=asked.random_embeddings)
     if not asked.random_embeddings:
         describe_embeddings(table)
-    trained_on, licence = _provenance(asked, corpus)
     origin = Origin(trained_on, licence, asked.vectors or table.source, datetime.now(UTC).date().isoformat())
-    run = RunFolder(asked.runs / asked.out.name)
     moved = prepare_run(run, corpus, recipe, table, asked.cache or default_cache(), asked.jobs)
     describe_move(run.path, moved)
-    splits = [] if asked.skip_cv else _splits(corpus, recipe, asked)
 
     def job(split: Split, *, bundle: bool) -> FoldJob:
         target = (run.fold(split) / "bundle", origin) if bundle else None
-        return FoldJob(run.path, split, asked.root, shown_command("model.train"), target)
+        return FoldJob(run.path, split, asked.root, shown_command("model.train"), target, asked.device)
 
     if asked.fold is not None:
-        if asked.fold >= len(splits):
-            raise TrainingError(f"--fold {asked.fold}: there are {len(splits)} folds, counted from 0")
         alone = job(splits[asked.fold], bundle=True)
         console.print(describe_fold(train_fold(alone, _print_epoch)))
-        _publish(run.fold(alone.split) / "bundle", asked, 1.0)
+        _publish(run.fold(alone.split) / "bundle", asked, 1.0, origin)
         return
-    served = _served_split(len(corpus.utterances), recipe)
     folds = [job(split, bundle=asked.fold_bundles) for split in splits]
     finished = finish_folds([*folds, job(served, bundle=True)], asked.jobs, console)
     metrics, temperature = {}, 1.0
@@ -91,7 +101,20 @@ def _retrain(asked: Retraining) -> None:
         command = shown_command("model.train")
         metrics["cross_validation"] = summarise_folds(run, splits, finished[:-1], data, asked.root, command)
         temperature = served_temperature(run, splits, data.labels, recipe.training.alpha)
-    _publish(run.fold(served) / "bundle", asked, temperature, metrics)
+    _publish(run.fold(served) / "bundle", asked, temperature, origin, metrics)
+
+
+def _check_place(out: Path, run: Path) -> None:
+    """Refuses a place where writing the bundle would take something else away.
+
+    Raises:
+        TrainingError: a bundle cannot go to `out`.
+    """
+    if out.exists() and not (out / SUMS).is_file() and not (out.is_dir() and not any(out.iterdir())):
+        raise TrainingError(f"--out {out} is there and is no bundle; name a folder that is not there, or is empty")
+    place, finished = out.resolve(), run.resolve()
+    if place == finished or place in finished.parents or finished in place.parents:
+        raise TrainingError(f"--out {out}: finished folds are kept in {run}; name a folder outside it")
 
 
 def _provenance(asked: Retraining, corpus: Corpus) -> tuple[str, str]:
@@ -106,15 +129,12 @@ def _provenance(asked: Retraining, corpus: Corpus) -> tuple[str, str]:
     return "IEMOCAP (USC SAIL)", "LicenseRef-IEMOCAP"
 
 
-def _served_split(count: int, recipe: Recipe) -> Split:
-    """Everything; nine tenths of it where early stopping needs the tenth."""
-    everything = np.arange(count)
-    return split_off_tenth(count) if recipe.training.patience else Split("served", everything, *[everything[:0]] * 2)
-
-
-def _publish(source: Path, asked: Retraining, temperature: float, metrics: dict[str, Any] | None = None) -> None:
+def _publish(
+    source: Path, asked: Retraining, temperature: float, origin: Origin, metrics: dict[str, Any] | None = None
+) -> None:
     found = metrics if metrics is not None else json.loads((source / METRICS).read_text(encoding="utf-8"))
-    publish_bundle(source, asked.out, temperature, found | ({"notes": list(asked.notes)} if asked.notes else {}))
+    notes = {"notes": list(asked.notes)} if asked.notes else {}
+    publish_bundle(source, asked.out, temperature, found | notes, origin)
     console.print(f"wrote {asked.out}; serve it with `can-ser serve --bundle {asked.out}`")
 
 

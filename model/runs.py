@@ -1,7 +1,7 @@
 """A training run on disk: its data once, one folder per fold, so that a killed run goes on where it was."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from itertools import count
@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
+from torch import nn
 
 from model.cache import load_feature_set
 from model.contract import log_softmax
@@ -18,6 +19,8 @@ from model.crossval import Split
 from model.embeddings import Embeddings
 from model.experiment import Experiment, FoldOutcome, PreparedData
 from model.metrics import Metrics, compute_metrics
+from model.provenance import training_code
+from model.recipes import leaves
 from model.training import Epoch, Logits
 from model.vocabulary import Vocabulary
 
@@ -29,6 +32,26 @@ VOCABULARY: Final = "vocabulary.txt"
 EMBEDDINGS: Final = "embeddings.npy"
 RESULT: Final = "result.json"
 LOGITS: Final = "logits.npz"
+_MEANINGS: Final = {
+    "names": "other utterances",
+    "labels": "other labels",
+    "features": "other sound, words or times, or other code that computes features",
+    "vectors": "other word vectors",
+    "words": "other words",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MovedRun:
+    """A run that made room for another.
+
+    Attributes:
+        path: where it is now.
+        differs: in words, what is not the same.
+    """
+
+    path: Path
+    differs: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +63,10 @@ class FoldResult:
         experiment: every choice behind it.
         best_epoch: whose weights were kept.
         seconds: that it took.
-        parameters: that were trained.
+        parameters: that were trained, word vectors not counted.
         history: learning curve.
         metrics: of the test part, by head: "final", "joint", "text", "audio".
+        code: digest of the code that trained it, see `model.provenance`.
     """
 
     split: str
@@ -52,6 +76,7 @@ class FoldResult:
     history: list[Epoch]
     metrics: dict[str, Metrics]
     parameters: int = 0
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +85,11 @@ class RunFolder:
 
     path: Path
 
-    def prepare(self, experiment: Experiment, data: PreparedData, feature_folders: Sequence[Path]) -> Path | None:
+    def prepare(self, experiment: Experiment, data: PreparedData, feature_folders: Sequence[Path]) -> "MovedRun | None":
         """Writes what folds need; finished folds of the same experiment on the same data stay.
 
         Returns:
-            Where the run that was here has been moved to, when it was another experiment; else None.
+            Where the run that was here has been moved to, and why, when it was another experiment; else None.
         """
         identity = json.dumps(
             {
@@ -77,9 +102,10 @@ class RunFolder:
             }
         )
         moved = None
-        if (self.path / IDENTITY).is_file() and (self.path / IDENTITY).read_text(encoding="utf-8") != identity:
-            moved = _free_name(self.path)
-            self.path.rename(moved)
+        there = self.path / IDENTITY
+        if there.is_file() and (old := there.read_text(encoding="utf-8")) != identity:
+            moved = MovedRun(_free_name(self.path), tuple(_differences(json.loads(old), json.loads(identity))))
+            self.path.rename(moved.path)
         self.path.mkdir(parents=True, exist_ok=True)
         data.embeddings.vocabulary.write(self.path / VOCABULARY)
         np.save(self.path / EMBEDDINGS, data.embeddings.table)
@@ -120,9 +146,10 @@ class RunFolder:
         path = self.fold(split) / RESULT
         return TypeAdapter(FoldResult).validate_json(path.read_bytes()) if path.is_file() else None
 
-    def result_of(self, split: Split, outcome: FoldOutcome, labels: NDArray[np.int64], seconds: float) -> FoldResult:
+    def result_of(
+        self, split: Split, experiment: Experiment, outcome: FoldOutcome, labels: NDArray[np.int64], seconds: float
+    ) -> FoldResult:
         """What a fold gave; nothing is written."""
-        experiment = self.experiment()
         heads = _heads(outcome.test, experiment.training.alpha) if outcome.test else {}
         return FoldResult(
             split=split.name,
@@ -131,7 +158,8 @@ class RunFolder:
             seconds=round(seconds, 1),
             history=outcome.trained.history,
             metrics={head: compute_metrics(scores, labels[split.test]) for head, scores in heads.items()},
-            parameters=sum(p.numel() for p in outcome.trained.network.parameters() if p.requires_grad),
+            parameters=_count_parameters(outcome.trained.network),
+            code=training_code(),
         )
 
     def store_logits(self, split: Split, outcome: FoldOutcome) -> None:
@@ -156,6 +184,22 @@ class RunFolder:
         with np.load(self.fold(split) / LOGITS) as stored:
             heads = {name.removeprefix(f"{part}_"): stored[name] for name in stored if name.startswith(f"{part}_")}
             return stored[part], Logits(heads.pop("joint"), heads)
+
+
+def _count_parameters(network: nn.Module) -> int:
+    tables = sum(layer.weight.numel() for layer in network.modules() if isinstance(layer, nn.Embedding))
+    return sum(parameter.numel() for parameter in network.parameters()) - tables
+
+
+def _differences(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
+    """In words, where two identities differ."""
+    before, after = dict(leaves(old["experiment"])), dict(leaves(new["experiment"]))
+    for name in before | after:
+        if before.get(name) != after.get(name):
+            yield f"{name} was {before.get(name)}, is {after.get(name)}"
+    for key, meaning in _MEANINGS.items():
+        if old[key] != new[key]:
+            yield meaning
 
 
 def _free_name(path: Path) -> Path:

@@ -28,6 +28,9 @@ def main(
         Path | None, typer.Option(help="Where extracted features are kept; the user's cache folder if not given")
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Folds side by side, one core each")] = 1,
+    device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where folds train")] = "cpu",
+    max_epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of everything random but the folds; 0 if not given")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse damaged files instead of skipping them")] = False,
     trained_on: Annotated[
         str | None, typer.Option(help="The corpus in words, for the model card; known for IEMOCAP")
@@ -41,11 +44,14 @@ def main(
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     from model.retraining import Retraining, retrain
 
+    changes = list(settings or ())
+    changes += [] if seed is None else [f"training.seed={seed}"]
+    changes += [] if max_epochs is None else [f"training.max_epochs={max_epochs}"]
     retraining = Retraining(
         root=root, out=out, corpus=corpus, glove=glove, random_embeddings=embeddings == "random", recipe=recipe,
-        settings=tuple(settings or ()), by_session=folds == "session", fold=fold, skip_cv=skip_cv,
-        fold_bundles=fold_bundles, runs=runs, cache=cache, jobs=jobs, strict=strict, trained_on=trained_on,
-        licence=licence, vectors=vectors, notes=tuple(notes or ()),
+        settings=tuple(changes), by_session=folds == "session", fold=fold, skip_cv=skip_cv,
+        fold_bundles=fold_bundles, runs=runs, cache=cache, jobs=jobs, device=device, strict=strict,
+        trained_on=trained_on, licence=licence, vectors=vectors, notes=tuple(notes or ()),
     )  # fmt: skip
     raise typer.Exit(retrain(retraining))
 

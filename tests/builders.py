@@ -120,6 +120,6 @@ def write_tiny_bundle(folder: Path, config: NetworkConfig = TINY, *, alpha: floa
     outcome = FoldOutcome(TrainedSplit(network, 0), normalisation, None, None)
     origin = Origin("nothing: random weights", "Apache-2.0", "random", "2026-01-01")
     write_bundle(folder.parent / "untempered", folder.name, outcome, experiment, data, origin, {})
-    publish_bundle(folder.parent / "untempered", folder, 1.5, {})
+    publish_bundle(folder.parent / "untempered", folder, 1.5, {}, origin)
     rmtree(folder.parent / "untempered")
     return folder

@@ -56,7 +56,7 @@ def read_iemocap(root: Path, labels: Sequence[str] = PAPER_LABELS, *, strict: bo
     found = _Findings(strict)
     for number, session in sessions:
         for evaluation_file in sorted(_visible(session / "dialog" / "EmoEvaluation", "*.txt")):
-            for evaluation in read_evaluations(evaluation_file, found.report):
+            for evaluation in read_evaluations(evaluation_file, found.report_evaluation):
                 found.add(evaluation, session, number, labels)
     if not found.by_label:
         raise CorpusMissingError(root, "Session*/dialog/EmoEvaluation/*.txt")
@@ -67,16 +67,15 @@ def read_evaluations(path: Path, report: "Reporter | None" = None) -> Iterator[E
     """Summary lines of one EmoEvaluation file; single raters' lines are passed over.
 
     Raises:
-        CorpusFileError: a summary line is damaged and there is no `report` to take it.
+        CorpusFileError: a summary line is damaged, or there is none among bytes that are no text, and there is no
+            `report` to take it.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as exc:
-        (report or _refuse)(CorpusFileError(path, 1, f"not a text file ({exc.reason})"))
-        return
-    for number, line in enumerate(lines, start=1):
-        if not _SUMMARY.match(line):
-            continue
+    # A byte that is no UTF-8 may stand in a rater's comment, which nobody reads here.
+    text = path.read_text(encoding="utf-8", errors="replace")
+    numbered = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if _SUMMARY.match(line)]
+    if not numbered and "\ufffd" in text:
+        (report or _refuse)(CorpusFileError(path, 1, "not a text file (it has no summary line, and is no UTF-8)"))
+    for number, line in numbered:
         fields = line.split("\t")
         if len(fields) == 4 and _TIMES.fullmatch(fields[0].strip()) and _NAME.fullmatch(fields[1]) and fields[2]:
             yield Evaluation(fields[1], fields[2])
@@ -109,7 +108,8 @@ class _Findings:
     """What has been read so far."""
 
     def __init__(self, strict: bool) -> None:
-        self.report = Reporter(strict)
+        self.report_evaluation, self.report_sentence = Reporter(strict), Reporter(strict)
+        self._sessions: set[int] = set()
         self.by_label: Counter[str] = Counter()
         self._utterances: list[CorpusUtterance] = []
         self._without_wdseg: list[str] = []
@@ -118,6 +118,7 @@ class _Findings:
     def add(self, evaluation: Evaluation, session: Path, number: int, labels: Sequence[str]) -> None:
         """Counts an evaluation and, when its label is wanted, looks for its words and sound."""
         self.by_label[evaluation.label] += 1
+        self._sessions.add(number)
         if evaluation.label not in labels:
             return
         name = evaluation.name
@@ -134,7 +135,7 @@ class _Findings:
             words = read_wdseg(wdseg)
             _check_sound(wav, words)
         except (WdsegError, CorpusFileError) as error:
-            self.report(error)
+            self.report_sentence(error)
             return
         # The letter inside the dialog's name says who wears the motion-capture markers, not who speaks.
         speaker = f"Ses{number:02d}{turn[0]}"
@@ -150,7 +151,9 @@ class _Findings:
             by_label=dict(sorted(self.by_label.items())),
             without_wdseg=tuple(self._without_wdseg),
             without_wav=tuple(self._without_wav),
-            damaged=tuple(self.report.messages),
+            damaged=(*self.report_evaluation.messages, *self.report_sentence.messages),
+            sessions=tuple(sorted(self._sessions)),
+            damaged_evaluations=len(self.report_evaluation.messages),
         )
 
 

@@ -29,14 +29,14 @@ SESSIONS: Final = (1, 2, 3, 4, 5)
 
 def is_iemocap(corpus: Corpus) -> bool:
     """Whether this is the release itself, or most of it."""
-    return _sessions(corpus) == SESSIONS and corpus.labelled > 0.9 * LABELLED
+    return corpus.sessions == SESSIONS and corpus.labelled > 0.9 * LABELLED
 
 
 def compare_counts(corpus: Corpus) -> Iterator[str]:
     """One line per count that differs from the published one, with what explains it; one line when none does."""
-    sessions = _sessions(corpus)
-    if sessions != SESSIONS:
-        yield f"{len(sessions)} sessions: not IEMOCAP itself, so that its published counts do not apply"
+    if corpus.sessions != SESSIONS:
+        there = ", ".join(map(str, corpus.sessions))
+        yield f"sessions {there}; IEMOCAP has 1 to 5, so that its published counts do not apply"
         return
     differences = list(_differences(corpus))
     yield from differences
@@ -44,13 +44,9 @@ def compare_counts(corpus: Corpus) -> Iterator[str]:
         yield f"all counts are the published ones; {PAPER_UTTERANCES} utterances as in the paper"
 
 
-def _sessions(corpus: Corpus) -> tuple[int, ...]:
-    return tuple(sorted({utterance.session for utterance in corpus.utterances}))
-
-
 def _differences(corpus: Corpus) -> Iterator[str]:
     if corpus.labelled != LABELLED:
-        yield f"{corpus.labelled} labelled utterances, published are {LABELLED}: {_explain(corpus, LABELLED)}"
+        yield f"{corpus.labelled} labelled utterances, published are {LABELLED}: {_explain_labelled(corpus)}"
     for label in sorted(set(BY_LABEL) | set(corpus.by_label)):
         got, published = corpus.by_label.get(label, 0), BY_LABEL.get(label, 0)
         if got != published:
@@ -59,10 +55,23 @@ def _differences(corpus: Corpus) -> Iterator[str]:
         names = ", ".join(corpus.without_wdseg) or "none"
         yield f"without alignment: {names}; in the release it is {', '.join(WITHOUT_WDSEG)} alone"
     if len(corpus.utterances) != PAPER_UTTERANCES:
-        yield f"{len(corpus.utterances)} utterances kept, the paper has {PAPER_UTTERANCES}"
+        yield f"{len(corpus.utterances)} utterances kept, the paper has {PAPER_UTTERANCES}: {_explain_kept(corpus)}"
 
 
-def _explain(corpus: Corpus, expected: int) -> str:
-    if corpus.damaged:
-        return f"{len(corpus.damaged)} damaged files were skipped"
-    return "evaluation files are missing" if corpus.labelled < expected else "there are more than the release has"
+def _explain_labelled(corpus: Corpus) -> str:
+    if corpus.damaged_evaluations:
+        return f"{corpus.damaged_evaluations} damaged lines or files of evaluations were skipped"
+    fewer = corpus.labelled < LABELLED
+    return "evaluations are missing" if fewer else "there are more evaluations than the release has"
+
+
+def _explain_kept(corpus: Corpus) -> str:
+    causes = {
+        "without alignment": len(corpus.without_wdseg),
+        "without wav": len(corpus.without_wav),
+        "with damaged files": len(corpus.damaged) - corpus.damaged_evaluations,
+    }
+    found = [f"{count} {cause}" for cause, count in causes.items() if count]
+    if corpus.by_label != BY_LABEL:
+        found.append("and the labels are not those published")
+    return ", ".join(found) or "nothing was left out, so that the release itself differs"

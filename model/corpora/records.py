@@ -46,6 +46,8 @@ class Corpus:
         without_wdseg: names of utterances with a wanted label and no alignment.
         without_wav: names of utterances with a wanted label and no sound.
         damaged: one line per file that had to be skipped.
+        sessions: numbers of those in which anything is labelled.
+        damaged_evaluations: how many of `damaged` are evaluations, without which nobody knows what was labelled.
     """
 
     name: str
@@ -55,3 +57,5 @@ class Corpus:
     without_wdseg: tuple[str, ...]
     without_wav: tuple[str, ...]
     damaged: tuple[str, ...]
+    sessions: tuple[int, ...]
+    damaged_evaluations: int

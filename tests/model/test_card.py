@@ -50,6 +50,12 @@ def test_figures_and_their_commands(tiny_bundle: Bundle) -> None:
     assert "Not measured" not in card
 
 
+def test_one_fold_alone_is_said_to_be_one(tiny_bundle: Bundle) -> None:
+    card = render_card(tiny_bundle.config, {"cross_validation": CROSS_VALIDATION | {"folds": 1}})
+    assert "One fold alone, by session" in card
+    assert "every utterance tested once" not in card
+
+
 def test_a_bundle_that_is_written_again_replaces_the_old_one_whole(tmp_path: Path) -> None:
     folder = write_tiny_bundle(tmp_path / "tiny")
     (folder / "stray").write_text("left over")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from model.corpora.records import CorpusUtterance
-from model.crossval import random_folds, session_folds, split_off_tenth
+from model.crossval import random_folds, served_split, session_folds
 from model.errors import TrainingError
 
 
@@ -68,11 +68,26 @@ def test_without_validation_both_speakers_of_a_session_test() -> None:
         assert len(split.train) + len(split.test) == len(corpus)
 
 
-def test_a_tenth_is_split_off() -> None:
-    for count in (2, 7, 100):
-        split = split_off_tenth(count)
-        assert sorted([*split.train, *split.validation]) == list(range(count))
-        assert len(split.validation) == max(1, count // 10)
+def test_weights_to_serve_are_stopped_by_a_tenth() -> None:
+    corpus = utterances(3)
+    split = served_split(corpus, validate=True, by_session=False)
+    assert sorted([*split.train, *split.validation]) == list(range(len(corpus)))
+    assert len(split.validation) == max(1, len(corpus) // 10)
+    assert not len(split.test)
+
+
+def test_by_session_they_are_stopped_by_a_voice_that_they_never_heard() -> None:
+    corpus = utterances(3)
+    split = served_split(corpus, validate=True, by_session=True)
+    assert sorted([*split.train, *split.validation]) == list(range(len(corpus)))
+    assert {corpus[i].speaker for i in split.validation} == {"Ses03M"}
+    assert "Ses03M" not in {corpus[i].speaker for i in split.train}
+
+
+def test_what_nothing_stops_is_trained_on_everything() -> None:
+    split = served_split(utterances(2), validate=False, by_session=True)
+    assert len(split.train) == len(utterances(2))
+    assert not len(split.validation)
 
 
 def test_one_session_cannot_be_left_out() -> None:

@@ -49,6 +49,9 @@ def test_all_rows_of_the_paper(folder: Path) -> None:
     assert found["corpus"]["labelled"] == 10
     assert found["corpus"]["kept"] == 7
     text = (folder / "out" / "report.md").read_text()
+    assert list(found["difference_to_can"]) == [row for row in PAPER_ROWS if row != "can"]
+    assert set(found["difference_to_can"]["text"]) == {"wa", "ua"}
+    assert [len(folds) for folds in found["folds"].values()] == [2] * len(PAPER_ROWS)
     for caption in ("Table 2", "Table 3", "Table 4", "0.579 ± 0.019", "− cross attention", "by session"):
         assert caption in text
     assert str(folder) not in text
@@ -66,6 +69,21 @@ def test_rows_may_be_chosen_and_settings_are_recorded(folder: Path) -> None:
     text = (folder / "out" / "report.md").read_text()
     assert "not the paper's recipe: `network.hidden=4`, `network.heads=split`, `training.max_epochs=2`" in text
     assert found["experiments"]["can"]["labels"] == ["ang", "hap", "sad", "neu"]
+
+
+def test_a_setting_that_one_row_overrides_still_is_told(folder: Path) -> None:
+    result = reproduce("--rows", "text,can", "--limit-folds", "1", "--set", "features.segmentation=equal")
+    assert result.exit_code == 0, result.stderr
+    text = (folder / "out" / "report.md").read_text()
+    assert "`features.segmentation=equal`" in text
+    assert "(one fold)" in text
+    assert report(folder)["difference_to_can"]["text"]["wa"]["p"] is None
+
+
+def test_without_can_nothing_is_compared(folder: Path) -> None:
+    assert reproduce("--rows", "text", "--limit-folds", "1").exit_code == 0
+    assert report(folder)["difference_to_can"] == {}
+    assert "no row `can`" in (folder / "out" / "report.md").read_text()
 
 
 def test_recognised_words_are_one_more_row(folder: Path) -> None:

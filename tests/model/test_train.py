@@ -6,6 +6,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from model.bundle import read_bundle
+from model.folders import locked_folder
 from model.runtime import EmotionClassifier
 from model.train import main
 from tests.model.corpora.iemocap_fixture import WITHOUT_WDSEG, write_iemocap
@@ -18,6 +19,7 @@ MADE = ("--trained-on", "noise", "--licence", "CC0-1.0")
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working directory, with a small corpus in IEMOCAP's format in it."""
     write_iemocap(tmp_path / "corpus")
+    (tmp_path / "two.txt").write_text("me 0.5 0.25\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -62,7 +64,7 @@ def test_finished_folds_are_not_trained_again_unless_a_setting_changes(folder: P
 def test_other_word_vectors_of_the_same_name_are_another_run(folder: Path) -> None:
     for value in ("0.5", "0.25"):
         (folder / "vectors.txt").write_text("".join(f"{word} {value} {value}\n" for word in ("excuse", "me")))
-        frozen = ("--set", "training.embedding_rate=0")
+        frozen = ("--set", "training.embedding_rate=0", "--set", "network.embedding_dim=2")
         result = train("--folds", "session", "--embeddings", "glove", "--glove", "vectors.txt", *frozen)
         assert result.exit_code == 0, result.stderr
         # What was neither given nor trained is no word of the bundle.
@@ -97,15 +99,26 @@ def test_notes_stand_in_the_card(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "hint"),
     [
-        (("--folds", "10"), "use fewer folds"),
+        (("--folds", "10"), "use --folds session"),
         (("--set", "network.nothing=1"), "network.hidden"),
-        (("--glove", "missing.txt", "--embeddings", "glove"), "missing.txt"),
+        (("--glove", "missing.txt", "--embeddings", "glove", "--folds", "session"), "missing.txt"),
         (("--recipe", "soup"), "starter"),
+        (("--glove", "two.txt", "--embeddings", "glove", "--folds", "session"), "vectors in two.txt have 2 values"),
         (("--root", "missing"), "missing"),
         (("--folds", "session", "--fold", "4"), "there are 4 folds"),
         (("--set", "training.augmentation.speeds=0.9,1"), "first speed"),
         (("--set", "network.head_count=3", "--set", "network.heads=split"), "evenly"),
         (("--set", "features.segmentation=whole", "--folds", "session"), "one segment per word"),
+        (("--set", "network.n_mfcc=20"), "features.mfcc.n_mfcc"),
+        (("--set", "training.batch_size=0"), "greater than 0"),
+        (("--set", "features.mfcc.n_mfcc=41"), "at most n_mels"),
+        (("--set", "training.learning_rate=nan"), "finite"),
+        (("--glove", "vectors.txt", "--folds", "session"), "--embeddings random makes no use of --glove"),
+        (("--fold", "0", "--skip-cv"), "leave one of them out"),
+        (("--out", "corpus"), "is no bundle"),
+        (("--out", "corpus/Session1/dialog/EmoEvaluation/Ses01F_impro01.txt"), "is no bundle"),
+        (("--out", "runs/x/x", "--runs", "runs/x"), "a folder outside it"),
+        (("--cache", "/dev/null/cache", "--folds", "session"), "Not a directory"),
     ],
 )
 def test_what_cannot_work_says_why(folder: Path, options: tuple[str, ...], hint: str) -> None:
@@ -113,3 +126,38 @@ def test_what_cannot_work_says_why(folder: Path, options: tuple[str, ...], hint:
     assert result.exit_code == 1
     assert hint in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_what_is_said_of_the_weights_can_be_mended_without_training_again(folder: Path) -> None:
+    assert train("--skip-cv", "--licence", "MIT").exit_code == 0
+    made = read_bundle(folder / "bundles" / "mine").config.origin.created
+    again = train("--skip-cv", "--licence", "CC-BY-4.0", "--vectors", "none to speak of")
+    assert "finished already" in again.stderr
+    origin = read_bundle(folder / "bundles" / "mine").config.origin
+    assert (origin.licence, origin.vectors, origin.created) == ("CC-BY-4.0", "none to speak of", made)
+
+
+def test_a_run_is_of_one_command_at_a_time(folder: Path) -> None:
+    with locked_folder(folder / "runs" / "mine"):
+        result = train("--skip-cv")
+    assert result.exit_code == 1
+    assert "another command is at work" in result.stderr
+    assert train("--skip-cv").exit_code == 0
+
+
+def test_what_differs_from_the_run_that_was_there_is_told(folder: Path) -> None:
+    assert train("--skip-cv").exit_code == 0
+    other = train("--skip-cv", "--seed", "3")
+    assert "held another run (training.seed was 0, is 3" in other.stderr
+
+
+def test_the_same_corpus_by_another_path_is_the_same_run(folder: Path) -> None:
+    assert train("--skip-cv").exit_code == 0
+    again = train("--skip-cv", "--root", str(folder / "corpus"))
+    assert "1 of 1 folds are finished already" in again.stderr
+
+
+def test_folds_of_other_code_are_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert train("--skip-cv").exit_code == 0
+    monkeypatch.setattr("model.folds.training_code", lambda: "another")
+    assert "1 of them were trained by another version of this code" in train("--skip-cv").stderr

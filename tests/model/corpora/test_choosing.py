@@ -5,7 +5,15 @@ import pytest
 
 from model.corpora.choosing import choose_utterances
 from model.corpora.iemocap import read_iemocap
-from model.corpora.published import BY_LABEL, LABELLED, PAPER_UTTERANCES, WITHOUT_WDSEG, compare_counts, is_iemocap
+from model.corpora.published import (
+    BY_LABEL,
+    LABELLED,
+    PAPER_UTTERANCES,
+    SESSIONS,
+    WITHOUT_WDSEG,
+    compare_counts,
+    is_iemocap,
+)
 from model.corpora.records import Corpus
 from model.errors import TrainingError
 from tests.model.corpora.iemocap_fixture import write_iemocap
@@ -20,7 +28,7 @@ def release(corpus: Corpus) -> Corpus:
     """A record with the counts of the release."""
     [first, *_] = corpus.utterances
     utterances = tuple(replace(first, session=1 + index % 5) for index in range(PAPER_UTTERANCES))
-    return Corpus("iemocap", utterances, LABELLED, dict(BY_LABEL), WITHOUT_WDSEG, (), ())
+    return Corpus("iemocap", utterances, LABELLED, dict(BY_LABEL), WITHOUT_WDSEG, (), (), SESSIONS, 0)
 
 
 def test_seven_classes_are_all(corpus: Corpus) -> None:
@@ -67,11 +75,29 @@ def test_what_a_copy_lacks_is_said(corpus: Corpus) -> None:
         whole, labelled=LABELLED - 1, by_label=whole.by_label | {"ang": 1102}, utterances=whole.utterances[:-1]
     )
     lines = "\n".join(compare_counts(lacking))
-    for piece in ("10038 labelled", "evaluation files are missing", "ang 1102, published 1103", "7485 utterances kept"):
+    for piece in ("10038 labelled", "evaluations are missing", "ang 1102, published 1103", "7485 utterances kept"):
         assert piece in lines
 
 
 def test_another_corpus_in_the_format(corpus: Corpus) -> None:
     assert not is_iemocap(corpus)
     [line] = compare_counts(corpus)
-    assert "2 sessions" in line
+    assert "sessions 1, 2; IEMOCAP has 1 to 5" in line
+
+
+def test_sentences_that_are_gone_are_no_missing_labels(corpus: Corpus) -> None:
+    """All of Session 5's wavs missing: the counts still are IEMOCAP's, and are compared."""
+    whole = release(corpus)
+    assert whole.sessions == (1, 2, 3, 4, 5)
+    lacking = replace(
+        whole,
+        utterances=tuple(utterance for utterance in whole.utterances if utterance.session != 5),
+        without_wav=("Ses05F_impro01_F000",) * 3,
+        damaged=("a wav", "an evaluation"),
+        damaged_evaluations=1,
+        labelled=LABELLED - 1,
+    )
+    assert is_iemocap(lacking)
+    lines = "\n".join(compare_counts(lacking))
+    assert "1 damaged lines or files of evaluations were skipped" in lines
+    assert "1 without alignment, 3 without wav, 1 with damaged files" in lines

@@ -103,3 +103,18 @@ def test_a_wav_that_is_gone(root: Path) -> None:
 def test_another_folder(tmp_path: Path) -> None:
     with pytest.raises(CorpusMissingError, match="--root"):
         read_iemocap(tmp_path)
+
+
+def test_a_strange_byte_in_a_rater_s_line_costs_nothing(root: Path) -> None:
+    path = root / "Session1" / "dialog" / "EmoEvaluation" / "Ses01F_impro01.txt"
+    whole = read_iemocap(root)
+    path.write_bytes(path.read_bytes() + b"C-E1:\tAnger;\t(caf\xe9)\n")
+    assert read_iemocap(root, strict=True) == whole
+
+
+def test_an_evaluation_that_is_no_text_is_named(root: Path) -> None:
+    path = root / "Session1" / "dialog" / "EmoEvaluation" / "Ses01F_impro01.txt"
+    path.write_bytes(b"\xff\xfe\x00\x81")
+    corpus = read_iemocap(root)
+    assert corpus.damaged_evaluations == 1
+    assert "Ses01F_impro01.txt:1: not a text file" in corpus.damaged[0]
