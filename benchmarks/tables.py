@@ -45,9 +45,11 @@ _TELLING_SOUND: Final = 0.05
 
 
 def make_labels(utterances: int) -> NDArray[np.int64]:
-    """The first so many labels of a corpus with IEMOCAP's counts, in mixed order."""
-    labels = np.repeat(np.arange(len(COUNTS)), list(COUNTS.values()))
-    return np.random.default_rng(0).permutation(labels)[:utterances]
+    """The first so many labels of a corpus with IEMOCAP's counts, in mixed order, every beginning in proportion."""
+    counts = list(COUNTS.values())
+    labels = np.repeat(np.arange(len(counts)), counts)
+    ranks = np.concatenate([(np.arange(count) + 0.5) / count for count in counts])
+    return labels[np.argsort(ranks, kind="stable")][:utterances]
 
 
 def make_features(labels: NDArray[np.int64], segmentation: Segmentation, n_mfcc: int) -> FeatureSet:
@@ -134,7 +136,7 @@ def main(
     device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where folds train")] = "cuda",
     jobs: Annotated[int, typer.Option(min=1, help="Folds at once")] = 10,
     piece_s: Annotated[float, typer.Option(help="No further row starts after so many seconds")] = float("inf"),
-    utterances: Annotated[int, typer.Option(min=200, max=UTTERANCES, help="Of the corpus")] = UTTERANCES,
+    utterances: Annotated[int, typer.Option(min=1_000, max=UTTERANCES, help="Of the corpus")] = UTTERANCES,
     max_epochs: Annotated[int, typer.Option(min=1, help="The paper's cap if not given")] = 100,
 ) -> None:
     """Trains what is not trained yet, and prints a line per row and the sum."""
