@@ -59,12 +59,12 @@ def served_split(utterances: Sequence[CorpusUtterance], validate: bool, *, by_se
     everything = np.arange(len(utterances))
     if not validate:
         return Split("served", everything, everything[:0], everything[:0])
-    speakers = np.array([utterance.speaker for utterance in utterances])
     if by_session:
-        held_out = speakers == max(speakers)
-    else:
-        drawn = np.random.default_rng(seed).permutation(len(utterances))[: max(1, len(utterances) // 10)]
-        held_out = np.isin(everything, drawn)
+        last = max(utterance.speaker for utterance in utterances)
+        held_out = np.array([utterance.speaker == last for utterance in utterances])
+        return Split("served-by-speaker", everything[~held_out], everything[held_out], everything[:0])
+    drawn = np.random.default_rng(seed).permutation(len(utterances))[: max(1, len(utterances) // 10)]
+    held_out = np.isin(everything, drawn)
     return Split("served", everything[~held_out], everything[held_out], everything[:0])
 
 

@@ -77,12 +77,8 @@ def _train(asked: Retraining, run: RunFolder) -> None:
     if asked.fold is not None and asked.fold >= len(splits):
         raise TrainingError(f"--fold {asked.fold}: there are {len(splits)} folds, counted from 0")
     served = served_split(corpus.utterances, recipe.training.patience > 0, by_session=asked.by_session)
-    table = choose_embeddings(corpus, recipe, asked.glove, random=asked.random_embeddings)
-    if not asked.random_embeddings:
-        describe_embeddings(table)
-    origin = Origin(trained_on, licence, asked.vectors or table.source, datetime.now(UTC).date().isoformat())
-    moved = prepare_run(run, corpus, recipe, table, asked.cache or default_cache(), asked.jobs)
-    describe_move(run.path, moved)
+    vectors = _prepare(asked, run, corpus, recipe)
+    origin = Origin(trained_on, licence, asked.vectors or vectors, datetime.now(UTC).date().isoformat())
 
     def job(split: Split, *, bundle: bool) -> FoldJob:
         target = (run.fold(split) / "bundle", origin) if bundle else None
@@ -97,11 +93,19 @@ def _train(asked: Retraining, run: RunFolder) -> None:
     finished = finish_folds([*folds, job(served, bundle=True)], asked.jobs, console)
     metrics, temperature = {}, 1.0
     if folds:
-        data = run.data()
-        command = shown_command("model.train")
+        data, command = run.data(), shown_command("model.train")
         metrics["cross_validation"] = summarise_folds(run, splits, finished[:-1], data, asked.root, command)
         temperature = served_temperature(run, splits, data.labels, recipe.training.alpha)
     _publish(run.fold(served) / "bundle", asked, temperature, origin, metrics)
+
+
+def _prepare(asked: Retraining, run: RunFolder, corpus: Corpus, recipe: Recipe) -> str:
+    """Vectors and features, told of and written to the run; where the vectors come from."""
+    table = choose_embeddings(corpus, recipe, asked.glove, random=asked.random_embeddings)
+    if not asked.random_embeddings:
+        describe_embeddings(table)
+    describe_move(run.path, prepare_run(run, corpus, recipe, table, asked.cache or default_cache(), asked.jobs))
+    return table.source
 
 
 def _check_place(out: Path, run: Path) -> None:
