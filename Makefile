@@ -52,7 +52,7 @@ lock: $(UV)  ## Renews requirements/*.txt: exact versions and hashes, no address
 	$(COMPILE) -c requirements/dev.txt --extra telemetry -o requirements/telemetry.txt
 	$(COMPILE) -c requirements/dev.txt --extra cluster -o requirements/cluster.txt
 
-train: .venv/dev.stamp runs/composite/pairs.tsv runs/vectors.txt  ## Rebuilds the starter bundle (hours; goes on where it was stopped)
+train: .venv/dev.stamp runs/composite/pairs.tsv runs/vectors.txt  ## Rebuilds the starter bundle (over an hour; goes on where it was stopped)
 	$(BIN)/python -m model.train --root runs/composite --glove runs/vectors.txt --recipe starter --folds session \
 		--fold-bundles --jobs 2 --licence CC-BY-NC-SA-4.0 \
 		--trained-on "RAVDESS speech joined to GoEmotions comments (python -m model.corpora.composite)" \

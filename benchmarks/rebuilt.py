@@ -62,12 +62,12 @@ def main(
     for head, (first, second, found) in compare_folds(old["cross_validation"], new["cross_validation"]).items():
         table.add_row(head, f"{first:.3f}", f"{second:.3f}", _shown(found))
     for words, row in new.get("untouched_clips", {}).get("by_words", {}).items():
-        first = old["untouched_clips"]["by_words"][words]
+        was = old["untouched_clips"]["by_words"][words]
         table.add_row(
             f"untouched clips, {words}",
-            f"{first['ua']:.3f}",
+            f"{was['ua']:.3f}",
             f"{row['ua']:.3f}",
-            _shown(compare_clips(first["confusion"], row["confusion"])),
+            _shown(compare_clips(was["confusion"], row["confusion"])),
         )
     Console(highlight=False, width=120).print(table)
 

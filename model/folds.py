@@ -65,10 +65,11 @@ def finish_folds(jobs: Sequence[FoldJob], processes: int, console: Console) -> l
         processes: folds at once; a single one runs in this process.
         console: shows the progress.
     """
-    waiting = [job for job in jobs if not job.is_finished()]
-    if len(waiting) < len(jobs):
-        console.print(f"{len(jobs) - len(waiting)} of {len(jobs)} folds are finished already, in {jobs[0].run.parent}")
-    _warn_of_other_code(jobs, console)
+    finished = [job for job in jobs if job.is_finished()]
+    waiting = [job for job in jobs if job not in finished]
+    if finished:
+        console.print(f"{len(finished)} of {len(jobs)} folds are finished already, in {jobs[0].run.parent}")
+        _warn_of_other_code(finished, console)
     with FoldProgress(console, len(waiting)) as progress:
         lines = _train_here(waiting, progress) if processes == 1 else _train_beside(waiting, processes, progress)
         for name, line in lines:
@@ -76,8 +77,8 @@ def finish_folds(jobs: Sequence[FoldJob], processes: int, console: Console) -> l
     return [result for job in jobs if (result := job.result()) is not None]
 
 
-def _warn_of_other_code(jobs: Sequence[FoldJob], console: Console) -> None:
-    others = [job for job in jobs if job.is_finished() and (found := job.result()) and found.code != training_code()]
+def _warn_of_other_code(finished: Sequence[FoldJob], console: Console) -> None:
+    others = [job for job in finished if (found := job.result()) and found.code != training_code()]
     if others:
         console.print(
             f"[yellow]{len(others)} of them were trained by another version of this code[/], the first in "
@@ -95,12 +96,12 @@ def describe_fold(result: FoldResult) -> str:
 
 def train_fold(job: FoldJob, report: Callable[[Epoch], None] = lambda epoch: None) -> FoldResult:
     """Trains, tests and stores one fold, after writing its bundle where one is wanted."""
-    started = time.monotonic()
+    started, code = time.monotonic(), training_code()  # now: its files may be edited while this trains
     run = RunFolder(job.run)
     experiment, data = run.experiment(), run.data()
     outcome = run_fold(experiment, data, job.split, report, job.device)
     run.store_logits(job.split, outcome)
-    result = run.result_of(job.split, experiment, outcome, data.labels, time.monotonic() - started)
+    result = run.result_of(job.split, experiment, outcome, data.labels, time.monotonic() - started, code)
     if job.bundle is not None:
         folder, origin = job.bundle
         metrics = {}

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from alignment.normalisation import is_filler, normalise_word
 from model.cache import cached_feature_set, feature_folder
@@ -23,8 +24,6 @@ def check_device(device: str) -> None:
     Raises:
         TrainingError: torch finds none.
     """
-    import torch  # with everything else that trains, not with everything that prepares
-
     if device == "cuda" and not torch.cuda.is_available():
         raise TrainingError("--device cuda: torch finds no GPU; leave it out to train on the CPU")
 

@@ -114,7 +114,8 @@ def _check_place(out: Path, run: Path) -> None:
     Raises:
         TrainingError: a bundle cannot go to `out`.
     """
-    if out.exists() and not (out / SUMS).is_file() and not (out.is_dir() and not any(out.iterdir())):
+    empty = out.is_dir() and not any(out.iterdir())
+    if out.exists() and not empty and not (out / SUMS).is_file():
         raise TrainingError(f"--out {out} is there and is no bundle; name a folder that is not there, or is empty")
     place, finished = out.resolve(), run.resolve()
     if place == finished or place in finished.parents or finished in place.parents:

@@ -19,7 +19,6 @@ from model.crossval import Split
 from model.embeddings import Embeddings
 from model.experiment import Experiment, FoldOutcome, PreparedData
 from model.metrics import Metrics, compute_metrics
-from model.provenance import training_code
 from model.recipes import leaves
 from model.training import Epoch, Logits
 from model.vocabulary import Vocabulary
@@ -63,7 +62,7 @@ class FoldResult:
         experiment: every choice behind it.
         best_epoch: whose weights were kept.
         seconds: that it took.
-        parameters: that were trained, word vectors not counted.
+        parameters: of the network, word vectors not counted.
         history: learning curve.
         metrics: of the test part, by head: "final", "joint", "text", "audio".
         code: digest of the code that trained it, see `model.provenance`.
@@ -147,7 +146,13 @@ class RunFolder:
         return TypeAdapter(FoldResult).validate_json(path.read_bytes()) if path.is_file() else None
 
     def result_of(
-        self, split: Split, experiment: Experiment, outcome: FoldOutcome, labels: NDArray[np.int64], seconds: float
+        self,
+        split: Split,
+        experiment: Experiment,
+        outcome: FoldOutcome,
+        labels: NDArray[np.int64],
+        seconds: float,
+        code: str,
     ) -> FoldResult:
         """What a fold gave; nothing is written."""
         heads = _heads(outcome.test, experiment.training.alpha) if outcome.test else {}
@@ -159,7 +164,7 @@ class RunFolder:
             history=outcome.trained.history,
             metrics={head: compute_metrics(scores, labels[split.test]) for head, scores in heads.items()},
             parameters=_count_parameters(outcome.trained.network),
-            code=training_code(),
+            code=code,
         )
 
     def store_logits(self, split: Split, outcome: FoldOutcome) -> None:

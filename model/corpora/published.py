@@ -73,5 +73,5 @@ def _explain_kept(corpus: Corpus) -> str:
     }
     found = [f"{count} {cause}" for cause, count in causes.items() if count]
     if corpus.by_label != BY_LABEL:
-        found.append("and the labels are not those published")
+        found.append("other labels than those published")
     return ", ".join(found) or "nothing was left out, so that the release itself differs"
