@@ -34,6 +34,7 @@ from service.presentation import present
 from service.settings import JobSettings, Settings
 from service.tables import COLUMNS, word_rows
 from tests.builders import SPEECH, encode, noise, speech
+from tests.comparing import assert_same_answer
 from tests.fakes import FakeAligner
 from tests.service.cluster_fixture import TwoNodes, environment
 from tests.test_documents import ROOT
@@ -254,5 +255,6 @@ def test_a_killed_run_goes_on_to_the_same_table(two_nodes: TwoNodes, tmp_path: P
     table = pq.read_table(out)
     expected = pa.Table.from_pylist([undisturbed.answer(name) for name in names], table.schema)
     engine.close()
-    assert table.to_pylist() == expected.to_pylist()
+    # Workers and this process may use different numbers of BLAS threads, whose sums round differently.
+    assert_same_answer(table.to_pylist(), expected.to_pylist())
     assert not parts.exists()
