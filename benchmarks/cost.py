@@ -15,10 +15,10 @@ import typer
 
 from alignment.audio import decode_audio
 from benchmarks.clips import given_words, read_clips
-from service.analysis import AnalysisRequest
-from service.engine import EmotionEngine
-from service.fields import read_fields
-from service.presentation import present
+from service.inference.engine import EmotionEngine
+from service.inference.request import read_fields
+from service.inference.result import AnalysisRequest
+from service.results.serialisation import present
 from service.settings import Settings
 
 _HOURS_A_DAY: Final = 10_000

@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from alignment.audio import decode_audio
-from alignment.features import FeatureSpec, segment_bounds
+from alignment.features.extraction import FeatureSpec, segment_bounds
 from alignment.timing import SAMPLE_RATE_HZ
-from alignment.words import TimedWord, Utterance
+from alignment.transcripts.words import TimedWord, Utterance
 from benchmarks.iemocap_sized import UTTERANCES, draw_lengths, draw_shares
 from model.corpora.records import CorpusUtterance
-from model.dataset import FeatureSet, build_feature_set
+from model.data.features import FeatureSet, build_feature_set
 
 _AGREEMENT_DB = 1e-3
 

@@ -9,7 +9,7 @@ import numpy as np
 import pocketsphinx
 from nltk import edit_distance
 
-from alignment.aligners.pronunciation import guess_phones
+from alignment.aligners.pocketsphinx.pronunciation import guess_phones
 
 SAMPLE = 3_000
 

@@ -9,8 +9,8 @@ from torch import nn
 from torch.nn.utils.rnn import PackedSequence
 from torch.utils.benchmark import Timer
 
-from model.batching import pack_segments
-from model.packed_lstm import run_bilstm
+from model.data.batches import pack_segments
+from model.network.packed_lstm import run_bilstm
 
 
 def training_batch() -> PackedSequence:
@@ -30,11 +30,11 @@ def main() -> None:
     """Prints seconds of both, on one thread, and their ratio."""
     lstm, packed = nn.LSTM(40, 128, bidirectional=True, batch_first=True), training_batch()
     seconds = {}
-    for name, function in (("torch.nn.LSTM", library), ("model.packed_lstm", run_bilstm)):
+    for name, function in (("torch.nn.LSTM", library), ("model.network.packed_lstm", run_bilstm)):
         timer = Timer("f(lstm, packed).data.sum().backward()", globals={"f": function, "lstm": lstm, "packed": packed})
         seconds[name] = timer.blocked_autorange(min_run_time=3.0).median
         print(f"{name}: {seconds[name]:.3f} s")
-    print(f"ratio {seconds['torch.nn.LSTM'] / seconds['model.packed_lstm']:.1f}")
+    print(f"ratio {seconds['torch.nn.LSTM'] / seconds['model.network.packed_lstm']:.1f}")
 
 
 if __name__ == "__main__":

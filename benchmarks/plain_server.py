@@ -16,9 +16,9 @@ from fastapi import FastAPI, Form, UploadFile
 from starlette.responses import Response
 
 from alignment.aligners.selection import AlignerChoice
-from service.engine import EmotionEngine
-from service.fields import read_fields
-from service.presentation import present
+from service.inference.engine import EmotionEngine
+from service.inference.request import read_fields
+from service.results.serialisation import present
 from service.settings import Settings
 
 

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from alignment.features import UtteranceFeatures
+from alignment.features.extraction import UtteranceFeatures
 from model.bundle import Bundle, locate_bundle, read_bundle
 from model.errors import ProviderError
 from model.runtime import EmotionClassifier, Provider

@@ -18,14 +18,14 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from alignment.aligners.ctc import Emission, align_symbols
-from alignment.aligners.speech_detection import make_detector
-from alignment.aligners.whisperx import WhisperXAligner
-from alignment.aligners.whisperx_alignment import Piece
-from alignment.aligners.whisperx_models import WhisperXModels
-from alignment.aligners.whisperx_recogniser import Manner, Window
-from alignment.aligners.whisperx_weights import WhisperXConfig
-from alignment.aligners.window_queue import WindowQueue
+from alignment.aligners.weights.locate import WhisperXConfig
+from alignment.aligners.whisperx.aligner import WhisperXAligner
+from alignment.aligners.whisperx.ctc import Emission, align_symbols
+from alignment.aligners.whisperx.models import WhisperXModels
+from alignment.aligners.whisperx.recogniser import Manner, Window
+from alignment.aligners.whisperx.speech_detection import make_detector
+from alignment.aligners.whisperx.window_queue import WindowQueue
+from alignment.aligners.whisperx.word_aligner import Piece
 from alignment.audio import decode_audio
 
 _FOLDER: Final = Path("tests/fixtures/tiny_whisperx")

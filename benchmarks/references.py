@@ -24,11 +24,11 @@ from sklearn.svm import SVC
 
 from model.corpora.iemocap import PAPER_LABELS, read_iemocap
 from model.corpora.pairing import PAIRS
-from model.crossval import Split, session_folds
-from model.dataset import FeatureSet
-from model.embeddings import Embeddings
-from model.runs import RunFolder
-from model.training import Logits
+from model.data.embeddings import Embeddings
+from model.data.features import FeatureSet
+from model.data.splits import Split, session_folds
+from model.runs.folder import RunFolder
+from model.training.loop import Logits
 
 Rows = NDArray[np.float32]
 

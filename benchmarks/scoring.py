@@ -22,14 +22,14 @@ from transformers import Wav2Vec2Config, Wav2Vec2ForSequenceClassification
 
 from alignment.aligners.given import transcript_of_given_words
 from alignment.audio import decode_audio
-from alignment.features import UtteranceFeatures
+from alignment.features.extraction import UtteranceFeatures
 from alignment.pipeline import compute_features
 from alignment.timing import SAMPLE_RATE_HZ
-from alignment.words import TimedWord
+from alignment.transcripts.words import TimedWord
 from benchmarks.buckets import show_buckets
-from model.batching import Batch, RaggedData
 from model.bundle import Bundle, locate_bundle, read_bundle
-from model.can import CrossAttentionNetwork
+from model.data.batches import Batch, RaggedData
+from model.network.can import CrossAttentionNetwork
 from model.runtime import EmotionClassifier
 
 DURATION_S: Final = 5.0

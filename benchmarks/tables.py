@@ -23,20 +23,20 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from alignment.features import Segmentation
+from alignment.features.extraction import Segmentation
 from benchmarks.iemocap_sized import UTTERANCES, draw_lengths, draw_shares
-from model.cache import store_feature_set
-from model.console import console
 from model.corpora.iemocap import PAPER_LABELS
-from model.crossval import random_folds
-from model.dataset import FeatureSet
-from model.embeddings import random_embeddings
-from model.experiment import Experiment, PreparedData
-from model.folds import FoldJob, finish_folds
-from model.recipes import Recipe, change, choose_recipe
-from model.reproduction import PAPER_ROWS
-from model.runs import RunFolder
-from model.systems import SYSTEMS
+from model.data.cache import store_feature_set
+from model.data.embeddings import random_embeddings
+from model.data.features import FeatureSet
+from model.data.splits import random_folds
+from model.runs.folder import RunFolder
+from model.runs.folds import FoldJob, finish_folds
+from model.training.experiment import Experiment, PreparedData
+from model.training.recipes import Recipe, change, choose_recipe
+from model.training.systems import SYSTEMS
+from model.workflows.console import console
+from model.workflows.reproduce import PAPER_ROWS
 
 COUNTS: Final = dict(zip(PAPER_LABELS, (1103, 1040, 595, 1084, 1849, 107, 1708), strict=True))
 _WORDS: Final = 3_000

@@ -24,10 +24,10 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.iemocap_sized import UTTERANCES, draw_lengths, draw_shares
-from model.batching import Batch, RaggedData
-from model.can import CrossAttentionNetwork
 from model.config import NetworkConfig
-from model.objective import training_loss
+from model.data.batches import Batch, RaggedData
+from model.network.can import CrossAttentionNetwork
+from model.network.losses import training_loss
 
 BATCH: Final = 64
 CLASSES: Final = 7
@@ -131,7 +131,7 @@ def reference(network: CrossAttentionNetwork, pool: Callable[[nn.LSTM, Tensor, T
     def encode(padded: Tensor, _rows: Tensor, counts: Tensor) -> Tensor:
         return pool(lower.lstm, padded, counts)
 
-    with patch("model.encoders.run_bilstm", library_lstm), patch.object(lower, "forward", encode):
+    with patch("model.network.encoders.run_bilstm", library_lstm), patch.object(lower, "forward", encode):
         yield
 
 

@@ -19,14 +19,14 @@ import typer
 from rich.progress import track
 from sklearn.metrics import confusion_matrix
 
-from alignment.aligners.pocketsphinx import PocketSphinxAligner
+from alignment.aligners.pocketsphinx.aligner import PocketSphinxAligner
 from alignment.errors import AlignmentError
 from model.bundle import CONFIG, METRICS, read_config
 from model.corpora.pairing import PAIRS
 from model.corpora.ravdess import Take, read_ravdess
-from model.packaging import write_figures
-from service.analysis import AnalysisRequest
-from service.engine import EmotionEngine
+from model.export.packaging import write_figures
+from service.inference.engine import EmotionEngine
+from service.inference.result import AnalysisRequest
 from service.settings import Settings
 
 REFUSED: Final = -1

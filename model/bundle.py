@@ -24,10 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from alignment.features import FeatureSpec
+from alignment.features.extraction import FeatureSpec
 from model.config import NetworkConfig
-from model.contract import EMOTION_NAMES
 from model.errors import BundleDamagedError, BundleMissingError, BundleVersionError
+from model.scores import EMOTION_NAMES
 from model.vocabulary import Vocabulary
 
 FORMAT: Final = 1

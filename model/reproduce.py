@@ -36,7 +36,7 @@ def main(
 ) -> None:
     """Trains and tests every row of the paper's tables under one protocol, and writes the report."""
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    from model.reproduction import Reproduction, reproduce
+    from model.workflows.reproduce import Reproduction, reproduce
 
     changes = list(settings or ())
     changes += [] if seed is None else [f"training.seed={seed}"]

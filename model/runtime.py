@@ -9,10 +9,10 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
-from alignment.features import UtteranceFeatures
+from alignment.features.extraction import UtteranceFeatures
 from model.bundle import CAN, SEGMENTS, Bundle
-from model.contract import UtteranceScores, final_log_scores, log_softmax
 from model.errors import BundleDamagedError, ProviderError
+from model.scores import UtteranceScores, final_log_scores, log_softmax
 
 Provider = Literal["auto", "cpu", "cuda"]
 

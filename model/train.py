@@ -42,7 +42,7 @@ def main(
     """Cross-validates the Cross Attention Network, then trains and exports the weights to serve."""
     # The exporter warns of types that it need not know, in C++; what it gets wrong the parity check finds.
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    from model.retraining import Retraining, retrain
+    from model.workflows.train import Retraining, retrain
 
     changes = list(settings or ())
     changes += [] if seed is None else [f"training.seed={seed}"]

@@ -2,7 +2,7 @@
 
 import sys
 
-from service.cli import main
+from service.cli.app import main
 
 if __name__ == "__main__":
     sys.argv.insert(1, "serve")

@@ -9,20 +9,20 @@ from asgi_correlation_id import CorrelationIdMiddleware
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from service.access import Access
-from service.engine import EmotionEngine
-from service.forms import MAX_FIELDS, MAX_FILES, MAX_TEXT_BYTES
-from service.lifecycle import Lifecycle, lifespan
-from service.logs import configure_logs
-from service.middleware import Admission, RequestLog
-from service.openapi import Application
-from service.problems import install_problem_handlers
-from service.routes import health, jobs, predict, stream
-from service.routes.documentation import install_documentation
-from service.routes.page import install_page
+from service.http.exception_handlers import install_problem_handlers
+from service.http.forms import MAX_FIELDS, MAX_FILES, MAX_TEXT_BYTES
+from service.http.lifecycle import Lifecycle, lifespan
+from service.http.middleware.authentication import Access
+from service.http.middleware.request_log import Admission, RequestLog
+from service.http.middleware.upload_limits import UploadLimits
+from service.http.openapi import Application
+from service.http.routes import health, jobs, predict, stream
+from service.http.routes.documentation import install_documentation
+from service.http.routes.page import install_page
+from service.inference.engine import EmotionEngine
+from service.observability.logs import configure_logs
+from service.observability.tracing import Traces, open_traces
 from service.settings import Settings, load_settings
-from service.tracing import Traces, open_traces
-from service.uploads import UploadLimits
 
 _names: Final = Random()  # noqa: S311 - a request is named, nothing is kept secret
 

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 
 from service.errors import refuse_conflicts
+from service.results.schemas import Explain, PredictOut, ServedModelOut
 from service.retries import Outcome, RetryPolicy, Wait, exchange
-from service.schemas import Explain, PredictOut, ServedModelOut
 
 if TYPE_CHECKING:
-    from service.analysis import Speakers
+    from service.inference.result import Speakers
 
 LOCAL: Final = "http://127.0.0.1:8000"
 GivenWords = Sequence[tuple[str, float, float]]

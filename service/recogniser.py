@@ -9,12 +9,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from alignment.words import TimedWord
-from service.analysis import AnalysisRequest, Speakers
-from service.engine import EmotionEngine
+from alignment.transcripts.words import TimedWord
 from service.errors import refuse_conflicts
-from service.presentation import present
-from service.schemas import Explain, PredictOut
+from service.inference.engine import EmotionEngine
+from service.inference.result import AnalysisRequest, Speakers
+from service.results.schemas import Explain, PredictOut
+from service.results.serialisation import present
 from service.settings import load_settings
 
 _FLOAT_FORMAT: Final = 3

@@ -13,15 +13,15 @@ import soundfile
 import torch
 from numpy.typing import NDArray
 
-from alignment.features import FeatureSpec
-from alignment.words import TimedWord
+from alignment.features.extraction import FeatureSpec
+from alignment.transcripts.words import TimedWord
 from model.bundle import Normalisation, Origin
-from model.can import CrossAttentionNetwork
 from model.config import NetworkConfig, TrainingConfig
-from model.embeddings import Embeddings
-from model.experiment import Experiment, FoldOutcome, PreparedData
-from model.packaging import publish_bundle, write_bundle
-from model.training import TrainedSplit
+from model.data.embeddings import Embeddings
+from model.export.packaging import publish_bundle, write_bundle
+from model.network.can import CrossAttentionNetwork
+from model.training.experiment import Experiment, FoldOutcome, PreparedData
+from model.training.loop import TrainedSplit
 from model.vocabulary import Vocabulary
 
 SPEECH = Path(__file__).parent / "fixtures" / "speech"

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 from alignment.audio import Waveform
 from alignment.errors import DiarizationUnavailableError
-from alignment.speakers import Turn
-from alignment.utterances import group_words
-from alignment.words import AlignerInfo, TimedWord, Transcript
+from alignment.transcripts.speakers import Turn
+from alignment.transcripts.utterances import group_words
+from alignment.transcripts.words import AlignerInfo, TimedWord, Transcript
 
 
 class FakeAligner:

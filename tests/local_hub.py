@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from zipfile import ZipFile
 
-from alignment.aligners.whisperx_fetch import Sources
+from alignment.aligners.weights.fetch import Sources
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

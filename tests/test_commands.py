@@ -112,9 +112,9 @@ def check_can_ser(command: str, words: list[str], sandbox: Path) -> None:
     if name in {"predict", "bundle", "doctor", "key", "--version"}:
         run_line(command, sandbox)
     elif name.startswith("-"):
-        check_options([sys.executable, "-m", "service.cli"], words[1:])
+        check_options([sys.executable, "-m", "service.cli.app"], words[1:])
     else:
-        check_options([sys.executable, "-m", "service.cli", name], words[2:])
+        check_options([sys.executable, "-m", "service.cli.app", name], words[2:])
 
 
 @pytest.mark.parametrize(("document", "command"), commands())

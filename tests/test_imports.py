@@ -18,17 +18,17 @@ def modules_after(statement: str) -> set[str]:
     ("statement", "absent"),
     [
         ("import service.app", {"torch", "whisperx", "librosa", "sklearn", "pandas", "transformers", "ray", "pyarrow"}),
-        ("import service.cli", {"torch", "fastapi", "numpy", "onnxruntime", "ray", "pyarrow", "fsspec"}),
+        ("import service.cli.app", {"torch", "fastapi", "numpy", "onnxruntime", "ray", "pyarrow", "fsspec"}),
         ("import alignment.pipeline", {"torch", "whisperx", "librosa", "fastapi", "model", "service"}),
         ("import model.runtime", {"torch", "sklearn", "fastapi", "service"}),
-        ("import alignment.aligners.pocketsphinx_worker", {"numpy", "onnxruntime", "fastapi"}),
+        ("import alignment.aligners.pocketsphinx.worker", {"numpy", "onnxruntime", "fastapi"}),
     ],
 )
 def test_an_import_leaves_out(statement: str, absent: set[str]) -> None:
     assert not absent & modules_after(statement)
 
 
-@pytest.mark.parametrize("module", ["model.runtime", "service.engine", "benchmarks.providers"])
+@pytest.mark.parametrize("module", ["model.runtime", "service.inference.engine", "benchmarks.providers"])
 def test_onnx_runtime_tells_nobody_and_writes_nothing(module: str, tmp_path: Path) -> None:
     """It would begin a session file and a device id while it is imported."""
     environment = {name: value for name, value in os.environ.items() if name not in {"ORT_DISABLE_TELEMETRY", "CI"}}

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from alignment.aligners.pocketsphinx import PocketSphinxAligner
-from alignment.normalisation import spoken_words
+from alignment.aligners.pocketsphinx.aligner import PocketSphinxAligner
+from alignment.transcripts.normalisation import spoken_words
 from model.corpora.ravdess import read_ravdess
-from service.analysis import AnalysisRequest, Stopwatch
-from service.engine import EmotionEngine
-from service.presentation import present
-from service.schemas import FullShare, PredictOut, WordOut
+from service.inference.engine import EmotionEngine
+from service.inference.result import AnalysisRequest, Stopwatch
+from service.results.schemas import FullShare, PredictOut, WordOut
+from service.results.serialisation import present
 from service.settings import Settings
 
 JFK = "and so my fellow americans ask not what your country can do for you ask what you can do for your country"

@@ -14,7 +14,7 @@ import yaml
 from nbclient import NotebookClient
 
 from service.app import create_app
-from service.error_mapping import PROBLEMS
+from service.results.problems import PROBLEMS
 from service.settings import Settings
 from tests.test_documents import ROOT
 

@@ -1,1 +1,1 @@
-"""One module per engine behind the protocol `Aligner`."""
+"""Engines that find timed words, behind the protocol `Aligner`."""

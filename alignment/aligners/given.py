@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from alignment.timing import Seconds
-from alignment.utterances import group_words
-from alignment.words import AlignerInfo, TimedWord, Transcript, check_words
+from alignment.transcripts.utterances import group_words
+from alignment.transcripts.words import AlignerInfo, TimedWord, Transcript, check_words
 
 GIVEN = AlignerInfo(name="given", model="none", language="", reason="the request brought its own words and times")
 

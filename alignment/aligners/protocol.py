@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from alignment.audio import Waveform
-from alignment.words import AlignerInfo, Transcript
+from alignment.transcripts.words import AlignerInfo, Transcript
 
 
 class Aligner(Protocol):

@@ -2,10 +2,11 @@
 
 from typing import Literal
 
-from alignment.aligners import pocketsphinx, whisperx_weights
-from alignment.aligners.pocketsphinx import PocketSphinxAligner
+from alignment.aligners.pocketsphinx.aligner import NAME as POCKETSPHINX
+from alignment.aligners.pocketsphinx.aligner import PocketSphinxAligner
 from alignment.aligners.protocol import Aligner
-from alignment.aligners.whisperx_weights import WhisperXConfig, find_missing
+from alignment.aligners.weights.locate import NAME as WHISPERX
+from alignment.aligners.weights.locate import WhisperXConfig, find_missing
 from alignment.timing import Seconds
 
 AlignerChoice = Literal["auto", "pocketsphinx", "whisperx"]
@@ -25,13 +26,13 @@ def choose_aligner(
     Raises:
         AlignerUnavailableError: WhisperX was asked for by name and cannot run.
     """
-    if choice == pocketsphinx.NAME:
+    if choice == POCKETSPHINX:
         return PocketSphinxAligner(pocketsphinx_workers, "asked for by name", limit_s)
     missing = find_missing(whisperx) if choice == "auto" else None
     if missing is not None:
         return PocketSphinxAligner(pocketsphinx_workers, f"auto: the embedded aligner, because {missing}", limit_s)
     # Its module names torch and whisperx inside functions only, but they are the point of it: import it when taken.
-    from alignment.aligners.whisperx import WhisperXAligner
+    from alignment.aligners.whisperx.aligner import WhisperXAligner
 
-    reason = "asked for by name" if choice == whisperx_weights.NAME else "auto: installed, with its weights"
+    reason = "asked for by name" if choice == WHISPERX else "auto: installed, with its weights"
     return WhisperXAligner(whisperx, reason, limit_s)

@@ -1,1 +1,1 @@
-"""Corpora on disk: IEMOCAP's format, and an open corpus written in it."""
+"""Corpora on disk: IEMOCAP and corpora in its format, RAVDESS, GoEmotions."""

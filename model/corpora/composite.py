@@ -22,11 +22,11 @@ import typer
 from numpy.typing import NDArray
 from rich.progress import track
 
-from alignment.aligners.pocketsphinx import PocketSphinxAligner
+from alignment.aligners.pocketsphinx.aligner import PocketSphinxAligner
 from alignment.errors import AlignerError, AlignmentError
 from alignment.timing import FRAME_SAMPLES, SAMPLE_RATE_HZ, frames_to_seconds, samples_to_seconds
-from alignment.wdseg import write_wdseg
-from alignment.words import TimedWord
+from alignment.transcripts.wdseg import write_wdseg
+from alignment.transcripts.words import TimedWord
 from model.corpora.goemotions import LabelledText, read_goemotions
 from model.corpora.pairing import PAIRS, Pairing, pair_actors, pair_texts, split_among
 from model.corpora.ravdess import Take, read_ravdess

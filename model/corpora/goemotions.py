@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from alignment.normalisation import spoken_words
+from alignment.transcripts.normalisation import spoken_words
 from model.errors import CorpusFileError, CorpusMissingError
 
 LABELS: Final = {

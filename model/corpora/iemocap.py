@@ -17,8 +17,8 @@ from typing import Final
 import soundfile
 
 from alignment.errors import WdsegError
-from alignment.wdseg import read_wdseg
-from alignment.words import TimedWord
+from alignment.transcripts.wdseg import read_wdseg
+from alignment.transcripts.words import TimedWord
 from model.corpora.records import Corpus, CorpusUtterance, Style
 from model.errors import CorpusFileError, CorpusMissingError
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from alignment.words import TimedWord
+from alignment.transcripts.words import TimedWord
 
 Style = Literal["improvised", "scripted"]
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from alignment.features import FeatureSpec, extract_features, segment_bounds, select_words
-from alignment.mfcc import compute_mfcc
-from alignment.words import Utterance
+from alignment.features.extraction import FeatureSpec, extract_features, segment_bounds, select_words
+from alignment.features.mfcc import compute_mfcc
+from alignment.transcripts.words import Utterance
 from tests.builders import noise, timed
 
 

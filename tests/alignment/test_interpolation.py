@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alignment.interpolation import anchor_words, interpolate_spans, share_time, spread_over_speech
+from alignment.transcripts.interpolation import anchor_words, interpolate_spans, share_time, spread_over_speech
 from tests.builders import timed
 
 

@@ -3,9 +3,16 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from alignment.live_speech import SpeechEnded, SpeechEvent, SpeechListener, SpeechPaused, SpeechResumed, SpeechStarted
+from alignment.speech.endpointing import (
+    SpeechEnded,
+    SpeechEvent,
+    SpeechListener,
+    SpeechPaused,
+    SpeechResumed,
+    SpeechStarted,
+)
+from alignment.speech.voice_activity import VoiceActivityDetector
 from alignment.timing import SAMPLE_RATE_HZ
-from alignment.voice_activity import VoiceActivityDetector
 from tests.builders import SPEECH, noise
 
 QUIET = noise(1.5) * 1e-3

@@ -4,7 +4,7 @@ import pytest
 from numpy.typing import NDArray
 
 from alignment.audio import decode_audio
-from alignment.mfcc import MfccConfig, compute_mfcc
+from alignment.features.mfcc import MfccConfig, compute_mfcc
 from tests.builders import noise, speech, tone
 
 # Float32 sums of 257 products against librosa's own order of them; decibels of near-silence magnify the difference.

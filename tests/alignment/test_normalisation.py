@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alignment.normalisation import normalise_word, spoken_words
+from alignment.transcripts.normalisation import normalise_word, spoken_words
 
 
 @pytest.mark.parametrize(

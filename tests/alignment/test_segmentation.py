@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from alignment.segmentation import segment_by_words, segment_equally
+from alignment.features.segmentation import segment_by_words, segment_equally
 
 
 def test_ten_per_cent_is_five_on_either_side() -> None:

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alignment.silence import share_silence
+from alignment.features.silence import share_silence
 
 
 def test_table_1_of_the_paper() -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from alignment.speakers import Turn, assign_speakers, name_speakers
-from alignment.words import AlignerInfo, Transcript, Utterance
+from alignment.transcripts.speakers import Turn, assign_speakers, name_speakers
+from alignment.transcripts.words import AlignerInfo, Transcript, Utterance
 from tests.builders import timed
 
 INFO = AlignerInfo("given", "none", "en")

@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alignment.errors import SegmentError
-from alignment.utterances import Stretch, assign_words, check_stretches, group_words, join_stretches
-from alignment.words import TimedWord
+from alignment.transcripts.utterances import Stretch, assign_words, check_stretches, group_words, join_stretches
+from alignment.transcripts.words import TimedWord
 from tests.builders import timed
 
 

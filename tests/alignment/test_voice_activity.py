@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from alignment.audio import decode_audio
-from alignment.voice_activity import VoiceActivityDetector
+from alignment.speech.voice_activity import VoiceActivityDetector
 from tests.builders import noise, speech, tone
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from alignment.errors import WdsegError
-from alignment.wdseg import read_wdseg, write_wdseg
+from alignment.transcripts.wdseg import read_wdseg, write_wdseg
 from tests.builders import timed
 
 IEMOCAP = """\tSFrm  EFrm    SegAScr Word

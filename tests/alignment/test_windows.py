@@ -3,9 +3,9 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
+from alignment.speech.voice_activity import VoiceActivityDetector
+from alignment.speech.windows import WINDOW_S, Window, WindowCutter, cut_windows
 from alignment.timing import SAMPLE_RATE_HZ
-from alignment.voice_activity import VoiceActivityDetector
-from alignment.windows import WINDOW_S, Window, WindowCutter, cut_windows
 from tests.builders import SPEECH, noise
 
 

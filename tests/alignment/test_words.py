@@ -1,7 +1,7 @@
 import pytest
 
 from alignment.errors import EmptyTranscriptError, TranscriptTooLongError, WordBoundsError, WordOrderError
-from alignment.words import Utterance, check_transcript, check_words
+from alignment.transcripts.words import Utterance, check_transcript, check_words
 from tests.builders import timed
 
 

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from model.batching import RaggedData
-from model.can import CrossAttentionNetwork
 from model.config import AugmentationConfig, NetworkConfig, TrainingConfig
-from model.crossval import Split
-from model.training import Logits, predict, train_split
+from model.data.batches import RaggedData
+from model.data.splits import Split
+from model.network.can import CrossAttentionNetwork
+from model.training.loop import Logits, predict, train_split
 
 TRAIN: Final = 6_400
 TEST: Final = 800

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from model.attention import GlobalAttention, stop_gradient
-from model.can import CrossAttentionNetwork
 from model.config import NetworkConfig
+from model.network.attention import GlobalAttention, stop_gradient
+from model.network.can import CrossAttentionNetwork
 from tests.builders import tiny_network
 
 # Two words of two values; the query looks at the first value only, in logarithms of 1 and 3.

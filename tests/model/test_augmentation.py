@@ -1,8 +1,8 @@
 import torch
 
-from model.augmentation import Augmenter
 from model.config import AugmentationConfig
-from model.export import random_data
+from model.export.onnx_graphs import random_data
+from model.training.augmentation import Augmenter
 from model.vocabulary import UNKNOWN
 from tests.builders import tiny_network
 

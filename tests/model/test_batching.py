@@ -1,8 +1,8 @@
 import torch
 from torch.nn.utils.rnn import pack_padded_sequence, pad_sequence
 
-from model.batching import pack_segments
-from model.export import random_data
+from model.data.batches import pack_segments
+from model.export.onnx_graphs import random_data
 from tests.builders import tiny_network
 
 

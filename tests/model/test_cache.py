@@ -3,13 +3,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from alignment.features import FeatureSpec
-from alignment.mfcc import MfccConfig
-from model import cache as cache_module
-from model.cache import cached_feature_set, feature_folder
+from alignment.features.extraction import FeatureSpec
+from alignment.features.mfcc import MfccConfig
 from model.corpora.iemocap import read_iemocap
 from model.corpora.records import CorpusUtterance
-from model.dataset import build_feature_set
+from model.data import cache as cache_module
+from model.data.cache import cached_feature_set, feature_folder
+from model.data.features import build_feature_set
 from model.errors import CorpusFileError
 from tests.model.corpora.iemocap_fixture import write_iemocap
 

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 import torch
 
-from model.can import Prediction
 from model.config import NetworkConfig
-from model.contract import final_log_scores
-from model.export import random_data
-from model.objective import training_loss
+from model.export.onnx_graphs import random_data
+from model.network.can import Prediction
+from model.network.losses import training_loss
+from model.scores import final_log_scores
 from tests.builders import TINY, tiny_network
 
 CONFIGS = [

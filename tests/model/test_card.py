@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from model.bundle import Bundle
-from model.card import render_card
+from model.export.card import render_card
 from tests.builders import write_tiny_bundle
 
 HEADS = {

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from model.contract import final_log_scores, log_softmax
+from model.scores import final_log_scores, log_softmax
 
 
 def test_eq_15_by_hand() -> None:

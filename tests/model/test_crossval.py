@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from model.corpora.records import CorpusUtterance
-from model.crossval import random_folds, served_split, session_folds
+from model.data.splits import random_folds, served_split, session_folds
 from model.errors import TrainingError
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.embeddings import load_glove, random_embeddings, write_glove
+from model.data.embeddings import load_glove, random_embeddings, write_glove
 from model.errors import EmbeddingsError
 
 GLOVE = """the 0.1 0.2 0.3

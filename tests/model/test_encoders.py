@@ -3,9 +3,9 @@
 import torch
 from torch import nn
 
-from model.batching import pack_segments
 from model.config import NetworkConfig
-from model.encoders import SegmentEncoder
+from model.data.batches import pack_segments
+from model.network.encoders import SegmentEncoder
 
 COUNTS = torch.tensor([2, 5])
 

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from alignment.features import UtteranceFeatures
+from alignment.features.extraction import UtteranceFeatures
 from model.bundle import Normalisation, read_bundle
 from model.config import TrainingConfig
-from model.contract import log_softmax
-from model.dataset import join_features
-from model.embeddings import Embeddings
-from model.experiment import choose_normalisation, fit_normalisation, to_ragged
-from model.quantisation import round_embeddings
+from model.data.embeddings import Embeddings
+from model.data.features import join_features
+from model.network.compression import round_embeddings
 from model.runtime import EmotionClassifier
-from model.training import predict
+from model.scores import log_softmax
+from model.training.experiment import choose_normalisation, fit_normalisation, to_ragged
+from model.training.loop import predict
 from model.vocabulary import Vocabulary
 from tests.builders import TINY, tiny_network, write_tiny_bundle
 

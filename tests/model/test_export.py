@@ -5,7 +5,7 @@ import torch
 
 from model.config import NetworkConfig
 from model.errors import ExportParityError
-from model.export import check_parity, export_network
+from model.export.onnx_graphs import check_parity, export_network
 from tests.builders import TINY, tiny_network
 
 

@@ -3,8 +3,8 @@ from queue import SimpleQueue
 
 from rich.console import Console
 
-from model.fold_progress import EpochNews, FoldProgress, listening
-from model.training import Epoch
+from model.runs.progress import EpochNews, FoldProgress, listening
+from model.training.loop import Epoch
 from tests.waiting import wait_until
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from model.metrics import calibration_error, compute_metrics
+from model.training.metrics import calibration_error, compute_metrics
 
 # True classes 0, 0, 0, 1; predicted 0, 0, 1, 1.
 SCORES = np.log(np.array([[0.8, 0.2, 0.0001], [0.7, 0.3, 0.0001], [0.4, 0.6, 0.0001], [0.1, 0.9, 0.0001]]))

@@ -2,8 +2,8 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence
 
-from model.batching import pack_segments
-from model.packed_lstm import run_bilstm
+from model.data.batches import pack_segments
+from model.network.packed_lstm import run_bilstm
 
 
 def example(counts: list[int], seed: int = 0) -> tuple[nn.LSTM, PackedSequence]:

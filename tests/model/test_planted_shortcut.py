@@ -12,7 +12,7 @@ from functools import cache
 
 import numpy as np
 
-from model.batching import RaggedData
+from model.data.batches import RaggedData
 from tests.model.planted import NETWORK, TEST, TRAIN, TRAINING, accuracy, learn, say, to_data
 
 WORDS = 21

@@ -11,8 +11,8 @@ from functools import cache
 
 import numpy as np
 
-from model.batching import RaggedData
-from model.training import Logits
+from model.data.batches import RaggedData
+from model.training.loop import Logits
 from tests.model.planted import NETWORK, TEST, TRAIN, TRAINING, accuracy, learn, say, to_data
 
 WORDS = 20

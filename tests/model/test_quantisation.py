@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from model.quantisation import QuantisedEmbedding, quantise_rows, round_embedding
+from model.network.compression import QuantisedEmbedding, quantise_rows, round_embedding
 
 
 def test_within_half_a_step() -> None:

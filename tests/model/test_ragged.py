@@ -2,8 +2,8 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from model.batching import pack_segments
-from model.ragged import last_states, pad_packed, ragged_softmax, ragged_sum
+from model.data.batches import pack_segments
+from model.network.ragged import last_states, pad_packed, ragged_softmax, ragged_sum
 
 GROUP = torch.tensor([0, 1, 0, 1, 1, 2])
 

@@ -1,7 +1,7 @@
 import pytest
 
 from model.errors import TrainingError
-from model.recipes import PAPER, STARTER, change, changes_from, choose_recipe
+from model.training.recipes import PAPER, STARTER, change, changes_from, choose_recipe
 
 
 def test_the_paper_s_own_values() -> None:

@@ -11,7 +11,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from model.reproduce import main
-from model.systems import SYSTEMS
+from model.training.systems import SYSTEMS
 from tests.model.corpora.iemocap_fixture import write_iemocap
 from tests.waiting import wait_until
 

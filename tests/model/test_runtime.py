@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alignment.features import UtteranceFeatures
+from alignment.features.extraction import UtteranceFeatures
 from model.bundle import SEGMENTS, Bundle
-from model.contract import UtteranceScores
 from model.errors import BundleDamagedError, ProviderError
 from model.runtime import EmotionClassifier, bucket_by_length
+from model.scores import UtteranceScores
 
 # Batched and single LSTM kernels differ by some 3e-8; architecture allows 1e-5.
 TOLERANCE = 1e-5

@@ -5,8 +5,8 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from model.atomic import locked_folder
 from model.bundle import read_bundle
-from model.folders import locked_folder
 from model.runtime import EmotionClassifier
 from model.train import main
 from tests.model.corpora.iemocap_fixture import WITHOUT_WDSEG, write_iemocap
@@ -159,5 +159,5 @@ def test_the_same_corpus_by_another_path_is_the_same_run(folder: Path) -> None:
 
 def test_folds_of_other_code_are_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert train("--skip-cv").exit_code == 0
-    monkeypatch.setattr("model.folds.training_code", lambda: "another")
+    monkeypatch.setattr("model.runs.folds.training_code", lambda: "another")
     assert "1 of them were trained by another version of this code" in train("--skip-cv").stderr

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from model.batching import RaggedData
-from model.can import CrossAttentionNetwork
 from model.config import AugmentationConfig, NetworkConfig, TrainingConfig
-from model.crossval import Split
-from model.export import random_data
-from model.training import Epoch, TrainedSplit, predict, train_split
+from model.data.batches import RaggedData
+from model.data.splits import Split
+from model.export.onnx_graphs import random_data
+from model.network.can import CrossAttentionNetwork
+from model.training.loop import Epoch, TrainedSplit, predict, train_split
 from tests.builders import tiny_network
 
 PLAIN = TrainingConfig(

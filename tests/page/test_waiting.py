@@ -10,10 +10,10 @@ import pytest
 from playwright.sync_api import expect
 
 from alignment.audio import Waveform
-from alignment.words import Transcript
+from alignment.transcripts.words import Transcript
 from model.bundle import Bundle
 from service.app import create_app
-from service.engine import EmotionEngine
+from service.inference.engine import EmotionEngine
 from service.settings import Settings
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner

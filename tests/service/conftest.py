@@ -7,7 +7,7 @@ from fastapi.testclient import TestClient
 
 from model.bundle import Bundle
 from service.app import create_app
-from service.engine import EmotionEngine
+from service.inference.engine import EmotionEngine
 from service.settings import JobSettings, Settings
 from tests.fakes import FakeAligner
 from tests.service.cluster_fixture import TwoNodes, free_port, run_two_nodes

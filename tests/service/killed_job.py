@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from alignment.audio import Waveform
-from alignment.features import UtteranceFeatures
-from alignment.words import Transcript
-from model.contract import UtteranceScores
-from service.engine import EmotionEngine
-from service.jobs import JobRequest, Jobs
-from service.metrics import Metrics
+from alignment.features.extraction import UtteranceFeatures
+from alignment.transcripts.words import Transcript
+from model.scores import UtteranceScores
+from service.inference.engine import EmotionEngine
+from service.inference.scheduler import Stages
+from service.jobs.runner import JobRequest, Jobs
+from service.observability.metrics import Metrics
 from service.settings import JobSettings, Settings
-from service.stages import Stages
 from tests.fakes import FakeAligner
 
 GOOD_CALLS = 2

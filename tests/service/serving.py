@@ -13,9 +13,9 @@ import uvicorn
 
 from alignment.aligners.protocol import Aligner
 from service.app import create_app
-from service.commands import configure_server
-from service.engine import EmotionEngine
-from service.lifecycle import Lifecycle
+from service.cli.serve import configure_server
+from service.http.lifecycle import Lifecycle
+from service.inference.engine import EmotionEngine
 from service.settings import Settings
 from tests.waiting import wait_until
 

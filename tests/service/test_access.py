@@ -10,10 +10,10 @@ from starlette.websockets import WebSocketDisconnect
 from typer.testing import CliRunner
 
 from service.app import create_app
-from service.cli import app as command
-from service.engine import EmotionEngine
+from service.cli.app import app as command
 from service.errors import RateLimitedError, WrongKeyError
-from service.keys import KeyRing, RequestRate
+from service.http.middleware.keys import KeyRing, RequestRate
+from service.inference.engine import EmotionEngine
 from service.settings import Settings
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner

@@ -4,8 +4,8 @@ from concurrent.futures import CancelledError
 
 import pytest
 
-from service.batching import Batcher
-from service.pace import Pace
+from service.inference.batcher import Batcher
+from service.inference.pace import Pace
 from tests.waiting import wait_until
 
 

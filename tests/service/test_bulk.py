@@ -23,16 +23,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from model.bundle import Bundle
-from service.archive import fetch, find_archive
-from service.bulk_parts import Parts
-from service.bulk_table import UNREADABLE, problem_row, table_schema
-from service.bulk_workers import ArchiveWorker
-from service.cli import app
-from service.engine import EmotionEngine
+from service.bulk.parquet import Parts
+from service.bulk.schema import UNREADABLE, problem_row, table_schema
+from service.bulk.workers import ArchiveWorker
+from service.cli.app import app
 from service.errors import ArchiveError, NoRecordingsError, ResultsError
-from service.presentation import present
+from service.inference.engine import EmotionEngine
+from service.results.serialisation import present
+from service.results.tables import COLUMNS, word_rows
 from service.settings import JobSettings, Settings
-from service.tables import COLUMNS, word_rows
+from service.sources import fetch, find_archive
 from tests.builders import SPEECH, encode, noise, speech
 from tests.comparing import assert_same_answer
 from tests.fakes import FakeAligner
@@ -189,7 +189,7 @@ def test_what_keeps_it_from_starting(tmp_path: Path, monkeypatch: pytest.MonkeyP
     empty = run(tmp_path, "--out", tmp_path / "out.parquet")
     assert (empty.exit_code, "holds no recording" in empty.stderr) == (2, True)
     monkeypatch.setitem(sys.modules, "fsspec", None)
-    monkeypatch.delitem(sys.modules, "service.archive")
+    monkeypatch.delitem(sys.modules, "service.sources")
     missing = run(SPEECH, "--out", tmp_path / "out.parquet")
     assert missing.exit_code == 2
     for piece in ("fsspec", "make install-cluster", "pip install '.[cluster]'"):
@@ -199,7 +199,7 @@ def test_what_keeps_it_from_starting(tmp_path: Path, monkeypatch: pytest.MonkeyP
 ANSWER = """
 import sys
 from pathlib import Path
-from service.bulk import BulkOptions, run_bulk
+from service.cli.bulk import BulkOptions, run_bulk
 source, out, address = sys.argv[1:]
 sys.exit(run_bulk(BulkOptions([source], Path(out), address, workers=1, aligner="pocketsphinx", flush_s=0)))
 """
@@ -238,7 +238,7 @@ def test_a_killed_run_goes_on_to_the_same_table(two_nodes: TwoNodes, tmp_path: P
     assert (killed[0], interrupted[0]) == (-signal.SIGKILL, 130), interrupted[1]
     assert "run it again to go on" in interrupted[1]
     assert 0 < killed[2] < interrupted[2] < len(names)
-    command = [sys.executable, "-m", "service.cli", "bulk", str(archive), "--out", str(out)]
+    command = [sys.executable, "-m", "service.cli.app", "bulk", str(archive), "--out", str(out)]
     finished = subprocess.run(
         [*command, "--aligner", "pocketsphinx"],
         env=environment() | {"RAY_ADDRESS": two_nodes.address},

@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 from typer.testing import CliRunner, Result
 
 from model.bundle import Bundle
-from service.cli import app
+from service.cli.app import app
 from tests.builders import encode, noise, speech, spoken_words
 
 WORDS = [{"word": "the", "start": 0.5, "end": 0.9}, {"word": "zumba", "start": 0.9, "end": 1.4}]
@@ -123,7 +123,7 @@ def test_the_version() -> None:
 
 
 def test_a_reader_that_has_read_enough(folder: Path) -> None:
-    command = f"{sys.executable} -m service.cli predict --csv {folder} --words {folder}/words.json | true"
+    command = f"{sys.executable} -m service.cli.app predict --csv {folder} --words {folder}/words.json | true"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
     assert "Broken pipe" not in done.stderr
 

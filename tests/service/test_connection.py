@@ -9,11 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message
 
-from service.analysis import AnalysisRequest
-from service.connection import CLIENT_GONE, unless_gone, wants_events
-from service.engine import EmotionEngine
+from service.http.disconnect import CLIENT_GONE, unless_gone, wants_events
+from service.inference.engine import EmotionEngine
+from service.inference.result import AnalysisRequest
+from service.inference.scheduler import Stages
 from service.settings import Settings
-from service.stages import Stages
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner
 

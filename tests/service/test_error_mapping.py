@@ -2,8 +2,8 @@ from http import HTTPStatus
 
 from alignment.errors import AlignmentError
 from model.errors import ModelError
-from service.error_mapping import NEVER_OVER_HTTP, PROBLEMS, find_problem
 from service.errors import ServiceError
+from service.results.problems import NEVER_OVER_HTTP, PROBLEMS, find_problem
 
 
 def leaves(error: type[Exception]) -> list[type[Exception]]:

@@ -7,10 +7,10 @@ import pytest
 from fastapi.testclient import TestClient
 
 from alignment.errors import AlignerFailedError
-from service.analysis import AnalysisRequest
-from service.engine import EmotionEngine
+from service.inference.engine import EmotionEngine
+from service.inference.result import AnalysisRequest
+from service.inference.scheduler import Stages
 from service.settings import Settings
-from service.stages import Stages
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner
 

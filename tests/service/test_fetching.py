@@ -5,8 +5,8 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from service.cli import app
-from service.fetching import run_fetch
+from service.cli.app import app
+from service.cli.fetch import run_fetch
 from tests.builders import TINY_WHISPERX
 from tests.local_hub import run_hub
 

@@ -11,9 +11,9 @@ from structlog.stdlib import ProcessorFormatter
 
 from alignment.errors import AlignerFailedError, AlignerUnavailableError
 from service.app import create_app
-from service.engine import EmotionEngine
-from service.forms import PredictForm
-from service.lifecycle import Lifecycle
+from service.http.forms import PredictForm
+from service.http.lifecycle import Lifecycle
+from service.inference.engine import EmotionEngine
 from service.settings import Settings
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner
@@ -59,7 +59,7 @@ def test_a_model_that_cannot_answer_ends_the_process(
 ) -> None:
     aligner.error = error
     ended: list[int] = []
-    monkeypatch.setattr("service.lifecycle.os.kill", lambda _pid, signal: ended.append(signal))
+    monkeypatch.setattr("service.http.lifecycle.os.kill", lambda _pid, signal: ended.append(signal))
     lifecycle = Lifecycle(EmotionEngine(settings, aligner=aligner), settings)
     asyncio.run(warm_up_as_the_server_does(lifecycle))
     assert len(ended) == 1

@@ -14,9 +14,9 @@ from fastapi.testclient import TestClient
 from alignment.errors import AlignerFailedError
 from model.bundle import Bundle
 from service.app import create_app
-from service.engine import EmotionEngine
 from service.errors import JobsUnavailableError, UnknownJobError
-from service.job_store import DATABASE, JobStore
+from service.inference.engine import EmotionEngine
+from service.jobs.store import DATABASE, JobStore
 from service.settings import Settings
 from tests.builders import encode, noise, tone
 from tests.comparing import assert_same_answer
@@ -199,7 +199,7 @@ def test_a_stop_hands_jobs_back(settings: Settings, aligner: FakeAligner) -> Non
 def test_a_disk_that_takes_nothing_for_a_while_costs_no_job(
     settings: Settings, aligner: FakeAligner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.jobs._SWEEP_S", 0.05)
+    monkeypatch.setattr("service.jobs.runner._SWEEP_S", 0.05)
     app = create_app(settings, engine=EmotionEngine(settings, aligner=aligner))
     with TestClient(app) as client:
         wait_until(lambda: client.get("/health/ready").status_code == 200)
@@ -232,7 +232,7 @@ def test_a_disk_without_room_for_a_recording(client: TestClient, monkeypatch: py
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("service.jobs.shutil.copyfileobj", fail)
+    monkeypatch.setattr("service.jobs.runner.shutil.copyfileobj", fail)
     refused = submit(client)
     assert (refused.status_code, refused.json()["code"]) == (503, "jobs-unavailable")
     assert "No space left" in refused.json()["detail"]

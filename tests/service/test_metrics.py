@@ -5,7 +5,7 @@ from pathlib import Path
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.error_mapping import PROBLEMS
+from service.results.problems import PROBLEMS
 from tests.builders import encode, noise
 
 DOCKER = Path(__file__).parents[2] / "docker"

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from model.bundle import Bundle
-from service.error_mapping import PROBLEMS
+from service.results.problems import PROBLEMS
 from service.settings import Settings
 from tests.builders import encode, encode_with_ffmpeg, noise, tone
 from tests.fakes import FakeAligner

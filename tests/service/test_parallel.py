@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from alignment.aligners.pocketsphinx import PocketSphinxAligner
+from alignment.aligners.pocketsphinx.aligner import PocketSphinxAligner
 from model.bundle import Bundle
 from service.settings import Settings
 from tests.builders import encode, encode_with_ffmpeg, noise, speech

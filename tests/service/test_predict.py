@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 
 from alignment.errors import AlignerFailedError
 from service.app import create_app
-from service.engine import EmotionEngine
+from service.inference.engine import EmotionEngine
 from service.settings import Settings
 from tests.builders import encode, encode_with_ffmpeg, noise, tone
 from tests.comparing import assert_same_answer

@@ -10,8 +10,8 @@ from ray.exceptions import ActorDiedError, RayTaskError
 
 from alignment.errors import NoSpeechError
 from model.bundle import Bundle
+from service.cluster.remote import RemoteAligner, RemoteClassifier, RemoteStage
 from service.errors import DeadlineError, ReplicaLostError, SettingsError
-from service.remote_stages import RemoteAligner, RemoteClassifier, RemoteStage
 
 
 class FakeHandle:

@@ -15,14 +15,14 @@ import psutil
 import pytest
 
 from alignment.errors import DecodingAbandonedError, UndecodableAudioError
-from alignment.mfcc import compute_bases
-from alignment.words import TimedWord
+from alignment.features.mfcc import compute_bases
+from alignment.transcripts.words import TimedWord
 from model.bundle import Bundle, read_bundle
 from model.errors import BundleDamagedError
-from service.analysis import AnalysisRequest, Findings
 from service.errors import ScorerFailedError
-from service.scorer_process import GivenRecording, ScoredRecording
-from service.scorers import MAX_BYTES, Asked, Scorers
+from service.inference.result import AnalysisRequest, Findings
+from service.inference.worker import GivenRecording, ScoredRecording
+from service.inference.worker_pool import MAX_BYTES, Asked, Scorers
 from service.settings import BatchSettings, Settings
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner
@@ -142,7 +142,7 @@ def test_one_that_brings_down_its_process_takes_nobody_with_it(tiny_bundle: Bund
 
 
 def test_one_that_keeps_its_process_takes_nobody_with_it(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.scorers._LIMIT_S", 8.0)
+    monkeypatch.setattr("service.inference.worker_pool._LIMIT_S", 8.0)
     assert "longer than 16 s" in refusal_among_others(started(tiny_bundle, 1), Endless(), 12)
 
 

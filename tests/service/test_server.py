@@ -59,7 +59,7 @@ def test_alive_while_it_recognises(server: Server) -> None:
 def test_http_and_the_command_line_answer_the_same(server: Server, tmp_path: Path) -> None:
     clip = tmp_path / "numbers.flac"
     clip.write_bytes(speech("numbers"))
-    command = [sys.executable, "-m", "service.cli", "predict", "--json", "--aligner", "pocketsphinx", str(clip)]
+    command = [sys.executable, "-m", "service.cli.app", "predict", "--json", "--aligner", "pocketsphinx", str(clip)]
     printed = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
     answered = server.predict(speech("numbers"))
     assert printed.pop("file") == str(clip)

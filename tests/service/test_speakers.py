@@ -11,11 +11,11 @@ from fastapi.testclient import TestClient
 from httpx import Response
 from typer.testing import CliRunner
 
-from alignment.speakers import Turn
+from alignment.transcripts.speakers import Turn
 from service.app import create_app
-from service.cli import app
-from service.doctor import examine
-from service.engine import EmotionEngine
+from service.cli.app import app
+from service.cli.doctor import examine
+from service.inference.engine import EmotionEngine
 from service.settings import Settings
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner, FakeDiarizer

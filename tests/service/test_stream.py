@@ -13,7 +13,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from alignment.errors import AlignerFailedError
 from service.app import create_app
-from service.engine import EmotionEngine
+from service.inference.engine import EmotionEngine
 from service.settings import LiveSettings, Settings
 from tests.builders import SPEECH, noise
 from tests.fakes import FakeAligner

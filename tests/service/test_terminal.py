@@ -27,7 +27,7 @@ def clips(tmp_path: Path) -> Path:
 
 def on_terminal(folder: Path, bundle: Bundle, *arguments: str, into: Path | None = None) -> str:
     """What a terminal of 80 columns gets, from `can-ser predict` whose answers go there too or into a file."""
-    command = [sys.executable, "-m", "service.cli", "predict", "clips", "--words", "words.json", *arguments]
+    command = [sys.executable, "-m", "service.cli.app", "predict", "clips", "--words", "words.json", *arguments]
     environment = os.environ | {"CAN_BUNDLE": str(bundle.folder), "COLUMNS": "80", "TERM": "xterm-256color"}
     ours, theirs = pty.openpty()
     with (into or Path(os.devnull)).open("w") as file:

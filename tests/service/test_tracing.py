@@ -13,11 +13,11 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from service.app import create_app
-from service.engine import EmotionEngine
 from service.errors import MissingPackageError
+from service.inference.engine import EmotionEngine
+from service.observability.opentelemetry import JOB, REQUEST_ID, OpenTelemetryTraces, export_traces
+from service.observability.tracing import open_traces
 from service.settings import Settings
-from service.telemetry import JOB, REQUEST_ID, OpenTelemetryTraces, export_traces
-from service.tracing import open_traces
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner
 from tests.service.test_predict import WAV
@@ -138,11 +138,16 @@ def test_health_and_metrics_are_not_followed(traced: TestClient, exporter: InMem
 
 def test_nothing_is_imported_where_traces_are_off() -> None:
     """FastAPI itself needs the interface of OpenTelemetry, which does nothing without the SDK."""
+    absent = {"opentelemetry.sdk", export_traces.__module__}
     code = (
         "import sys; from service.app import create_app; from service.settings import Settings; "
-        "create_app(Settings()); sys.exit('opentelemetry.sdk' in sys.modules or 'service.telemetry' in sys.modules)"
+        "create_app(Settings(traces={traces})); sys.exit(len({absent} & set(sys.modules)))"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    loaded = [
+        subprocess.run([sys.executable, "-c", code.format(traces=traces, absent=absent)], check=False).returncode
+        for traces in (False, True)
+    ]
+    assert loaded == [0, len(absent)]
 
 
 def test_the_standard_s_variables_name_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,6 +161,6 @@ def test_the_standard_s_variables_name_the_service(monkeypatch: pytest.MonkeyPat
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
-    monkeypatch.delitem(sys.modules, "service.telemetry", raising=False)
+    monkeypatch.delitem(sys.modules, "service.observability.opentelemetry", raising=False)
     with pytest.raises(MissingPackageError, match="make install-telemetry"):
         open_traces(wanted=True)

@@ -11,13 +11,13 @@ import pytest
 import soxr
 from fastapi.testclient import TestClient
 
-from alignment.aligners.whisperx import WhisperXAligner
-from alignment.aligners.whisperx_weights import WhisperXConfig
+from alignment.aligners.weights.locate import WhisperXConfig
+from alignment.aligners.whisperx.aligner import WhisperXAligner
 from alignment.audio import decode_audio
 from model.bundle import Bundle
-from service.analysis import AnalysisRequest
 from service.app import create_app
-from service.engine import EmotionEngine
+from service.inference.engine import EmotionEngine
+from service.inference.result import AnalysisRequest
 from service.settings import Settings
 from tests.builders import TINY_WHISPERX, encode, noise, tiny_clips, tiny_sentences, tiny_speech
 from tests.fixtures.tiny.evaluation import edit_distance

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from alignment.aligners.ctc import Emission, align_symbols
+from alignment.aligners.whisperx.ctc import Emission, align_symbols
 
 
 def emission(*rows: tuple[float, ...], symbols: tuple[int, ...]) -> Emission:

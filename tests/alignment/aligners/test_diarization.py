@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from alignment.aligners.diarization import PyannoteDiarizer, find_missing_diarization
-from alignment.aligners.whisperx_fetch import fetch_weights
-from alignment.aligners.whisperx_weights import WhisperXConfig
+from alignment.aligners.weights.fetch import fetch_weights
+from alignment.aligners.weights.locate import WhisperXConfig
+from alignment.aligners.whisperx.diarization import PyannoteDiarizer, find_missing_diarization
 from alignment.audio import AudioSource, Waveform, decode_audio
 from alignment.errors import DiarizationUnavailableError
 from tests.builders import TINY_WHISPERX, tiny_speech

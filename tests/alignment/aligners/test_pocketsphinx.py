@@ -5,11 +5,11 @@ import numpy as np
 import psutil
 import pytest
 
-from alignment.aligners import pocketsphinx_worker as worker
-from alignment.aligners.pocketsphinx import PocketSphinxAligner
+from alignment.aligners.pocketsphinx import worker
+from alignment.aligners.pocketsphinx.aligner import PocketSphinxAligner
 from alignment.audio import AudioSource, Waveform, decode_audio
 from alignment.errors import EmptyTranscriptError, NoSpeechError, UnsupportedLanguageError
-from alignment.words import Transcript
+from alignment.transcripts.words import Transcript
 from tests.builders import noise, speech, spoken_words
 
 

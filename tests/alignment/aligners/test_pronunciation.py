@@ -1,6 +1,6 @@
 import pytest
 
-from alignment.aligners.pronunciation import guess_phones
+from alignment.aligners.pocketsphinx.pronunciation import guess_phones
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from alignment.aligners import whisperx_weights
 from alignment.aligners.selection import choose_aligner
-from alignment.aligners.whisperx_catalogue import TORCH_ALIGN_MODELS
-from alignment.aligners.whisperx_weights import (
+from alignment.aligners.weights import locate as whisperx_weights
+from alignment.aligners.weights.catalogue import TORCH_ALIGN_MODELS
+from alignment.aligners.weights.locate import (
     AlignWeights,
     WhisperXConfig,
     aligned_languages,

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from alignment.aligners import whisperx_catalogue as catalogue
-from alignment.aligners.speech_detection import make_detector
-from alignment.aligners.whisperx import WhisperXAligner, _Heard, _time_windows, _warnings
-from alignment.aligners.whisperx_alignment import Piece, WordAligner
-from alignment.aligners.whisperx_models import WhisperXModels
-from alignment.aligners.whisperx_recogniser import Manner, Window
-from alignment.aligners.whisperx_weights import VadChoice, WhisperXConfig
-from alignment.aligners.window_queue import WindowQueue
+from alignment.aligners.weights import catalogue
+from alignment.aligners.weights.locate import VadChoice, WhisperXConfig
+from alignment.aligners.whisperx.aligner import WhisperXAligner, _Heard, _time_windows, _warnings
+from alignment.aligners.whisperx.models import WhisperXModels
+from alignment.aligners.whisperx.recogniser import Manner, Window
+from alignment.aligners.whisperx.speech_detection import make_detector
+from alignment.aligners.whisperx.window_queue import WindowQueue
+from alignment.aligners.whisperx.word_aligner import Piece, WordAligner
 from alignment.audio import AudioSource, Waveform, decode_audio
 from alignment.errors import (
     AlignerFailedError,
@@ -27,8 +27,8 @@ from alignment.errors import (
     NoSpeechError,
     UnsupportedLanguageError,
 )
-from alignment.utterances import Stretch
-from alignment.words import TimedWord, Transcript
+from alignment.transcripts.utterances import Stretch
+from alignment.transcripts.words import TimedWord, Transcript
 from tests.builders import TINY_WHISPERX, noise, tiny_clips, tiny_speech, tone
 
 CLIPS = tiny_clips()

@@ -1,7 +1,7 @@
 import pytest
 
-from alignment.aligners.whisperx_device import Machine, Placement, choose_placement
-from alignment.aligners.whisperx_weights import WhisperXConfig
+from alignment.aligners.weights.locate import WhisperXConfig
+from alignment.aligners.whisperx.placement import Machine, Placement, choose_placement
 from alignment.errors import AlignerUnavailableError
 
 CPU = frozenset({"float32", "int8", "int8_float32"})

@@ -6,10 +6,10 @@ from shutil import copytree
 
 import pytest
 
-from alignment.aligners.whisperx import WhisperXAligner
-from alignment.aligners.whisperx_catalogue import TORCH_ALIGN_MODELS
-from alignment.aligners.whisperx_fetch import SUMS, Sources, fetch_weights
-from alignment.aligners.whisperx_weights import WhisperXConfig, find_align_model, find_missing
+from alignment.aligners.weights.catalogue import TORCH_ALIGN_MODELS
+from alignment.aligners.weights.fetch import SUMS, Sources, fetch_weights
+from alignment.aligners.weights.locate import WhisperXConfig, find_align_model, find_missing
+from alignment.aligners.whisperx.aligner import WhisperXAligner
 from alignment.audio import decode_audio
 from alignment.errors import AlignerUnavailableError, FetchError, UnsupportedLanguageError
 from tests.builders import TINY_WHISPERX, tiny_speech

@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from alignment.aligners.whisperx_recogniser import Manner, Window
-from alignment.aligners.window_queue import WindowQueue
+from alignment.aligners.whisperx.recogniser import Manner, Window
+from alignment.aligners.whisperx.window_queue import WindowQueue
 from alignment.errors import AlignerFailedError
 from tests.waiting import wait_until
 

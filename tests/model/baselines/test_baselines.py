@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from model.baselines.learned_alignment import LearnedAlignment
-from model.baselines.multihop import MultiHopAttention, ask_frames, ask_words
-from model.baselines.unimodal import AudioModel, TextModel
-from model.batching import RaggedData
 from model.config import NetworkConfig
-from model.systems import SYSTEMS
+from model.data.batches import RaggedData
+from model.network.baselines.learned_alignment import LearnedAlignment
+from model.network.baselines.multihop import MultiHopAttention, ask_frames, ask_words
+from model.network.baselines.unimodal import AudioModel, TextModel
+from model.training.systems import SYSTEMS
 
 CONFIG = NetworkConfig(embedding_dim=6, hidden=4, head_count=2, dropout=0.0)
 LN3 = float(torch.log(torch.tensor(3.0)))

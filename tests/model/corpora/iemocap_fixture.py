@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from alignment.wdseg import write_wdseg
+from alignment.transcripts.wdseg import write_wdseg
 from tests.builders import noise, timed
 
 HEADER = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n"

@@ -3,9 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from model.corpora.choosing import choose_utterances
 from model.corpora.iemocap import read_iemocap
-from model.corpora.published import (
+from model.corpora.iemocap_counts import (
     BY_LABEL,
     LABELLED,
     PAPER_UTTERANCES,
@@ -15,6 +14,7 @@ from model.corpora.published import (
     is_iemocap,
 )
 from model.corpora.records import Corpus
+from model.corpora.subsets import choose_utterances
 from model.errors import TrainingError
 from tests.model.corpora.iemocap_fixture import write_iemocap
 

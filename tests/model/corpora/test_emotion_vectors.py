@@ -1,6 +1,6 @@
 import numpy as np
 
-from model.corpora.emotion_vectors import TuningTexts, reduce_dimensions, tune
+from model.data.emotion_vectors import TuningTexts, reduce_dimensions, tune
 
 
 def test_fewer_dimensions_keep_what_tells_words_apart() -> None:

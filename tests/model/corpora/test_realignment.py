@@ -5,9 +5,9 @@ import pytest
 from alignment.aligners.protocol import Aligner
 from alignment.audio import Waveform
 from alignment.errors import AlignerFailedError, NoSpeechError
-from alignment.words import Transcript
+from alignment.transcripts.words import Transcript
 from model.corpora.iemocap import read_iemocap
-from model.corpora.realignment import recognise_corpus
+from model.corpora.recognition import recognise_corpus
 from model.corpora.records import Corpus
 from tests.fakes import FakeAligner
 from tests.model.corpora.iemocap_fixture import write_iemocap

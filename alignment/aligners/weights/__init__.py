@@ -1,0 +1,1 @@
+"""Weights of aligners: configuration, location on disk, download."""

@@ -1,0 +1,1 @@
+"""The WhisperX aligner."""

@@ -1,0 +1,168 @@
+"""Times of words: the CTC network that WhisperX loads, its symbols, and sentence ends.
+
+The network hears one window at a time: padding a window to another's length would change the normalisation over time
+inside wav2vec 2.0, and with it the answer. What is batched is the search (`alignment.aligners.whisperx.ctc`).
+
+Source: Bain et al. 2023, "WhisperX: Time-Accurate Speech Transcription of Long-Form Audio", Interspeech, Section 3.3.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alignment.aligners.weights.catalogue import LANGUAGES_WITHOUT_SPACES, punkt_language
+from alignment.aligners.weights.locate import NAME, AlignWeights
+from alignment.aligners.whisperx.ctc import Emission, SymbolTimes, align_symbols
+from alignment.errors import AlignerFailedError
+from alignment.timing import SAMPLE_RATE_HZ, Seconds
+from alignment.transcripts.interpolation import Span
+
+_SHORTEST_SAMPLES: Final = 400
+_BLANKS: Final = ("[pad]", "<pad>")
+_GAP: Final = "|"
+# A bit for each frame and symbol, 250 MB: an hour of speech needs about four times that.
+_MOST_CELLS: Final = 2_000_000_000
+_SEARCHED_TOGETHER: Final = 8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Piece:
+    """Sound and the words that are said in it.
+
+    Attributes:
+        sounds: (samples,) float32 each, at 16 kHz; consecutive, each at most 30 s.
+        words: at least one.
+    """
+
+    sounds: Sequence[NDArray[np.float32]]
+    words: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundWord:
+    """Seconds from the start of the piece, and the mean probability of the word's symbols in [0, 1]."""
+
+    span: Span
+    score: float
+
+
+class WordAligner:
+    """The alignment model of one language; threads may share it."""
+
+    def __init__(self, language: str, weights: AlignWeights, nltk_data: Path, device: str) -> None:
+        """Loads the model and the sentence splitter."""
+        import nltk
+        import whisperx
+
+        self._network, metadata = whisperx.load_align_model(
+            language, device, model_name=weights.name, model_dir=weights.torch_folder, model_cache_only=True
+        )
+        self._is_torchaudio = metadata["type"] == "torchaudio"
+        self._columns: dict[str, int] = metadata["dictionary"]
+        self._blank = next((self._columns[name] for name in _BLANKS if name in self._columns), 0)
+        self._language, self._device = language, device
+        self._lock = Lock()
+        if str(nltk_data) not in nltk.data.path:
+            nltk.data.path.insert(0, str(nltk_data))
+        self._sentences = nltk.tokenize.PunktTokenizer(punkt_language(language))
+
+    def split(self, text: str) -> list[str]:
+        """Written words of a text; characters in a language without spaces."""
+        pieces = text.split()
+        return list("".join(pieces)) if self._language in LANGUAGES_WITHOUT_SPACES else pieces
+
+    def sentence_starts(self, words: Sequence[str]) -> list[int]:
+        """Indices of words that begin a sentence."""
+        joint = "" if self._language in LANGUAGES_WITHOUT_SPACES else " "
+        begins = {start for start, _ in self._sentences.span_tokenize(joint.join(words))}
+        starts, passed = [], 0
+        for index, word in enumerate(words):
+            if passed in begins:
+                starts.append(index)
+            passed += len(word) + len(joint)
+        return starts
+
+    def find_words(self, pieces: Sequence[Piece]) -> list[list[FoundWord] | None]:
+        """Times of every word of every piece; None for one too short for its words, or too long to search at once.
+
+        Raises:
+            AlignerFailedError: the network refused.
+        """
+        found: list[list[FoundWord] | None] = []
+        for first in range(0, len(pieces), _SEARCHED_TOGETHER):
+            found += self._find_some(pieces[first : first + _SEARCHED_TOGETHER])
+        return found
+
+    def _find_some(self, pieces: Sequence[Piece]) -> list[list[FoundWord] | None]:
+        emissions, edges = [], []
+        for piece in pieces:
+            logs, frame_edges = self._listen(piece.sounds)
+            emissions.append(self._expect(logs, piece.words))
+            edges.append(frame_edges)
+        times = align_symbols(emissions, self._blank)
+        return [
+            None if each is None else _join_symbols(piece.words, each, frame_edges, self._has_gap)
+            for piece, each, frame_edges in zip(pieces, times, edges, strict=True)
+        ]
+
+    @property
+    def _has_gap(self) -> bool:
+        """Whether the network tells words apart by a symbol between them."""
+        return _GAP in self._columns and self._language not in LANGUAGES_WITHOUT_SPACES
+
+    def _listen(self, sounds: Sequence[NDArray[np.float32]]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """(frames, symbols) log-probabilities of consecutive sounds; (frames + 1,) where in time each frame begins."""
+        logs = [self._log_probabilities(sound) for sound in sounds]
+        edges, passed_s = [np.zeros(1)], 0.0
+        for sound, each in zip(sounds, logs, strict=True):
+            length_s: Seconds = len(sound) / SAMPLE_RATE_HZ
+            edges.append(passed_s + length_s * np.arange(1, len(each) + 1) / len(each))
+            passed_s += length_s
+        return np.concatenate(logs), np.concatenate(edges)
+
+    def _log_probabilities(self, sound: NDArray[np.float32]) -> NDArray[np.float32]:
+        import torch
+
+        padded = np.pad(sound, (0, max(0, _SHORTEST_SAMPLES - len(sound))))
+        with self._lock, torch.inference_mode():
+            try:
+                output = self._network(torch.from_numpy(padded)[None].to(self._device))
+            except RuntimeError as exc:
+                raise AlignerFailedError(NAME, str(exc)) from exc
+            logits = output[0] if self._is_torchaudio else output.logits
+            logs: NDArray[np.float32] = torch.log_softmax(logits[0], dim=-1).float().cpu().numpy()
+        return logs
+
+    def _expect(self, logs: NDArray[np.float32], words: Sequence[str]) -> Emission:
+        """The columns of the words' characters; one that the network does not know may be any symbol but the blank."""
+        characters = (_GAP if self._has_gap else "").join(words)
+        wildcard = logs.shape[1]
+        symbols = np.array([self._column(character, wildcard) for character in characters], np.int64)
+        if len(logs) * len(symbols) > _MOST_CELLS:
+            symbols = symbols[:0]
+        if (symbols == wildcard).any():
+            any_symbol = np.delete(logs, self._blank, axis=1).max(axis=1, keepdims=True)
+            logs = np.concatenate((logs, any_symbol), axis=1)
+        return Emission(logs, symbols)
+
+    def _column(self, character: str, wildcard: int) -> int:
+        written = "'" if character == "\u2019" else character.lower()
+        return self._columns.get(written, wildcard)
+
+
+def _join_symbols(
+    words: Sequence[str], times: SymbolTimes, edges: NDArray[np.float64], has_gap: bool
+) -> list[FoundWord]:
+    """From characters to words; a word ends where its last character does."""
+    found, first = [], 0
+    for word in words:
+        last = first + len(word)
+        span = float(edges[times.starts[first]]), float(edges[times.ends[last - 1]])
+        found.append(FoundWord(span, min(1.0, max(0.0, float(times.scores[first:last].mean())))))
+        first = last + has_gap
+    return found

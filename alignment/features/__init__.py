@@ -1,0 +1,1 @@
+"""Aligned segmentation and MFCC features."""

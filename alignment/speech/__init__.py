@@ -1,0 +1,1 @@
+"""Where speech is in a recording: voice activity, windows, live endpointing."""

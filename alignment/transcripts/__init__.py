@@ -1,0 +1,1 @@
+"""Timed words, utterances and speakers."""

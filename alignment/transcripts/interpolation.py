@@ -1,0 +1,121 @@
+"""Times for words that an engine left without."""
+
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+from itertools import accumulate, pairwise
+from typing import Final
+
+from alignment.timing import Seconds
+from alignment.transcripts.normalisation import normalise_word
+from alignment.transcripts.words import TimedWord
+
+Span = tuple[Seconds, Seconds]
+_LEAST_WORD_S: Final = 0.05
+
+
+def interpolate_spans(
+    words: Sequence[str], spans: Sequence[Span | None], start_s: Seconds, end_s: Seconds
+) -> list[Span]:
+    """A span for every word; a run of words without one shares the gap around it, by number of letters.
+
+    A gap too small for them (under 0.05 s a word) is widened at the cost of its two neighbours, each of which keeps
+    at least half of its time.
+
+    Args:
+        words: as written.
+        spans: (start_s, end_s) of each word, in order, or None.
+        start_s: no word starts before.
+        end_s: no word ends after.
+    """
+    filled = list(spans)
+    first = 0
+    while first < len(filled):
+        if filled[first] is not None:
+            first += 1
+            continue
+        last = first
+        while last < len(filled) and filled[last] is None:
+            last += 1
+        low_s, high_s = _make_room(filled, first, last, start_s, end_s)
+        filled[first:last] = share_time(words[first:last], low_s, high_s)
+        first = last
+    return [span for span in filled if span is not None]
+
+
+def share_time(words: Sequence[str], start_s: Seconds, end_s: Seconds) -> list[Span]:
+    """Consecutive spans from `start_s` to `end_s`, each in proportion to its word's letters."""
+    letters = list(accumulate((max(1, len(word)) for word in words), initial=0))
+    edges = [start_s + (end_s - start_s) * passed / letters[-1] for passed in letters]
+    return list(pairwise(edges))
+
+
+def spread_over_speech(words: Sequence[str], speech: Sequence[Span]) -> list[Span]:
+    """Consecutive spans over stretches of speech, in proportion to letters, when nothing better is known.
+
+    Args:
+        words: as written.
+        speech: (start_s, end_s) of each stretch, in order, not overlapping, at least one.
+    """
+    spoken_s = sum(end_s - start_s for start_s, end_s in speech)
+    return [
+        (_speech_time(speech, low, at_end=False), _speech_time(speech, high, at_end=True))
+        for low, high in share_time(words, 0.0, spoken_s)
+    ]
+
+
+def _speech_time(speech: Sequence[Span], spoken_s: Seconds, *, at_end: bool) -> Seconds:
+    """When so many seconds of speech have passed; between two stretches, the end of one or the start of the next."""
+    for start_s, end_s in speech:
+        length_s = end_s - start_s
+        if spoken_s < length_s or (at_end and spoken_s <= length_s):
+            return start_s + spoken_s
+        spoken_s -= length_s
+    return speech[-1][1]
+
+
+def _make_room(filled: list[Span | None], first: int, last: int, start_s: Seconds, end_s: Seconds) -> Span:
+    """The gap of words first..last-1, neighbours cut back where it is too small."""
+    before = filled[first - 1] if first else None
+    after = filled[last] if last < len(filled) else None
+    low_s = before[1] if before else start_s
+    high_s = after[0] if after else end_s
+    missing_s = max(0.0, (last - first) * _LEAST_WORD_S - (high_s - low_s)) / 2
+    if before and missing_s:
+        low_s = max(low_s - missing_s, sum(before) / 2)
+        filled[first - 1] = (before[0], low_s)
+    if after and missing_s:
+        high_s = min(high_s + missing_s, sum(after) / 2)
+        filled[last] = (high_s, after[1])
+    return low_s, high_s
+
+
+def anchor_words(
+    words: Sequence[str], recognised: Sequence[TimedWord], speech: Sequence[Span]
+) -> tuple[TimedWord, ...]:
+    """Times for a transcript that the sound does not follow word by word.
+
+    Args:
+        words: of the transcript.
+        recognised: what a recogniser heard.
+        speech: (start_s, end_s) of each stretch of speech, in order, at least one.
+
+    Returns:
+        Words that were recognised too, in the same order, take the recognised times; the others are interpolated
+        between them or, where nothing matches, spread over the speech.
+    """
+    anchors: dict[int, Span] = {}
+    keys = [normalise_word(word) for word in words]
+    heard = [normalise_word(word.word) for word in recognised]
+    for at, heard_at, size in SequenceMatcher(None, keys, heard, autojunk=False).get_matching_blocks():
+        for offset in range(size):
+            anchor = recognised[heard_at + offset]
+            anchors[at + offset] = (anchor.start_s, anchor.end_s)
+    if anchors:
+        known = [anchors.get(index) for index in range(len(words))]
+        spans = interpolate_spans(words, known, speech[0][0], speech[-1][1])
+    else:
+        spans = spread_over_speech(words, speech)
+    return tuple(
+        TimedWord(word, *span, "recognised" if index in anchors else "interpolated")
+        for index, (word, span) in enumerate(zip(words, spans, strict=True))
+    )

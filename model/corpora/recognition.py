@@ -1,0 +1,82 @@
+"""The same utterances with words and times from a recogniser, as a served wav has them: what the front end costs.
+
+Source: Lee, Yoon, Jung 2020, Section 5, its own future work.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+from rich.progress import track
+
+from alignment.aligners.protocol import Aligner
+from alignment.audio import decode_audio
+from alignment.errors import AlignerError, AlignmentError
+from alignment.transcripts.words import TimedWord
+from model.corpora.records import Corpus, CorpusUtterance
+
+_WORDS = TypeAdapter(tuple[TimedWord, ...])
+
+
+def recognise_corpus(corpus: Corpus, aligner: Aligner, cache: Path, workers: int) -> Corpus:
+    """The corpus with recognised words; an utterance in which none is heard keeps its sound and has no word.
+
+    What has been heard is kept utterance by utterance, so that an interrupted run goes on where it was.
+
+    Args:
+        corpus: as read.
+        aligner: recognises.
+        cache: folder for what was heard.
+        workers: utterances at once.
+
+    Raises:
+        AlignerError: the aligner cannot run.
+    """
+    info = aligner.info
+    store = (
+        cache / f"words-{info.name}-{hashlib.sha256(f'{info.model} {info.language}'.encode()).hexdigest()[:8]}.jsonl"
+    )
+    heard = _read(store)
+    missing = [utterance for utterance in corpus.utterances if _key(utterance) not in heard]
+    store.parent.mkdir(parents=True, exist_ok=True)
+    with store.open("a", encoding="utf-8") as file, ThreadPoolExecutor(workers) as pool:
+        file.write("\n")  # ends a line that was cut
+        results = pool.map(lambda utterance: _recognise(utterance, aligner), missing)
+        for utterance, words in track(zip(missing, results, strict=True), "recognising", len(missing)):
+            heard[_key(utterance)] = words
+            file.write(json.dumps([_key(utterance), [asdict(word) for word in words]]) + "\n")
+            file.flush()
+    return replace(corpus, utterances=tuple(replace(u, words=heard[_key(u)]) for u in corpus.utterances))
+
+
+def _recognise(utterance: CorpusUtterance, aligner: Aligner) -> tuple[TimedWord, ...]:
+    try:
+        transcript = aligner.recognise(decode_audio(utterance.wav.read_bytes()))
+    except AlignerError:
+        raise
+    except AlignmentError:
+        return ()
+    return tuple(word for part in transcript.utterances for word in part.words)
+
+
+def _key(utterance: CorpusUtterance) -> str:
+    stat = utterance.wav.stat()
+    return f"{utterance.wav} {stat.st_size} {stat.st_mtime_ns}"
+
+
+def _read(store: Path) -> dict[str, tuple[TimedWord, ...]]:
+    """What was heard before; a line that was cut while it was written is heard again."""
+    heard = {}
+    lines: Sequence[str] = store.read_text(encoding="utf-8").splitlines() if store.is_file() else ()
+    for line in lines:
+        try:
+            entry: Any = json.loads(line)
+        except json.JSONDecodeError:
+            continue  # empty, or cut
+        heard[entry[0]] = _WORDS.validate_python(entry[1])
+    return heard

@@ -1,0 +1,1 @@
+"""Corpora as arrays, splits, word vectors and batches."""

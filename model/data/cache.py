@@ -1,0 +1,105 @@
+"""Features on disk, so that they are extracted once.
+
+A set lies in a folder named by what it depends on: corpus files, FeatureSpec, speed and the code that computes
+features. It is written beside its place and renamed into it, so that an interrupted run leaves nothing behind that
+looks whole, and two runs at once do no harm.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from alignment.features.extraction import FeatureSpec
+from model.corpora.records import CorpusUtterance
+from model.data.features import FeatureSet, build_feature_set
+
+_ARRAYS: Final = ("frames", "frame_counts", "segment_counts")
+_FEATURE_CODE: Final = ("audio.py", "containers.py", "timing.py", "features", "transcripts/normalisation.py")
+"""Files and folders of `alignment` that decide a feature's value."""
+
+
+def default_cache() -> Path:
+    """Folder for caches of this program."""
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "can-ser"
+
+
+def cached_feature_set(
+    utterances: Sequence[CorpusUtterance], spec: FeatureSpec, *, speed: float, processes: int, cache: Path
+) -> FeatureSet:
+    """Features from the cache, extracted first where they are not there.
+
+    Args:
+        utterances: of a corpus.
+        spec: what to compute.
+        speed: see `build_feature_set`.
+        processes: that extract.
+        cache: folder of all cached sets.
+
+    Returns:
+        The set, its frames mapped from disk and not read into memory.
+    """
+    folder = feature_folder(utterances, spec, speed, cache)
+    if not folder.is_dir():
+        features = build_feature_set(utterances, spec, speed=speed, processes=processes)
+        store_feature_set(features, folder)
+    return load_feature_set(folder)
+
+
+def feature_folder(utterances: Sequence[CorpusUtterance], spec: FeatureSpec, speed: float, cache: Path) -> Path:
+    """Where a set lies, named by a digest of everything that decides its values."""
+    digest = hashlib.sha256(json.dumps([asdict(spec), speed], sort_keys=True).encode())
+    digest_code(digest, "alignment", _FEATURE_CODE)
+    digest_code(digest, "model", ("data/features.py",))
+    for utterance in utterances:
+        stat = utterance.wav.stat()
+        words = [(word.word, word.start_s, word.end_s) for word in utterance.words]
+        digest.update(repr((utterance.name, stat.st_size, stat.st_mtime_ns, words)).encode())
+    return cache / f"features-{digest.hexdigest()[:16]}"
+
+
+def digest_code(digest: "hashlib._Hash", package: str, names: Sequence[str]) -> None:
+    """Add source files to a digest.
+
+    Args:
+        digest: Updated in place.
+        package: Top-level package.
+        names: Files, or folders whose modules are all added, relative to the package.
+    """
+    for name in names:
+        path = Path(str(files(package))) / name
+        for module in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            digest.update(module.read_bytes())
+
+
+def load_feature_set(folder: Path) -> FeatureSet:
+    """Reads a cached set."""
+    arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
+    words = json.loads((folder / "words.json").read_text(encoding="utf-8"))
+    return FeatureSet(words=tuple(tuple(row) for row in words), **arrays)
+
+
+def store_feature_set(features: FeatureSet, folder: Path) -> None:
+    """Writes a set beside its place and renames it into it; what is there already stays."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix="writing-", dir=folder.parent))
+    try:
+        for name in _ARRAYS:
+            np.save(scratch / f"{name}.npy", getattr(features, name))
+        (scratch / "words.json").write_text(json.dumps(features.words), encoding="utf-8")
+        try:
+            scratch.rename(folder)
+        except OSError:
+            # Another run was faster; what it wrote is the same.
+            if not folder.is_dir():
+                raise
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)

@@ -1,0 +1,101 @@
+"""A corpus as flat arrays: all frames of all segments of all utterances, one after the other, nothing padded."""
+
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from typing import Final
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+from rich.progress import track
+
+from alignment.audio import decode_audio
+from alignment.errors import AlignmentError
+from alignment.features.extraction import FeatureSpec, UtteranceFeatures, extract_features, select_words
+from alignment.timing import SAMPLE_RATE_HZ, samples_to_seconds
+from alignment.transcripts.words import Utterance
+from model.corpora.records import CorpusUtterance
+from model.errors import CorpusFileError
+
+_CHUNK: Final = 32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureSet:
+    """Features of many utterances.
+
+    Attributes:
+        frames: (all frames, n_mfcc) float32.
+        frame_counts: (all segments,) int64.
+        segment_counts: (utterances,) int64.
+        words: normalised words of each utterance.
+    """
+
+    frames: NDArray[np.float32]
+    frame_counts: NDArray[np.int64]
+    segment_counts: NDArray[np.int64]
+    words: tuple[tuple[str, ...], ...]
+
+    def __len__(self) -> int:
+        return len(self.segment_counts)
+
+
+def build_feature_set(
+    utterances: Sequence[CorpusUtterance], spec: FeatureSpec, *, speed: float = 1.0, processes: int = 1
+) -> FeatureSet:
+    """Decodes and extracts, in parallel, in the order of the utterances.
+
+    Args:
+        utterances: of a corpus.
+        spec: what to compute.
+        speed: resamples the sound first, so that it is this many times as fast and as high (speed perturbation,
+            Ko et al. 2015).
+        processes: how many at once; a single one runs in this process.
+
+    Raises:
+        CorpusFileError: a wav cannot be decoded.
+    """
+    chunks = [(utterances[first : first + _CHUNK], spec, speed) for first in range(0, len(utterances), _CHUNK)]
+    label = f"features ×{speed:g}" if speed != 1.0 else "features"
+    if processes == 1:
+        return join_features([part for own in track(map(_extract, chunks), label, len(chunks)) for part in own])
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        return join_features([part for own in track(pool.map(_extract, chunks), label, len(chunks)) for part in own])
+
+
+def join_features(parts: Sequence[UtteranceFeatures]) -> FeatureSet:
+    """One set of many utterances' features."""
+    return FeatureSet(
+        np.concatenate([part.frames for part in parts]),
+        np.concatenate([part.frame_counts for part in parts]),
+        np.array([len(part.frame_counts) for part in parts], np.int64),
+        tuple(part.words for part in parts),
+    )
+
+
+def _extract(chunk: tuple[Sequence[CorpusUtterance], FeatureSpec, float]) -> list[UtteranceFeatures]:
+    utterances, spec, speed = chunk
+    return [_features_of(utterance, spec, speed) for utterance in utterances]
+
+
+def _features_of(utterance: CorpusUtterance, spec: FeatureSpec, speed: float) -> UtteranceFeatures:
+    try:
+        waveform = decode_audio(utterance.wav.read_bytes())
+    except AlignmentError as exc:
+        raise CorpusFileError(utterance.wav, None, f"{exc}; or take it out of the corpus") from exc
+    spoken = Utterance(0.0, waveform.duration_s, utterance.words)
+    samples = waveform.samples
+    if speed != 1.0:
+        samples, spoken = _change_speed(samples, spoken, speed)
+    return extract_features(samples, select_words(spoken, spec), spec)
+
+
+def _change_speed(
+    samples: NDArray[np.float32], spoken: Utterance, speed: float
+) -> tuple[NDArray[np.float32], Utterance]:
+    """The same words `speed` times as fast and as high."""
+    resampled = soxr.resample(samples, SAMPLE_RATE_HZ * speed, SAMPLE_RATE_HZ).astype(np.float32)
+    words = tuple(replace(word, start_s=word.start_s / speed, end_s=word.end_s / speed) for word in spoken.words)
+    return resampled, Utterance(0.0, samples_to_seconds(len(resampled)), words)

@@ -1,0 +1,216 @@
+"""From PyTorch to the two ONNX graphs of a bundle, with a check that they compute the same.
+
+Words differ in length by a factor of ten and ONNX Runtime's LSTM computes padded steps, so the lower audio BLSTM is a
+graph of its own that is run once per length bucket.
+"""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.jit._trace import TracerWarning
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
+
+from model.bundle import CAN, SEGMENTS
+from model.data.batches import Batch, RaggedData
+from model.errors import ExportParityError
+from model.network.can import CrossAttentionNetwork
+from model.network.compression import QuantisedEmbedding, round_embedding
+from model.network.encoders import AudioEncoder
+
+OPSET: Final = 17
+PARITY_TOLERANCE: Final = 1e-5
+OUTPUTS: Final = (
+    "joint",
+    "text",
+    "audio",
+    "text_attention",
+    "audio_attention",
+    "text_contributions",
+    "audio_contributions",
+    "bias",
+)
+_PARITY_BATCHES: Final = ((1,), (3, 1, 14), (7, 7), (30, 2, 1, 5, 9))
+_CHECKED_PROVIDERS: Final = ("CPUExecutionProvider", "CUDAExecutionProvider")
+
+
+class SegmentsGraph(nn.Module):
+    """Lower audio BLSTM and pooling over padded segments."""
+
+    def __init__(self, encoder: AudioEncoder) -> None:
+        """Wraps the trained layers."""
+        super().__init__()
+        self.lower = encoder.lower
+
+    def forward(self, frames: Tensor, frame_counts: Tensor) -> Tensor:
+        """(segments, frames, n_mfcc), (segments,) → (segments, 2 · hidden)."""
+        packed = pack_padded_sequence(frames, frame_counts, batch_first=True, enforce_sorted=False)
+        states, _ = pad_packed_sequence(self.lower.lstm(packed)[0], batch_first=True)
+        # The packed outputs are zero at padding, so that the sum is over real frames.
+        return self.lower.pool(states.sum(dim=1), frame_counts)
+
+
+class CanGraph(nn.Module):
+    """Everything above the segment vectors, and the contributions."""
+
+    def __init__(self, network: CrossAttentionNetwork, alpha: float) -> None:
+        """Wraps the trained network, its word vectors quantised; alpha of Eq. (15) is frozen in."""
+        super().__init__()
+        self.network = network
+        self.embedding = QuantisedEmbedding(network.text_encoder.embedding)
+        self.alpha = alpha
+
+    def forward(self, vectors: Tensor, segment_index: Tensor, words: Tensor, word_counts: Tensor) -> tuple[Tensor, ...]:
+        """Outputs in the order of `OUTPUTS`; inputs as in `Batch`."""
+        mask = torch.arange(words.shape[1]) < word_counts.unsqueeze(1)
+        text_states = self.network.text_encoder.encoder(self.embedding(words), word_counts)
+        audio_states = self.network.audio_encoder.words(vectors, segment_index, word_counts)
+        prediction = self.network.attend(text_states, audio_states, mask)
+        shares = self.network.explain(text_states, audio_states, prediction, self.alpha)
+        return (
+            prediction.joint,
+            prediction.text,
+            prediction.audio,
+            prediction.text_attention,
+            prediction.audio_attention,
+            shares.text,
+            shares.audio,
+            shares.bias,
+        )
+
+
+def export_network(network: CrossAttentionNetwork, alpha: float, folder: Path) -> None:
+    """Writes segments.onnx and can.onnx and checks them on ragged batches.
+
+    Args:
+        network: trained; put into evaluation mode, its word vectors rounded as the graph keeps them.
+        alpha: of Eq. (15).
+        folder: exists.
+
+    Raises:
+        ExportParityError: a provider that is there differs from PyTorch by more than 1e-5.
+    """
+    network.eval()
+    round_embedding(network.text_encoder.embedding)
+    with warnings.catch_warnings():
+        # The newer exporter takes no packed sequences; what this one cannot trace, the parity check would find.
+        warnings.filterwarnings("ignore", message="(?s).*legacy TorchScript-based ONNX export")
+        warnings.filterwarnings("ignore", message="The feature will be removed", category=DeprecationWarning)
+        warnings.filterwarnings("ignore", category=TracerWarning)
+        warnings.filterwarnings("ignore", message="Exporting a model to ONNX with a batch_size other than 1")
+        _export_segments(network, folder / SEGMENTS)
+        _export_can(network, alpha, folder / CAN)
+    for provider in _CHECKED_PROVIDERS:
+        if provider in onnxruntime.get_available_providers():
+            check_parity(network, alpha, folder, provider)
+
+
+def _export_segments(network: CrossAttentionNetwork, path: Path) -> None:
+    segments = {0: "segments"}
+    torch.onnx.export(
+        SegmentsGraph(network.audio_encoder).eval(),
+        (torch.zeros(3, 5, network.config.n_mfcc), torch.tensor([5, 1, 3])),
+        str(path),
+        input_names=["frames", "frame_counts"],
+        output_names=["vectors"],
+        dynamic_axes={"frames": {0: "segments", 1: "frames"}, "frame_counts": segments, "vectors": segments},
+        opset_version=OPSET,
+        dynamo=False,
+    )
+
+
+def _export_can(network: CrossAttentionNetwork, alpha: float, path: Path) -> None:
+    example = (
+        torch.zeros(3, 2 * network.config.hidden),
+        torch.tensor([[1, 2], [3, 0]]),
+        torch.tensor([[1, 1], [1, 0]]),
+        torch.tensor([2, 1]),
+    )
+    axes = {name: {0: "batch"} for name in ("word_counts", "joint", "text", "audio")}
+    for name in ("segment_index", "words", "text_contributions", "audio_contributions"):
+        axes[name] = {0: "batch", 1: "words"}
+    for name in ("text_attention", "audio_attention"):
+        axes[name] = {0: "batch", 2: "words"}
+    torch.onnx.export(
+        CanGraph(network, alpha).eval(),
+        example,
+        str(path),
+        input_names=["vectors", "segment_index", "words", "word_counts"],
+        output_names=list(OUTPUTS),
+        dynamic_axes={"vectors": {0: "segments"}, **axes},
+        opset_version=OPSET,
+        dynamo=False,
+    )
+
+
+def check_parity(network: CrossAttentionNetwork, alpha: float, folder: Path, provider: str) -> None:
+    """Compares the graphs with the network as it is trained, on ragged batches of random input.
+
+    Args:
+        network: in evaluation mode.
+        alpha: of Eq. (15).
+        folder: with both graphs.
+        provider: ONNX Runtime execution provider.
+
+    Raises:
+        ExportParityError: an output differs by more than 1e-5.
+    """
+    sessions = [onnxruntime.InferenceSession(str(folder / name), providers=[provider]) for name in (SEGMENTS, CAN)]
+    for seed, word_counts in enumerate(_PARITY_BATCHES):
+        data = random_data(word_counts, network, seed)
+        batch = data.batch(torch.arange(len(word_counts)))
+        found = _run_graphs(sessions, data, batch)
+        for name, expected in _expected_outputs(network, batch, alpha).items():
+            difference = float(np.abs(found[name] - expected).max())
+            if not difference <= PARITY_TOLERANCE:
+                raise ExportParityError(name, difference, PARITY_TOLERANCE, provider)
+
+
+def random_data(word_counts: Sequence[int], network: CrossAttentionNetwork, seed: int) -> RaggedData:
+    """Utterances of so many words of 1 to 60 frames each."""
+    generator = torch.Generator().manual_seed(seed)
+    counts = torch.tensor(word_counts)
+    total = int(counts.sum())
+    frame_counts = torch.randint(1, 60, (total,), generator=generator)
+    frame_counts[0] = 1
+    vocabulary = network.text_encoder.embedding.num_embeddings
+    return RaggedData(
+        frames=torch.randn(int(frame_counts.sum()), network.config.n_mfcc, generator=generator),
+        frame_counts=frame_counts,
+        segment_counts=counts,
+        words=torch.randint(1, vocabulary, (total,), generator=generator),
+        word_counts=counts,
+        labels=torch.zeros(len(word_counts), dtype=torch.int64),
+    )
+
+
+def _expected_outputs(network: CrossAttentionNetwork, batch: Batch, alpha: float) -> dict[str, NDArray[np.float32]]:
+    """What PyTorch computes, along the path of training."""
+    with torch.no_grad():
+        text_states, audio_states = network.encode(batch)
+        prediction = network.attend(text_states, audio_states, batch.mask)
+        shares = network.explain(text_states, audio_states, prediction, alpha)
+    values = (
+        *(prediction.joint, prediction.text, prediction.audio),
+        *(prediction.text_attention, prediction.audio_attention),
+        *(shares.text, shares.audio, shares.bias),
+    )
+    return {name: value.numpy() for name, value in zip(OUTPUTS, values, strict=True)}
+
+
+def _run_graphs(
+    sessions: Sequence[onnxruntime.InferenceSession], data: RaggedData, batch: Batch
+) -> dict[str, NDArray[np.float32]]:
+    """What ONNX Runtime computes, all segments in one padded call."""
+    segments, can = sessions
+    padded = pad_sequence(list(data.frames.split(data.frame_counts.tolist())), batch_first=True)
+    [vectors] = segments.run(None, {"frames": padded.numpy(), "frame_counts": data.frame_counts.numpy()})
+    inputs = {"segment_index": batch.segment_index, "words": batch.words, "word_counts": batch.word_counts}
+    outputs = can.run(None, {"vectors": vectors, **{name: tensor.numpy() for name, tensor in inputs.items()}})
+    return dict(zip(OUTPUTS, outputs, strict=True))

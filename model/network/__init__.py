@@ -1,0 +1,1 @@
+"""The Cross Attention Network, its layers and losses."""

@@ -1,0 +1,125 @@
+"""The text encoder and the two-level audio encoder: Eqs. (1) to (3) and Section 3.2.2.
+
+Source: Lee, Yoon, Jung 2020, Sections 3.2.1 and 3.2.2, Figure 1.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+
+from model.config import NetworkConfig
+from model.network.packed_lstm import run_bilstm
+from model.vocabulary import PADDING
+
+
+class SequenceEncoder(nn.Module):
+    """A BLSTM over words, then dropout.
+
+    Source: Lee, Yoon, Jung 2020, Eqs. (1) to (3).
+    """
+
+    def __init__(self, input_size: int, config: NetworkConfig) -> None:
+        """Makes one bidirectional layer of `config.hidden` units each way."""
+        super().__init__()
+        self.lstm = nn.LSTM(input_size, config.hidden, batch_first=True, bidirectional=True)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, steps: Tensor, counts: Tensor) -> Tensor:
+        """Hidden states.
+
+        Args:
+            steps: (batch, words, input size), as many words as the longest row has.
+            counts: (batch,) real words of each row, at least 1.
+
+        Returns:
+            (batch, words, 2 · hidden) H, zero at padding. Deviation: the paper pads with zeros and lets the backward
+            LSTM start there; here it starts at the last real word.
+        """
+        packed = pack_padded_sequence(steps, counts.cpu(), batch_first=True, enforce_sorted=False)
+        states, _ = pad_packed_sequence(run_bilstm(self.lstm, packed), batch_first=True)
+        dropped: Tensor = self.dropout(states)
+        return dropped
+
+
+class TextEncoder(nn.Module):
+    """Word indices to hidden states: trainable embeddings (padding frozen at zero), then a BLSTM.
+
+    Source: Lee, Yoon, Jung 2020, Section 3.2.1.
+    """
+
+    def __init__(self, embeddings: Tensor, config: NetworkConfig) -> None:
+        """Starts from `embeddings`, (vocabulary, embedding_dim), row 0 for padding."""
+        super().__init__()
+        self.embedding = nn.Embedding.from_pretrained(embeddings, freeze=False, padding_idx=PADDING)
+        self.encoder = SequenceEncoder(embeddings.shape[1], config)
+
+    def forward(self, words: Tensor, counts: Tensor) -> Tensor:
+        """(batch, words) indices → (batch, words, 2 · hidden) H^(T)."""
+        states: Tensor = self.encoder(self.embedding(words), counts)
+        return states
+
+
+class SegmentEncoder(nn.Module):
+    """The lower audio BLSTM: each segment on its own, one vector per segment by average pooling.
+
+    Source: Lee, Yoon, Jung 2020, Section 3.2.2; the modules in the dotted box of Figure 1 share these weights.
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        """Makes one bidirectional layer over MFCC frames."""
+        super().__init__()
+        self.lstm = nn.LSTM(config.n_mfcc, config.hidden, batch_first=True, bidirectional=True)
+        self.dropout = nn.Dropout(config.dropout)
+        self.drops_frames = config.segment_dropout == "frames"
+        self.pooled_frames = config.pooled_frames
+
+    def forward(self, frames: PackedSequence, segment_of_row: Tensor, counts: Tensor) -> Tensor:
+        """Segment vectors.
+
+        Args:
+            frames: packed (rows, n_mfcc).
+            segment_of_row: (rows,) the segment of each packed row.
+            counts: (segments,) frames of each.
+
+        Returns:
+            (segments, 2 · hidden), the mean over a segment's own frames, after dropout. Deviation: the paper's average
+            runs over zero padding too, which `NetworkConfig.pooled_frames` brings back.
+        """
+        states = run_bilstm(self.lstm, frames).data
+        if self.drops_frames:
+            states = self.dropout(states)
+        sums = states.new_zeros(len(counts), states.shape[1]).index_add(0, segment_of_row, states)
+        means = self.pool(sums, counts)
+        return means if self.drops_frames else self.dropout(means)
+
+    def pool(self, sums: Tensor, counts: Tensor) -> Tensor:
+        """Averages: (segments, 2 · hidden) sums over frames and (segments,) frames of each → (segments, 2 · hidden)."""
+        return sums / (self.pooled_frames or counts.unsqueeze(1))
+
+
+class AudioEncoder(nn.Module):
+    """Both levels of the audio encoder.
+
+    Source: Lee, Yoon, Jung 2020, Section 3.2.2.
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        """Makes the lower and the upper BLSTM."""
+        super().__init__()
+        self.lower = SegmentEncoder(config)
+        self.upper = SequenceEncoder(2 * config.hidden, config)
+
+    def words(self, vectors: Tensor, segment_index: Tensor, counts: Tensor) -> Tensor:
+        """Segment vectors to hidden states.
+
+        Args:
+            vectors: (segments, 2 · hidden).
+            segment_index: (batch, words), 0 = padding, i + 1 = segment i.
+            counts: (batch,) words of each row.
+
+        Returns:
+            (batch, words, 2 · hidden) H^(A).
+        """
+        padded = torch.cat((vectors.new_zeros(1, vectors.shape[1]), vectors))
+        states: Tensor = self.upper(padded[segment_index], counts)
+        return states

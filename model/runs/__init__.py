@@ -1,0 +1,1 @@
+"""Training runs on disk: folds, their results, their summary."""

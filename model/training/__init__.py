@@ -1,0 +1,1 @@
+"""Training of one fold: recipe, loop, augmentation, calibration, metrics."""

@@ -1,0 +1,191 @@
+"""Training of one split.
+
+Source: Lee, Yoon, Jung 2020, Sections 3.3 and 4.2: Adam, gradients clipped to norm 1, early stopping on validation.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from math import cos, pi
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from model.config import TrainingConfig
+from model.data.batches import RaggedData
+from model.data.splits import Split
+from model.network.losses import Prediction, training_loss
+from model.scores import final_log_scores
+from model.training.augmentation import Augmenter
+
+_EVALUATION_BATCH = 256
+_WARM_UP_SHARE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One line of the learning curve; both figures of the validation are 0 where nothing validates."""
+
+    number: int
+    loss: float
+    validation_wa: float
+    validation_loss: float
+
+    def __str__(self) -> str:
+        validation = f", validation WA {self.validation_wa:.3f}" if self.validation_loss else ""
+        return f"loss {self.loss:.3f}{validation}"
+
+
+_Network = TypeVar("_Network", bound=nn.Module)
+
+
+@dataclass(slots=True)
+class TrainedSplit(Generic[_Network]):
+    """What training gave: the network holds the kept weights."""
+
+    network: _Network
+    best_epoch: int
+    history: list[Epoch] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Logits:
+    """(utterances, classes) of each head; `singles` is empty for a system with one answer."""
+
+    joint: NDArray[np.float32]
+    singles: dict[str, NDArray[np.float32]]
+
+    def final(self, alpha: float) -> NDArray[np.float64]:
+        """(utterances, classes) log-scores of Eq. (15)."""
+        return final_log_scores(self.joint, self.singles.values(), alpha)
+
+    @property
+    def heads(self) -> dict[str, NDArray[np.float32]]:
+        """All of them by name."""
+        return {"joint": self.joint, **self.singles}
+
+
+def train_split(
+    network: _Network,
+    by_speed: Sequence[RaggedData],
+    split: Split,
+    config: TrainingConfig,
+    deviation_of_level: float,
+    report: Callable[[Epoch], None] = lambda epoch: None,
+) -> TrainedSplit[_Network]:
+    """Trains until validation no longer improves, and restores the best weights.
+
+    Args:
+        network: fresh; changed in place.
+        by_speed: the data at each speed of the augmentation, the true speed first.
+        split: which utterances train and which validate.
+        config: how.
+        deviation_of_level: see `Augmenter`.
+        report: told of every epoch.
+    """
+    generator = torch.Generator().manual_seed(config.seed)
+    torch.manual_seed(config.seed)
+    augmenter = Augmenter(by_speed, config.augmentation, deviation_of_level, generator)
+    step = _Stepper(network, config, steps=config.max_epochs * -(-len(split.train) // config.batch_size))
+    result = TrainedSplit(network, best_epoch=0)
+    best: tuple[float, float] = (-1.0, 0.0)
+    kept = deepcopy(network.state_dict())
+    for number in range(1, config.max_epochs + 1):
+        network.train()
+        losses = [step(augmenter, utterances) for utterances in _shuffled(split.train, config.batch_size, generator)]
+        candidate = step.averaged()
+        wa, loss = _validate(candidate, by_speed[0], split.validation, config.alpha)
+        epoch = Epoch(number, float(np.mean(losses)), wa, loss)
+        result.history.append(epoch)
+        report(epoch)
+        if (wa, -loss) > best or not config.patience:
+            best, result.best_epoch = (wa, -loss), number
+            kept = deepcopy(candidate.state_dict())
+        if config.patience and number - result.best_epoch >= config.patience:
+            break
+    network.load_state_dict(kept)
+    network.eval()
+    return result
+
+
+def predict(network: nn.Module, data: RaggedData, utterances: NDArray[np.int64]) -> Logits:
+    """Logits of some utterances, in order."""
+    network.eval()
+    parts: dict[str, list[NDArray[np.float32]]] = defaultdict(list)
+    with torch.no_grad():
+        for indices in torch.from_numpy(utterances).split(_EVALUATION_BATCH):
+            prediction: Prediction = network(data.batch(indices))
+            for head, logits in {"joint": prediction.joint, **prediction.singles}.items():
+                parts[head].append(logits.cpu().numpy())
+    joint, *singles = ((head, np.concatenate(rows)) for head, rows in parts.items())
+    return Logits(joint[1], dict(singles))
+
+
+class _Stepper:
+    """One optimiser step at a time, and the moving average of the weights."""
+
+    def __init__(self, network: nn.Module, config: TrainingConfig, steps: int) -> None:
+        self._network, self._config = network, config
+        tables = [layer.weight for layer in network.modules() if isinstance(layer, nn.Embedding)]
+        others = [parameter for parameter in network.parameters() if all(parameter is not table for table in tables)]
+        for table in tables:
+            table.requires_grad_(config.embedding_rate > 0)
+        rate = config.learning_rate * config.embedding_rate
+        groups: list[dict[str, Any]] = [{"params": tables, "weight_decay": 0.0, "lr": rate}, {"params": others}]
+        self._optimiser = torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay)
+        self._scheduler = torch.optim.lr_scheduler.LambdaLR(self._optimiser, _schedule(config.schedule, steps))
+        self._average = deepcopy(network) if config.averaging else None
+        self._taken = 0
+
+    def __call__(self, augmenter: Augmenter, utterances: Tensor) -> float:
+        """Loss before the step."""
+        batch = augmenter.batch(utterances)
+        loss = training_loss(self._network(batch), batch.labels, self._config.alpha, self._config.label_smoothing)
+        self._optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self._network.parameters(), self._config.clip_norm)
+        self._optimiser.step()
+        self._scheduler.step()
+        self._taken += 1
+        self._update_average()
+        return float(loss.detach())
+
+    def averaged(self) -> nn.Module:
+        """The network to validate and keep."""
+        return self._average or self._network
+
+    def _update_average(self) -> None:
+        if self._average is None:
+            return
+        # While few steps are taken, the average must not remember the random start.
+        decay = min(self._config.averaging, self._taken / (self._taken + 10))
+        with torch.no_grad():
+            for average, value in zip(self._average.parameters(), self._network.parameters(), strict=True):
+                average.lerp_(value, 1 - decay)
+
+
+def _schedule(name: str, steps: int) -> Callable[[int], float]:
+    """Factor of the learning rate at each step."""
+    if name == "constant":
+        return lambda step: 1.0
+    warm_up = max(1, round(_WARM_UP_SHARE * steps))
+    return lambda step: min(1.0, (step + 1) / warm_up) * (1 + cos(pi * min(1.0, step / steps))) / 2
+
+
+def _shuffled(indices: NDArray[np.int64], size: int, generator: torch.Generator) -> Iterator[Tensor]:
+    order = torch.randperm(len(indices), generator=generator)
+    yield from torch.from_numpy(indices)[order].split(size)
+
+
+def _validate(network: nn.Module, data: RaggedData, utterances: NDArray[np.int64], alpha: float) -> tuple[float, float]:
+    """WA and mean negative log-likelihood of Eq. (15)."""
+    if not len(utterances):
+        return 0.0, 0.0
+    labels = data.labels[torch.from_numpy(utterances)].cpu().numpy()
+    scores = torch.from_numpy(predict(network, data, utterances).final(alpha)).log_softmax(dim=1).numpy()
+    wa = float((scores.argmax(axis=1) == labels).mean())
+    return wa, float(-scores[np.arange(len(labels)), labels].mean())

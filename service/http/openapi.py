@@ -1,0 +1,52 @@
+"""The OpenAPI document, with every status that can come, and each refusal as the problem document that it is."""
+
+from typing import Any, Final
+
+from fastapi import FastAPI
+
+_KEYS: Final = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "From `can-ser key`, where CAN_API_KEYS is set."},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same key."},
+}
+# Where no keys are set, everybody may ask: the empty requirement.
+_SECURITY: Final[list[dict[str, list[str]]]] = [{}, {"bearer": []}, {"header": []}]
+_FASTAPI_ERRORS: Final = ("HTTPValidationError", "ValidationError")
+_RETRY_AFTER: Final = {
+    "Retry-After": {"description": "Seconds after which to ask again.", "schema": {"type": "integer", "minimum": 1}}
+}
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Problem documents of these statuses, for a route's `responses`."""
+    schema = {"$ref": "#/components/schemas/Problem"}
+    content = {"application/problem+json": {"schema": schema}}
+    return {
+        status: {"content": content, **({"headers": _RETRY_AFTER} if status in {429, 503, 504} else {})}
+        for status in statuses
+    }
+
+
+class Application(FastAPI):
+    """FastAPI, whose own validation errors never go out (`service.http.exception_handlers`)."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The document, made once."""
+        if self.openapi_schema is None:
+            document = super().openapi()
+            schemas = document["components"]["schemas"]
+            for name in _FASTAPI_ERRORS:
+                schemas.pop(name, None)
+            document["components"]["securitySchemes"] = _KEYS
+            for methods in document["paths"].values():
+                for operation in methods.values():
+                    _tidy(operation)
+        return self.openapi_schema or {}
+
+
+def _tidy(operation: dict[str, Any]) -> None:
+    responses = operation["responses"]
+    if "HTTPValidationError" in str(responses.get("422")):
+        del responses["422"]
+    if "401" in responses:
+        operation["security"] = _SECURITY
+    operation["responses"] = dict(sorted(responses.items()))

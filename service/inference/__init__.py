@@ -1,0 +1,1 @@
+"""From a recording and a request to scored utterances."""

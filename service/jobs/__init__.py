@@ -1,0 +1,1 @@
+"""Long recordings that are analysed in the background."""

@@ -1,0 +1,1 @@
+"""Responses: schemas, serialisation, problem documents, plots and terminal output."""
