@@ -1,40 +1,46 @@
-"""What can go wrong between a file and its features.
+"""Errors of audio, transcripts and aligners, and the base of all errors of this project.
 
-AlignmentError
-├── AudioError
-│   ├── EmptyFileError            no bytes at all
-│   ├── UndecodableAudioError     not audio, or audio of a kind nobody here can read
-│   ├── UnsupportedAudioError     a sample rate or channel count out of bounds
-│   ├── NoSamplesError            a header and nothing after it
-│   ├── NonFiniteAudioError       NaN or infinity among the samples
-│   ├── SilentAudioError          every sample is zero
-│   ├── AudioTooShortError
-│   ├── AudioTooLongError
-│   └── DecodingAbandonedError    nobody waits for the sound any more
-├── TranscriptError
-│   ├── EmptyTranscriptError      a transcript or word list without a word
-│   ├── TranscriptTooLongError    more words than the audio can hold
-│   ├── WordOrderError            a word that ends before it starts, or starts before the one before it
-│   ├── WordBoundsError           a word outside the audio
-│   └── SegmentError              a stretch of speech outside the audio, or before the one before it
-├── NoSpeechError                 voice activity detection found nothing
-├── AlignerError
-│   ├── AlignerUnavailableError   a package or weights are missing
-│   ├── FetchError                weights could not be downloaded
-│   ├── UnsupportedLanguageError
-│   ├── DiarizationUnavailableError  speakers cannot be told apart
-│   └── AlignerFailedError        the engine died or broke on this input
-└── WdsegError                    a damaged .wdseg file
+CanSerError                           also the base of `model.errors.ModelError` and `service.errors.ServiceError`
+├── MissingPackageError               an optional package is not installed
+└── AlignmentError
+    ├── AudioError
+    │   ├── EmptyFileError            no bytes at all
+    │   ├── UndecodableAudioError     not audio, or audio of a kind nobody here can read
+    │   ├── UnsupportedAudioError     a sample rate or channel count out of bounds
+    │   ├── NoSamplesError            a header and nothing after it
+    │   ├── NonFiniteAudioError       NaN or infinity among the samples
+    │   ├── SilentAudioError          every sample is zero
+    │   ├── AudioTooShortError
+    │   ├── AudioTooLongError
+    │   └── DecodingAbandonedError    nobody waits for the sound any more
+    ├── TranscriptError
+    │   ├── EmptyTranscriptError      a transcript or word list without a word
+    │   ├── TranscriptTooLongError    more words than the audio can hold
+    │   ├── WordOrderError            a word that ends before it starts, or starts before the one before it
+    │   ├── WordBoundsError           a word outside the audio
+    │   └── SegmentError              a stretch of speech outside the audio, or before the one before it
+    ├── NoSpeechError                 voice activity detection found nothing
+    ├── AlignerError
+    │   ├── AlignerUnavailableError   a package or weights are missing
+    │   ├── FetchError                weights could not be downloaded
+    │   ├── UnsupportedLanguageError
+    │   ├── DiarizationUnavailableError  speakers cannot be told apart
+    │   └── AlignerFailedError        the engine died or broke on this input
+    └── WdsegError                    a damaged .wdseg file
 
 Facts are attributes; the message says what was wrong, what was got and what to do.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
-class PortableError(Exception):
-    """Crosses process borders with its facts, although its constructor takes these and not the message."""
+class CanSerError(Exception):
+    """Base of every error that this project raises about data or environment.
+
+    Pickling keeps the message and all attributes, although constructors take facts and not the message.
+    """
 
     def __reduce__(self) -> tuple[Callable[..., Exception], tuple[object, ...]]:
         return _rebuild, (type(self), self.args, self.__dict__)
@@ -46,7 +52,38 @@ def _rebuild(kind: type[Exception], arguments: tuple[object, ...], facts: dict[s
     return error
 
 
-class AlignmentError(PortableError):
+class MissingPackageError(CanSerError, ImportError):
+    """An optional package is not installed."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        self.package, self.extra = package, extra
+        super().__init__(
+            f"{package} is not installed; `make install-{extra}` installs it, or `pip install '.[{extra}]'` in this "
+            "project's folder"
+        )
+
+
+@contextmanager
+def optional_packages(extra: str, *modules: str) -> Iterator[None]:
+    """Import modules of an extra inside the block.
+
+    Args:
+        extra: Name of the extra, as in `make install-EXTRA`.
+        modules: Top-level modules that it installs.
+
+    Raises:
+        MissingPackageError: One of the modules is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as exc:
+        module = (exc.name or "").partition(".")[0]
+        if module not in modules:
+            raise
+        raise MissingPackageError(module, extra) from exc
+
+
+class AlignmentError(CanSerError):
     """Base of everything that `alignment` raises about data or environment."""
 
 

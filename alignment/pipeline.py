@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from alignment.aligners.given import transcript_of_given_words
+from alignment.aligners.given import build_given_transcript
 from alignment.aligners.protocol import Aligner
 from alignment.audio import Waveform
 from alignment.features.extraction import FeatureSpec, UtteranceFeatures, extract_features, select_words
@@ -29,12 +29,12 @@ def find_words(
 
     Raises:
         ValueError: both transcript and words are given.
-        AlignmentError: see `Aligner` and `transcript_of_given_words`.
+        AlignmentError: see `Aligner` and `build_given_transcript`.
     """
     if transcript is not None and words is not None:
         raise ValueError("give either a transcript or words")
     if words is not None:
-        return transcript_of_given_words(words, waveform.duration_s)
+        return build_given_transcript(words, waveform.duration_s)
     if transcript is not None:
         return aligner.align(waveform, transcript, language)
     return aligner.recognise(waveform, language)

@@ -196,7 +196,7 @@ def _number(cell: str) -> float | str:
 
 
 def find_differences(before: Any, after: Any, place: str = "") -> Iterator[str]:
-    """Places where two recordings differ by more than `TOLERANCE`, or in anything that is not a number."""
+    """AdmissionControl where two recordings differ by more than `TOLERANCE`, or in anything that is not a number."""
     if isinstance(before, dict) and isinstance(after, dict):
         yield from _compare_objects(before, after, place)
     elif isinstance(before, list) and isinstance(after, list):

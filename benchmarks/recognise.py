@@ -22,10 +22,10 @@ from alignment.aligners.weights.locate import WhisperXConfig
 from alignment.aligners.whisperx.aligner import WhisperXAligner
 from alignment.aligners.whisperx.ctc import Emission, align_symbols
 from alignment.aligners.whisperx.models import WhisperXModels
-from alignment.aligners.whisperx.recogniser import Manner, Window
+from alignment.aligners.whisperx.recogniser import DecodingOptions, Window
 from alignment.aligners.whisperx.speech_detection import make_detector
 from alignment.aligners.whisperx.window_queue import WindowQueue
-from alignment.aligners.whisperx.word_aligner import Piece
+from alignment.aligners.whisperx.word_aligner import AlignmentInput
 from alignment.audio import decode_audio
 
 _FOLDER: Final = Path("tests/fixtures/tiny_whisperx")
@@ -46,7 +46,7 @@ def best_s(work: Callable[[], object], times: int = 3) -> float:
 
 def compare_batches(models: WhisperXModels, sounds: list[NDArray[np.float32]], batch_size: int) -> None:
     """Requests one after the other, and all at once through the queue."""
-    windows = [Window(sounds[index % len(sounds)], Manner("en")) for index in range(_REQUESTS)]
+    windows = [Window(sounds[index % len(sounds)], DecodingOptions("en")) for index in range(_REQUESTS)]
     queue = WindowQueue(models.recogniser.transcribe_many, batch_size, 600.0)
 
     def together() -> None:
@@ -81,7 +81,7 @@ def compare_alignment(models: WhisperXModels, sound: NDArray[np.float32], text: 
     segment = {"text": text, "start": 0.0, "end": length_s}
     device = models.placement.device
     theirs_s = best_s(lambda: align([segment], aligner._network, metadata, sound, device))
-    ours_s = best_s(lambda: aligner.find_words([Piece([sound], text.split())]))
+    ours_s = best_s(lambda: aligner.find_words([AlignmentInput([sound], text.split())]))
     print(
         f"alignment with the tiny network: whisperx {1_000 * theirs_s / length_s:.1f} ms per second of audio, "
         f"ours {1_000 * ours_s / length_s:.1f}: {theirs_s / ours_s:.1f} times as fast"

@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 from torch.utils.benchmark import Timer
 from transformers import Wav2Vec2Config, Wav2Vec2ForSequenceClassification
 
-from alignment.aligners.given import transcript_of_given_words
+from alignment.aligners.given import build_given_transcript
 from alignment.audio import decode_audio
 from alignment.features.extraction import UtteranceFeatures
 from alignment.pipeline import compute_features
@@ -85,7 +85,7 @@ def compare(bundle: Bundle) -> Table:
     """Every row of the comparison."""
     recording, classifier = example_recording(), EmotionClassifier(bundle, "cpu")
     waveform = decode_audio(recording)
-    transcript = transcript_of_given_words(example_words(), waveform.duration_s)
+    transcript = build_given_transcript(example_words(), waveform.duration_s)
     spec = bundle.config.features
     features = compute_features(waveform, transcript, spec)
     network = CrossAttentionNetwork(

@@ -7,7 +7,7 @@ from pydantic import Field, PositiveInt
 
 Heads = Literal["full", "split"]
 SegmentDropout = Literal["pooled", "frames"]
-Share = Annotated[float, Field(ge=0, lt=1)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -37,7 +37,7 @@ class NetworkConfig:
     hidden: PositiveInt = 128
     heads: Heads = "full"
     head_count: PositiveInt = 4
-    dropout: Share = 0.3
+    dropout: Fraction = 0.3
     segment_dropout: SegmentDropout = "pooled"
     pooled_frames: Annotated[int, Field(ge=0)] = 0
     n_mfcc: PositiveInt = 40
@@ -68,9 +68,9 @@ class AugmentationConfig:
     gain_db: Amount = 0.0
     colour: Amount = 0.0
     frame_noise: Amount = 0.0
-    segment_dropout: Share = 0.0
-    coefficient_dropout: Share = 0.0
-    word_dropout: Share = 0.02
+    segment_dropout: Fraction = 0.0
+    coefficient_dropout: Fraction = 0.0
+    word_dropout: Fraction = 0.02
 
     def __post_init__(self) -> None:
         if not self.speeds or self.speeds[0] != 1.0:
@@ -107,9 +107,9 @@ class TrainingConfig:
     weight_decay: Amount = 0.0
     schedule: Literal["constant", "cosine"] = "constant"
     clip_norm: Rate = 1.0
-    label_smoothing: Share = 0.0
+    label_smoothing: Fraction = 0.0
     normalise: bool = True
-    averaging: Share = 0.0
+    averaging: Fraction = 0.0
     patience: Annotated[int, Field(ge=0)] = 10
     max_epochs: PositiveInt = 100
     seed: Annotated[int, Field(ge=0)] = 0

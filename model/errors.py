@@ -18,10 +18,10 @@ Facts are attributes; the message says what was wrong, what was got and what to 
 
 from pathlib import Path
 
-from alignment.errors import PortableError
+from alignment.errors import CanSerError
 
 
-class ModelError(PortableError):
+class ModelError(CanSerError):
     """Base of everything that `model` raises about data or environment."""
 
 

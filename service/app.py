@@ -11,7 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from service.http.exception_handlers import install_problem_handlers
 from service.http.forms import MAX_FIELDS, MAX_FILES, MAX_TEXT_BYTES
-from service.http.lifecycle import Lifecycle, lifespan
+from service.http.lifecycle import AppState, lifespan
 from service.http.middleware.authentication import Access
 from service.http.middleware.request_log import Admission, RequestLog
 from service.http.middleware.upload_limits import UploadLimits
@@ -38,8 +38,8 @@ def create_app(
 
     Args:
         settings: None reads the environment.
-        engine: None makes one of the settings; its models load once the server runs. Scorers (`settings.scorers`)
-            make their own of the same settings.
+        engine: None makes one of the settings; its models load once the server runs. Worker processes
+            (`settings.scorers`) make their own of the same settings.
         traces: None takes those of the settings.
         keeps_jobs: False leaves out /jobs, where no process has a disk of its own that lasts.
 
@@ -61,7 +61,7 @@ def create_app(
         redoc_url=None,
         form_limits={"max_fields": MAX_FIELDS, "max_files": MAX_FILES, "max_part_size": MAX_TEXT_BYTES},
     )
-    app.state.lifecycle = Lifecycle(engine or EmotionEngine(settings), settings, traces, keeps_jobs=keeps_jobs)
+    app.state.lifecycle = AppState(engine or EmotionEngine(settings), settings, traces, keeps_jobs=keeps_jobs)
     app.include_router(predict.router)
     if keeps_jobs:
         app.include_router(jobs.router)

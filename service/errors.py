@@ -6,7 +6,6 @@ ServiceError
 ├── ArchiveError            a storage of recordings cannot be listed
 ├── ResultsError            the results of an earlier run cannot be gone on with
 ├── ClusterError            a Ray cluster does not answer, or its workers cannot start
-├── MissingPackageError     an optional package is not installed
 ├── RefusedError            told to a client: the service answered a problem
 ├── UnreachableError        told to a client: no answer came
 ├── MalformedFormError      the request is no form with a file, or a field of it cannot be read
@@ -29,7 +28,7 @@ ServiceError
 ├── LiveFullError           as many live connections are open as are accepted
 ├── UnknownJobError         no job has that name, or not any more
 ├── ReplicaLostError        replicas of a cluster died under a request, again and again
-├── ScorerFailedError       a scorer process broke on a recording, or cannot start
+├── WorkerFailedError       a scorer process broke on a recording, or cannot start
 └── DeadlineError           the answer took too long
 
 Facts are attributes; the message says what was wrong, what was got and what to do.
@@ -39,8 +38,12 @@ from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
 
+from alignment.errors import CanSerError, MissingPackageError
 
-class ServiceError(Exception):
+__all__ = ["MissingPackageError"]  # exported from here since the first version
+
+
+class ServiceError(CanSerError):
     """Base of everything that `service` raises itself."""
 
 
@@ -85,17 +88,6 @@ class ClusterError(ServiceError):
         super().__init__(
             f"the Ray cluster at {address} does not work for this ({reason}); `ray status` tells of it, and without "
             "--address and RAY_ADDRESS this machine is enough"
-        )
-
-
-class MissingPackageError(ServiceError, ImportError):
-    """Something optional is asked for that is not installed."""
-
-    def __init__(self, package: str, extra: str) -> None:
-        self.package, self.extra = package, extra
-        super().__init__(
-            f"{package} is not installed; `make install-{extra}` brings it, or `pip install '.[{extra}]'` in this "
-            "project's folder"
         )
 
 
@@ -326,7 +318,7 @@ class ReplicaLostError(ServiceError):
         )
 
 
-class ScorerFailedError(ServiceError):
+class WorkerFailedError(ServiceError):
     """A process that scores recordings broke on one, in company and alone, or cannot start."""
 
     def __init__(self, reason: str, way_out: str = "send the recording in another format, such as 16-bit wav") -> None:

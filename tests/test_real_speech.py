@@ -11,7 +11,7 @@ from alignment.transcripts.normalisation import spoken_words
 from model.corpora.ravdess import read_ravdess
 from service.inference.engine import EmotionEngine
 from service.inference.result import AnalysisRequest, Stopwatch
-from service.results.schemas import FullShare, PredictOut, WordOut
+from service.results.schemas import FullAttribution, PredictOut, WordOut
 from service.results.serialisation import present
 from service.settings import Settings
 
@@ -28,7 +28,7 @@ def answer(engine: EmotionEngine, path: Path, request: AnalysisRequest | None = 
 
 
 def share_of(word: WordOut, emotion: str) -> float:
-    assert isinstance(word.contribution, FullShare)
+    assert isinstance(word.contribution, FullAttribution)
     return word.contribution.text[emotion] + word.contribution.audio[emotion]
 
 

@@ -10,7 +10,7 @@ from alignment.transcripts.words import AlignerInfo, TimedWord, Transcript, chec
 GIVEN = AlignerInfo(name="given", model="none", language="", reason="the request brought its own words and times")
 
 
-def transcript_of_given_words(words: Sequence[TimedWord], duration_s: Seconds) -> Transcript:
+def build_given_transcript(words: Sequence[TimedWord], duration_s: Seconds) -> Transcript:
     """Utterances of words that the caller timed.
 
     Args:

@@ -51,7 +51,7 @@ class SpeechEnded:
 SpeechEvent = SpeechStarted | SpeechPaused | SpeechResumed | SpeechEnded
 
 
-class SpeechListener:
+class Endpointer:
     """Takes sound as it comes."""
 
     def __init__(self, detector: VoiceActivityDetector) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alignment.timing import SAMPLE_RATE_HZ
-from alignment.transcripts.utterances import MARGIN_S, MAX_UTTERANCE_S, MIN_PAUSE_S, Stretch, widen_stretches
+from alignment.transcripts.utterances import MARGIN_S, MAX_UTTERANCE_S, MIN_PAUSE_S, SpeechSegment, widen_segments
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -38,7 +38,7 @@ class VoiceActivityDetector:
     def __init__(self) -> None:
         self._session = _load_session()
 
-    def detect(self, samples: NDArray[np.float32]) -> tuple[Stretch, ...]:
+    def detect(self, samples: NDArray[np.float32]) -> tuple[SpeechSegment, ...]:
         """Stretches of speech, in order, at most 15 s each, none overlapping.
 
         Args:
@@ -52,8 +52,8 @@ class VoiceActivityDetector:
         duration_s = len(samples) / SAMPLE_RATE_HZ
         speech = _believed(probabilities) | _shouted(_levels_db(samples, len(probabilities)), probabilities)
         steps = [piece for run in _bridge_pauses(speech) for piece in _split_long(run, probabilities)]
-        return widen_stretches(
-            [Stretch(first * STEP_S, min(last * STEP_S, duration_s)) for first, last in steps], duration_s
+        return widen_segments(
+            [SpeechSegment(first * STEP_S, min(last * STEP_S, duration_s)) for first, last in steps], duration_s
         )
 
     def probabilities(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -21,14 +21,14 @@ _LEAST_STRETCH_S: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class SpeechSegment:
     """Some seconds of speech, margins included."""
 
     start_s: Seconds
     end_s: Seconds
 
 
-def check_stretches(given: Sequence[tuple[Seconds, Seconds]], duration_s: Seconds) -> tuple[Stretch, ...]:
+def check_segments(given: Sequence[tuple[Seconds, Seconds]], duration_s: Seconds) -> tuple[SpeechSegment, ...]:
     """The caller's stretches of speech, ends clipped to the audio.
 
     Args:
@@ -47,10 +47,10 @@ def check_stretches(given: Sequence[tuple[Seconds, Seconds]], duration_s: Second
         if start_s < passed_s:
             raise SegmentError(index, start_s, end_s, "begins before the one before it ends")
         passed_s = end_s
-    return tuple(Stretch(start_s, min(end_s, duration_s)) for start_s, end_s in given)
+    return tuple(SpeechSegment(start_s, min(end_s, duration_s)) for start_s, end_s in given)
 
 
-def join_stretches(stretches: Sequence[Stretch], longest_s: Seconds, max_pause_s: Seconds) -> list[Stretch]:
+def join_segments(stretches: Sequence[SpeechSegment], longest_s: Seconds, max_pause_s: Seconds) -> list[SpeechSegment]:
     """Neighbours joined into windows for a recogniser, which gains by context.
 
     Args:
@@ -58,17 +58,17 @@ def join_stretches(stretches: Sequence[Stretch], longest_s: Seconds, max_pause_s
         longest_s: no window grows past this.
         max_pause_s: only pauses shorter than this are bridged.
     """
-    joined: list[Stretch] = []
+    joined: list[SpeechSegment] = []
     for stretch in stretches:
         before = joined[-1] if joined else None
         if before and stretch.start_s - before.end_s < max_pause_s and stretch.end_s - before.start_s <= longest_s:
-            joined[-1] = Stretch(before.start_s, stretch.end_s)
+            joined[-1] = SpeechSegment(before.start_s, stretch.end_s)
         else:
             joined.append(stretch)
     return joined
 
 
-def widen_stretches(speech: Sequence[Stretch], duration_s: Seconds) -> tuple[Stretch, ...]:
+def widen_segments(speech: Sequence[SpeechSegment], duration_s: Seconds) -> tuple[SpeechSegment, ...]:
     """The same stretches with a margin of 0.2 s, or half of a shorter pause.
 
     Args:
@@ -79,13 +79,13 @@ def widen_stretches(speech: Sequence[Stretch], duration_s: Seconds) -> tuple[Str
         return ()
     borders = [0.0, *((before.end_s + after.start_s) / 2 for before, after in pairwise(speech)), duration_s]
     return tuple(
-        Stretch(max(stretch.start_s - MARGIN_S, floor_s), min(stretch.end_s + MARGIN_S, ceiling_s))
+        SpeechSegment(max(stretch.start_s - MARGIN_S, floor_s), min(stretch.end_s + MARGIN_S, ceiling_s))
         for stretch, (floor_s, ceiling_s) in zip(speech, pairwise(borders), strict=True)
     )
 
 
 def assign_words(
-    words: Sequence[TimedWord], stretches: Sequence[Stretch], duration_s: Seconds
+    words: Sequence[TimedWord], stretches: Sequence[SpeechSegment], duration_s: Seconds
 ) -> tuple[Utterance, ...]:
     """One utterance per stretch, with the words whose middle lies nearest to it.
 
@@ -102,7 +102,7 @@ def assign_words(
     return tuple(_utterance(words, stretch, *region) for stretch, region in zip(stretches, regions, strict=True))
 
 
-def _utterance(words: Sequence[TimedWord], stretch: Stretch, low_s: Seconds, high_s: Seconds) -> Utterance:
+def _utterance(words: Sequence[TimedWord], stretch: SpeechSegment, low_s: Seconds, high_s: Seconds) -> Utterance:
     """The words with their middle between two times; the stretch grows to hold them, within these times."""
     inside = tuple(
         replace(word, start_s=max(word.start_s, low_s), end_s=min(word.end_s, high_s))

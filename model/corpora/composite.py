@@ -172,7 +172,7 @@ def main(
     goemotions: Annotated[Path, typer.Option(help="Folder with labels.txt, train.tsv, dev.tsv, test.tsv")],
     out: Annotated[Path, typer.Option(help="Folder to write Session1, Session2, … to; must not hold any")],
     per_label: Annotated[int, typer.Option(min=1, help="Sentences per label and session")] = 240,
-    neutral_share: Annotated[float, typer.Option(min=0, max=1, help="Share of them with one neutral side")] = 0.5,
+    neutral_share: Annotated[float, typer.Option(min=0, max=1, help="Attribution of them with one neutral side")] = 0.5,
     seed: Annotated[int, typer.Option(help="Same seed, same corpus")] = 0,
     workers: Annotated[int, typer.Option(min=1, help="Processes that align")] = 2,
 ) -> None:

@@ -18,7 +18,7 @@ from service.bulk.schema import INTERNAL, UNREADABLE, WORKER_LOST, answer_row, p
 from service.errors import ClusterError, ServiceError
 from service.inference.engine import EmotionEngine
 from service.inference.long_audio import cut_recording
-from service.inference.result import Analysis, AnalysisRequest, Findings, Stopwatch
+from service.inference.result import Analysis, AnalysisRequest, ResultBuilder, Stopwatch
 from service.observability.logs import configure_logs
 from service.results.problems import find_problem
 from service.results.serialisation import present
@@ -67,7 +67,7 @@ class ArchiveWorker:
     def _analyse(self, path: Path) -> Analysis:
         """As `EmotionEngine.analyse`, window by window from disk, so that hours take no more memory than minutes."""
         audio = inspect_audio(path, self._max_audio_s)
-        findings, watch = Findings(audio.source, audio.warnings), Stopwatch()
+        findings, watch = ResultBuilder(audio.source, audio.warnings), Stopwatch()
         for window, request in cut_recording(audio, AnalysisRequest(), self._engine.detector):
             prepared = self._engine.prepare(window, request, watch)
             if prepared is not None:

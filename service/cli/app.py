@@ -97,7 +97,7 @@ def bulk(
         str, typer.Option(envvar="RAY_ADDRESS", help="Ray cluster: auto or HOST:PORT; local starts one for this run.")
     ] = "local",
     workers: Annotated[int | None, typer.Option(min=1, help="Processes at most.  [default: one per core]")] = None,
-    gpus: Annotated[float, typer.Option(min=0.0, help="Share of a GPU that each process takes.")] = 0.0,
+    gpus: Annotated[float, typer.Option(min=0.0, help="Attribution of a GPU that each process takes.")] = 0.0,
     bundle: BundleOption = None,
     aligner: AlignerOption = None,
 ) -> None:

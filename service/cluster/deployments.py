@@ -101,7 +101,7 @@ class Ingress:
         self._classifier = RemoteStage("Classifier", classifier, settings.deadline_s)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        # Scorers would answer here what the replicas are for.
+        # InferenceWorkerPool would answer here what the replicas are for.
         settings = self._settings.model_copy(update={"scorers": 0})
         bundle = read_bundle(locate_bundle(settings.bundle))
         engine = EmotionEngine(

@@ -1,4 +1,4 @@
-"""Stages that run in other processes of a Ray cluster, behind the interfaces that they have in this one.
+"""Scheduler that run in other processes of a Ray cluster, behind the interfaces that they have in this one.
 
 A call whose replica dies, alone or with its node, is made again on another one: recognising and scoring change nothing
 anywhere, so that doing it twice is safe. Ray Serve itself repeats only calls that no replica had accepted.

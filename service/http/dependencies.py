@@ -4,16 +4,16 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from service.http.lifecycle import Lifecycle
+from service.http.lifecycle import AppState
 
 
-async def get_lifecycle(request: Request) -> Lifecycle:
+async def get_state(request: Request) -> AppState:
     """The application's engine and its state."""
-    lifecycle: Lifecycle = request.app.state.lifecycle
+    lifecycle: AppState = request.app.state.lifecycle
     return lifecycle
 
 
-LifecycleDep = Annotated[Lifecycle, Depends(get_lifecycle)]
+AppStateDep = Annotated[AppState, Depends(get_state)]
 
 
 async def get_owner(request: Request) -> str:

@@ -11,9 +11,9 @@ from fastapi import FastAPI
 
 from alignment.errors import AlignmentError
 from model.errors import ModelError
-from service.errors import NotReadyError, ScorerFailedError
+from service.errors import NotReadyError, WorkerFailedError
 from service.inference.engine import EmotionEngine
-from service.inference.scheduler import Stages
+from service.inference.scheduler import Scheduler
 from service.jobs.runner import Jobs
 from service.observability.metrics import Metrics
 from service.observability.tracing import NoTraces, Traces
@@ -22,7 +22,7 @@ from service.settings import Settings
 log = structlog.stdlib.get_logger("service")
 
 
-class Lifecycle:
+class AppState:
     """An engine, its stages, and whether they are ready."""
 
     def __init__(
@@ -33,13 +33,13 @@ class Lifecycle:
         *,
         keeps_jobs: bool = True,
     ) -> None:
-        """Loads nothing yet; see `create_app` and `Stages`."""
+        """Loads nothing yet; see `create_app` and `Scheduler`."""
         self._keeps_jobs = keeps_jobs
         self.engine = engine
         self.settings = settings
         self.metrics = Metrics()
         self.traces = traces or NoTraces()
-        self.stages = Stages(engine, settings, self.metrics, self.traces)
+        self.stages = Scheduler(engine, settings, self.metrics, self.traces)
         self.jobs = Jobs(engine, self.stages, settings.jobs, self.metrics, self.traces)
         self.live_connections = 0
         self.metrics.watch("live_connections", "Live connections that are open.", lambda: self.live_connections)
@@ -66,7 +66,7 @@ class Lifecycle:
         """Has every model answer once, then opens the doors.
 
         Raises:
-            AlignmentError, ModelError, ScorerFailedError: a model cannot answer.
+            AlignmentError, ModelError, WorkerFailedError: a model cannot answer.
         """
         bundle, aligner = self.engine.bundle, self.engine.aligner
         log.info("loading", bundle=bundle.config.name, aligner=aligner.name, aligner_reason=aligner.reason)
@@ -92,7 +92,7 @@ class Lifecycle:
         if error is None:
             return
         self._reason, self.failed = str(error), True
-        unexpected = None if isinstance(error, AlignmentError | ModelError | ScorerFailedError) else error
+        unexpected = None if isinstance(error, AlignmentError | ModelError | WorkerFailedError) else error
         log.critical("the models cannot be used", error=type(error).__name__, detail=str(error), exc_info=unexpected)
         os.kill(os.getpid(), signal.SIGTERM)
 
@@ -108,7 +108,7 @@ class Lifecycle:
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Warms up beside the running server; stops with it."""
-    lifecycle: Lifecycle = app.state.lifecycle
+    lifecycle: AppState = app.state.lifecycle
     warm_up = asyncio.create_task(lifecycle.warm_up())
     warm_up.add_done_callback(lifecycle.after_warm_up)
     yield

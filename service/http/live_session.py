@@ -9,9 +9,9 @@ import soxr
 
 from alignment.audio import SAMPLE_RATE_BOUNDS_HZ, AudioSource
 from alignment.speech.endpointing import (
+    Endpointer,
     SpeechEnded,
     SpeechEvent,
-    SpeechListener,
     SpeechPaused,
     SpeechResumed,
     SpeechStarted,
@@ -20,8 +20,8 @@ from alignment.speech.windows import Window
 from alignment.timing import SAMPLE_RATE_HZ, Seconds
 from service.errors import BadFrameError, DeadlineError
 from service.inference.engine import EmotionEngine
-from service.inference.result import AnalysisRequest, Findings, ScoredUtterance
-from service.inference.scheduler import Stages
+from service.inference.result import AnalysisRequest, ResultBuilder, ScoredUtterance
+from service.inference.scheduler import Scheduler
 from service.results.schemas import Explain
 from service.results.serialisation import present_overall, present_utterance
 
@@ -35,7 +35,7 @@ class LiveSession:
     def __init__(
         self,
         engine: EmotionEngine,
-        stages: Stages,
+        stages: Scheduler,
         send: Callable[[Message], Awaitable[None]],
         *,
         rate_hz: int,
@@ -60,7 +60,7 @@ class LiveSession:
             raise BadFrameError(f"the rate is {rate_hz} Hz, accepted are {low} to {high} Hz")
         self._engine, self._stages, self._send, self._explain = engine, stages, send, explain
         self._deadline_s = deadline_s
-        self._listener = SpeechListener(engine.detector)
+        self._listener = Endpointer(engine.detector)
         self._resampler = soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32", quality="HQ")
         self._early: asyncio.Task[list[ScoredUtterance]] | None = None
         self._pending: list[asyncio.Task[None]] = []
@@ -131,7 +131,7 @@ class LiveSession:
 
     async def _answer(self, window: Window) -> list[ScoredUtterance]:
         visit = self._stages.visit()
-        findings = Findings(AudioSource(window.end_s, SAMPLE_RATE_HZ, 1), ())
+        findings = ResultBuilder(AudioSource(window.end_s, SAMPLE_RATE_HZ, 1), ())
         try:
             async with asyncio.timeout(self._deadline_s):
                 return await self._stages.add_window(visit, window, AnalysisRequest(), findings)

@@ -1,4 +1,4 @@
-"""Places for requests: so many at once, each with its deadline; one more is refused and told when to come back."""
+"""Admission control: a bounded number of requests at once, each with its deadline."""
 
 import asyncio
 import threading
@@ -11,12 +11,12 @@ from typing import Any
 
 from alignment.timing import Seconds
 from service.errors import BusyError, DeadlineError
-from service.inference.pace import Pace
+from service.inference.pace import LoadEstimator
 from service.inference.result import Stopwatch
 
 
 @dataclass(slots=True, eq=False)
-class Visit:
+class RequestContext:
     """One request inside.
 
     Attributes:
@@ -35,7 +35,7 @@ class Visit:
         return {**self.watch.timings_ms, "total": (time.perf_counter() - self.started) * 1_000}
 
 
-class Places:
+class AdmissionControl:
     """A bounded number of requests at once."""
 
     def __init__(self, limit: int, deadline_s: Seconds) -> None:
@@ -43,10 +43,10 @@ class Places:
         self._limit, self._deadline_s = limit, deadline_s
         self.under_way = 0
         self._lock = threading.Lock()
-        self._pace = Pace()
+        self._pace = LoadEstimator()
 
     @asynccontextmanager
-    async def take(self, visit: Visit) -> AsyncIterator[None]:
+    async def take(self, visit: RequestContext) -> AsyncIterator[None]:
         """A place for one request, and its deadline.
 
         The place is given back when no thread works for it any more, which is later than the block's end when the

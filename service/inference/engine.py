@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from alignment.aligners.given import transcript_of_given_words
+from alignment.aligners.given import build_given_transcript
 from alignment.aligners.protocol import Aligner
 from alignment.aligners.selection import choose_aligner
 from alignment.aligners.whisperx.diarization import Diarizer, PyannoteDiarizer
@@ -27,7 +27,7 @@ from model.bundle import Bundle, locate_bundle, read_bundle
 from model.runtime import EmotionClassifier
 from model.scores import UtteranceScores
 from service.errors import AlignerNotServedError
-from service.inference.result import Analysis, AnalysisRequest, Findings, Speakers, Stopwatch
+from service.inference.result import Analysis, AnalysisRequest, ResultBuilder, Speakers, Stopwatch
 from service.settings import Settings
 
 
@@ -116,7 +116,7 @@ class EmotionEngine:
             BundleError: they cannot.
         """
         waveform = Waveform(np.zeros(SAMPLE_RATE_HZ, np.float32), AudioSource(1.0, SAMPLE_RATE_HZ, 1))
-        words = transcript_of_given_words([TimedWord("ready", 0.2, 0.8, "given")], waveform.duration_s)
+        words = build_given_transcript([TimedWord("ready", 0.2, 0.8, "given")], waveform.duration_s)
         compute_features(waveform, words, self.bundle.config.features)
         self.classifier.warm_up()
 
@@ -139,7 +139,7 @@ class EmotionEngine:
         self.check(request)
         watch = Stopwatch()
         waveform = self.decode(data, watch, request.speakers)
-        findings = Findings(waveform.source, waveform.warnings)
+        findings = ResultBuilder(waveform.source, waveform.warnings)
         for window in self.cut(waveform, request, watch):
             prepared = self.prepare(window, request, watch)
             if prepared is not None:

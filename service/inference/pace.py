@@ -9,7 +9,7 @@ from alignment.timing import Seconds
 _MEMORY = 0.9
 
 
-class Pace:
+class LoadEstimator:
     """Seconds of work per answer, lately; idle time does not count."""
 
     def __init__(self, clock: Callable[[], Seconds] = time.monotonic, first_guess_s: Seconds = 1.0) -> None:

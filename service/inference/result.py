@@ -98,7 +98,7 @@ def mean_probabilities(scored: Sequence[ScoredUtterance]) -> NDArray[np.float64]
     return mean
 
 
-class Findings:
+class ResultBuilder:
     """Grows window by window into an `Analysis`."""
 
     def __init__(self, source: AudioSource, warnings: Sequence[str]) -> None:

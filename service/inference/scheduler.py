@@ -17,18 +17,18 @@ from functools import partial
 from typing import TypeVar
 
 from alignment.audio import Waveform
+from alignment.batcher import Batcher
 from alignment.errors import AlignmentError, AudioTooLongError
 from alignment.features.extraction import UtteranceFeatures
 from alignment.features.mfcc import compute_bases
 from alignment.speech.windows import Window
 from alignment.timing import Seconds
 from model.scores import UtteranceScores
-from service.inference.admission import Places, Visit
-from service.inference.batcher import Batcher
+from service.inference.admission import AdmissionControl, RequestContext
 from service.inference.engine import EmotionEngine, PreparedWindow
-from service.inference.result import Analysis, AnalysisRequest, Findings, ScoredUtterance, Speakers, Stopwatch
-from service.inference.worker import GivenRecording, ScoredRecording
-from service.inference.worker_pool import MAX_BYTES, MAX_WORDS, Asked, Scorers
+from service.inference.result import Analysis, AnalysisRequest, ResultBuilder, ScoredUtterance, Speakers, Stopwatch
+from service.inference.worker import WorkerInput, WorkerOutput
+from service.inference.worker_pool import MAX_BYTES, MAX_WORDS, InferenceWorkerPool, Task
 from service.observability.metrics import Metrics
 from service.observability.tracing import NoTraces, Traces
 from service.settings import Settings
@@ -48,7 +48,7 @@ class Progress:
 Observer = Callable[[Progress | ScoredUtterance], None]
 
 
-class Stages:
+class Scheduler:
     """A bounded number of requests at once; one more is refused at once and told when to come back."""
 
     def __init__(
@@ -62,7 +62,7 @@ class Stages:
         self._engine = engine
         self._traces = traces or NoTraces()
         self._metrics = metrics or Metrics()
-        self._places = Places(settings.max_waiting, settings.deadline_s)
+        self._places = AdmissionControl(settings.max_waiting, settings.deadline_s)
         self._quick = ThreadPoolExecutor(os.cpu_count() or 1, "quick")
         self._slow = ThreadPoolExecutor(engine.aligner_calls_at_once, "recognise")
         self._classifier: Batcher[Sequence[UtteranceFeatures], list[UtteranceScores]] = Batcher(
@@ -74,14 +74,14 @@ class Stages:
             observe=self._metrics.count_batch,
             workers=engine.classifier.calls_at_once,
         )
-        self._scorers = Scorers(settings, self._metrics.count_batch) if settings.scorers else None
-        self._with_words: set[Visit] = set()
-        self._near_classifier: set[Visit] = set()
+        self._scorers = InferenceWorkerPool(settings, self._metrics.count_batch) if settings.scorers else None
+        self._with_words: set[RequestContext] = set()
+        self._near_classifier: set[RequestContext] = set()
         self._show_queues()
 
     @asynccontextmanager
-    async def admit(self) -> AsyncIterator[Visit]:
-        """A place for one request, see `Places.take`."""
+    async def admit(self) -> AsyncIterator[RequestContext]:
+        """A place for one request, see `AdmissionControl.take`."""
         visit = self.visit()
         async with self._places.take(visit):
             try:
@@ -96,27 +96,27 @@ class Stages:
         return self._places.under_way
 
     def refuse_when_busy(self) -> None:
-        """See `Places.refuse_when_busy`."""
+        """See `AdmissionControl.refuse_when_busy`."""
         self._places.refuse_when_busy()
 
     def warm_up(self) -> None:
         """Has every process beside this one answer once; the engine has done so already.
 
         Raises:
-            AlignmentError, ModelError, ScorerFailedError: one cannot.
+            AlignmentError, ModelError, WorkerFailedError: one cannot.
         """
         if self._scorers:
             bundle = self._engine.bundle
             mfcc = bundle.config.features.mfcc
             self._scorers.start(bundle.version, mfcc, compute_bases(mfcc))
 
-    def visit(self) -> Visit:
+    def visit(self) -> RequestContext:
         """One request, window or job, whose stages are told to whoever follows it."""
-        return Visit(Stopwatch({"queue": 0.0}, self._traces.watch_stages()))
+        return RequestContext(Stopwatch({"queue": 0.0}, self._traces.watch_stages()))
 
     async def answer(
         self,
-        visit: Visit,
+        visit: RequestContext,
         read: Callable[[], bytes],
         request: AnalysisRequest,
         present: Callable[[Analysis], _T],
@@ -147,7 +147,7 @@ class Stages:
 
     async def _answer_given(
         self,
-        visit: Visit,
+        visit: RequestContext,
         read: Callable[[], bytes],
         request: AnalysisRequest,
         present: Callable[[Analysis], _T],
@@ -156,9 +156,9 @@ class Stages:
         self._near_classifier.add(visit)
         engine = self._engine
 
-        def begin() -> tuple[Findings, PreparedWindow | None, _T | None]:
+        def begin() -> tuple[ResultBuilder, PreparedWindow | None, _T | None]:
             waveform = engine.decode(read(), visit.watch, abandoned=lambda: visit.over)
-            findings = Findings(waveform.source, waveform.warnings)
+            findings = ResultBuilder(waveform.source, waveform.warnings)
             prepared = engine.prepare(Window(0.0, waveform.samples), request, visit.watch)
             if prepared is None or len(self._near_classifier) > 1:
                 return findings, prepared, None
@@ -176,8 +176,8 @@ class Stages:
 
     async def _answer_beside(
         self,
-        scorers: Scorers,
-        visit: Visit,
+        scorers: InferenceWorkerPool,
+        visit: RequestContext,
         read: Callable[[], bytes],
         request: AnalysisRequest,
         present: Callable[[Analysis], _T],
@@ -185,7 +185,7 @@ class Stages:
         """All of it in a process beside this one, several requests together; what proves to be long comes back."""
         came = time.perf_counter()
 
-        def conclude(scored: ScoredRecording) -> _T:
+        def conclude(scored: WorkerOutput) -> _T:
             own_s = sum(each.spent_s for each in scored.stages)
             queued_s = visit.watch.timings_ms["queue"] / 1_000
             visit.watch.add("queue", max(0.0, time.perf_counter() - came - own_s - queued_s))
@@ -195,8 +195,8 @@ class Stages:
                 raise scored.found
             return present(self._finish(visit, scored.found))
 
-        asked = Asked(
-            read=lambda: GivenRecording(read(), request),
+        asked = Task(
+            read=lambda: WorkerInput(read(), request),
             conclude=conclude,
             abandoned=lambda: visit.over,
             taken=partial(visit.watch.add, "queue"),
@@ -209,10 +209,10 @@ class Stages:
         return answer
 
     async def _analyse(
-        self, visit: Visit, read: Callable[[], bytes], request: AnalysisRequest, observe: Observer
-    ) -> Findings:
+        self, visit: RequestContext, read: Callable[[], bytes], request: AnalysisRequest, observe: Observer
+    ) -> ResultBuilder:
         waveform = await self._decode(visit, read, request.speakers)
-        findings = Findings(waveform.source, waveform.warnings)
+        findings = ResultBuilder(waveform.source, waveform.warnings)
         stage, total_s = "recognise" if request.recognises else "align", waveform.source.duration_s
         observe(Progress(stage, 0.0, total_s))
         # Telling speakers apart, which comes before the first window, takes as long as recognition does.
@@ -224,7 +224,7 @@ class Stages:
         return findings
 
     async def add_window(
-        self, visit: Visit, window: Window, request: AnalysisRequest, findings: Findings
+        self, visit: RequestContext, window: Window, request: AnalysisRequest, findings: ResultBuilder
     ) -> list[ScoredUtterance]:
         """A window through recognition, features and network; its utterances, none when nobody speaks."""
         pool = self._quick if request.words is not None else self._slow
@@ -234,7 +234,7 @@ class Stages:
         scores = await self._classify(visit, prepared)
         return findings.add(window.start_s, prepared.transcript, scores, window.speaker)
 
-    async def _classify(self, visit: Visit, prepared: PreparedWindow) -> list[UtteranceScores]:
+    async def _classify(self, visit: RequestContext, prepared: PreparedWindow) -> list[UtteranceScores]:
         started = time.perf_counter()
         self._near_classifier.discard(visit)
         scores = await self._wait(visit, self._classifier.submit(prepared.features))
@@ -242,7 +242,7 @@ class Stages:
         return scores
 
     async def _windows(
-        self, visit: Visit, windows: Sequence[Window] | Iterator[Window], pool: ThreadPoolExecutor
+        self, visit: RequestContext, windows: Sequence[Window] | Iterator[Window], pool: ThreadPoolExecutor
     ) -> AsyncIterator[Window]:
         """Each window; where to cut is looked for in a thread, just before the window is needed."""
         if isinstance(windows, Sequence):
@@ -252,13 +252,15 @@ class Stages:
         while window := await self.in_thread(visit, partial(next, windows, None), pool):
             yield window
 
-    async def _decode(self, visit: Visit, read: Callable[[], bytes], speakers: Speakers | None) -> Waveform:
+    async def _decode(self, visit: RequestContext, read: Callable[[], bytes], speakers: Speakers | None) -> Waveform:
         """Sound; the file's bytes are let go when this returns."""
         return await self.in_thread(
             visit, lambda: self._engine.decode(read(), visit.watch, speakers, abandoned=lambda: visit.over)
         )
 
-    async def in_thread(self, visit: Visit, work: Callable[[], _T], pool: ThreadPoolExecutor | None = None) -> _T:
+    async def in_thread(
+        self, visit: RequestContext, work: Callable[[], _T], pool: ThreadPoolExecutor | None = None
+    ) -> _T:
         """`work` in a thread; the time until a thread was free counts as queue."""
         submitted = time.perf_counter()
 
@@ -289,7 +291,7 @@ class Stages:
         scores = iter(self._engine.classify([features for request in requests for features in request]))
         return [[next(scores) for _ in request] for request in requests]
 
-    def _finish(self, visit: Visit, findings: Findings) -> Analysis:
+    def _finish(self, visit: RequestContext, findings: ResultBuilder) -> Analysis:
         """The whole; it counts as answered."""
         analysis = findings.finish(visit.total())
         self._metrics.count_recording(analysis.source.duration_s, analysis.timings_ms)
@@ -305,6 +307,6 @@ class Stages:
         return self.waiting[stage]
 
     @staticmethod
-    async def _wait(visit: Visit, future: "Future[_T]") -> _T:
+    async def _wait(visit: RequestContext, future: "Future[_T]") -> _T:
         visit.work = future
         return await asyncio.wrap_future(future)

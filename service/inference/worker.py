@@ -11,14 +11,14 @@ from alignment.features.mfcc import Bases, MfccConfig, adopt_bases
 from alignment.speech.windows import Window
 from alignment.timing import Seconds
 from model.errors import ModelError
-from service.errors import ScorerFailedError
+from service.errors import WorkerFailedError
 from service.inference.engine import EmotionEngine, PreparedWindow
-from service.inference.result import AnalysisRequest, Findings, Stopwatch
+from service.inference.result import AnalysisRequest, ResultBuilder, Stopwatch
 from service.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class GivenRecording:
+class WorkerInput:
     """An audio file, and a request that says which words are in it."""
 
     data: bytes
@@ -35,22 +35,22 @@ class StageTime:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ScoredRecording:
+class WorkerOutput:
     """What was found, or why the recording or its words cannot be used, and how long it took."""
 
-    found: Findings | AlignmentError
+    found: ResultBuilder | AlignmentError
     stages: list[StageTime]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Prepared:
     stages: list[StageTime]
-    found: Findings | AlignmentError
+    found: ResultBuilder | AlignmentError
     window: PreparedWindow | None
 
 
-_Trouble = ModelError | AlignmentError | ScorerFailedError
-_engine: EmotionEngine | _Trouble = ScorerFailedError("start_scorer() has not run in this process")
+_Trouble = ModelError | AlignmentError | WorkerFailedError
+_engine: EmotionEngine | _Trouble = WorkerFailedError("start_scorer() has not run in this process")
 
 
 def start_scorer(settings: Settings, version: str, config: MfccConfig, bases: Bases) -> None:
@@ -69,7 +69,7 @@ def start_scorer(settings: Settings, version: str, config: MfccConfig, bases: Ba
     adopt_bases(config, bases)
     try:
         _engine = _open_engine(settings, version)
-    except (ModelError, AlignmentError, ScorerFailedError) as exc:
+    except (ModelError, AlignmentError, WorkerFailedError) as exc:
         _engine = exc
     gc.collect()
     # What is there now stays: the collector need not look through it again and again.
@@ -79,16 +79,16 @@ def start_scorer(settings: Settings, version: str, config: MfccConfig, bases: Ba
 def _open_engine(settings: Settings, version: str) -> EmotionEngine:
     engine = EmotionEngine(settings)
     if engine.bundle.version != version:
-        raise ScorerFailedError("the bundle on disk is another one than was loaded", "start the service anew")
+        raise WorkerFailedError("the bundle on disk is another one than was loaded", "start the service anew")
     engine.warm_up_network()
     return engine
 
 
-def score(recordings: Sequence[GivenRecording]) -> list[ScoredRecording]:
+def score(recordings: Sequence[WorkerInput]) -> list[WorkerOutput]:
     """Each recording on its own up to the network, which is asked once for all; one that fails fails alone.
 
     Raises:
-        ModelError, AlignmentError, ScorerFailedError: this process cannot score.
+        ModelError, AlignmentError, WorkerFailedError: this process cannot score.
     """
     engine = _started()
     prepared = [_prepare(engine, recording) for recording in recordings]
@@ -97,14 +97,14 @@ def score(recordings: Sequence[GivenRecording]) -> list[ScoredRecording]:
     spent_s, ended_ns = time.perf_counter() - started, time.time_ns()
     answers = []
     for each in prepared:
-        if each.window and isinstance(each.found, Findings):
+        if each.window and isinstance(each.found, ResultBuilder):
             each.stages.append(StageTime("classify", spent_s, ended_ns))
             each.found.add(0.0, each.window.transcript, [next(scores) for _ in each.window.features])
-        answers.append(ScoredRecording(each.found, each.stages))
+        answers.append(WorkerOutput(each.found, each.stages))
     return answers
 
 
-def _prepare(engine: EmotionEngine, recording: GivenRecording) -> _Prepared:
+def _prepare(engine: EmotionEngine, recording: WorkerInput) -> _Prepared:
     stages: list[StageTime] = []
     watch = Stopwatch(observe=lambda *told: stages.append(StageTime(*told)))
     try:
@@ -112,7 +112,7 @@ def _prepare(engine: EmotionEngine, recording: GivenRecording) -> _Prepared:
         window = engine.prepare(Window(0.0, waveform.samples), recording.request, watch)
     except AlignmentError as exc:
         return _Prepared(stages, exc, None)
-    return _Prepared(stages, Findings(waveform.source, waveform.warnings), window)
+    return _Prepared(stages, ResultBuilder(waveform.source, waveform.warnings), window)
 
 
 def _started() -> EmotionEngine:

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, Final
 
+from alignment.batcher import Batcher
 from alignment.errors import DecodingAbandonedError
 from alignment.features.mfcc import Bases, MfccConfig
 from alignment.timing import Seconds
 from alignment.worker_pool import WorkerPool
-from service.errors import ScorerFailedError
-from service.inference.batcher import Batcher
-from service.inference.worker import GivenRecording, ScoredRecording, score, start_scorer
+from service.errors import WorkerFailedError
+from service.inference.worker import WorkerInput, WorkerOutput, score, start_scorer
 from service.settings import Settings
 
 MAX_BYTES: Final = 1_000_000
@@ -34,7 +34,7 @@ _START_S: Final[Seconds] = 120.0
 
 
 @dataclass(eq=False)
-class Asked:
+class Task:
     """A recording to be scored.
 
     Attributes:
@@ -44,19 +44,19 @@ class Asked:
         taken: is told how long it waited for a thread.
     """
 
-    read: Callable[[], GivenRecording]
-    conclude: Callable[[ScoredRecording], Any]
+    read: Callable[[], WorkerInput]
+    conclude: Callable[[WorkerOutput], Any]
     abandoned: Callable[[], bool]
     taken: Callable[[Seconds], None]
     since: float = field(default_factory=time.perf_counter)
 
     @cached_property
-    def recording(self) -> GivenRecording:
+    def recording(self) -> WorkerInput:
         """What is sent; a file can be read once, and may have to be sent again, or be scored here after all."""
         return self.read()
 
 
-class Scorers:
+class InferenceWorkerPool:
     """Some processes, each given what waits as soon as it is free, several recordings at once."""
 
     def __init__(self, settings: Settings, observe: Callable[[int], None]) -> None:
@@ -72,7 +72,7 @@ class Scorers:
         self._pools: list[WorkerPool] = []
         self._alone = threading.Lock()
         self._free: queue.SimpleQueue[WorkerPool] = queue.SimpleQueue()
-        self._batches: Batcher[Asked, Any] = Batcher(
+        self._batches: Batcher[Task, Any] = Batcher(
             "score",
             self._score,
             max_items=min(_TOGETHER, settings.batch.max_requests),
@@ -96,10 +96,10 @@ class Scorers:
 
         Raises:
             ModelError, AlignmentError: a process cannot serve what the settings name.
-            ScorerFailedError: one cannot start.
+            WorkerFailedError: one cannot start.
         """
         initialise = partial(start_scorer, self._settings, version, config, bases)
-        failed = partial(ScorerFailedError, way_out="see the log; CAN_SCORERS=0 does without")
+        failed = partial(WorkerFailedError, way_out="see the log; CAN_SCORERS=0 does without")
         count = self._settings.scorers
         self._pools = [WorkerPool(1, initialise, _LIMIT_S, failed, attempts=1) for _ in range(count + 1)]
         if self._closed:
@@ -109,7 +109,7 @@ class Scorers:
         for pool in self._pools[1:]:
             self._free.put(pool)
 
-    def submit(self, asked: Asked) -> "Future[Any]":
+    def submit(self, asked: Task) -> "Future[Any]":
         """What `asked.conclude` makes, or the exception that it raised or that came of the recording; later."""
         return self._batches.submit(asked)
 
@@ -120,7 +120,7 @@ class Scorers:
         for pool in self._pools:
             pool.close()
 
-    def _score(self, asked: Sequence[Asked]) -> list[Any]:
+    def _score(self, asked: Sequence[Task]) -> list[Any]:
         now = time.perf_counter()
         for each in asked:
             each.taken(now - each.since)
@@ -132,27 +132,27 @@ class Scorers:
             self._free.put(pool)
         return [_conclude(each, scored[each]) if each in scored else DecodingAbandonedError() for each in asked]
 
-    def _ask(self, pool: WorkerPool, wanted: Sequence[Asked]) -> dict[Asked, ScoredRecording | ScorerFailedError]:
+    def _ask(self, pool: WorkerPool, wanted: Sequence[Task]) -> dict[Task, WorkerOutput | WorkerFailedError]:
         if not wanted:
             return {}
         try:
             [scored] = pool.map(score, [([each.recording for each in wanted],)])
-        except ScorerFailedError:
+        except WorkerFailedError:
             return {each: self._ask_alone(each) for each in wanted if not each.abandoned()}
         return dict(zip(wanted, scored, strict=True))
 
-    def _ask_alone(self, asked: Asked) -> ScoredRecording | ScorerFailedError:
+    def _ask_alone(self, asked: Task) -> WorkerOutput | WorkerFailedError:
         """Whoever was there when a process broke is asked for again, in one that it shares with nobody."""
         try:
             with self._alone:
                 [[scored]] = self._pools[0].map(score, [([asked.recording],)], 2 * _LIMIT_S)
-        except ScorerFailedError as exc:
-            return ScorerFailedError(exc.reason)
+        except WorkerFailedError as exc:
+            return WorkerFailedError(exc.reason)
         return scored
 
 
-def _conclude(asked: Asked, scored: ScoredRecording | ScorerFailedError) -> Any:
-    if isinstance(scored, ScorerFailedError):
+def _conclude(asked: Task, scored: WorkerOutput | WorkerFailedError) -> Any:
+    if isinstance(scored, WorkerFailedError):
         return scored
     if asked.abandoned():
         return DecodingAbandonedError()

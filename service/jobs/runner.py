@@ -23,12 +23,12 @@ from alignment.speech.windows import Window
 from alignment.timing import SAMPLE_RATE_HZ
 from service.errors import JobsFullError, JobsUnavailableError
 from service.http.exception_handlers import problem_response
-from service.inference.admission import Visit
+from service.inference.admission import RequestContext
 from service.inference.engine import EmotionEngine
 from service.inference.long_audio import cut_recording
 from service.inference.request import read_fields
-from service.inference.result import AnalysisRequest, Findings
-from service.inference.scheduler import Stages
+from service.inference.result import AnalysisRequest, ResultBuilder
+from service.inference.scheduler import Scheduler
 from service.jobs.store import DATABASE, Job, JobStore
 from service.observability.metrics import Metrics
 from service.observability.tracing import NoTraces, Traces
@@ -65,7 +65,7 @@ class Jobs:
     def __init__(
         self,
         engine: EmotionEngine,
-        stages: Stages,
+        stages: Scheduler,
         settings: JobSettings,
         metrics: Metrics,
         traces: Traces | None = None,
@@ -214,7 +214,7 @@ class Jobs:
         request = asked.read()
         audio = await asyncio.to_thread(inspect_audio, store.recording(job.id), self._settings.max_audio_s)
         await asyncio.to_thread(store.note_total, job.id, audio.source.duration_s)
-        findings = Findings(audio.source, json.loads(job.warnings) if job.next_sample else audio.warnings)
+        findings = ResultBuilder(audio.source, json.loads(job.warnings) if job.next_sample else audio.warnings)
         visit = self._stages.visit()
         windows = cut_recording(audio, request, self._engine.detector, job.next_sample)
         while piece := await asyncio.to_thread(next, windows, None):
@@ -228,7 +228,7 @@ class Jobs:
         return await asyncio.to_thread(self._write, bodies, audio, request, findings.warnings, visit)
 
     async def _answer_window(
-        self, visit: Visit, piece: tuple[Window, AnalysisRequest], findings: Findings, explain: Explain
+        self, visit: RequestContext, piece: tuple[Window, AnalysisRequest], findings: ResultBuilder, explain: Explain
     ) -> list[str]:
         window, request = piece
         scored = await self._stages.add_window(visit, window, request, findings)
@@ -242,7 +242,12 @@ class Jobs:
         return await asyncio.to_thread(write)
 
     def _write(
-        self, bodies: Sequence[str], audio: AudioFile, request: AnalysisRequest, warnings: Sequence[str], visit: Visit
+        self,
+        bodies: Sequence[str],
+        audio: AudioFile,
+        request: AnalysisRequest,
+        warnings: Sequence[str],
+        visit: RequestContext,
     ) -> str:
         if not bodies:
             raise NoSpeechError(audio.source.duration_s)

@@ -97,7 +97,7 @@ PROBLEMS: Final[dict[type[Exception], ProblemType]] = {
     service_errors.LiveFullError: ProblemType(_UNAVAILABLE, "live-full", "Too many live connections are open"),
     service_errors.UnknownJobError: ProblemType(HTTPStatus.NOT_FOUND, "unknown-job", "There is no such job"),
     service_errors.ReplicaLostError: ProblemType(_UNAVAILABLE, "replica-lost", "Replicas died under this request"),
-    service_errors.ScorerFailedError: ProblemType(
+    service_errors.WorkerFailedError: ProblemType(
         _UNPROCESSABLE, "scorer-failed", "The recording brings its scorer down"
     ),
     service_errors.DeadlineError: ProblemType(HTTPStatus.GATEWAY_TIMEOUT, "deadline", "The answer took too long"),

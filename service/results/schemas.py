@@ -31,14 +31,14 @@ class GivenSegment(BaseModel):
     end: Annotated[float, Field(description="Seconds from the start of the file.")]
 
 
-class Share(BaseModel):
+class Attribution(BaseModel):
     """A word's share of the predicted class's log-score, minus its mean over classes."""
 
     text: float
     audio: float
 
 
-class FullShare(BaseModel):
+class FullAttribution(BaseModel):
     """The same for every class."""
 
     text: dict[str, float]
@@ -57,7 +57,7 @@ class WordOut(BaseModel):
     guessed_pronunciation: bool
     text_attention: Probability
     audio_attention: Probability
-    contribution: Share | FullShare
+    contribution: Attribution | FullAttribution
     speaker: Annotated[str | None, Field(description="Whose it is, where speakers were asked for.")] = None
 
 

@@ -16,15 +16,15 @@ from service.inference.engine import EmotionEngine
 from service.inference.result import Analysis, ScoredUtterance, mean_probabilities
 from service.results.schemas import (
     AlignerOut,
+    Attribution,
     AudioOut,
     Explain,
-    FullShare,
+    FullAttribution,
     LimitsOut,
     ModelOut,
     MomentOut,
     PredictOut,
     ServedModelOut,
-    Share,
     SpeakerOut,
     UtteranceOut,
     WordOut,
@@ -186,11 +186,11 @@ def _present_word(
 ) -> WordOut:
     text, audio = scores.text_contributions[index], scores.audio_contributions[index]
     emotions = bundle.config.emotions
-    share: Share | FullShare
+    share: Attribution | FullAttribution
     if only_class is None:
-        share = FullShare(text=_by_emotion(emotions, text), audio=_by_emotion(emotions, audio))
+        share = FullAttribution(text=_by_emotion(emotions, text), audio=_by_emotion(emotions, audio))
     else:
-        share = Share(text=float(text[only_class]), audio=float(audio[only_class]))
+        share = Attribution(text=float(text[only_class]), audio=float(audio[only_class]))
     return WordOut(
         word=word.word,
         start_s=round(word.start_s, _MILLISECOND),

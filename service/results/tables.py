@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from service.errors import MissingPackageError
-from service.results.schemas import PredictOut, Share, WordOut
+from service.results.schemas import Attribution, PredictOut, WordOut
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -53,7 +53,7 @@ def word_rows(name: str, answer: PredictOut) -> Iterator[dict[str, Any]]:
 def contribution_of(word: WordOut, emotion: str) -> tuple[float, float]:
     """What a word's text and sound gave to an emotion; without full contributions, to the predicted one."""
     share = word.contribution
-    if isinstance(share, Share):
+    if isinstance(share, Attribution):
         return share.text, share.audio
     return share.text[emotion], share.audio[emotion]
 

@@ -4,9 +4,9 @@ import soundfile
 from numpy.typing import NDArray
 
 from alignment.speech.endpointing import (
+    Endpointer,
     SpeechEnded,
     SpeechEvent,
-    SpeechListener,
     SpeechPaused,
     SpeechResumed,
     SpeechStarted,
@@ -25,7 +25,7 @@ def sentence() -> NDArray[np.float32]:
 
 
 def listen(samples: NDArray[np.float32], pieces: int) -> list[SpeechEvent]:
-    listener = SpeechListener(VoiceActivityDetector())
+    listener = Endpointer(VoiceActivityDetector())
     events = [event for piece in np.array_split(samples, pieces) for event in listener.feed(piece)]
     return events + listener.finish()
 
@@ -85,7 +85,7 @@ def test_speech_that_the_end_cuts_off_is_not_lost() -> None:
 
 
 def test_silence_is_no_speech_and_is_not_kept() -> None:
-    listener = SpeechListener(VoiceActivityDetector())
+    listener = Endpointer(VoiceActivityDetector())
     for _ in range(20):
         assert listener.feed(QUIET) == []
     assert listener.finish() == []

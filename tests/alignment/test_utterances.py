@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alignment.errors import SegmentError
-from alignment.transcripts.utterances import Stretch, assign_words, check_stretches, group_words, join_stretches
+from alignment.transcripts.utterances import SpeechSegment, assign_words, check_segments, group_words, join_segments
 from alignment.transcripts.words import TimedWord
 from tests.builders import timed
 
@@ -54,13 +54,15 @@ def test_utterances_keep_every_word_in_order_and_never_overlap(steps: list[tuple
 
 
 def test_neighbours_are_joined_up_to_a_length() -> None:
-    stretches = [Stretch(0, 4), Stretch(5, 9), Stretch(12, 14), Stretch(14.5, 30)]
-    assert join_stretches(stretches, longest_s=20, max_pause_s=2) == [Stretch(0, 9), Stretch(12, 30)]
+    stretches = [SpeechSegment(0, 4), SpeechSegment(5, 9), SpeechSegment(12, 14), SpeechSegment(14.5, 30)]
+    assert join_segments(stretches, longest_s=20, max_pause_s=2) == [SpeechSegment(0, 9), SpeechSegment(12, 30)]
 
 
 def test_words_go_to_the_stretch_around_their_middle() -> None:
     words = timed(("a", 0.9, 1.4), ("b", 1.9, 2.6), ("c", 4.0, 4.5))
-    first, second, third = assign_words(words, [Stretch(1.0, 2.0), Stretch(2.2, 3.0), Stretch(6.0, 7.0)], 8.0)
+    first, second, third = assign_words(
+        words, [SpeechSegment(1.0, 2.0), SpeechSegment(2.2, 3.0), SpeechSegment(6.0, 7.0)], 8.0
+    )
     assert [word.word for word in first.words] == ["a"]
     assert first.start_s == 0.9
     assert [(word.word, word.start_s) for word in second.words] == [("b", 2.1), ("c", 4.0)]
@@ -70,8 +72,8 @@ def test_words_go_to_the_stretch_around_their_middle() -> None:
 
 
 def test_the_callers_stretches() -> None:
-    assert check_stretches([(0.0, 1.0), (1.0, 2.03)], 2.0) == (Stretch(0.0, 1.0), Stretch(1.0, 2.0))
-    assert check_stretches([], 2.0) == ()
+    assert check_segments([(0.0, 1.0), (1.0, 2.03)], 2.0) == (SpeechSegment(0.0, 1.0), SpeechSegment(1.0, 2.0))
+    assert check_segments([], 2.0) == ()
 
 
 @pytest.mark.parametrize(
@@ -88,5 +90,5 @@ def test_the_callers_stretches() -> None:
 )
 def test_stretches_that_cannot_be(stretches: list[tuple[float, float]], reason: str) -> None:
     with pytest.raises(SegmentError) as caught:
-        check_stretches(stretches, 2.0)
+        check_segments(stretches, 2.0)
     assert reason in str(caught.value)

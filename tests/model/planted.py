@@ -57,5 +57,5 @@ def learn(data: RaggedData, vocabulary: int, network: NetworkConfig, training: T
 
 
 def accuracy(scores: NDArray[np.floating], data: RaggedData) -> float:
-    """Share of the last part that is right."""
+    """Attribution of the last part that is right."""
     return float((scores.argmax(axis=1) == data.labels[TRAIN:].numpy()).mean())

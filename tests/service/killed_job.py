@@ -15,7 +15,7 @@ from alignment.features.extraction import UtteranceFeatures
 from alignment.transcripts.words import Transcript
 from model.scores import UtteranceScores
 from service.inference.engine import EmotionEngine
-from service.inference.scheduler import Stages
+from service.inference.scheduler import Scheduler
 from service.jobs.runner import JobRequest, Jobs
 from service.observability.metrics import Metrics
 from service.settings import JobSettings, Settings
@@ -61,7 +61,7 @@ async def main(bundle: str, folder: str, recording: str, stage: str) -> None:
         if stage == "recognise"
         else HeldEngine(settings, aligner=FakeAligner())
     )
-    jobs = Jobs(engine, Stages(engine, settings), JobSettings(folder=Path(folder), workers=2), Metrics())
+    jobs = Jobs(engine, Scheduler(engine, settings), JobSettings(folder=Path(folder), workers=2), Metrics())
     for _ in range(2):
         with Path(recording).open("rb") as file:
             job = await jobs.submit(file, JobRequest())

@@ -14,7 +14,7 @@ import uvicorn
 from alignment.aligners.protocol import Aligner
 from service.app import create_app
 from service.cli.serve import configure_server
-from service.http.lifecycle import Lifecycle
+from service.http.lifecycle import AppState
 from service.inference.engine import EmotionEngine
 from service.settings import Settings
 from tests.waiting import wait_until
@@ -24,7 +24,7 @@ from tests.waiting import wait_until
 class Served:
     """A running server."""
 
-    lifecycle: Lifecycle
+    lifecycle: AppState
     server: uvicorn.Server
     client: httpx.Client
     port: int

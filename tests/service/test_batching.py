@@ -4,8 +4,8 @@ from concurrent.futures import CancelledError
 
 import pytest
 
-from service.inference.batcher import Batcher
-from service.inference.pace import Pace
+from alignment.batcher import Batcher
+from service.inference.pace import LoadEstimator
 from tests.waiting import wait_until
 
 
@@ -96,7 +96,7 @@ def test_closing_cancels_what_waits() -> None:
 
 def test_the_pace_counts_work_and_not_idle_time() -> None:
     now = 0.0
-    pace = Pace(lambda: now, first_guess_s=2.0)
+    pace = LoadEstimator(lambda: now, first_guess_s=2.0)
     assert pace.retry_after_s(10) == 20
     for _ in range(200):
         now += 1_000.0

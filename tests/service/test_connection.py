@@ -12,7 +12,7 @@ from starlette.types import Message
 from service.http.disconnect import CLIENT_GONE, unless_gone, wants_events
 from service.inference.engine import EmotionEngine
 from service.inference.result import AnalysisRequest
-from service.inference.scheduler import Stages
+from service.inference.scheduler import Scheduler
 from service.settings import Settings
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner
@@ -54,7 +54,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 def test_a_client_that_hangs_up_frees_its_place(settings: Settings, aligner: FakeAligner) -> None:
     """One recording holds the only recogniser; the client of the one behind it goes."""
-    stages = Stages(EmotionEngine(settings, aligner=aligner), settings)
+    stages = Scheduler(EmotionEngine(settings, aligner=aligner), settings)
     gone = asyncio.Event()
 
     def read() -> bytes:

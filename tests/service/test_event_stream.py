@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from alignment.errors import AlignerFailedError
 from service.inference.engine import EmotionEngine
 from service.inference.result import AnalysisRequest
-from service.inference.scheduler import Stages
+from service.inference.scheduler import Scheduler
 from service.settings import Settings
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner
@@ -46,7 +46,7 @@ def test_long_recordings_come_window_by_window(settings: Settings, aligner: Fake
     seen: list[Any] = []
 
     async def analyse() -> Any:
-        stages = Stages(engine, settings)
+        stages = Scheduler(engine, settings)
         async with stages.admit() as visit:
             analysis = await stages.answer(visit, read, AnalysisRequest(), lambda whole: whole, seen.append)
         stages.close()

@@ -12,7 +12,7 @@ from structlog.stdlib import ProcessorFormatter
 from alignment.errors import AlignerFailedError, AlignerUnavailableError
 from service.app import create_app
 from service.http.forms import PredictForm
-from service.http.lifecycle import Lifecycle
+from service.http.lifecycle import AppState
 from service.inference.engine import EmotionEngine
 from service.settings import Settings
 from tests.builders import encode, noise
@@ -47,7 +47,7 @@ def test_before_the_models_have_answered(settings: Settings, aligner: FakeAligne
         assert int(response.headers["retry-after"]) >= 1
 
 
-async def warm_up_as_the_server_does(lifecycle: Lifecycle) -> None:
+async def warm_up_as_the_server_does(lifecycle: AppState) -> None:
     task = asyncio.create_task(lifecycle.warm_up())
     task.add_done_callback(lifecycle.after_warm_up)
     await asyncio.wait([task])
@@ -60,7 +60,7 @@ def test_a_model_that_cannot_answer_ends_the_process(
     aligner.error = error
     ended: list[int] = []
     monkeypatch.setattr("service.http.lifecycle.os.kill", lambda _pid, signal: ended.append(signal))
-    lifecycle = Lifecycle(EmotionEngine(settings, aligner=aligner), settings)
+    lifecycle = AppState(EmotionEngine(settings, aligner=aligner), settings)
     asyncio.run(warm_up_as_the_server_does(lifecycle))
     assert len(ended) == 1
     assert lifecycle.failed

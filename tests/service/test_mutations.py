@@ -132,7 +132,7 @@ def test_what_is_extreme_or_pretends(served: Served, name: str) -> None:
     code, make = BOMBS[name]
     data = make()
     resident = resident_bytes()
-    # Scorers are asked only while several are there.
+    # InferenceWorkerPool are asked only while several are there.
     with ThreadPoolExecutor(4) as pool:
         answers = [pool.submit(ask, served, data, words=WORDS) for _ in range(4)]
     answer = answers[0].result()

@@ -19,10 +19,10 @@ from alignment.features.mfcc import compute_bases
 from alignment.transcripts.words import TimedWord
 from model.bundle import Bundle, read_bundle
 from model.errors import BundleDamagedError
-from service.errors import ScorerFailedError
-from service.inference.result import AnalysisRequest, Findings
-from service.inference.worker import GivenRecording, ScoredRecording
-from service.inference.worker_pool import MAX_BYTES, Asked, Scorers
+from service.errors import WorkerFailedError
+from service.inference.result import AnalysisRequest, ResultBuilder
+from service.inference.worker import WorkerInput, WorkerOutput
+from service.inference.worker_pool import MAX_BYTES, InferenceWorkerPool, Task
 from service.settings import BatchSettings, Settings
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner
@@ -51,10 +51,10 @@ class Endless:
 
 def ask(
     data: Any = WAV, request: AnalysisRequest = WORDS, *, abandoned: bool = False, waited: list[float] | None = None
-) -> Asked:
-    return Asked(
+) -> Task:
+    return Task(
         # As a file, it can be read once.
-        read=iter([GivenRecording(data, request)]).__next__,
+        read=iter([WorkerInput(data, request)]).__next__,
         conclude=lambda scored: scored,
         abandoned=lambda: abandoned,
         taken=([] if waited is None else waited).append,
@@ -77,8 +77,10 @@ def strangers() -> set[int]:
     return {child.pid for child in children()}
 
 
-def started(bundle: Bundle, count: int, **changes: Any) -> Scorers:
-    made = Scorers(Settings(bundle=str(bundle.folder), aligner="pocketsphinx", scorers=count), lambda _: None)
+def started(bundle: Bundle, count: int, **changes: Any) -> InferenceWorkerPool:
+    made = InferenceWorkerPool(
+        Settings(bundle=str(bundle.folder), aligner="pocketsphinx", scorers=count), lambda _: None
+    )
     mfcc = bundle.config.features.mfcc
     with ExitStack() as undo:
         undo.callback(made.close)
@@ -88,19 +90,19 @@ def started(bundle: Bundle, count: int, **changes: Any) -> Scorers:
 
 
 @pytest.fixture(scope="module")
-def scorers(tiny_bundle: Bundle, strangers: set[int]) -> Iterator[Scorers]:
+def scorers(tiny_bundle: Bundle, strangers: set[int]) -> Iterator[InferenceWorkerPool]:
     made = started(tiny_bundle, 1)
     yield made
     made.close()
 
 
-def found(answer: Any) -> Findings:
-    assert isinstance(answer, ScoredRecording), answer
-    assert isinstance(answer.found, Findings), answer.found
+def found(answer: Any) -> ResultBuilder:
+    assert isinstance(answer, WorkerOutput), answer
+    assert isinstance(answer.found, ResultBuilder), answer.found
     return answer.found
 
 
-def test_a_recording_is_scored(scorers: Scorers) -> None:
+def test_a_recording_is_scored(scorers: InferenceWorkerPool) -> None:
     waited: list[float] = []
     scored = scorers.submit(ask(waited=waited)).result(60)
     assert [each.stage for each in scored.stages] == ["decode", "align", "features", "classify"]
@@ -114,7 +116,7 @@ def test_a_recording_is_scored(scorers: Scorers) -> None:
     assert waited[0] >= 0.0
 
 
-def test_one_that_cannot_be_used_takes_nobody_with_it(scorers: Scorers) -> None:
+def test_one_that_cannot_be_used_takes_nobody_with_it(scorers: InferenceWorkerPool) -> None:
     futures = [scorers.submit(ask(data)) for data in (WAV, b"no sound", WAV)]
     first, second, third = (future.result(60) for future in futures)
     assert found(first)
@@ -123,17 +125,17 @@ def test_one_that_cannot_be_used_takes_nobody_with_it(scorers: Scorers) -> None:
     assert [each.stage for each in second.stages] == ["decode"]
 
 
-def test_nobody_works_for_one_who_has_gone(scorers: Scorers) -> None:
+def test_nobody_works_for_one_who_has_gone(scorers: InferenceWorkerPool) -> None:
     assert isinstance(scorers.submit(ask(Deadly(), abandoned=True)).result(60), DecodingAbandonedError)
 
 
-def refusal_among_others(scorers: Scorers, odd: Any, count: int) -> str:
+def refusal_among_others(scorers: InferenceWorkerPool, odd: Any, count: int) -> str:
     """What is said of the tenth recording, `odd`; all others, in its batch, its process or neither, are scored."""
     futures = [scorers.submit(ask(odd if number == 9 else WAV)) for number in range(count)]
     answers = [future.result(120) for future in futures]
     scorers.close()
     assert all(found(answer) for number, answer in enumerate(answers) if number != 9)
-    assert isinstance(answers[9], ScorerFailedError)
+    assert isinstance(answers[9], WorkerFailedError)
     return str(answers[9])
 
 
@@ -147,7 +149,7 @@ def test_one_that_keeps_its_process_takes_nobody_with_it(tiny_bundle: Bundle, mo
 
 
 def test_what_keeps_them_from_starting_is_said(tiny_bundle: Bundle, tmp_path: Path) -> None:
-    with pytest.raises(ScorerFailedError, match="another one than was loaded; start the service anew"):
+    with pytest.raises(WorkerFailedError, match="another one than was loaded; start the service anew"):
         started(tiny_bundle, 1, version="another")
     shutil.copytree(tiny_bundle.folder, tmp_path / "bundle")
     damaged = read_bundle(tmp_path / "bundle")
@@ -156,7 +158,7 @@ def test_what_keeps_them_from_starting_is_said(tiny_bundle: Bundle, tmp_path: Pa
         started(damaged, 1)
 
 
-def test_a_process_that_is_killed_is_replaced(scorers: Scorers, strangers: set[int]) -> None:
+def test_a_process_that_is_killed_is_replaced(scorers: InferenceWorkerPool, strangers: set[int]) -> None:
     assert found(scorers.submit(ask()).result(60))
     wait_until(lambda: len([child for child in children() if child.pid not in strangers]) == 1)
     [process] = (child for child in children() if child.pid not in strangers)
@@ -175,16 +177,16 @@ def served(tiny_bundle: Bundle) -> Iterator[Served]:
 
 
 @pytest.fixture
-def taken(monkeypatch: pytest.MonkeyPatch) -> list[Asked]:
+def taken(monkeypatch: pytest.MonkeyPatch) -> list[Task]:
     """What goes to the scorers."""
-    seen: list[Asked] = []
-    submit = Scorers.submit
+    seen: list[Task] = []
+    submit = InferenceWorkerPool.submit
 
-    def note(self: Scorers, asked: Asked) -> Any:
+    def note(self: InferenceWorkerPool, asked: Task) -> Any:
         seen.append(asked)
         return submit(self, asked)
 
-    monkeypatch.setattr(Scorers, "submit", note)
+    monkeypatch.setattr(InferenceWorkerPool, "submit", note)
     return seen
 
 
@@ -195,12 +197,12 @@ def predict(served: Served, data: bytes, **fields: str) -> dict[str, Any]:
     return body
 
 
-def test_a_lone_request_stays_in_this_process(served: Served, taken: list[Asked]) -> None:
+def test_a_lone_request_stays_in_this_process(served: Served, taken: list[Task]) -> None:
     predict(served, WAV)
     assert not taken
 
 
-def test_several_are_scored_beside_it_and_say_how_long_each_stage_took(served: Served, taken: list[Asked]) -> None:
+def test_several_are_scored_beside_it_and_say_how_long_each_stage_took(served: Served, taken: list[Task]) -> None:
     with ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(partial(predict, served), [WAV] * 64))
     assert taken
@@ -212,7 +214,7 @@ def test_several_are_scored_beside_it_and_say_how_long_each_stage_took(served: S
     assert 'can_queue_depth{stage="score"} 0.0' in metrics
 
 
-def test_large_ones_and_streams_of_events_stay_in_this_process(served: Served, taken: list[Asked]) -> None:
+def test_large_ones_and_streams_of_events_stay_in_this_process(served: Served, taken: list[Task]) -> None:
     assert len(LONG_WAV) > MAX_BYTES
     events = partial(served.client.post, "/predict", headers={"accept": "text/event-stream"})
     with ThreadPoolExecutor(8) as pool:
@@ -223,7 +225,7 @@ def test_large_ones_and_streams_of_events_stay_in_this_process(served: Served, t
     assert not taken
 
 
-def test_one_that_proves_to_be_long_is_scored_in_this_process(served: Served, taken: list[Asked]) -> None:
+def test_one_that_proves_to_be_long_is_scored_in_this_process(served: Served, taken: list[Task]) -> None:
     """An hour of silence is a few kilobytes of flac."""
     long = encode(np.append(noise(1.0), np.zeros(16_000 * 65, np.float32)), container="FLAC")
     assert len(long) < MAX_BYTES
@@ -243,7 +245,7 @@ def test_stopping_ends_the_processes(tiny_bundle: Bundle) -> None:
     assert not alive
 
 
-def test_ctrl_c_is_left_to_the_parent(scorers: Scorers, strangers: set[int]) -> None:
+def test_ctrl_c_is_left_to_the_parent(scorers: InferenceWorkerPool, strangers: set[int]) -> None:
     """A terminal sends it to all of them; those who were accepted are still answered."""
     assert found(scorers.submit(ask()).result(60))
     for child in children():

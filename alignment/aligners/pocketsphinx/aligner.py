@@ -18,7 +18,7 @@ from alignment.speech.voice_activity import VoiceActivityDetector
 from alignment.timing import SAMPLE_RATE_HZ, Seconds, frames_to_seconds
 from alignment.transcripts.interpolation import Span, anchor_words, interpolate_spans
 from alignment.transcripts.normalisation import spoken_words
-from alignment.transcripts.utterances import Stretch, assign_words, check_stretches, group_words, join_stretches
+from alignment.transcripts.utterances import SpeechSegment, assign_words, check_segments, group_words, join_segments
 from alignment.transcripts.words import AlignerInfo, TimedWord, Transcript, check_transcript
 from alignment.worker_pool import WorkerPool
 
@@ -84,8 +84,8 @@ class PocketSphinxAligner:
             timed = _timed_words(words, found, start_s, end_s)
         return Transcript(group_words(timed, waveform.duration_s), self.info, _alignment_warnings(timed))
 
-    def _recognised_words(self, waveform: Waveform, stretches: Sequence[Stretch]) -> list[TimedWord]:
-        windows = join_stretches(stretches, _MAX_WINDOW_S, _MAX_PAUSE_S)
+    def _recognised_words(self, waveform: Waveform, stretches: Sequence[SpeechSegment]) -> list[TimedWord]:
+        windows = join_segments(stretches, _MAX_WINDOW_S, _MAX_PAUSE_S)
         sounds = [_pcm(waveform.cut(w.start_s - _CONTEXT_S, w.end_s + _CONTEXT_S)) for w in windows]
         results = self._pool.map(worker.recognise, [(sound,) for sound in sounds])
         return [
@@ -104,8 +104,8 @@ class PocketSphinxAligner:
         if language is not None and language.split("-")[0].lower() != "en":
             raise UnsupportedLanguageError(NAME, language, "English (en)")
 
-    def _speech(self, waveform: Waveform) -> tuple[Stretch, ...]:
-        stretches = check_stretches(waveform.speech, waveform.duration_s) or self._detector.detect(waveform.samples)
+    def _speech(self, waveform: Waveform) -> tuple[SpeechSegment, ...]:
+        stretches = check_segments(waveform.speech, waveform.duration_s) or self._detector.detect(waveform.samples)
         if not stretches:
             raise NoSpeechError(waveform.duration_s)
         return stretches

@@ -18,15 +18,15 @@ import numpy as np
 
 from alignment.aligners.weights.locate import DETECT, NAME, WhisperXConfig, require_weights
 from alignment.aligners.whisperx.models import WhisperXModels
-from alignment.aligners.whisperx.recogniser import Manner, Window
+from alignment.aligners.whisperx.recogniser import DecodingOptions, Window
 from alignment.aligners.whisperx.window_queue import WindowQueue
-from alignment.aligners.whisperx.word_aligner import FoundWord, Piece, WordAligner
+from alignment.aligners.whisperx.word_aligner import AlignmentInput, FoundWord, WordAligner
 from alignment.audio import Waveform
 from alignment.errors import NoSpeechError, UnsupportedLanguageError
 from alignment.timing import Seconds
 from alignment.transcripts.interpolation import anchor_words, share_time
 from alignment.transcripts.normalisation import spoken_words
-from alignment.transcripts.utterances import Stretch, check_stretches, group_words, join_stretches
+from alignment.transcripts.utterances import SpeechSegment, check_segments, group_words, join_segments
 from alignment.transcripts.words import AlignerInfo, TimedWord, Timing, Transcript, check_transcript
 
 _LONGEST_SOUND_S: Final = 30.0
@@ -39,7 +39,7 @@ _LOW_SCORE: Final = 0.3
 class _Heard:
     """A window and what was recognised in it."""
 
-    window: Stretch
+    window: SpeechSegment
     words: tuple[str, ...]
 
 
@@ -74,7 +74,7 @@ class WhisperXAligner:
         language = self._config.usual_language
         silence = np.zeros(16_000, np.float32)
         models.detector.detect(silence)
-        models.word_aligner(language).find_words([Piece([silence], ["a"])])
+        models.word_aligner(language).find_words([AlignmentInput([silence], ["a"])])
         queue.transcribe([Window(silence, self._manner(language))])
 
     def recognise(self, waveform: Waveform, language: str | None = None) -> Transcript:
@@ -121,19 +121,19 @@ class WhisperXAligner:
                 self._loaded = models, queue
             return self._loaded
 
-    def _windows(self, models: WhisperXModels, waveform: Waveform) -> list[Stretch]:
-        stretches = check_stretches(waveform.speech, waveform.duration_s) or models.detector.detect(waveform.samples)
+    def _windows(self, models: WhisperXModels, waveform: Waveform) -> list[SpeechSegment]:
+        stretches = check_segments(waveform.speech, waveform.duration_s) or models.detector.detect(waveform.samples)
         if not stretches:
             raise NoSpeechError(waveform.duration_s)
         longest_s = self._config.window_s
         return [
             part
-            for window in join_stretches(stretches, longest_s, max_pause_s=longest_s)
+            for window in join_segments(stretches, longest_s, max_pause_s=longest_s)
             for part in _divide(window, longest_s)
         ]
 
     def _language(
-        self, models: WhisperXModels, waveform: Waveform, windows: Sequence[Stretch], asked: str | None
+        self, models: WhisperXModels, waveform: Waveform, windows: Sequence[SpeechSegment], asked: str | None
     ) -> str:
         """The one asked for, else the preset one; detected where that is "auto"."""
         language = (asked or self._config.language).split("-")[0].lower()
@@ -149,8 +149,8 @@ class WhisperXAligner:
             raise UnsupportedLanguageError(NAME, heard, exc.supported) from exc
         return detected
 
-    def _manner(self, language: str) -> Manner:
-        return Manner(language, self._config.numerals)
+    def _manner(self, language: str) -> DecodingOptions:
+        return DecodingOptions(language, self._config.numerals)
 
 
 def _time_windows(
@@ -158,7 +158,7 @@ def _time_windows(
 ) -> tuple[list[TimedWord], list[int]]:
     """Words of all windows with their times, and which of them begin a sentence or a window."""
     spoken = [each for each in heard if each.words]
-    pieces = [Piece([waveform.cut(each.window.start_s, each.window.end_s)], each.words) for each in spoken]
+    pieces = [AlignmentInput([waveform.cut(each.window.start_s, each.window.end_s)], each.words) for each in spoken]
     found = dict(zip((each.window for each in spoken), aligner.find_words(pieces), strict=True))
     timed: list[TimedWord] = []
     breaks: list[int] = []
@@ -172,13 +172,13 @@ def _time_windows(
         if times is None:
             low_s = heard[index - 1].window.end_s if index else 0.0
             high_s = heard[index + 1].window.start_s if index + 1 < len(heard) else waveform.duration_s
-            timed += _realign(each, Stretch(low_s, high_s), waveform, aligner)
+            timed += _realign(each, SpeechSegment(low_s, high_s), waveform, aligner)
         else:
             timed += _place(each.words, times, each.window.start_s, "recognised")
     return timed, breaks
 
 
-def _realign(lost: _Heard, room: Stretch, waveform: Waveform, aligner: WordAligner) -> list[TimedWord]:
+def _realign(lost: _Heard, room: SpeechSegment, waveform: Waveform, aligner: WordAligner) -> list[TimedWord]:
     """Words that did not fit into their window: over all the sound up to its neighbours, else spread over it."""
     again = _align_over(waveform, _divide(room, _LONGEST_SOUND_S), lost.words, aligner, "recognised")
     if again is not None:
@@ -188,25 +188,29 @@ def _realign(lost: _Heard, room: Stretch, waveform: Waveform, aligner: WordAlign
 
 
 def _align_over(
-    waveform: Waveform, parts: Sequence[Stretch], words: Sequence[str], aligner: WordAligner, timing: Timing = "aligned"
+    waveform: Waveform,
+    parts: Sequence[SpeechSegment],
+    words: Sequence[str],
+    aligner: WordAligner,
+    timing: Timing = "aligned",
 ) -> list[TimedWord] | None:
     """Words over consecutive parts of a recording, each heard on its own; None where they have no room."""
     sounds = [waveform.cut(part.start_s, part.end_s) for part in parts]
-    [found] = aligner.find_words([Piece(sounds, words)])
+    [found] = aligner.find_words([AlignmentInput(sounds, words)])
     return None if found is None else _place(words, found, parts[0].start_s, timing)
 
 
-def _cover(windows: Sequence[Stretch], start_s: Seconds, end_s: Seconds) -> list[Stretch]:
+def _cover(windows: Sequence[SpeechSegment], start_s: Seconds, end_s: Seconds) -> list[SpeechSegment]:
     """Everything between two times, cut in the middle of the pauses between windows, in parts of at most 30 s."""
     borders = [start_s, *((before.end_s + after.start_s) / 2 for before, after in pairwise(windows)), end_s]
-    return [part for edges in pairwise(borders) for part in _divide(Stretch(*edges), _LONGEST_SOUND_S)]
+    return [part for edges in pairwise(borders) for part in _divide(SpeechSegment(*edges), _LONGEST_SOUND_S)]
 
 
-def _divide(whole: Stretch, longest_s: Seconds) -> list[Stretch]:
+def _divide(whole: SpeechSegment, longest_s: Seconds) -> list[SpeechSegment]:
     """Equal parts, none longer than asked for."""
     count = max(1, ceil((whole.end_s - whole.start_s) / longest_s))
     edges = np.linspace(whole.start_s, whole.end_s, count + 1)
-    return [Stretch(float(start_s), float(end_s)) for start_s, end_s in pairwise(edges)]
+    return [SpeechSegment(float(start_s), float(end_s)) for start_s, end_s in pairwise(edges)]
 
 
 def _place(words: Sequence[str], found: Sequence[FoundWord], origin_s: Seconds, timing: Timing) -> list[TimedWord]:

@@ -26,7 +26,7 @@ Task = Literal["transcribe", "translate"]
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class DecodingOptions:
     """How a window is to be heard.
 
     Attributes:
@@ -45,7 +45,7 @@ class Window:
     """(samples,) float32 at 16 kHz, at most 30 s, and how to hear it."""
 
     samples: NDArray[np.float32]
-    manner: Manner
+    manner: DecodingOptions
 
 
 class WhisperRecogniser:
@@ -89,7 +89,7 @@ class WhisperRecogniser:
         Raises:
             AlignerFailedError: CTranslate2 refused.
         """
-        by_manner: dict[Manner, list[int]] = defaultdict(list)
+        by_manner: dict[DecodingOptions, list[int]] = defaultdict(list)
         for index, window in enumerate(windows):
             by_manner[window.manner].append(index)
         texts = [""] * len(windows)
@@ -117,7 +117,7 @@ class WhisperRecogniser:
                 shares[token.strip("<|>")] += probability / len(found)
         return dict(shares)
 
-    def _transcribe(self, sounds: Sequence[NDArray[np.float32]], manner: Manner) -> list[str]:
+    def _transcribe(self, sounds: Sequence[NDArray[np.float32]], manner: DecodingOptions) -> list[str]:
         tokenizer, options = self._options_of(manner)
         try:
             output = self._model.generate_segment_batched(self._features(sounds), tokenizer, options)
@@ -133,7 +133,7 @@ class WhisperRecogniser:
         bands = self._model.feat_kwargs.get("feature_size") or _MEL_BANDS
         return torch.stack([log_mel_spectrogram(sound, bands, padding=N_SAMPLES - len(sound)) for sound in sounds])
 
-    def _make_options(self, manner: Manner) -> tuple[Any, Any]:
+    def _make_options(self, manner: DecodingOptions) -> tuple[Any, Any]:
         """The tokenizer and the decoding options of a manner; never changed after."""
         from faster_whisper.tokenizer import Tokenizer
         from whisperx.asr import find_numeral_symbol_tokens

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from alignment.aligners.weights.locate import VadChoice
 from alignment.speech.voice_activity import VoiceActivityDetector
 from alignment.timing import SAMPLE_RATE_HZ, samples_to_seconds
-from alignment.transcripts.utterances import MARGIN_S, MAX_UTTERANCE_S, MIN_PAUSE_S, Stretch, widen_stretches
+from alignment.transcripts.utterances import MARGIN_S, MAX_UTTERANCE_S, MIN_PAUSE_S, SpeechSegment, widen_segments
 
 _QUIET_WINDOW_SAMPLES: Final = SAMPLE_RATE_HZ // 10
 _LONGEST_S: Final = MAX_UTTERANCE_S - 2 * MARGIN_S
@@ -18,22 +18,22 @@ _SHORTEST_S: Final = 0.1
 class SpeechDetector(Protocol):
     """Finds stretches of speech; threads may share one."""
 
-    def detect(self, samples: NDArray[np.float32]) -> tuple[Stretch, ...]:
+    def detect(self, samples: NDArray[np.float32]) -> tuple[SpeechSegment, ...]:
         """Stretches of at most 15 s, in order, none overlapping, of (samples,) float32 at 16 kHz; maybe none."""
 
 
 class WholeRecording:
     """Takes everything for speech, cut at quiet places; for recordings in which detectors miss it."""
 
-    def detect(self, samples: NDArray[np.float32]) -> tuple[Stretch, ...]:
+    def detect(self, samples: NDArray[np.float32]) -> tuple[SpeechSegment, ...]:
         """See `SpeechDetector.detect`; cuts fall on the quietest tenth of a second between half and all of 15 s."""
         stretches, first = [], 0
         most = int(MAX_UTTERANCE_S * SAMPLE_RATE_HZ)
         while len(samples) - first > most:
             cut = first + most // 2 + _quietest(samples[first + most // 2 : first + most])
-            stretches.append(Stretch(samples_to_seconds(first), samples_to_seconds(cut)))
+            stretches.append(SpeechSegment(samples_to_seconds(first), samples_to_seconds(cut)))
             first = cut
-        return (*stretches, Stretch(samples_to_seconds(first), samples_to_seconds(len(samples))))
+        return (*stretches, SpeechSegment(samples_to_seconds(first), samples_to_seconds(len(samples))))
 
 
 class PyannoteDetector:
@@ -48,21 +48,21 @@ class PyannoteDetector:
         self._network: Any = Pyannote(torch.device(device), vad_onset=0.5, vad_offset=0.363)
         self._binarise: Any = Binarize(onset=0.5, offset=0.363, max_duration=_LONGEST_S)
 
-    def detect(self, samples: NDArray[np.float32]) -> tuple[Stretch, ...]:
+    def detect(self, samples: NDArray[np.float32]) -> tuple[SpeechSegment, ...]:
         """See `SpeechDetector.detect`."""
         import torch
 
         scores = self._network({"waveform": torch.from_numpy(samples)[None], "sample_rate": SAMPLE_RATE_HZ})
         duration_s = samples_to_seconds(len(samples))
-        speech: list[Stretch] = []
+        speech: list[SpeechSegment] = []
         for region in self._binarise(scores).get_timeline():
             start_s, end_s = max(0.0, float(region.start)), min(duration_s, float(region.end))
             before = speech[-1] if speech else None
             if before and start_s - before.end_s < MIN_PAUSE_S and end_s - before.start_s <= _LONGEST_S:
-                speech[-1] = Stretch(before.start_s, end_s)
+                speech[-1] = SpeechSegment(before.start_s, end_s)
             elif end_s - start_s >= _SHORTEST_S:
-                speech.append(Stretch(start_s, end_s))
-        return widen_stretches(speech, duration_s)
+                speech.append(SpeechSegment(start_s, end_s))
+        return widen_segments(speech, duration_s)
 
 
 def make_detector(choice: VadChoice) -> SpeechDetector:

@@ -31,7 +31,7 @@ _SEARCHED_TOGETHER: Final = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Piece:
+class AlignmentInput:
     """Sound and the words that are said in it.
 
     Attributes:
@@ -87,7 +87,7 @@ class WordAligner:
             passed += len(word) + len(joint)
         return starts
 
-    def find_words(self, pieces: Sequence[Piece]) -> list[list[FoundWord] | None]:
+    def find_words(self, pieces: Sequence[AlignmentInput]) -> list[list[FoundWord] | None]:
         """Times of every word of every piece; None for one too short for its words, or too long to search at once.
 
         Raises:
@@ -98,7 +98,7 @@ class WordAligner:
             found += self._find_some(pieces[first : first + _SEARCHED_TOGETHER])
         return found
 
-    def _find_some(self, pieces: Sequence[Piece]) -> list[list[FoundWord] | None]:
+    def _find_some(self, pieces: Sequence[AlignmentInput]) -> list[list[FoundWord] | None]:
         emissions, edges = [], []
         for piece in pieces:
             logs, frame_edges = self._listen(piece.sounds)

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from alignment.timing import Seconds
 from service.errors import BusyError, NotReadyError
 from service.http.exception_handlers import problem_response
-from service.http.lifecycle import Lifecycle
+from service.http.lifecycle import AppState
 from service.observability.metrics import Metrics
 
 _SECURITY_HEADERS: Final = {
@@ -72,7 +72,7 @@ class RequestLog:
 class Admission:
     """Refuses recordings before their bytes are read, while the service is not ready or has no place."""
 
-    def __init__(self, app: ASGIApp, lifecycle: Lifecycle) -> None:
+    def __init__(self, app: ASGIApp, lifecycle: AppState) -> None:
         self._app = app
         self._lifecycle = lifecycle
 

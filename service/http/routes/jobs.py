@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, File, Form, UploadFile
 from starlette.responses import Response
 
-from service.http.dependencies import LifecycleDep, OwnerDep
+from service.http.dependencies import AppStateDep, OwnerDep
 from service.http.forms import ALIGNER, EXPLAIN, LANGUAGE, NAME_LETTERS, RECORDING, WORDS
 from service.http.openapi import refusals
 from service.jobs.runner import JobRequest
@@ -28,7 +28,7 @@ _LOCATION: Final[dict[int | str, dict[str, Any]]] = {
     responses=_LOCATION | refusals(400, 401, 408, 413, 415, 422, 429, 503),
 )
 async def create_job(
-    lifecycle: LifecycleDep,
+    lifecycle: AppStateDep,
     owner: OwnerDep,
     file: Annotated[UploadFile, File(description=RECORDING)],
     words: Annotated[str | None, Form(description=WORDS)] = None,
@@ -46,13 +46,13 @@ async def create_job(
 
 
 @router.get("/jobs/{job_id}", response_model=JobOut, responses=refusals(401, 404, 503))
-async def read_job(lifecycle: LifecycleDep, owner: OwnerDep, job_id: str) -> Response:
+async def read_job(lifecycle: AppStateDep, owner: OwnerDep, job_id: str) -> Response:
     """How far a job is, and its answer once it is done."""
     return _respond(await lifecycle.jobs.find(job_id, owner), lifecycle.settings.jobs.keep_s)
 
 
 @router.delete("/jobs/{job_id}", status_code=204, response_class=Response, responses=refusals(401, 404, 503))
-async def delete_job(lifecycle: LifecycleDep, owner: OwnerDep, job_id: str) -> None:
+async def delete_job(lifecycle: AppStateDep, owner: OwnerDep, job_id: str) -> None:
     """Stops and forgets a job, its recording and its answer."""
     await lifecycle.jobs.delete(job_id, owner)
 

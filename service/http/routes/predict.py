@@ -6,10 +6,10 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from service.http.dependencies import LifecycleDep
+from service.http.dependencies import AppStateDep
 from service.http.disconnect import unless_gone, wants_events
 from service.http.forms import PredictForm, describe_form, open_predict_form
-from service.http.lifecycle import Lifecycle
+from service.http.lifecycle import AppState
 from service.http.openapi import refusals
 from service.http.sse import MEDIA_TYPE, EventStream
 from service.inference.request import read_fields
@@ -32,7 +32,7 @@ _EVENTS: Final[dict[int | str, dict[str, Any]]] = {
     responses=_EVENTS | refusals(400, 401, 408, 413, 415, 422, 429, 503, 504),
     openapi_extra=describe_form(PredictForm),
 )
-async def predict(http: Request, lifecycle: LifecycleDep) -> Response:
+async def predict(http: Request, lifecycle: AppStateDep) -> Response:
     """The emotion of a recording, of each of its utterances, and which words and sounds carried it.
 
     With `Accept: text/event-stream` the answer comes as server-sent events: `progress` (`{"stage", "done_s",
@@ -43,7 +43,7 @@ async def predict(http: Request, lifecycle: LifecycleDep) -> Response:
         return await _answer(http, lifecycle, form)
 
 
-async def _answer(http: Request, lifecycle: Lifecycle, form: PredictForm) -> Response:
+async def _answer(http: Request, lifecycle: AppState, form: PredictForm) -> Response:
     request = read_fields(form.transcript, form.words, form.language, form.aligner, form.speakers, form.segments)
     engine, stages = lifecycle.engine, lifecycle.stages
 

@@ -16,7 +16,7 @@ from alignment.timing import Seconds
 from model.errors import ModelError
 from service.errors import BadFrameError, LiveFullError, LiveLimitError, NotReadyError, ServiceError
 from service.http.exception_handlers import problem_response
-from service.http.lifecycle import Lifecycle
+from service.http.lifecycle import AppState
 from service.http.live_session import LiveSession, Message
 from service.http.middleware.keys import SUBPROTOCOL
 from service.results.schemas import Explain
@@ -47,7 +47,7 @@ async def stream(
     explain: Annotated[Explain, Query(description="As in POST /predict.")] = "true",
 ) -> None:
     """Takes 16-bit little-endian mono PCM in binary messages until `{"type": "end"}` comes."""
-    lifecycle: Lifecycle = websocket.app.state.lifecycle
+    lifecycle: AppState = websocket.app.state.lifecycle
     offered = websocket.scope.get("subprotocols") or []
     await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
     lifecycle.live_connections += 1
@@ -67,7 +67,7 @@ async def stream(
         await websocket.close(code)
 
 
-async def _serve(websocket: WebSocket, lifecycle: Lifecycle, rate: int, explain: Explain) -> None:
+async def _serve(websocket: WebSocket, lifecycle: AppState, rate: int, explain: Explain) -> None:
     limits = lifecycle.settings.live
     # Sound that comes slower than it is spoken would hold a place for ever.
     over_at = asyncio.get_running_loop().time() + limits.max_audio_s + limits.idle_s

@@ -14,10 +14,10 @@ from alignment.aligners.weights import catalogue
 from alignment.aligners.weights.locate import VadChoice, WhisperXConfig
 from alignment.aligners.whisperx.aligner import WhisperXAligner, _Heard, _time_windows, _warnings
 from alignment.aligners.whisperx.models import WhisperXModels
-from alignment.aligners.whisperx.recogniser import Manner, Window
+from alignment.aligners.whisperx.recogniser import DecodingOptions, Window
 from alignment.aligners.whisperx.speech_detection import make_detector
 from alignment.aligners.whisperx.window_queue import WindowQueue
-from alignment.aligners.whisperx.word_aligner import Piece, WordAligner
+from alignment.aligners.whisperx.word_aligner import AlignmentInput, WordAligner
 from alignment.audio import AudioSource, Waveform, decode_audio
 from alignment.errors import (
     AlignerFailedError,
@@ -27,7 +27,7 @@ from alignment.errors import (
     NoSpeechError,
     UnsupportedLanguageError,
 )
-from alignment.transcripts.utterances import Stretch
+from alignment.transcripts.utterances import SpeechSegment
 from alignment.transcripts.words import TimedWord, Transcript
 from tests.builders import TINY_WHISPERX, noise, tiny_clips, tiny_speech, tone
 
@@ -101,7 +101,7 @@ def test_times_are_the_library_s_own(english: WordAligner) -> None:
         sound = clip(name).samples
         segment = {"text": text, "start": 0.0, "end": len(sound) / 16_000}
         theirs = align([segment], english._network, metadata, sound, "cpu")["word_segments"]
-        [ours] = english.find_words([Piece([sound], text.split())])
+        [ours] = english.find_words([AlignmentInput([sound], text.split())])
         assert ours is not None
         for mine, word in zip(ours, theirs, strict=True):
             assert mine.span == pytest.approx((word["start"], word["end"]), abs=0.02)
@@ -111,13 +111,18 @@ def test_times_are_the_library_s_own(english: WordAligner) -> None:
 def test_eight_threads_answer_as_one_does(models: WhisperXModels) -> None:
     """Languages and numerals mixed, with windows that fail and callers that are gone in between."""
     names = list(CLIPS)[:6]
-    manners = [Manner("en"), Manner("en", numerals=True), Manner("de"), Manner("en", task="translate")]
+    manners = [
+        DecodingOptions("en"),
+        DecodingOptions("en", numerals=True),
+        DecodingOptions("de"),
+        DecodingOptions("en", task="translate"),
+    ]
     asked = [Window(clip(name).samples[:24_000], manner) for name in names for manner in manners]
     alone = [models.recogniser.transcribe_many([window])[0] for window in asked]
     queue = WindowQueue(models.recogniser.transcribe_many, 4, 120)
     in_no_time = WindowQueue(models.recogniser.transcribe_many, 4, 0.0)
     in_no_time._waiting, in_no_time._recogniser = queue._waiting, queue._recogniser
-    too_long = Window(noise(31.0), Manner("en"))
+    too_long = Window(noise(31.0), DecodingOptions("en"))
 
     def ask(index: int) -> str | None:
         if index % 7 == 0:
@@ -137,8 +142,8 @@ def test_eight_threads_answer_as_one_does(models: WhisperXModels) -> None:
 
 def test_numerals(models: WhisperXModels) -> None:
     """Without them no token with a digit can come out; each manner has options of its own."""
-    _, spelled = models.recogniser._options_of(Manner("en"))
-    tokenizer, written = models.recogniser._options_of(Manner("en", numerals=True))
+    _, spelled = models.recogniser._options_of(DecodingOptions("en"))
+    tokenizer, written = models.recogniser._options_of(DecodingOptions("en", numerals=True))
     digits = {token for token in range(tokenizer.eot) if set(tokenizer.decode([token])) & set("0123456789%$£")}
     assert digits
     assert digits <= set(spelled.suppress_tokens)
@@ -190,15 +195,17 @@ def test_digits_symbols_and_other_scripts_get_times(whisperx: WhisperXAligner) -
 def test_words_that_do_not_fit_their_window_are_found_around_it(english: WordAligner) -> None:
     name = "00"
     sound, start_s = clip(name), CLIPS[name][0]["start"]
-    lost = _Heard(Stretch(start_s, start_s + 0.2), tuple(TEXTS[name].split()))
+    lost = _Heard(SpeechSegment(start_s, start_s + 0.2), tuple(TEXTS[name].split()))
     words, breaks = _time_windows([lost], sound, english)
     assert {word.timing for word in words} == {"recognised"}
     assert max(off_s(words, [name])) <= 0.05
     assert breaks == [0]
 
 
-@pytest.mark.parametrize("window", [Stretch(0.0, 77.0), Stretch(50.0, 52.0), Stretch(1.0, 1.0), Stretch(1.5, 0.5)])
-def test_a_window_past_the_audio_or_without_length(english: WordAligner, window: Stretch) -> None:
+@pytest.mark.parametrize(
+    "window", [SpeechSegment(0.0, 77.0), SpeechSegment(50.0, 52.0), SpeechSegment(1.0, 1.0), SpeechSegment(1.5, 0.5)]
+)
+def test_a_window_past_the_audio_or_without_length(english: WordAligner, window: SpeechSegment) -> None:
     """The library stretches all times over the first, and loses the words of the others."""
     sound = clip("00")
     words, _ = _time_windows([_Heard(window, tuple(TEXTS["00"].split()))], sound, english)
@@ -208,7 +215,7 @@ def test_a_window_past_the_audio_or_without_length(english: WordAligner, window:
 
 
 def test_words_that_fit_nowhere_are_spread_over_their_window(english: WordAligner) -> None:
-    lost = _Heard(Stretch(0.5, 1.0), ("interminable",) * 40)
+    lost = _Heard(SpeechSegment(0.5, 1.0), ("interminable",) * 40)
     words, _ = _time_windows([lost], clip("00"), english)
     assert {word.timing for word in words} == {"interpolated"}
     assert (words[0].start_s, words[-1].end_s) == (0.5, 1.0)
@@ -227,7 +234,10 @@ def test_a_text_without_room_is_anchored_and_counted(whisperx: WhisperXAligner) 
 
 def test_speech_in_which_no_word_was_recognised_is_counted(english: WordAligner) -> None:
     """The library keeps a segment without words; here it is one unknown word, whose sound is judged."""
-    windows = [_Heard(Stretch(0.0, 0.2), ()), _Heard(Stretch(0.2, clip("00").duration_s), tuple(TEXTS["00"].split()))]
+    windows = [
+        _Heard(SpeechSegment(0.0, 0.2), ()),
+        _Heard(SpeechSegment(0.2, clip("00").duration_s), tuple(TEXTS["00"].split())),
+    ]
     words, breaks = _time_windows(windows, clip("00"), english)
     assert words[0] == TimedWord("", 0.0, 0.2, "interpolated")
     assert breaks == [0, 1]
@@ -262,7 +272,7 @@ def test_other_detectors(models: WhisperXModels, choice: VadChoice) -> None:
     assert 0 <= stretch.start_s <= first_s
     assert CLIPS["00"][-1]["start"] < stretch.end_s <= sound.duration_s
     silence = detector.detect(np.zeros(32_000, np.float32))
-    assert silence == (() if choice == "pyannote" else (Stretch(0.0, 2.0),))
+    assert silence == (() if choice == "pyannote" else (SpeechSegment(0.0, 2.0),))
 
 
 def test_without_a_detector_long_sound_is_cut_where_it_is_quiet() -> None:

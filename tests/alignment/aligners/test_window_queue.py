@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from alignment.aligners.whisperx.recogniser import Manner, Window
+from alignment.aligners.whisperx.recogniser import DecodingOptions, Window
 from alignment.aligners.whisperx.window_queue import WindowQueue
 from alignment.errors import AlignerFailedError
 from tests.waiting import wait_until
@@ -33,7 +33,7 @@ class FakeRecogniser:
 
 
 def windows(*samples: float) -> list[Window]:
-    return [Window(np.full(1, sample, np.float32), Manner("en")) for sample in samples]
+    return [Window(np.full(1, sample, np.float32), DecodingOptions("en")) for sample in samples]
 
 
 def test_alone() -> None:

@@ -61,7 +61,7 @@ class Batcher(Generic[_In, _Out]):
         """The item's result, later; cancelling it before a worker takes it costs nothing."""
         future: Future[_Out] = Future()
         self._items.put((item, future))
-        # Asked for afterwards: what comes while it closes is cancelled here or by the thread that ends last.
+        # Task for afterwards: what comes while it closes is cancelled here or by the thread that ends last.
         if self._closed.is_set():
             future.cancel()
         return future
