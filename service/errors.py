@@ -153,17 +153,6 @@ class ConflictingFieldsError(ServiceError):
         super().__init__(f"`{first}` and `{second}` exclude each other; send one of them")
 
 
-def refuse_conflicts(**fields: object) -> None:
-    """Passes when at most one of the fields is given.
-
-    Raises:
-        ConflictingFieldsError: two are.
-    """
-    given = [name for name, value in fields.items() if value is not None]
-    if len(given) > 1:
-        raise ConflictingFieldsError(given[0], given[1])
-
-
 class UploadTooLargeError(ServiceError):
     """The body is larger than accepted."""
 

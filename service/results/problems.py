@@ -1,17 +1,20 @@
-"""Every error to its HTTP status and RFC 9457 problem type: one table, and a test that walks it."""
+"""HTTP status and RFC 9457 problem document of every error: one table, and a test over every error class."""
 
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
+from asgi_correlation_id import correlation_id
+
 from alignment import errors as alignment_errors
 from model import errors as model_errors
 from service import errors as service_errors
+from service.results.schemas import Problem
 
 
 @dataclass(frozen=True, slots=True)
 class ProblemType:
-    """How an error is told to a client."""
+    """HTTP status, code and title of an error."""
 
     status: HTTPStatus
     code: str
@@ -102,7 +105,7 @@ PROBLEMS: Final[dict[type[Exception], ProblemType]] = {
     ),
     service_errors.DeadlineError: ProblemType(HTTPStatus.GATEWAY_TIMEOUT, "deadline", "The answer took too long"),
 }
-"""Subclasses take the nearest entry above them."""
+"""Subclasses use the entry of their nearest base."""
 
 NEVER_OVER_HTTP: Final = frozenset(
     {
@@ -119,9 +122,36 @@ NEVER_OVER_HTTP: Final = frozenset(
         service_errors.UnreachableError,
     }
 )
-"""Errors of training, of the start, of the command line and of clients, and one that nobody waits for."""
+"""Errors of training, the start, the command line and clients, and of requests without a client."""
 
 
 def find_problem(error: BaseException) -> ProblemType | None:
-    """The entry for an error's class or its nearest base; None when there is none."""
+    """The table entry of an error class or its nearest base; None when there is none."""
     return next((PROBLEMS[base] for base in type(error).__mro__ if base in PROBLEMS), None)
+
+
+def to_problem(error: BaseException, path: str) -> Problem:
+    """The problem document of an error; an unexpected one keeps its message to itself.
+
+    Args:
+        error: Any exception.
+        path: Path of the request.
+    """
+    known = find_problem(error)
+    if known is None:
+        detail = "an unexpected error occurred; it is logged under the request id, please report it"
+        return make_problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", "Internal error", detail, path)
+    return make_problem(known.status, known.code, known.title, str(error), path)
+
+
+def make_problem(status: int, code: str, title: str, detail: str, path: str) -> Problem:
+    """A problem document with the id of the current request."""
+    return Problem(
+        type=f"urn:can-ser:problem:{code}",
+        title=title,
+        status=status,
+        detail=detail,
+        instance=path,
+        code=code,
+        request_id=correlation_id.get() or "",
+    )
