@@ -29,10 +29,11 @@ from model.corpora.iemocap import PAPER_LABELS
 from model.data.cache import store_feature_set
 from model.data.embeddings import random_embeddings
 from model.data.features import FeatureSet
+from model.data.prepared import PreparedData
 from model.data.splits import random_folds
 from model.runs.folder import RunFolder
 from model.runs.folds import FoldJob, finish_folds
-from model.training.experiment import Experiment, PreparedData
+from model.training.experiment import Experiment
 from model.training.recipes import Recipe, change, choose_recipe
 from model.training.systems import SYSTEMS
 from model.workflows.console import console

@@ -18,9 +18,10 @@ from alignment.transcripts.words import TimedWord
 from model.bundle import Normalisation, Origin
 from model.config import NetworkConfig, TrainingConfig
 from model.data.embeddings import Embeddings
+from model.data.prepared import PreparedData
 from model.export.packaging import publish_bundle, write_bundle
 from model.network.can import CrossAttentionNetwork
-from model.training.experiment import Experiment, FoldOutcome, PreparedData
+from model.training.experiment import Experiment, FoldOutcome
 from model.training.loop import TrainedSplit
 from model.vocabulary import Vocabulary
 

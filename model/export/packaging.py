@@ -8,11 +8,12 @@ from typing import Any
 
 from model.atomic import whole_folder
 from model.bundle import CARD, CONFIG, METRICS, VOCABULARY, BundleConfig, Origin, read_config, write_config, write_sums
+from model.data.prepared import PreparedData
 from model.export.card import render_card
 from model.export.onnx_graphs import export_network
 from model.network.can import CrossAttentionNetwork
-from model.network.pruning import prune_words
-from model.training.experiment import Experiment, FoldOutcome, PreparedData
+from model.network.compression import prune_words
+from model.training.experiment import Experiment, FoldOutcome
 
 
 def write_bundle(

@@ -15,9 +15,10 @@ from torch import nn
 
 from model.data.cache import load_feature_set
 from model.data.embeddings import Embeddings
+from model.data.prepared import PreparedData
 from model.data.splits import Split
 from model.scores import log_softmax
-from model.training.experiment import Experiment, FoldOutcome, PreparedData
+from model.training.experiment import Experiment, FoldOutcome
 from model.training.loop import Epoch, Logits
 from model.training.metrics import Metrics, compute_metrics
 from model.training.recipes import leaves

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.corpora.pairing import PAIRS
+from model.data.prepared import PreparedData
 from model.data.splits import Split
 from model.runs.folder import FoldResult, RunFolder
 from model.scores import log_softmax
 from model.training.calibration import fit_temperature
-from model.training.experiment import PreparedData
 from model.training.metrics import calibration_error, compute_metrics
 
 _FIGURES: Final = ("wa", "ua", "weighted_precision", "macro_precision", "calibration_error")

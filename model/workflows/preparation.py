@@ -12,9 +12,10 @@ from model.corpora.iemocap import PAPER_LABELS
 from model.corpora.records import Corpus
 from model.data.cache import cached_feature_set, feature_folder
 from model.data.embeddings import Embeddings, load_glove, random_embeddings
+from model.data.prepared import PreparedData
 from model.errors import TrainingError
 from model.runs.folder import MovedRun, RunFolder
-from model.training.experiment import Experiment, PreparedData
+from model.training.experiment import Experiment
 from model.training.recipes import Recipe
 
 
