@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from model.atomic import whole_folder
+from model.atomic import atomic_folder
 from model.bundle import CARD, CONFIG, METRICS, VOCABULARY, BundleConfig, Origin, read_config, write_config, write_sums
 from model.data.prepared import PreparedData
 from model.export.card import render_card
@@ -48,7 +48,7 @@ def write_bundle(
     vocabulary = data.embeddings.vocabulary
     if experiment.training.embedding_rate == 0:
         vocabulary = prune_words(network, vocabulary, frozenset(data.embeddings.not_found))
-    with whole_folder(out) as folder:
+    with atomic_folder(out) as folder:
         export_network(network, experiment.training.alpha, folder)
         write_config(folder / CONFIG, config)
         vocabulary.write(folder / VOCABULARY)
@@ -66,7 +66,7 @@ def publish_bundle(
     stored = read_config(source / CONFIG)
     origin = replace(origin, created=stored.origin.created)
     config = replace(stored, name=out.name, temperature=temperature, origin=origin)
-    with whole_folder(out) as folder:
+    with atomic_folder(out) as folder:
         shutil.copytree(source, folder, dirs_exist_ok=True)
         write_config(folder / CONFIG, config)
         write_figures(folder, config, metrics)

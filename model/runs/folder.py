@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 from torch import nn
 
+from model.atomic import atomic_file
 from model.data.cache import load_feature_set
 from model.data.embeddings import Embeddings
 from model.data.prepared import PreparedData
@@ -112,7 +113,8 @@ class RunFolder:
         (self.path / FEATURES).write_text(json.dumps([str(f) for f in feature_folders]), encoding="utf-8")
         (self.path / NOT_FOUND).write_text(json.dumps(data.embeddings.not_found), encoding="utf-8")
         (self.path / EXPERIMENT).write_text(json.dumps(asdict(experiment), indent=2), encoding="utf-8")
-        (self.path / IDENTITY).write_text(identity, encoding="utf-8")
+        with atomic_file(there) as temporary:
+            temporary.write_text(identity, encoding="utf-8")
         return moved
 
     def experiment(self) -> Experiment:
@@ -170,20 +172,19 @@ class RunFolder:
 
     def store_logits(self, split: Split, outcome: FoldOutcome) -> None:
         """Writes what the network says of the parts that it was not trained on."""
-        self.fold(split).mkdir(exist_ok=True)
         arrays: dict[str, Any] = {}
         for part in ("validation", "test"):
             logits: Logits | None = getattr(outcome, part)
             if logits is not None:
                 arrays[part] = getattr(split, part)
                 arrays |= {f"{part}_{head}": rows for head, rows in logits.heads.items()}
-        np.savez(self.fold(split) / LOGITS, **arrays)
+        with atomic_file(self.fold(split) / LOGITS) as temporary:
+            np.savez(temporary, **arrays)
 
     def store_result(self, split: Split, result: FoldResult) -> None:
         """Writes the file that marks a fold as finished, whole or not at all."""
-        scratch = self.fold(split) / f"{RESULT}.writing"
-        scratch.write_text(json.dumps(asdict(result), indent=2), encoding="utf-8")
-        scratch.rename(self.fold(split) / RESULT)
+        with atomic_file(self.fold(split) / RESULT) as temporary:
+            temporary.write_text(json.dumps(asdict(result), indent=2), encoding="utf-8")
 
     def logits(self, split: Split, part: str) -> tuple[NDArray[np.int64], Logits]:
         """Indices and logits of a finished fold's "validation" or "test" part."""

@@ -1,5 +1,6 @@
 """From a corpus to a run folder: features in the cache, vocabulary and word vectors, labels."""
 
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import torch
 
 from alignment.transcripts.normalisation import is_filler, normalise_word
+from model.atomic import exclusive_lock
 from model.config import NetworkConfig
 from model.corpora.iemocap import PAPER_LABELS
 from model.corpora.records import Corpus
@@ -27,6 +29,18 @@ def check_device(device: str) -> None:
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise TrainingError("--device cuda: torch finds no GPU; leave it out to train on the CPU")
+
+
+def lock_run(path: Path) -> AbstractContextManager[None]:
+    """Lock the folder of a run, so that one command at a time writes to it.
+
+    Raises:
+        TrainingError: Another command is using the folder.
+    """
+    return exclusive_lock(
+        path,
+        lambda: TrainingError(f"another command is using {path}; wait until it ends, or choose another --out"),
+    )
 
 
 def choose_embeddings(corpus: Corpus, recipe: Recipe, glove: Path | None, *, random: bool) -> Embeddings:

@@ -7,7 +7,6 @@ from typing import Final
 
 from alignment.aligners.selection import choose_aligner
 from alignment.aligners.weights.locate import WhisperXConfig
-from model.atomic import locked_folder
 from model.corpora.iemocap import PAPER_LABELS, read_iemocap
 from model.corpora.recognition import recognise_corpus
 from model.corpora.records import Corpus
@@ -30,7 +29,7 @@ from model.workflows.console import (
     run_explained,
     shown_command,
 )
-from model.workflows.preparation import check_device, choose_embeddings, prepare_run
+from model.workflows.preparation import check_device, choose_embeddings, lock_run, prepare_run
 
 PAPER_ROWS: Final = tuple(name for name, system in SYSTEMS.items() if system.tables)
 
@@ -65,7 +64,7 @@ def reproduce(asked: Reproduction) -> int:
 def _reproduce(asked: Reproduction) -> None:
     rows = choose_rows(asked.rows, asked.alignment)
     check_device(asked.device)
-    with locked_folder(asked.out):
+    with lock_run(asked.out):
         _run_rows(asked, rows)
 
 

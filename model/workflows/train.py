@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from model.atomic import locked_folder
 from model.bundle import METRICS, SUMS, Origin
 from model.corpora.iemocap import PAPER_LABELS, read_iemocap
 from model.corpora.iemocap_counts import is_iemocap
@@ -28,7 +27,7 @@ from model.workflows.console import (
     run_explained,
     shown_command,
 )
-from model.workflows.preparation import check_device, choose_embeddings, prepare_run
+from model.workflows.preparation import check_device, choose_embeddings, lock_run, prepare_run
 
 READERS: Final = {"iemocap": read_iemocap}
 
@@ -70,7 +69,7 @@ def _retrain(asked: Retraining) -> None:
     if asked.fold is not None and asked.skip_cv:
         raise TrainingError("--fold trains one fold, --skip-cv none: leave one of them out")
     check_device(asked.device)
-    with locked_folder(run.path):
+    with lock_run(run.path):
         _train(asked, run)
 
 

@@ -5,7 +5,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from model.atomic import locked_folder
+from model.atomic import exclusive_lock
 from model.bundle import read_bundle
 from model.runtime import EmotionClassifier
 from model.train import main
@@ -138,10 +138,10 @@ def test_what_is_said_of_the_weights_can_be_mended_without_training_again(folder
 
 
 def test_a_run_is_of_one_command_at_a_time(folder: Path) -> None:
-    with locked_folder(folder / "runs" / "mine"):
+    with exclusive_lock(folder / "runs" / "mine", RuntimeError):
         result = train("--skip-cv")
     assert result.exit_code == 1
-    assert "another command is at work" in result.stderr
+    assert "another command is using runs/mine" in result.stderr
     assert train("--skip-cv").exit_code == 0
 
 
