@@ -18,11 +18,9 @@ from alignment.transcripts.words import TimedWord
 from model.bundle import Normalisation, Origin
 from model.config import NetworkConfig, TrainingConfig
 from model.data.embeddings import Embeddings
-from model.data.prepared import PreparedData
 from model.export.packaging import publish_bundle, write_bundle
 from model.network.can import CrossAttentionNetwork
-from model.training.experiment import Experiment, FoldOutcome
-from model.training.loop import TrainedSplit
+from model.training.experiment import Experiment, TrainedFold
 from model.vocabulary import Vocabulary
 
 SPEECH = Path(__file__).parent / "fixtures" / "speech"
@@ -116,11 +114,10 @@ def write_tiny_bundle(folder: Path, config: NetworkConfig = TINY, *, alpha: floa
     network = tiny_network(config, len(vocabulary.words), seed)
     embeddings = Embeddings(vocabulary, network.text_encoder.embedding.weight.detach().numpy(), "random", ())
     experiment = Experiment("none", LABELS, FeatureSpec(), config, TrainingConfig(alpha=alpha), "random")
-    data = PreparedData((), embeddings, np.zeros(0, np.int64), ())
     normalisation = Normalisation((0.0,) * config.n_mfcc, (20.0,) * config.n_mfcc)
-    outcome = FoldOutcome(TrainedSplit(network, 0), normalisation, None, None)
+    trained = TrainedFold(network, 0, [], normalisation)
     origin = Origin("nothing: random weights", "Apache-2.0", "random", "2026-01-01")
-    write_bundle(folder.parent / "untempered", folder.name, outcome, experiment, data, origin, {})
+    write_bundle(folder.parent / "untempered", folder.name, trained, experiment, embeddings, origin, {})
     publish_bundle(folder.parent / "untempered", folder, 1.5, {}, origin)
     rmtree(folder.parent / "untempered")
     return folder
