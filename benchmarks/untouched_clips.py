@@ -24,7 +24,7 @@ from alignment.errors import AlignmentError
 from model.bundle import CONFIG, METRICS, read_config
 from model.corpora.pairing import PAIRS
 from model.corpora.ravdess import Take, read_ravdess
-from model.export.packaging import write_figures
+from model.export.packaging import write_metrics
 from service.inference.engine import EmotionEngine
 from service.inference.result import AnalysisRequest
 from service.settings import Settings
@@ -118,7 +118,7 @@ def main(
         "labels": list(config.labels),
         "by_words": by_words,
     }
-    write_figures(bundle, config, metrics)
+    write_metrics(bundle, config, metrics)
     for words, row in by_words.items():
         print(f"{words}: WA {row['wa']:.3f}, UA {row['ua']:.3f}, {row['refused']} of {len(rows)} refused")
 

@@ -36,18 +36,18 @@ def main(
 ) -> None:
     """Trains and tests every row of the paper's tables under one protocol, and writes the report."""
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    from model.workflows.reproduce import Reproduction, reproduce
+    from model.workflows.reproduce import ReproduceOptions, reproduce
 
     changes = list(settings or ())
     changes += [] if seed is None else [f"training.seed={seed}"]
     changes += [] if max_epochs is None else [f"training.max_epochs={max_epochs}"]
-    asked = Reproduction(
+    options = ReproduceOptions(
         root=root, out=out, corpus=corpus, glove=glove, random_embeddings=embeddings == "random",
         rows=tuple(name.strip() for name in rows.split(",") if name.strip()), by_session=folds == "session",
         classes=int(classes), subset=subset, alignment=alignment, strict=strict, settings=tuple(changes),
         limit_folds=limit_folds, jobs=jobs, device=device, cache=cache,
     )  # fmt: skip
-    raise typer.Exit(reproduce(asked))
+    raise typer.Exit(reproduce(options))
 
 
 if __name__ == "__main__":

@@ -42,18 +42,18 @@ def main(
     """Cross-validates the Cross Attention Network, then trains and exports the weights to serve."""
     # The exporter warns of types that it need not know, in C++; what it gets wrong the parity check finds.
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    from model.workflows.train import Retraining, retrain
+    from model.workflows.train import TrainOptions, train
 
     changes = list(settings or ())
     changes += [] if seed is None else [f"training.seed={seed}"]
     changes += [] if max_epochs is None else [f"training.max_epochs={max_epochs}"]
-    retraining = Retraining(
+    options = TrainOptions(
         root=root, out=out, corpus=corpus, glove=glove, random_embeddings=embeddings == "random", recipe=recipe,
         settings=tuple(changes), by_session=folds == "session", fold=fold, skip_cv=skip_cv,
         fold_bundles=fold_bundles, runs=runs, cache=cache, jobs=jobs, device=device, strict=strict,
         trained_on=trained_on, licence=licence, vectors=vectors, notes=tuple(notes or ()),
     )  # fmt: skip
-    raise typer.Exit(retrain(retraining))
+    raise typer.Exit(train(options))
 
 
 if __name__ == "__main__":

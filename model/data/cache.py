@@ -8,8 +8,6 @@ looks whole, and two runs at once do no harm.
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.resources import files
@@ -19,6 +17,7 @@ from typing import Final
 import numpy as np
 
 from alignment.features.extraction import FeatureSpec
+from model.atomic import atomic_folder
 from model.corpora.records import CorpusUtterance
 from model.data.features import FeatureSet, build_feature_set
 
@@ -88,18 +87,8 @@ def load_feature_set(folder: Path) -> FeatureSet:
 
 
 def store_feature_set(features: FeatureSet, folder: Path) -> None:
-    """Writes a set beside its place and renames it into it; what is there already stays."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix="writing-", dir=folder.parent))
-    try:
+    """Write a set whole; one that another run has stored meanwhile is kept, as its content is the same."""
+    with atomic_folder(folder, replace=False) as temporary:
         for name in _ARRAYS:
-            np.save(scratch / f"{name}.npy", getattr(features, name))
-        (scratch / "words.json").write_text(json.dumps(features.words), encoding="utf-8")
-        try:
-            scratch.rename(folder)
-        except OSError:
-            # Another run was faster; what it wrote is the same.
-            if not folder.is_dir():
-                raise
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+            np.save(temporary / f"{name}.npy", getattr(features, name))
+        (temporary / "words.json").write_text(json.dumps(features.words), encoding="utf-8")

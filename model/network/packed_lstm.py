@@ -1,9 +1,9 @@
-"""A bidirectional LSTM over a packed sequence, fast in training on a CPU.
+"""Bidirectional LSTM over a packed sequence, optimised for training on a CPU.
 
-PyTorch's own packed LSTM takes a slice of the whole batch at each time step, and the gradient of a slice is a tensor
-of the whole batch's size: on a CPU a training step of one layer took almost ten times as long as here
-(`python -m benchmarks.packed_lstm`, docs/experiments.md). On a GPU cuDNN has no such trouble and is used instead. The
-equations are those of `torch.nn.LSTM`, whose parameters are used as they are; a test holds values and gradients equal.
+PyTorch's packed LSTM slices the whole batch at each time step, and the gradient of a slice is a tensor of the whole
+batch's size: on a CPU a training step of one layer took almost ten times as long as here
+(`python -m benchmarks.packed_lstm`, docs/experiments.md). cuDNN is not affected and is used on a GPU. The equations and
+parameters are those of `torch.nn.LSTM`; a test compares values and gradients.
 
 Source: Hochreiter and Schmidhuber 1997; gate order and biases as in `torch.nn.LSTM`.
 """
@@ -17,11 +17,11 @@ from torch.nn.utils.rnn import PackedSequence
 
 
 def run_bilstm(lstm: nn.LSTM, packed: PackedSequence) -> PackedSequence:
-    """Outputs of a one-layer bidirectional LSTM with zero initial states.
+    """Run a one-layer bidirectional LSTM with zero initial states.
 
     Args:
-        lstm: one layer, bidirectional, with biases.
-        packed: (rows, input size).
+        lstm: One bidirectional layer with biases.
+        packed: Input, (rows, input size).
 
     Returns:
         (rows, 2 · hidden), forward before backward, packed in the same order.
@@ -38,7 +38,7 @@ def run_bilstm(lstm: nn.LSTM, packed: PackedSequence) -> PackedSequence:
 
 
 class _PackedLstm(torch.autograd.Function):
-    """One direction. Rows of a time step lie together, longest sequence first."""
+    """One direction. The rows of a time step are contiguous, longest sequence first."""
 
     @staticmethod
     def forward(
@@ -79,13 +79,13 @@ class _PackedLstm(torch.autograd.Function):
             )
             grad_state = grad_gates[step] @ w_hh
         grad_weights = grad_gates.t() @ data, grad_gates.t() @ states_before
-        # MFCC frames are data: their gradient would be an eighth of all products, for nothing.
+        # The gradient of MFCC frames is not used and would cost an eighth of all products.
         grad_data = grad_gates @ w_ih if ctx.needs_input_grad[0] else None
         return grad_data, *grad_weights, grad_gates.sum(0), None, None
 
 
 def _steps(sizes: list[int], backwards: bool) -> list[slice]:
-    """Rows of each time step, in the order of travel."""
+    """Rows of each time step, in processing order."""
     steps = []
     start = 0
     for size in sizes:
@@ -95,14 +95,14 @@ def _steps(sizes: list[int], backwards: bool) -> list[slice]:
 
 
 def _activate(gates: Tensor, hidden: int) -> None:
-    """In place: input, forget and output gates through the sigmoid, the candidate through tanh."""
+    """Apply in place the sigmoid to the input, forget and output gates and tanh to the candidate."""
     gates[:, : 2 * hidden].sigmoid_()
     gates[:, 2 * hidden : 3 * hidden].tanh_()
     gates[:, 3 * hidden :].sigmoid_()
 
 
 def _advance(gates: Tensor, cell_before: Tensor, cell: Tensor, state: Tensor) -> None:
-    """Cell c = f · c⁻ + i · g and state h = o · tanh(c), written in place."""
+    """Write the cell c = f · c⁻ + i · g and the state h = o · tanh(c) in place."""
     take, forget, candidate, give = gates.chunk(4, dim=1)
     torch.mul(forget, cell_before, out=cell)
     cell.addcmul_(take, candidate)
@@ -113,7 +113,7 @@ def _advance(gates: Tensor, cell_before: Tensor, cell: Tensor, state: Tensor) ->
 def _gate_gradients(
     grad_state: Tensor, grad_cell_after: Tensor, gates: Tensor, squashed: Tensor, cell_before: Tensor, out: Tensor
 ) -> Tensor:
-    """Writes the gradients before the activations to `out`; returns that of the cell one step earlier."""
+    """Write the pre-activation gradients to `out`; return the gradient of the cell one step earlier."""
     take, forget, candidate, give = gates.chunk(4, dim=1)
     d_take, d_forget, d_candidate, d_give = out.chunk(4, dim=1)
     torch.mul(grad_state, squashed, out=d_give)

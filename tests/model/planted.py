@@ -52,8 +52,9 @@ def learn(data: RaggedData, vocabulary: int, network: NetworkConfig, training: T
     table[0] = 0.0
     test = np.arange(TRAIN, TRAIN + TEST)
     split = Split("planted", np.arange(TRAIN), test[:0], test)
-    trained = train_split(CrossAttentionNetwork(table, CLASSES, network), [data], split, training, 1.0)
-    return predict(trained.network, data, test)
+    trained = CrossAttentionNetwork(table, CLASSES, network)
+    train_split(trained, [data], split, training, 1.0)
+    return predict(trained, data, test)
 
 
 def accuracy(scores: NDArray[np.floating], data: RaggedData) -> float:

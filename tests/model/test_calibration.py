@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from model.training.calibration import fit_temperature
+from model.training.metrics import fit_temperature
 
 
 def test_overconfidence_is_cooled() -> None:

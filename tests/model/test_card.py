@@ -32,31 +32,31 @@ CLIPS = {
 }
 
 
-def test_what_was_not_measured_is_said_to_be_not_measured(tiny_bundle: Bundle) -> None:
+def test_missing_metrics_are_reported_as_not_measured(tiny_bundle: Bundle) -> None:
     card = (tiny_bundle.folder / "MODEL_CARD.md").read_text()
     assert "Not measured" in card
     assert "nothing: random weights" in card
     assert "Licence of these weights: Apache-2.0" in card
 
 
-def test_figures_and_their_commands(tiny_bundle: Bundle) -> None:
+def test_metrics_and_commands_are_included(tiny_bundle: Bundle) -> None:
     card = render_card(tiny_bundle.config, {"cross_validation": CROSS_VALIDATION, "untouched_clips": CLIPS})
     assert "| both (Eq. 15) | 0.600 ± 0.100 | 0.400 ± 0.000 |" in card
     assert "| one of them is neutral | 20 | 0.610 | 0.500 | 0.400 |" in card
     assert "| recognised words | 0.500 | 0.500 | 1 |" in card
     assert "| ang | 3 | 2 |" in card
-    for figures in (CROSS_VALIDATION, CLIPS):
-        assert f"`{figures['command']}`" in card
+    for metrics in (CROSS_VALIDATION, CLIPS):
+        assert f"`{metrics['command']}`" in card
     assert "Not measured" not in card
 
 
-def test_one_fold_alone_is_said_to_be_one(tiny_bundle: Bundle) -> None:
+def test_single_fold_is_described_as_one(tiny_bundle: Bundle) -> None:
     card = render_card(tiny_bundle.config, {"cross_validation": CROSS_VALIDATION | {"folds": 1}})
-    assert "One fold alone, by session" in card
-    assert "every utterance tested once" not in card
+    assert "A single fold, by session" in card
+    assert "every utterance is tested once" not in card
 
 
-def test_a_bundle_that_is_written_again_replaces_the_old_one_whole(tmp_path: Path) -> None:
+def test_rewritten_bundle_replaces_whole_folder(tmp_path: Path) -> None:
     folder = write_tiny_bundle(tmp_path / "tiny")
     (folder / "stray").write_text("left over")
     write_tiny_bundle(folder)

@@ -11,10 +11,10 @@ from model.bundle import Normalisation, read_bundle
 from model.config import TrainingConfig
 from model.data.embeddings import Embeddings
 from model.data.features import join_features
+from model.data.prepared import choose_normalisation, fit_normalisation, to_ragged
 from model.network.compression import round_embeddings
 from model.runtime import EmotionClassifier
 from model.scores import log_softmax
-from model.training.experiment import choose_normalisation, fit_normalisation, to_ragged
 from model.training.loop import predict
 from model.vocabulary import Vocabulary
 from tests.builders import TINY, tiny_network, write_tiny_bundle

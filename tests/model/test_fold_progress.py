@@ -3,7 +3,7 @@ from queue import SimpleQueue
 
 from rich.console import Console
 
-from model.runs.progress import EpochNews, FoldProgress, listening
+from model.runs.progress import FoldEpoch, FoldProgress, showing
 from model.training.loop import Epoch
 from tests.waiting import wait_until
 
@@ -20,7 +20,7 @@ def shown(console: Console) -> str:
 def test_a_running_fold_shows_its_epoch_and_its_figure() -> None:
     console = terminal()
     with FoldProgress(console, 2) as progress:
-        progress.show(EpochNews("can fold-00", Epoch(3, 1.2, 0.514, 1.3), 100))
+        progress.show(FoldEpoch("can fold-00", Epoch(3, 1.2, 0.514, 1.3), 100))
         progress.finish("can fold-01", "can fold-01: WA 0.500")
     assert "can fold-00, loss 1.200, validation WA 0.514" in shown(console)
     assert "3/100" in shown(console)
@@ -31,9 +31,9 @@ def test_a_running_fold_shows_its_epoch_and_its_figure() -> None:
 def test_what_a_worker_says_is_shown_before_the_listener_ends() -> None:
     console = terminal()
     with FoldProgress(console, 1) as progress:
-        news: SimpleQueue[EpochNews | None] = SimpleQueue()
-        with listening(progress, news):
-            news.put(EpochNews("text fold-00", Epoch(1, 1.0, 0.25, 1.0), 10))
+        updates: SimpleQueue[FoldEpoch | None] = SimpleQueue()
+        with showing(progress, updates):
+            updates.put(FoldEpoch("text fold-00", Epoch(1, 1.0, 0.25, 1.0), 10))
             wait_until(lambda: "text fold-00, loss 1.000, validation WA 0.250" in shown(console), 10)
         progress.finish("text fold-00", "done")
     assert "1/1" in shown(console)
@@ -42,15 +42,15 @@ def test_what_a_worker_says_is_shown_before_the_listener_ends() -> None:
 def test_a_log_file_gets_a_line_for_each_epoch() -> None:
     console = Console(file=io.StringIO(), force_terminal=False)
     with FoldProgress(console, 1) as progress:
-        progress.show(EpochNews("can fold-00", Epoch(1, 1.0, 0.25, 1.0), 10))
+        progress.show(FoldEpoch("can fold-00", Epoch(1, 1.0, 0.25, 1.0), 10))
         progress.finish("can fold-00", "can fold-00: WA 0.5 [odd]")
     assert "can fold-00: WA 0.5 [odd]" in shown(console)
-    assert "can fold-00: epoch 1 of 10 at most, loss 1.000, validation WA 0.250" in shown(console).replace("\n", " ")
+    assert "can fold-00: epoch 1 of at most 10, loss 1.000, validation WA 0.250" in shown(console).replace("\n", " ")
 
 
 def test_where_nothing_validates_only_the_loss_is_told() -> None:
     console = terminal()
     with FoldProgress(console, 1) as progress:
-        progress.show(EpochNews("starter Ses01", Epoch(1, 1.0, 0.0, 0.0), 7))
+        progress.show(FoldEpoch("starter Ses01", Epoch(1, 1.0, 0.0, 0.0), 7))
     assert "starter Ses01, loss 1.000 " in shown(console)
     assert "validation" not in shown(console)

@@ -66,5 +66,5 @@ def test_without_cross_attention_it_is_hard_to_find() -> None:
 
 def test_neither_modality_alone_can_tell_all_four() -> None:
     said, _ = found(equal=False, cross=True)
-    assert accuracy(said.singles["text"], planted(equal=False)) < 0.6
-    assert accuracy(said.singles["audio"], planted(equal=False)) < 0.6
+    assert accuracy(said.unimodal["text"], planted(equal=False)) < 0.6
+    assert accuracy(said.unimodal["audio"], planted(equal=False)) < 0.6

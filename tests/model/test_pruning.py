@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from model.network.pruning import prune_words
+from model.network.compression import prune_words
 from model.vocabulary import Vocabulary
 from tests.builders import tiny_network
 

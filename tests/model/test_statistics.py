@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_rel
 
-from model.report.statistics import corrected_difference
+from model.report.comparison import corrected_difference
 
 OURS = [0.58, 0.60, 0.55, 0.59, 0.57]
 THEIRS = [0.56, 0.57, 0.56, 0.57, 0.55]

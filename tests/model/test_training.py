@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from model.data.batches import RaggedData
 from model.data.splits import Split
 from model.export.onnx_graphs import random_data
 from model.network.can import CrossAttentionNetwork
-from model.training.loop import Epoch, TrainedSplit, predict, train_split
+from model.training.loop import Epoch, predict, train_split
 from tests.builders import tiny_network
 
 PLAIN = TrainingConfig(
@@ -35,10 +36,15 @@ DATA = problem()
 SPLIT = Split("x", np.arange(64), np.arange(64, 80), np.arange(80, 96))
 
 
-def train(
-    config: TrainingConfig = PLAIN, split: Split = SPLIT, data: RaggedData = DATA
-) -> TrainedSplit[CrossAttentionNetwork]:
-    return train_split(tiny_network(CONFIG), [data], split, config, 1.0)
+class Trained(NamedTuple):
+    network: CrossAttentionNetwork
+    best_epoch: int
+    history: list[Epoch]
+
+
+def train(config: TrainingConfig = PLAIN, split: Split = SPLIT, data: RaggedData = DATA) -> Trained:
+    network = tiny_network(CONFIG)
+    return Trained(network, *train_split(network, [data], split, config, 1.0))
 
 
 def test_words_and_sound_are_learnt_together() -> None:

@@ -7,9 +7,14 @@ import torch
 
 from model.config import NetworkConfig
 from model.data.batches import RaggedData
-from model.network.baselines.learned_alignment import LearnedAlignment
-from model.network.baselines.multihop import MultiHopAttention, ask_frames, ask_words
-from model.network.baselines.unimodal import AudioModel, TextModel
+from model.network.baselines import (
+    AudioModel,
+    LearnedAlignment,
+    MultiHopAttention,
+    TextModel,
+    attend_frames,
+    attend_words,
+)
 from model.training.systems import SYSTEMS
 
 CONFIG = NetworkConfig(embedding_dim=6, hidden=4, head_count=2, dropout=0.0)
@@ -59,8 +64,8 @@ def test_hops_by_hand() -> None:
     states = torch.tensor([[0.0, 4.0], [LN3, 8.0]])
     expected = torch.tensor([[0.75 * LN3, 7.0]])
     padded = torch.cat((states, torch.full((1, 2), 99.0)))[None]
-    torch.testing.assert_close(ask_words(query, padded, torch.tensor([[True, True, False]])), expected)
-    torch.testing.assert_close(ask_frames(query, states, torch.tensor([0, 0])), expected)
+    torch.testing.assert_close(attend_words(query, padded, torch.tensor([[True, True, False]])), expected)
+    torch.testing.assert_close(attend_frames(query, states, torch.tensor([0, 0])), expected)
 
 
 def test_learned_alignment_by_hand() -> None:
