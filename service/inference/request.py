@@ -70,7 +70,9 @@ def _read_words(value: Any) -> tuple[TimedWord, ...] | None:
         return tuple(TimedWord(each.word, each.start, each.end, "given") for each in given)
     if value is None:
         return None
-    return tuple(each if isinstance(each, TimedWord) else TimedWord(*each, timing="given") for each in value)
+    return tuple(
+        each if isinstance(each, TimedWord) else TimedWord(each[0], each[1], each[2], "given") for each in value
+    )
 
 
 def _read_segments(value: Any) -> tuple[Segment, ...]:

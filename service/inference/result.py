@@ -65,7 +65,7 @@ def average_by_duration(probabilities: Sequence[ArrayLike], durations_s: Sequenc
     """(classes,) mean of (utterances, classes) probabilities, weighted by duration."""
     if len(probabilities) == 1:
         return np.asarray(probabilities[0], np.float64)
-    mean: NDArray[np.float64] = np.average(probabilities, 0, durations_s)
+    mean: NDArray[np.float64] = np.average(np.asarray(probabilities, np.float64), 0, durations_s)
     return mean
 
 

@@ -37,7 +37,7 @@ def require_matplotlib() -> None:
         MissingPackageError: matplotlib is not installed.
     """
     with optional_packages("plots", "matplotlib"):
-        pass
+        import matplotlib  # noqa: F401
 
 
 def draw_response(response: PredictOut, waveform: Waveform, title: str = "") -> "Figure":

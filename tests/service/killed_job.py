@@ -15,8 +15,9 @@ from alignment.features.extraction import UtteranceFeatures
 from alignment.transcripts.words import Transcript
 from model.scores import UtteranceScores
 from service.inference.engine import EmotionEngine
+from service.inference.request import AnalysisRequest
 from service.inference.scheduler import Scheduler
-from service.jobs.runner import JobRequest, Jobs
+from service.jobs.runner import JobRunner
 from service.observability.metrics import Metrics
 from service.settings import JobSettings, Settings
 from tests.fakes import FakeAligner
@@ -61,10 +62,10 @@ async def main(bundle: str, folder: str, recording: str, stage: str) -> None:
         if stage == "recognise"
         else HeldEngine(settings, aligner=FakeAligner())
     )
-    jobs = Jobs(engine, Scheduler(engine, settings), JobSettings(folder=Path(folder), workers=2), Metrics())
+    jobs = JobRunner(engine, Scheduler(engine, settings), JobSettings(folder=Path(folder), workers=2), Metrics())
     for _ in range(2):
         with Path(recording).open("rb") as file:
-            job = await jobs.submit(file, JobRequest())
+            job = await jobs.submit(file, AnalysisRequest())
         print(job.id, flush=True)  # noqa: T201
     await asyncio.Event().wait()
 

@@ -54,7 +54,7 @@ def server(tiny_bundle: Bundle) -> Iterator[Served]:
 def served(server: Served) -> Iterator[Served]:
     yield server
     wait_until(lambda: server.connections <= 1 and server.lifecycle.live_connections == 0)
-    assert server.lifecycle.stages.under_way == 0
+    assert server.lifecycle.scheduler.admission.in_progress == 0
 
 
 def is_well(served: Served) -> bool:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from service.app import create_app
 from service.cli.app import app as command
 from service.errors import RateLimitedError, WrongKeyError
-from service.http.middleware.keys import KeyRing, RequestRate
+from service.http.middleware.authentication import KeyRing, RequestRate
 from service.inference.engine import EmotionEngine
 from service.settings import Settings
 from tests.builders import encode, noise
@@ -80,13 +80,13 @@ def test_the_rate_recovers_as_it_says() -> None:
     now = 0.0
     rate = RequestRate(30, lambda: now)
     for _ in range(3):
-        rate.note("a")
+        rate.count("a")
     with pytest.raises(RateLimitedError) as caught:
-        rate.note("a")
-    rate.note("b")
+        rate.count("a")
+    rate.count("b")
     now += caught.value.retry_after_s
-    rate.note("a")
-    RequestRate(None).note("a")
+    rate.count("a")
+    RequestRate(None).count("a")
 
 
 def test_live_connections_want_a_key_and_a_known_site(guarded: TestClient) -> None:
@@ -151,11 +151,11 @@ def test_an_upload_that_stalls_is_refused(settings: Settings, aligner: FakeAlign
             "http_version": "1.1",
             "headers": [(b"content-type", b"multipart/form-data; boundary=x")],
         }
-        app.state.lifecycle._ready = True
+        app.state.can_ser._ready = True
         async with asyncio.timeout(10):
             await app(scope, receive, send)
 
     asyncio.run(ask())
     assert sent[0]["status"] == 408
     assert b"upload-timeout" in sent[1]["body"]
-    app.state.lifecycle.stages.close()
+    app.state.can_ser.scheduler.close()

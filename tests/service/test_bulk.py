@@ -23,16 +23,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from model.bundle import Bundle
-from service.bulk.parquet import Parts
+from service.bulk.parquet import ResultParts
 from service.bulk.schema import UNREADABLE, problem_row, table_schema
 from service.bulk.workers import ArchiveWorker
 from service.cli.app import app
 from service.errors import ArchiveError, NoRecordingsError, ResultsError
 from service.inference.engine import EmotionEngine
-from service.results.serialisation import present
-from service.results.tables import COLUMNS, word_rows
+from service.results.schemas import COLUMNS
+from service.results.serialisation import to_response
 from service.settings import JobSettings, Settings
-from service.sources import fetch, find_archive
+from service.sources import find_archive, open_recording
 from tests.builders import SPEECH, encode, noise, speech
 from tests.comparing import assert_same_answer
 from tests.fakes import FakeAligner
@@ -58,13 +58,13 @@ def test_a_row_is_the_answer(worker: ArchiveWorker, tiny_bundle: Bundle, tmp_pat
     """And its words are those that `can-ser predict --csv` writes."""
     data = encode(noise(3.0), 16_000)
     (tmp_path / "a.wav").write_bytes(data)
-    row = worker.answer(str(tmp_path / "a.wav"))
+    row = worker.row(str(tmp_path / "a.wav"))
     engine = EmotionEngine(Settings(bundle=str(tiny_bundle.folder)), aligner=FakeAligner())
-    answer = present(engine.analyse(data), engine)
+    answer = to_response(engine.analyse(data), engine)
     assert (row["emotion"], row["text"], row["duration_s"]) == (answer.emotion, "the children", 3.0)
     assert {label: row[f"p_{label}"] for label in answer.probabilities} == answer.probabilities
     told = [word for utterance in row["utterances"] for word in utterance["words"]]
-    expected = list(word_rows("a.wav", answer))
+    expected = list(answer.word_rows("a.wav"))
     for column in COLUMNS[COLUMNS.index("word") :]:
         assert [word[column] for word in told] == [word[column] for word in expected], column
     [table] = worker(pa.table({"file": [str(tmp_path / "a.wav")]}))
@@ -86,7 +86,7 @@ def test_what_cannot_be_answered_has_a_row(
 ) -> None:
     if data is not None:
         (tmp_path / name).write_bytes(data)
-    row = worker.answer(str(tmp_path / name))
+    row = worker.row(str(tmp_path / name))
     assert row.keys() == {"file", "problem", "message"}
     assert row["problem"] == problem
     assert row["message"]
@@ -95,7 +95,7 @@ def test_what_cannot_be_answered_has_a_row(
 def test_what_nobody_thought_of_has_a_row(worker: ArchiveWorker, tmp_path: Path, monkeypatch: Any) -> None:
     (tmp_path / "a.wav").write_bytes(encode(noise(1.0)))
     monkeypatch.setattr(FakeAligner, "recognise", lambda *_: 1 / 0)
-    row = worker.answer(str(tmp_path / "a.wav"))
+    row = worker.row(str(tmp_path / "a.wav"))
     assert (row["problem"], row["message"]) == ("internal-error", "ZeroDivisionError: division by zero")
 
 
@@ -106,7 +106,7 @@ def test_a_storage_by_its_address() -> None:
     assert find_archive(["memory://calls"]) == ["memory:///calls/b.WAV", "memory:///calls/deep/a.flac"]
     assert find_archive(["memory://calls/**/*.flac"]) == ["memory:///calls/deep/a.flac"]
     assert find_archive(["memory://calls/notes.txt"]) == ["memory:///calls/notes.txt"]
-    with fetch("memory:///calls/deep/a.flac") as path:
+    with open_recording("memory:///calls/deep/a.flac") as path:
         assert path.read_bytes() == speech("numbers")
         assert path.suffix == ".flac"
     assert not path.exists()
@@ -116,8 +116,8 @@ def test_a_storage_by_its_address() -> None:
         find_archive(["nosuch://calls"])
 
 
-def open_parts(folder: Path, identity: str = "starter") -> Parts:
-    return Parts(folder / "out.parquet", SCHEMA, identity)
+def open_parts(folder: Path, identity: str = "starter") -> ResultParts:
+    return ResultParts(folder / "out.parquet", SCHEMA, identity)
 
 
 def test_parts_become_one_table_in_order(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_parts_become_one_table_in_order(tmp_path: Path) -> None:
         parts.add(rows_of(problem_row("b", "not-audio", "no")))
     (tmp_path / "out.parquet.parts" / "000002.parquet.part").write_bytes(b"half of one")
     with open_parts(tmp_path) as again:
-        assert again.find_open(["a", "b", "c", "d"]) == ["a", "d"]
+        assert again.find_remaining(["a", "b", "c", "d"]) == ["a", "d"]
         again.add(rows_of({"file": "a", "emotion": "angry"}))
         again.join()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.parquet"]
@@ -153,13 +153,13 @@ def test_many_parts_in_any_order(tmp_path: Path) -> None:
 
 def test_results_of_another_are_left_alone(tmp_path: Path) -> None:
     with open_parts(tmp_path) as parts:
-        with pytest.raises(ResultsError, match="another run is at work"):
+        with pytest.raises(ResultsError, match="another run is writing it"):
             open_parts(tmp_path)
         parts.join()
-    with pytest.raises(ResultsError, match="starter, this is iemocap"):
+    with pytest.raises(ResultsError, match="starter, this run is iemocap"):
         open_parts(tmp_path, "iemocap")
     (tmp_path / "out.parquet").write_bytes(b"something else")
-    with pytest.raises(ResultsError, match="name another --out"):
+    with pytest.raises(ResultsError, match="choose another --out"):
         open_parts(tmp_path)
 
 
@@ -169,7 +169,7 @@ def test_the_documented_way_into_pandas(
     for name, data in (("a.wav", encode(noise(3.0))), ("b.wav", b"not audio"), ("c.wav", encode(noise(2.0)))):
         (tmp_path / name).write_bytes(data)
     monkeypatch.chdir(tmp_path)
-    with Parts(Path("results.parquet"), table_schema(tiny_bundle.config.emotions), "tiny") as parts:
+    with ResultParts(Path("results.parquet"), table_schema(tiny_bundle.config.emotions), "tiny") as parts:
         for rows in worker(pa.table({"file": ["a.wav", "b.wav", "c.wav"]})):
             parts.add(rows)
         parts.join()
@@ -188,11 +188,11 @@ def run(*arguments: str | Path) -> Result:
 def test_what_keeps_it_from_starting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     empty = run(tmp_path, "--out", tmp_path / "out.parquet")
     assert (empty.exit_code, "holds no recording" in empty.stderr) == (2, True)
-    monkeypatch.setitem(sys.modules, "fsspec", None)
-    monkeypatch.delitem(sys.modules, "service.sources")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.delitem(sys.modules, "service.bulk.parquet")
     missing = run(SPEECH, "--out", tmp_path / "out.parquet")
     assert missing.exit_code == 2
-    for piece in ("fsspec", "make install-cluster", "pip install '.[cluster]'"):
+    for piece in ("pyarrow", "make install-cluster", "pip install '.[cluster]'"):
         assert piece in missing.stderr
 
 
@@ -236,7 +236,7 @@ def test_a_killed_run_goes_on_to_the_same_table(two_nodes: TwoNodes, tmp_path: P
     killed = end_in_the_middle(command, parts, signal.SIGKILL)
     interrupted = end_in_the_middle(command, parts, signal.SIGINT)
     assert (killed[0], interrupted[0]) == (-signal.SIGKILL, 130), interrupted[1]
-    assert "run it again to go on" in interrupted[1]
+    assert "run again to resume" in interrupted[1]
     assert 0 < killed[2] < interrupted[2] < len(names)
     command = [sys.executable, "-m", "service.cli.app", "bulk", str(archive), "--out", str(out)]
     finished = subprocess.run(
@@ -247,13 +247,13 @@ def test_a_killed_run_goes_on_to_the_same_table(two_nodes: TwoNodes, tmp_path: P
         check=False,
     )
     assert finished.returncode == 1, finished.stderr
-    assert "recordings have their rows already" in finished.stderr
-    assert "1 could not be answered: 1 not-audio" in finished.stderr
+    assert "recordings are in the table already" in finished.stderr
+    assert "1 could not be analysed: 1 not-audio" in finished.stderr
     settings = Settings(aligner="pocketsphinx")
     engine = EmotionEngine(settings)
     undisturbed = ArchiveWorker(settings, engine)
     table = pq.read_table(out)
-    expected = pa.Table.from_pylist([undisturbed.answer(name) for name in names], table.schema)
+    expected = pa.Table.from_pylist([undisturbed.row(name) for name in names], table.schema)
     engine.close()
     # Workers and this process may use different numbers of BLAS threads, whose sums round differently.
     assert_same_answer(table.to_pylist(), expected.to_pylist())

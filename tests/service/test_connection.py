@@ -1,6 +1,7 @@
 """Who hangs up frees the place."""
 
 import asyncio
+import io
 from collections.abc import Callable
 
 import pytest
@@ -9,10 +10,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message
 
-from service.http.disconnect import CLIENT_GONE, unless_gone, wants_events
+from service.http.disconnect import CLIENT_DISCONNECTED, cancel_on_disconnect
+from service.http.sse import accepts_events
 from service.inference.engine import EmotionEngine
-from service.inference.result import AnalysisRequest
+from service.inference.request import AnalysisRequest
 from service.inference.scheduler import Scheduler
+from service.inference.worker_pool import Upload
 from service.settings import Settings
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner
@@ -22,8 +25,8 @@ from tests.fakes import FakeAligner
     ("accept", "expected"),
     [("text/event-stream", True), ("application/json, text/event-stream;q=0.9", True), ("*/*", False)],
 )
-def test_who_wants_events(accept: str, expected: bool) -> None:
-    assert wants_events(Request({"type": "http", "headers": [(b"accept", accept.encode())]})) is expected
+def test_who_accepts_events(accept: str, expected: bool) -> None:
+    assert accepts_events(Request({"type": "http", "headers": [(b"accept", accept.encode())]})) is expected
 
 
 @pytest.mark.parametrize("path", ["/predict", "/jobs"])
@@ -44,7 +47,7 @@ def test_a_client_that_hangs_up_in_its_upload_is_no_error_of_ours(client: TestCl
     scope = {"type": "http", "method": "POST", "path": path, "headers": headers, "query_string": b""}
     assert client.portal is not None
     client.portal.call(client.app, scope, receive, send)
-    assert sent[0]["status"] == CLIENT_GONE
+    assert sent[0]["status"] == CLIENT_DISCONNECTED
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -57,16 +60,13 @@ def test_a_client_that_hangs_up_frees_its_place(settings: Settings, aligner: Fak
     stages = Scheduler(EmotionEngine(settings, aligner=aligner), settings)
     gone = asyncio.Event()
 
-    def read() -> bytes:
-        return encode(noise(1.0))
-
     async def receive() -> Message:
         await gone.wait()
         return {"type": "http.disconnect"}
 
     async def answer() -> Response:
         async with stages.admit() as visit:
-            await stages.answer(visit, read, AnalysisRequest(), lambda whole: whole)
+            await stages.analyse(visit, Upload(io.BytesIO(encode(noise(1.0)))), AnalysisRequest())
         return Response("done")
 
     async def scene() -> None:
@@ -74,14 +74,14 @@ def test_a_client_that_hangs_up_frees_its_place(settings: Settings, aligner: Fak
         async with asyncio.timeout(20):
             staying = asyncio.create_task(answer())
             await until(lambda: aligner.calls == 1)
-            going = asyncio.create_task(unless_gone(Request({"type": "http"}, receive), answer()))
+            going = asyncio.create_task(cancel_on_disconnect(Request({"type": "http"}, receive), answer()))
             await until(lambda: stages.waiting["recognise"] == 1)
             gone.set()
-            assert (await going).status_code == CLIENT_GONE
-            await until(lambda: stages.under_way == 1)
+            assert (await going).status_code == CLIENT_DISCONNECTED
+            await until(lambda: stages.admission.in_progress == 1)
             aligner.gate.set()
             assert (await staying).status_code == 200
-        assert (stages.under_way, aligner.calls) == (0, 1)
+        assert (stages.admission.in_progress, aligner.calls) == (0, 1)
 
     asyncio.run(scene())
     stages.close()

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from service.cli.app import app
-from service.cli.doctor import OPTIONAL
+from service.cli.doctor import EXTRAS
 from tests.builders import SPEECH, TINY_WHISPERX
 from tests.machines import ROOT, install_links, run_there
 
@@ -41,9 +41,9 @@ def test_core_only(core_only: Path) -> None:
     assert {name for name, finding in found.items() if finding["state"] == "missing"} == {
         "whisperx",
         "speakers",
-        *OPTIONAL,
+        *EXTRAS,
     }
-    for name in ("whisperx", *OPTIONAL):
+    for name in ("whisperx", *EXTRAS):
         assert f"make install-{name}`" in found[name]["detail"]
     assert found["aligner"]["detail"].startswith("pocketsphinx")
     assert "CPUExecutionProvider" in found["network"]["detail"]
@@ -68,7 +68,7 @@ def test_without_weights_of_whisperx(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert "pocketsphinx" in found["aligner"]["detail"]
     assert found["whisperx"]["state"] == "missing"
     assert "can-ser fetch" in found["whisperx"]["detail"]
-    assert "The service can run. What is missing is optional." in run().stdout
+    assert "The service can run. The missing parts are optional." in run().stdout
     monkeypatch.setenv("CAN_ALIGNER", "whisperx")
     status, found = doctor()
     assert (status, found["aligner"]["state"]) == (1, "broken")
@@ -84,7 +84,7 @@ def test_complete(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["speakers"]["state"] == "missing"
     assert "can-ser fetch --diarize" in found["speakers"]["detail"]
     assert "whisperx with tiny-words" in found["aligner"]["detail"]
-    assert run().stdout.endswith("What is missing is optional.\n")
+    assert run().stdout.endswith("The missing parts are optional.\n")
 
 
 def test_broken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,6 +92,6 @@ def test_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     ill = run()
     assert ill.exit_code == 1
     assert "none/SHA256SUMS is not there" in ill.stdout
-    assert "The service cannot run as it is set" in ill.stdout
+    assert "The service cannot run as configured" in ill.stdout
     monkeypatch.setenv("CAN_BUNDEL", "none")
     assert "CAN_BUNDLE" in run().stdout

@@ -1,4 +1,5 @@
 import asyncio
+import io
 import json
 from typing import Any
 
@@ -8,8 +9,9 @@ from fastapi.testclient import TestClient
 
 from alignment.errors import AlignerFailedError
 from service.inference.engine import EmotionEngine
-from service.inference.result import AnalysisRequest
+from service.inference.request import AnalysisRequest
 from service.inference.scheduler import Scheduler
+from service.inference.worker_pool import Upload
 from service.settings import Settings
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner
@@ -48,12 +50,9 @@ def test_long_recordings_come_window_by_window(settings: Settings, aligner: Fake
     async def analyse() -> Any:
         stages = Scheduler(engine, settings)
         async with stages.admit() as visit:
-            analysis = await stages.answer(visit, read, AnalysisRequest(), lambda whole: whole, seen.append)
+            analysis = await stages.analyse(visit, Upload(io.BytesIO(data)), AnalysisRequest(), seen.append)
         stages.close()
         return analysis
-
-    def read() -> bytes:
-        return data
 
     analysis = asyncio.run(analyse())
     first, second = [scored.utterance for scored in analysis.utterances]

@@ -206,15 +206,15 @@ def test_a_disk_that_takes_nothing_for_a_while_costs_no_job(
         aligner.gate.clear()
         location = submit(client).headers["location"]
         wait_until(lambda: aligner.calls == 1)
-        store = app.state.lifecycle.jobs._store
+        store = app.state.can_ser.jobs._store
         handed_back: list[str] = []
-        hand_back = store.hand_back
+        requeue = store.requeue
 
         def note(job_id: str) -> None:
             handed_back.append(job_id)
-            hand_back(job_id)
+            requeue(job_id)
 
-        monkeypatch.setattr(store, "hand_back", note)
+        monkeypatch.setattr(store, "requeue", note)
         store._database.execute("PRAGMA query_only = ON")
         refused = submit(client)
         assert (refused.status_code, refused.json()["code"]) == (503, "jobs-unavailable")
@@ -255,11 +255,11 @@ def test_answers_expire(tmp_path: Path) -> None:
     store = JobStore(tmp_path, lambda: now)
     store.add("a", "{}")
     now += 10_000
-    store.forget_ended(60)
+    store.delete_expired(60)
     assert store.find("a").status == "queued"
     store.finish("a", result="{}")
     now += 61
-    store.forget_ended(60)
+    store.delete_expired(60)
     with pytest.raises(UnknownJobError):
         store.find("a")
     store.close()

@@ -83,7 +83,7 @@ def test_broken_files_of_every_container(served: Served) -> None:
     # Not one kind of answer alone: most of a file is often there, and often nothing of it is.
     assert kinds["answered"] > COUNT // 4
     assert kinds["not-audio"] > COUNT // 50
-    assert served.lifecycle.stages.under_way == 0
+    assert served.lifecycle.scheduler.admission.in_progress == 0
     gc.collect()
     wait_until(lambda: threading.active_count() <= threads + 4)
     wait_until(lambda: open_files() <= files + 8)

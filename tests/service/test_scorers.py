@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import psutil
@@ -20,9 +20,10 @@ from alignment.transcripts.words import TimedWord
 from model.bundle import Bundle, read_bundle
 from model.errors import BundleDamagedError
 from service.errors import WorkerFailedError
-from service.inference.result import AnalysisRequest, ResultBuilder
-from service.inference.worker import WorkerInput, WorkerOutput
-from service.inference.worker_pool import MAX_BYTES, InferenceWorkerPool, Task
+from service.inference.admission import RequestContext
+from service.inference.request import AnalysisRequest
+from service.inference.worker_pool import MAX_BYTES, InferenceWorkerPool, Task, Upload
+from service.observability.stopwatch import Stopwatch
 from service.settings import BatchSettings, Settings
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner
@@ -43,22 +44,26 @@ class Deadly:
 
 
 class Endless:
-    """Keeps the process that unpickles it."""
+    """Blocks the process that unpickles it."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return signal.pause, ()
 
 
-def ask(
-    data: Any = WAV, request: AnalysisRequest = WORDS, *, abandoned: bool = False, waited: list[float] | None = None
-) -> Task:
-    return Task(
-        # As a file, it can be read once.
-        read=iter([WorkerInput(data, request)]).__next__,
-        conclude=lambda scored: scored,
-        abandoned=lambda: abandoned,
-        taken=([] if waited is None else waited).append,
-    )
+class Recording:
+    """A file that can be read once, and may hold an object that harms its reader."""
+
+    def __init__(self, content: Any) -> None:
+        self._content = iter([content])
+
+    def read(self) -> Any:
+        """The content."""
+        return next(self._content)
+
+
+def make_task(data: Any = WAV, request: AnalysisRequest = WORDS, *, cancelled: bool = False) -> Task:
+    context = RequestContext(Stopwatch({"queue": 0.0}), cancelled=cancelled)
+    return Task(Upload(cast("Any", Recording(data)), None), request, context)
 
 
 def children() -> list[psutil.Process]:
@@ -96,75 +101,78 @@ def scorers(tiny_bundle: Bundle, strangers: set[int]) -> Iterator[InferenceWorke
     made.close()
 
 
-def found(answer: Any) -> ResultBuilder:
-    assert isinstance(answer, WorkerOutput), answer
-    assert isinstance(answer.found, ResultBuilder), answer.found
-    return answer.found
-
-
-def test_a_recording_is_scored(scorers: InferenceWorkerPool) -> None:
-    waited: list[float] = []
-    scored = scorers.submit(ask(waited=waited)).result(60)
-    assert [each.stage for each in scored.stages] == ["decode", "align", "features", "classify"]
-    assert all(each.spent_s > 0 for each in scored.stages)
-    ends = [each.ended_ns for each in scored.stages]
+def test_recording_is_scored(scorers: InferenceWorkerPool) -> None:
+    task = make_task()
+    output = scorers.submit(task).result(60)
+    assert [each.stage for each in output.stages] == ["decode", "align", "features", "classify"]
+    assert all(each.spent_s > 0 for each in output.stages)
+    ends = [each.ended_ns for each in output.stages]
     assert ends == sorted(ends)
-    analysis = found(scored).finish({})
+    analysis = output.unwrap().finish({})
     assert [word.word for word in analysis.utterances[0].utterance.words] == ["the", "children"]
     assert analysis.probabilities.sum() == pytest.approx(1.0)
-    assert len(waited) == 1
-    assert waited[0] >= 0.0
+    assert task.context.queued_s > 0
 
 
-def test_one_that_cannot_be_used_takes_nobody_with_it(scorers: InferenceWorkerPool) -> None:
-    futures = [scorers.submit(ask(data)) for data in (WAV, b"no sound", WAV)]
+def test_invalid_recording_does_not_affect_its_batch(scorers: InferenceWorkerPool) -> None:
+    futures = [scorers.submit(make_task(data)) for data in (WAV, b"no sound", WAV)]
     first, second, third = (future.result(60) for future in futures)
-    assert found(first)
-    assert found(third)
-    assert isinstance(second.found, UndecodableAudioError)
+    assert first.unwrap().finish({}).utterances
+    assert third.unwrap().finish({}).utterances
+    with pytest.raises(UndecodableAudioError):
+        second.unwrap()
     assert [each.stage for each in second.stages] == ["decode"]
 
 
-def test_nobody_works_for_one_who_has_gone(scorers: InferenceWorkerPool) -> None:
-    assert isinstance(scorers.submit(ask(Deadly(), abandoned=True)).result(60), DecodingAbandonedError)
+def test_cancelled_request_is_not_scored(scorers: InferenceWorkerPool) -> None:
+    with pytest.raises(DecodingAbandonedError):
+        scorers.submit(make_task(Deadly(), cancelled=True)).result(60)
 
 
 def refusal_among_others(scorers: InferenceWorkerPool, odd: Any, count: int) -> str:
-    """What is said of the tenth recording, `odd`; all others, in its batch, its process or neither, are scored."""
-    futures = [scorers.submit(ask(odd if number == 9 else WAV)) for number in range(count)]
-    answers = [future.result(120) for future in futures]
+    """Error of the tenth recording, `odd`; all others, in its batch, its process or neither, are scored."""
+    futures = [scorers.submit(make_task(odd if number == 9 else WAV)) for number in range(count)]
+    others = [future.result(120) for number, future in enumerate(futures) if number != 9]
+    error = futures[9].exception(120)
     scorers.close()
-    assert all(found(answer) for number, answer in enumerate(answers) if number != 9)
-    assert isinstance(answers[9], WorkerFailedError)
-    return str(answers[9])
+    assert all(other.unwrap().finish({}).utterances for other in others)
+    assert isinstance(error, WorkerFailedError)
+    return str(error)
 
 
-def test_one_that_brings_down_its_process_takes_nobody_with_it(tiny_bundle: Bundle) -> None:
+def test_recording_that_kills_its_process_does_not_affect_others(tiny_bundle: Bundle) -> None:
     assert "16-bit wav" in refusal_among_others(started(tiny_bundle, 2), Deadly(), 40)
 
 
-def test_one_that_keeps_its_process_takes_nobody_with_it(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.inference.worker_pool._LIMIT_S", 8.0)
-    assert "longer than 16 s" in refusal_among_others(started(tiny_bundle, 1), Endless(), 12)
+def test_recording_that_blocks_its_process_does_not_affect_others(
+    tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.inference.worker_pool._LIMIT_S", 2.0)
+    assert "longer than 4 s" in refusal_among_others(started(tiny_bundle, 1), Endless(), 12)
 
 
-def test_what_keeps_them_from_starting_is_said(tiny_bundle: Bundle, tmp_path: Path) -> None:
-    with pytest.raises(WorkerFailedError, match="another one than was loaded; start the service anew"):
+def test_failed_start_is_reported(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    with pytest.raises(WorkerFailedError) as changed:
         started(tiny_bundle, 1, version="another")
+    assert str(changed.value) == (
+        "a worker process failed: the bundle on disk has changed since the service loaded it; restart the service"
+    )
     shutil.copytree(tiny_bundle.folder, tmp_path / "bundle")
     damaged = read_bundle(tmp_path / "bundle")
-    (tmp_path / "bundle" / "vocabulary.txt").write_text("another", encoding="utf-8")
-    with pytest.raises(BundleDamagedError):
+    vocabulary = tmp_path / "bundle" / "vocabulary.txt"
+    vocabulary.write_text("another", encoding="utf-8")
+    with pytest.raises(BundleDamagedError) as refused:
         started(damaged, 1)
+    assert refused.value.path == vocabulary
 
 
 def test_a_process_that_is_killed_is_replaced(scorers: InferenceWorkerPool, strangers: set[int]) -> None:
-    assert found(scorers.submit(ask()).result(60))
+    assert scorers.submit(make_task()).result(60).unwrap()
     wait_until(lambda: len([child for child in children() if child.pid not in strangers]) == 1)
     [process] = (child for child in children() if child.pid not in strangers)
     process.kill()
     process.wait(20)
-    assert found(scorers.submit(ask()).result(60))
+    assert scorers.submit(make_task()).result(60).unwrap()
 
 
 @pytest.fixture(scope="module")
@@ -182,11 +190,11 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[Task]:
     seen: list[Task] = []
     submit = InferenceWorkerPool.submit
 
-    def note(self: InferenceWorkerPool, asked: Task) -> Any:
-        seen.append(asked)
-        return submit(self, asked)
+    def record(self: InferenceWorkerPool, task: Task) -> Any:
+        seen.append(task)
+        return submit(self, task)
 
-    monkeypatch.setattr(InferenceWorkerPool, "submit", note)
+    monkeypatch.setattr(InferenceWorkerPool, "submit", record)
     return seen
 
 
@@ -225,13 +233,14 @@ def test_large_ones_and_streams_of_events_stay_in_this_process(served: Served, t
     assert not taken
 
 
-def test_one_that_proves_to_be_long_is_scored_in_this_process(served: Served, taken: list[Task]) -> None:
-    """An hour of silence is a few kilobytes of flac."""
+def test_recordings_with_late_words_stay_in_this_process(served: Served, taken: list[Task]) -> None:
+    """An hour of silence is a few kilobytes of flac; its words decide where it is scored."""
     long = encode(np.append(noise(1.0), np.zeros(16_000 * 65, np.float32)), container="FLAC")
     assert len(long) < MAX_BYTES
+    late = '[{"word": "the", "start": 0.1, "end": 0.3}, {"word": "end", "start": 65.0, "end": 65.5}]'
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(partial(predict, served), [long] * 8))
-    assert taken
+        answers = list(pool.map(partial(predict, served, words=late), [long] * 8))
+    assert not taken
     assert {answer["audio"]["duration_s"] for answer in answers} == {66.0}
 
 
@@ -247,8 +256,8 @@ def test_stopping_ends_the_processes(tiny_bundle: Bundle) -> None:
 
 def test_ctrl_c_is_left_to_the_parent(scorers: InferenceWorkerPool, strangers: set[int]) -> None:
     """A terminal sends it to all of them; those who were accepted are still answered."""
-    assert found(scorers.submit(ask()).result(60))
+    assert scorers.submit(make_task()).result(60).unwrap()
     for child in children():
         if child.pid not in strangers:
             child.send_signal(signal.SIGINT)
-    assert found(scorers.submit(ask()).result(60))
+    assert scorers.submit(make_task()).result(60).unwrap()

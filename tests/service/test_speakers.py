@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from alignment.transcripts.speakers import Turn
 from service.app import create_app
 from service.cli.app import app
-from service.cli.doctor import examine
+from service.cli.doctor import run_checks
 from service.inference.engine import EmotionEngine
 from service.settings import Settings
 from tests.builders import encode, noise
@@ -120,6 +120,6 @@ def test_command_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     status, told = run("voices")
     assert status == 2
     assert "`channels` or `diarize`" in told
-    [found] = [each for each in examine() if each.name == "speakers"]
+    [found] = [each for each in run_checks() if each.name == "speakers"]
     assert found.state == "missing"
     assert "/nowhere/at/all" in found.detail

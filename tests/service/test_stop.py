@@ -26,7 +26,7 @@ def test_every_accepted_request_is_answered(settings: Settings, aligner: FakeAli
             return served.client.post("/predict", files={"file": WAV}, headers=headers)
 
         waiting = [pool.submit(ask, number) for number in range(CLIENTS)]
-        wait_until(lambda: served.lifecycle.stages.under_way == CLIENTS)
+        wait_until(lambda: served.lifecycle.scheduler.admission.in_progress == CLIENTS)
         # What uvicorn's handler of SIGTERM does; only a main thread can have handlers.
         served.server.handle_exit(signal.SIGTERM, None)
         wait_until(lambda: not is_open(served.port))
@@ -53,7 +53,7 @@ def test_a_stuck_request_does_not_keep_it_from_stopping(settings: Settings, alig
         connection.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\n")
         aligner.gate.clear()
         late = pool.submit(served.client.post, "/predict", files={"file": WAV})
-        wait_until(lambda: served.lifecycle.stages.under_way == 1)
+        wait_until(lambda: served.lifecycle.scheduler.admission.in_progress == 1)
         served.server.handle_exit(signal.SIGTERM, None)
         assert late.result().status_code == 504
         wait_until(lambda: served.connections == 0)

@@ -54,7 +54,7 @@ def shown(written: str) -> list[str]:
 
 def test_bars_in_colour_beside_progress(clips: Path, tiny_bundle: Bundle) -> None:
     written = on_terminal(clips, tiny_bundle, "--brief")
-    assert "listening" in written
+    assert "analysing" in written
     assert "0/3" in written
     assert re.search(r"\x1b\[1;3\dm", written)
     lines = [line for line in shown(written) if line]
@@ -65,7 +65,7 @@ def test_bars_in_colour_beside_progress(clips: Path, tiny_bundle: Bundle) -> Non
 @pytest.mark.parametrize("form", ["--json", "--csv"])
 def test_a_file_gets_the_answers_and_the_terminal_the_progress(clips: Path, tiny_bundle: Bundle, form: str) -> None:
     written = on_terminal(clips, tiny_bundle, form, into=clips / "answers")
-    assert "listening" in written
+    assert "analysing" in written
     assert "clips/notes.wav: the file cannot be read" in written
     answers = (clips / "answers").read_text()
     assert [name for name in ("clips/0.wav", "clips/1.wav") if name in answers] == ["clips/0.wav", "clips/1.wav"]
@@ -74,6 +74,6 @@ def test_a_file_gets_the_answers_and_the_terminal_the_progress(clips: Path, tiny
 
 def test_json_on_a_terminal_is_whole(clips: Path, tiny_bundle: Bundle) -> None:
     written = on_terminal(clips, tiny_bundle, "--json")
-    assert "listening" not in written
+    assert "analysing" not in written
     lines = [line for line in shown(written) if line.startswith("{")]
     assert [json.loads(line)["file"] for line in lines] == ["clips/0.wav", "clips/1.wav"]

@@ -12,11 +12,10 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from service.app import create_app
+from service.app import create_app, open_traces
 from service.errors import MissingPackageError
 from service.inference.engine import EmotionEngine
 from service.observability.opentelemetry import JOB, REQUEST_ID, OpenTelemetryTraces, export_traces
-from service.observability.tracing import open_traces
 from service.settings import Settings
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner
@@ -163,4 +162,4 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
     monkeypatch.delitem(sys.modules, "service.observability.opentelemetry", raising=False)
     with pytest.raises(MissingPackageError, match="make install-telemetry"):
-        open_traces(wanted=True)
+        open_traces(enabled=True)

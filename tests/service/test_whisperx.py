@@ -17,7 +17,7 @@ from alignment.audio import decode_audio
 from model.bundle import Bundle
 from service.app import create_app
 from service.inference.engine import EmotionEngine
-from service.inference.result import AnalysisRequest
+from service.inference.request import AnalysisRequest
 from service.settings import Settings
 from tests.builders import TINY_WHISPERX, encode, noise, tiny_clips, tiny_sentences, tiny_speech
 from tests.fixtures.tiny.evaluation import edit_distance
@@ -99,7 +99,7 @@ def test_eight_at_once_answer_as_one_by_one(client_of_two_languages: TestClient)
     random.Random(0).shuffle(asked)
     alone = [told_of(ask(client, sound, **each)) for sound, each in asked]
     assert {answer[0] for answer in alone} >= {None, "unsupported-language", "not-audio", "no-speech"}
-    stages = client.app.state.lifecycle.stages  # type: ignore[attr-defined]
+    stages = client.app.state.can_ser.scheduler  # type: ignore[attr-defined]
 
     async def answer() -> None:
         async with stages.admit() as visit:
@@ -108,7 +108,7 @@ def test_eight_at_once_answer_as_one_by_one(client_of_two_languages: TestClient)
     def hang_up() -> None:
         assert client.portal is not None
         going = client.portal.start_task_soon(answer)
-        wait_until(lambda: stages.under_way > 0 or going.done())
+        wait_until(lambda: stages.admission.in_progress > 0 or going.done())
         going.cancel()
 
     with ThreadPoolExecutor(8) as pool:
@@ -117,7 +117,7 @@ def test_eight_at_once_answer_as_one_by_one(client_of_two_languages: TestClient)
         for each in gone:
             each.result()
     assert together == alone
-    wait_until(lambda: stages.under_way == 0)
+    wait_until(lambda: stages.admission.in_progress == 0)
 
 
 def told_of(answer: dict[str, Any]) -> tuple[str | None, Any, list[tuple[Any, ...]]]:
