@@ -9,8 +9,8 @@ import httpx
 
 from service.settings import Settings
 from tests.fakes import FakeAligner
+from tests.service.http.test_predict import WAV
 from tests.service.serving import serve
-from tests.service.test_predict import WAV
 from tests.waiting import wait_until
 
 CLIENTS: Final = 12

@@ -19,8 +19,8 @@ from service.observability.opentelemetry import JOB, REQUEST_ID, OpenTelemetryTr
 from service.settings import Settings
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner
-from tests.service.test_predict import WAV
-from tests.service.test_stream import END, read_all, send, spoken
+from tests.service.http.test_predict import WAV
+from tests.service.http.test_stream import END, read_all, send, spoken
 from tests.waiting import wait_until
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

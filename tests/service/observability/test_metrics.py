@@ -1,14 +1,14 @@
 import json
 import re
-from pathlib import Path
 
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from service.results.problems import PROBLEMS
 from tests.builders import encode, noise
+from tests.test_documents import ROOT
 
-DOCKER = Path(__file__).parents[2] / "docker"
+DOCKER = ROOT / "docker"
 
 
 def read(client: TestClient) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:

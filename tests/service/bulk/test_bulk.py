@@ -36,7 +36,7 @@ from service.sources import find_archive, open_recording
 from tests.builders import SPEECH, encode, noise, speech
 from tests.comparing import assert_same_answer
 from tests.fakes import FakeAligner
-from tests.service.cluster_fixture import TwoNodes, environment
+from tests.service.cluster.cluster_fixture import TwoNodes, environment
 from tests.test_documents import ROOT
 from tests.waiting import wait_until
 

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,12 +14,13 @@ from service.app import create_app
 from service.settings import Settings
 from tests.builders import encode, noise, speech
 from tests.comparing import assert_same_answer
-from tests.service.cluster_fixture import TwoNodes
+from tests.service.cluster.cluster_fixture import TwoNodes
+from tests.test_documents import ROOT
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed: make install-cluster")
 WORDS = json.dumps([{"word": "she", "start": 0.25, "end": 0.5}, {"word": "paid", "start": 0.5, "end": 0.9}])
-MANIFEST = Path(__file__).parent.parent.parent / "docker" / "kuberay" / "rayservice.yaml"
+MANIFEST = ROOT / "docker" / "kuberay" / "rayservice.yaml"
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The service on a Ray cluster of two nodes on this machine: python -m tests.service.two_nodes SERVE_CONFIG.
+"""The service on a Ray cluster of two nodes on this machine: python -m tests.service.cluster.two_nodes SERVE_CONFIG.
 
 It does what `serve run SERVE_CONFIG` does and prints the cluster's address once every replica runs. When a line comes,
 it kills the second node with everything that runs on it. It ends, with all of its processes, when its input does. What

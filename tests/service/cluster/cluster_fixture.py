@@ -13,7 +13,7 @@ from typing import IO, Any, Final
 import httpx
 import psutil
 
-from tests.service.two_nodes import ENVIRONMENT
+from tests.service.cluster.two_nodes import ENVIRONMENT
 from tests.waiting import wait_until
 
 _LIMIT_S: Final = 240.0
@@ -103,7 +103,7 @@ def run_two_nodes(folder: Path, port: int) -> Iterator[TwoNodes]:
 
 def _start(config: Path, log: Path) -> "tuple[subprocess.Popen[str], str]":
     """The process and its cluster's address. Ray gives a node 30 s to start, which a busy machine may need twice."""
-    command = [sys.executable, "-m", "tests.service.two_nodes", str(config)]
+    command = [sys.executable, "-m", "tests.service.cluster.two_nodes", str(config)]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     for _ in range(_ATTEMPTS):
         with log.open("w") as said:

@@ -149,7 +149,7 @@ def test_jobs_survive_the_kill_of_their_process(
     tmp_path: Path, tiny_bundle: Bundle, settings: Settings, client: TestClient, stage: str
 ) -> None:
     (tmp_path / "long.wav").write_bytes(TWO_WINDOWS)
-    command = [sys.executable, "-m", "tests.service.killed_job", str(tiny_bundle.folder)]
+    command = [sys.executable, "-m", "tests.service.jobs.killed_job", str(tiny_bundle.folder)]
     command += [str(settings.jobs.folder), str(tmp_path / "long.wav"), stage]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None

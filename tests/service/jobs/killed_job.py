@@ -1,4 +1,4 @@
-"""A process that is killed in the middle of jobs: python -m tests.service.killed_job BUNDLE FOLDER RECORDING STAGE.
+"""A process that is killed during jobs: python -m tests.service.jobs.killed_job BUNDLE FOLDER RECORDING STAGE.
 
 It prints the names of two jobs, and `held` once some of their windows are answered and STAGE (`recognise`, or
 `classify` with a batch in hand) will not go on: there it waits.
