@@ -29,7 +29,7 @@ _MEDIA_TYPE: Final = "multipart/form-data"
 
 @dataclass(frozen=True, slots=True)
 class RecordingForm:
-    """A recording and what the caller requests beside it."""
+    """A recording and its request."""
 
     file: UploadFile
     request: AnalysisRequest

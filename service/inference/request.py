@@ -1,4 +1,4 @@
-"""One record of what a caller requests beside the recording, and its rules.
+"""The request of an analysis, and the rules of its fields.
 
 HTTP forms, jobs, the command line, the Python API and the client use it. Fields may be given as text, as forms and
 files hold them: `words` and `segments` are then JSON, and a blank field counts as omitted.
@@ -82,7 +82,7 @@ def _read_segments(value: Any) -> tuple[Segment, ...]:
 
 
 class AnalysisRequest(BaseModel):
-    """What a caller requests beside the recording.
+    """What a caller specifies in addition to the recording.
 
     Attributes:
         transcript: Words that are said; forced alignment replaces recognition.

@@ -48,9 +48,7 @@ PROBLEMS: Final[dict[type[Exception], ProblemType]] = {
         _UNPROCESSABLE, "transcript-too-long", "The transcript has more words than the audio can hold"
     ),
     alignment_errors.WordOrderError: ProblemType(_UNPROCESSABLE, "words-out-of-order", "The words are out of order"),
-    alignment_errors.WordBoundsError: ProblemType(
-        _UNPROCESSABLE, "words-out-of-bounds", "A word lies outside the audio"
-    ),
+    alignment_errors.WordBoundsError: ProblemType(_UNPROCESSABLE, "words-out-of-bounds", "A word is outside the audio"),
     alignment_errors.SegmentError: ProblemType(
         _UNPROCESSABLE, "segments-out-of-bounds", "A segment is outside the audio, or out of order"
     ),
@@ -131,7 +129,7 @@ def find_problem(error: BaseException) -> ProblemType | None:
 
 
 def to_problem(error: BaseException, path: str) -> Problem:
-    """The problem document of an error; an unexpected one keeps its message to itself.
+    """The problem document of an error; the message of an unexpected error is not exposed.
 
     Args:
         error: Any exception.
