@@ -11,13 +11,13 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from itertools import count
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final
 
 import httpx
@@ -65,7 +65,7 @@ class RetryPolicy:
         return requested_s if requested_s <= self.longest_wait_s else None
 
 
-class Client:
+class Client(AbstractContextManager["Client"]):
     """Synchronous client; thread-safe."""
 
     def __init__(
@@ -120,12 +120,7 @@ class Client:
         """Close connections."""
         self._http.close()
 
-    def __enter__(self) -> "Client":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _run(self, method: str, path: str, **form: Any) -> bytes:
@@ -149,7 +144,7 @@ class Client:
             return exc
 
 
-class AsyncClient:
+class AsyncClient(AbstractAsyncContextManager["AsyncClient"]):
     """The same for asyncio."""
 
     def __init__(
@@ -190,12 +185,7 @@ class AsyncClient:
         """Close connections."""
         await self._http.aclose()
 
-    async def __aenter__(self) -> "AsyncClient":
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     async def _run(self, method: str, path: str, **form: Any) -> bytes:

@@ -2,8 +2,8 @@
 
 import struct
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
 import numpy as np
@@ -18,7 +18,7 @@ from service.settings import load_settings
 _FLOAT_FORMAT: Final = 3
 
 
-class EmotionRecogniser:
+class EmotionRecogniser(AbstractContextManager["EmotionRecogniser"]):
     """Analyses recordings; thread-safe.
 
     Models load when they are first needed. Close it, or use it in a `with` statement, to end the processes of the
@@ -86,12 +86,7 @@ class EmotionRecogniser:
         """End the processes of the aligner."""
         self._engine.close()
 
-    def __enter__(self) -> "EmotionRecogniser":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

@@ -6,11 +6,10 @@ recordings.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from functools import lru_cache
 from pathlib import Path
 from shutil import rmtree
-from types import TracebackType
 from typing import Final
 
 import pyarrow as pa
@@ -30,7 +29,7 @@ _ROWS_IN_A_GROUP: Final = 1_000
 _PARTS_IN_MEMORY: Final = 64
 
 
-class ResultParts:
+class ResultParts(AbstractContextManager["ResultParts"]):
     """Rows of earlier runs and of this one; closing it flushes them.
 
     Attributes:
@@ -66,12 +65,7 @@ class ResultParts:
         except (OSError, pa.ArrowException, ValueError) as exc:
             raise ResultsError(out, str(exc)) from exc
 
-    def __enter__(self) -> "ResultParts":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.flush()
         self._lock.close()
 
