@@ -88,7 +88,7 @@ def read_comments(root: Path) -> list[Comment]:
 def _class_names(root: Path) -> list[str]:
     for name in ("labels.txt", *(f"{split}.tsv" for split in _SPLITS)):
         if not (root / name).is_file():
-            raise CorpusMissingError(root, f"GoEmotions {name}")
+            raise CorpusMissingError(root, f"GoEmotions {name}", "--goemotions")
     return (root / "labels.txt").read_text(encoding="utf-8").split()
 
 

@@ -59,7 +59,7 @@ def read_iemocap(root: Path, labels: Sequence[str] = PAPER_LABELS, *, strict: bo
             for evaluation in read_evaluations(evaluation_file, found.report_evaluation):
                 found.add(evaluation, session, number, labels)
     if not found.by_label:
-        raise CorpusMissingError(root, "Session*/dialog/EmoEvaluation/*.txt")
+        raise CorpusMissingError(root, "Session*/dialog/EmoEvaluation/*.txt", "--root")
     return found.corpus()
 
 

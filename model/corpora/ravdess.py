@@ -46,5 +46,5 @@ def read_ravdess(root: Path) -> list[Take]:
         if match and path.suffix in {".wav", ".flac"} and match["emotion"] in LABELS:
             takes.append(Take(path, int(match["actor"]), LABELS[match["emotion"]], SENTENCES[match["sentence"]]))
     if not takes:
-        raise CorpusMissingError(root, "Actor_*/03-01-*.wav (or .flac), the speech clips of RAVDESS")
+        raise CorpusMissingError(root, "Actor_*/03-01-*.wav (or .flac), the speech clips of RAVDESS", "--ravdess")
     return takes

@@ -8,7 +8,7 @@ from alignment.features.mfcc import MfccConfig
 from model.corpora.iemocap import read_iemocap
 from model.corpora.records import CorpusUtterance
 from model.data import cache as cache_module
-from model.data.cache import cached_feature_set, feature_folder
+from model.data.cache import cached_feature_set, default_cache, feature_folder
 from model.data.features import build_feature_set
 from model.errors import CorpusFileError
 from tests.model.corpora.iemocap_fixture import write_iemocap
@@ -71,3 +71,8 @@ def test_a_wav_that_is_none(utterances: tuple[CorpusUtterance, ...]) -> None:
     utterances[2].wav.write_bytes(b"no sound")
     with pytest.raises(CorpusFileError, match="cannot be read as audio"):
         build_feature_set(utterances, SPEC)
+
+
+def test_default_cache_is_the_user_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert default_cache() == tmp_path / "can-ser"
