@@ -57,7 +57,7 @@ def test_written_vectors_read_back(tmp_path: Path) -> None:
     [
         ("", "empty"),
         ("the 0.1 0.2\nhappy 0.1\n", "line 2"),
-        ("the 0.1 zero\n", "no number"),
+        ("the 0.1 zero\n", "not a number"),
         ("the 0.1 nan\n", "not finite"),
         ("the\n", "line 1"),
     ],

@@ -51,7 +51,7 @@ def test_styles(corpus: Corpus) -> None:
 
 def test_nothing_left(corpus: Corpus) -> None:
     only_scripted = choose_utterances(corpus, 7, "scripted")
-    with pytest.raises(TrainingError, match="leaves none of"):
+    with pytest.raises(TrainingError, match="selects none of"):
         choose_utterances(only_scripted, 7, "improvised")
 
 
@@ -65,7 +65,7 @@ def test_the_release_itself(corpus: Corpus) -> None:
     whole = release(corpus)
     assert is_iemocap(whole)
     assert list(compare_counts(whole)) == [
-        f"all counts are the published ones; {PAPER_UTTERANCES} utterances as in the paper"
+        f"all counts agree with the published ones; {PAPER_UTTERANCES} utterances as in the paper"
     ]
 
 
@@ -75,7 +75,7 @@ def test_what_a_copy_lacks_is_said(corpus: Corpus) -> None:
         whole, labelled=LABELLED - 1, by_label=whole.by_label | {"ang": 1102}, utterances=whole.utterances[:-1]
     )
     lines = "\n".join(compare_counts(lacking))
-    for piece in ("10038 labelled", "evaluations are missing", "ang 1102, published 1103", "7485 utterances kept"):
+    for piece in ("10038 labelled", "evaluations are missing", "ang 1102, published 1103", "7485 utterances used"):
         assert piece in lines
 
 
