@@ -1,5 +1,5 @@
 import io
-from queue import SimpleQueue
+from multiprocessing import get_context
 
 from rich.console import Console
 
@@ -31,7 +31,7 @@ def test_running_fold_shows_epoch_and_metrics() -> None:
 def test_queued_updates_are_shown() -> None:
     console = terminal()
     with FoldProgress(console, 1) as progress:
-        updates: SimpleQueue[FoldEpoch | None] = SimpleQueue()
+        updates = get_context("spawn").SimpleQueue()
         with showing(progress, updates):
             updates.put(FoldEpoch("text fold-00", Epoch(1, 1.0, 0.25, 1.0), 10))
             wait_until(lambda: "text fold-00, loss 1.000, validation WA 0.250" in shown(console), 10)
