@@ -23,27 +23,27 @@ class Batcher(Generic[_In, _Out]):
     def __init__(
         self,
         name: str,
-        answer: Callable[[Sequence[_In]], Sequence[_Out]],
+        process: Callable[[Sequence[_In]], Sequence[_Out | Exception]],
         *,
         max_items: int = 32,
         linger_s: Seconds = 0.002,
-        expected: Callable[[], int] = lambda: 0,
-        observe: Callable[[int], None] = lambda _: None,
+        pending: Callable[[], int] = lambda: 0,
+        on_batch: Callable[[int], None] = lambda _: None,
         workers: int = 1,
     ) -> None:
         """Starts the threads.
 
         Args:
             name: of the threads.
-            answer: one result per item, in order.
+            process: one result per item, in order.
             max_items: of one batch.
             linger_s: longest wait for more items, and only while some are expected.
-            expected: how many items are on their way here.
-            observe: is told the size of each batch.
+            pending: how many items are on their way here.
+            on_batch: is told the size of each batch.
             workers: threads.
         """
-        self._answer, self._max_items, self._linger_s = answer, max_items, linger_s
-        self._expected, self._observe = expected, observe
+        self._process, self._max_items, self._linger_s = process, max_items, linger_s
+        self._pending, self._on_batch = pending, on_batch
         self._items: queue.SimpleQueue[tuple[_In, Future[_Out]] | None] = queue.SimpleQueue()
         self._closed = threading.Event()
         self._threads = [
@@ -85,7 +85,7 @@ class Batcher(Generic[_In, _Out]):
         batch: list[tuple[_In, Future[_Out]]] = []
         give_up = time.perf_counter() + self._linger_s
         while len(batch) + 1 < self._max_items:
-            pause_s = max(0.0, give_up - time.perf_counter()) if self._expected() > 0 else 0.0
+            pause_s = max(0.0, give_up - time.perf_counter()) if self._pending() > 0 else 0.0
             try:
                 entry = self._items.get(timeout=pause_s) if pause_s else self._items.get_nowait()
             except queue.Empty:
@@ -99,9 +99,9 @@ class Batcher(Generic[_In, _Out]):
     def _run(self, batch: Sequence[tuple[_In, "Future[_Out]"]]) -> None:
         if not batch:
             return
-        self._observe(len(batch))
+        self._on_batch(len(batch))
         try:
-            results = self._answer([item for item, _ in batch])
+            results = self._process([item for item, _ in batch])
         except Exception as exc:  # noqa: BLE001 - whatever it is belongs to the request that caused it
             if len(batch) == 1:
                 batch[0][1].set_exception(exc)
@@ -110,7 +110,10 @@ class Batcher(Generic[_In, _Out]):
                 self._run([entry])
             return
         for (_, future), result in zip(batch, results, strict=True):
-            future.set_result(result)
+            if isinstance(result, Exception):
+                future.set_exception(result)
+            else:
+                future.set_result(result)
 
     def _cancel_rest(self) -> None:
         while True:

@@ -23,8 +23,9 @@ from model.network.can import CrossAttentionNetwork
 from model.training.experiment import Experiment, TrainedFold
 from model.vocabulary import Vocabulary
 
-SPEECH = Path(__file__).parent / "fixtures" / "speech"
-TINY_WHISPERX = Path(__file__).parent / "fixtures" / "tiny_whisperx"
+FIXTURES = Path(__file__).parent / "fixtures"
+SPEECH = FIXTURES / "speech"
+TINY_WHISPERX = FIXTURES / "tiny_whisperx"
 LABELS = ("ang", "hap", "sad", "neu")
 TINY = NetworkConfig(embedding_dim=6, hidden=4, head_count=2, dropout=0.0)
 

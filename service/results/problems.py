@@ -1,17 +1,20 @@
-"""Every error to its HTTP status and RFC 9457 problem type: one table, and a test that walks it."""
+"""HTTP status and RFC 9457 problem document of every error: one table, and a test over every error class."""
 
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
+from asgi_correlation_id import correlation_id
+
 from alignment import errors as alignment_errors
 from model import errors as model_errors
 from service import errors as service_errors
+from service.results.schemas import Problem
 
 
 @dataclass(frozen=True, slots=True)
 class ProblemType:
-    """How an error is told to a client."""
+    """HTTP status, code and title of an error."""
 
     status: HTTPStatus
     code: str
@@ -27,11 +30,11 @@ PROBLEMS: Final[dict[type[Exception], ProblemType]] = {
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "not-audio", "The file is not audio"
     ),
     alignment_errors.UnsupportedAudioError: ProblemType(
-        _UNPROCESSABLE, "unsupported-audio", "The audio's format is out of bounds"
+        _UNPROCESSABLE, "unsupported-audio", "The audio format is out of bounds"
     ),
     alignment_errors.NoSamplesError: ProblemType(_UNPROCESSABLE, "no-samples", "The audio holds no samples"),
     alignment_errors.NonFiniteAudioError: ProblemType(
-        _UNPROCESSABLE, "non-finite-audio", "The audio holds values that are no numbers"
+        _UNPROCESSABLE, "non-finite-audio", "The audio holds non-finite values"
     ),
     alignment_errors.SilentAudioError: ProblemType(_UNPROCESSABLE, "silent-audio", "The audio is silent"),
     alignment_errors.AudioTooShortError: ProblemType(_UNPROCESSABLE, "audio-too-short", "The audio is too short"),
@@ -42,32 +45,32 @@ PROBLEMS: Final[dict[type[Exception], ProblemType]] = {
         _UNPROCESSABLE, "empty-transcript", "The transcript holds no word"
     ),
     alignment_errors.TranscriptTooLongError: ProblemType(
-        _UNPROCESSABLE, "transcript-too-long", "The audio cannot hold so many words"
+        _UNPROCESSABLE, "transcript-too-long", "The transcript has more words than the audio can hold"
     ),
     alignment_errors.WordOrderError: ProblemType(_UNPROCESSABLE, "words-out-of-order", "The words are out of order"),
     alignment_errors.WordBoundsError: ProblemType(
         _UNPROCESSABLE, "words-out-of-bounds", "A word lies outside the audio"
     ),
     alignment_errors.SegmentError: ProblemType(
-        _UNPROCESSABLE, "segments-out-of-bounds", "The segments are not stretches of this audio"
+        _UNPROCESSABLE, "segments-out-of-bounds", "A segment is outside the audio, or out of order"
     ),
     alignment_errors.NoSpeechError: ProblemType(_UNPROCESSABLE, "no-speech", "No speech was found"),
     alignment_errors.UnsupportedLanguageError: ProblemType(
-        _UNPROCESSABLE, "unsupported-language", "The aligner does not know the language"
+        _UNPROCESSABLE, "unsupported-language", "The aligner does not support the language"
     ),
     alignment_errors.AlignerUnavailableError: ProblemType(
         _UNAVAILABLE, "aligner-unavailable", "The aligner is not available"
     ),
     alignment_errors.DiarizationUnavailableError: ProblemType(
-        _UNPROCESSABLE, "diarization-unavailable", "Speakers cannot be told apart here"
+        _UNPROCESSABLE, "diarization-unavailable", "Diarization is not available"
     ),
     alignment_errors.AlignerFailedError: ProblemType(_UNAVAILABLE, "aligner-failed", "The aligner failed"),
     model_errors.ModelError: ProblemType(_UNAVAILABLE, "model-unavailable", "The model is not available"),
     service_errors.MalformedFormError: ProblemType(
-        HTTPStatus.BAD_REQUEST, "malformed-form", "The request is not such a form"
+        HTTPStatus.BAD_REQUEST, "malformed-form", "The request is not a valid form"
     ),
-    service_errors.InvalidWordsError: ProblemType(_UNPROCESSABLE, "invalid-words", "The words cannot be used"),
-    service_errors.InvalidSegmentsError: ProblemType(_UNPROCESSABLE, "invalid-segments", "The segments cannot be used"),
+    service_errors.InvalidWordsError: ProblemType(_UNPROCESSABLE, "invalid-words", "The words are invalid"),
+    service_errors.InvalidSegmentsError: ProblemType(_UNPROCESSABLE, "invalid-segments", "The segments are invalid"),
     service_errors.ConflictingFieldsError: ProblemType(
         _UNPROCESSABLE, "conflicting-fields", "Two fields exclude each other"
     ),
@@ -77,32 +80,32 @@ PROBLEMS: Final[dict[type[Exception], ProblemType]] = {
     service_errors.UploadTimeoutError: ProblemType(
         HTTPStatus.REQUEST_TIMEOUT, "upload-timeout", "The upload took too long"
     ),
-    service_errors.UploadsFullError: ProblemType(_UNAVAILABLE, "uploads-full", "Too many uploads are on their way"),
-    service_errors.NoRoomError: ProblemType(_UNAVAILABLE, "no-room", "There is no room for the upload"),
-    service_errors.WrongKeyError: ProblemType(HTTPStatus.UNAUTHORIZED, "wrong-key", "An API key is needed"),
+    service_errors.UploadsFullError: ProblemType(_UNAVAILABLE, "uploads-full", "Too many uploads are in progress"),
+    service_errors.NoRoomError: ProblemType(_UNAVAILABLE, "no-room", "There is no disk space for the upload"),
+    service_errors.WrongKeyError: ProblemType(HTTPStatus.UNAUTHORIZED, "wrong-key", "An API key is required"),
     service_errors.RateLimitedError: ProblemType(
-        HTTPStatus.TOO_MANY_REQUESTS, "rate-limited", "This key has asked too often"
+        HTTPStatus.TOO_MANY_REQUESTS, "rate-limited", "The request rate of this key is reached"
     ),
     service_errors.AlignerNotServedError: ProblemType(
-        _UNPROCESSABLE, "aligner-not-served", "That aligner does not run here"
+        _UNPROCESSABLE, "aligner-not-served", "The aligner is not served"
     ),
     service_errors.NotReadyError: ProblemType(_UNAVAILABLE, "not-ready", "The service is not ready"),
     service_errors.BusyError: ProblemType(_UNAVAILABLE, "busy", "The service is busy"),
     service_errors.JobsFullError: ProblemType(_UNAVAILABLE, "jobs-full", "Too many jobs are waiting"),
-    service_errors.JobsUnavailableError: ProblemType(_UNAVAILABLE, "jobs-unavailable", "Jobs cannot be kept here"),
+    service_errors.JobsUnavailableError: ProblemType(_UNAVAILABLE, "jobs-unavailable", "Jobs cannot be stored"),
     service_errors.BadFrameError: ProblemType(HTTPStatus.BAD_REQUEST, "bad-frame", "A live message cannot be read"),
     service_errors.LiveLimitError: ProblemType(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "live-limit", "The live connection took too long"
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "live-limit", "The live connection reached a limit"
     ),
     service_errors.LiveFullError: ProblemType(_UNAVAILABLE, "live-full", "Too many live connections are open"),
-    service_errors.UnknownJobError: ProblemType(HTTPStatus.NOT_FOUND, "unknown-job", "There is no such job"),
-    service_errors.ReplicaLostError: ProblemType(_UNAVAILABLE, "replica-lost", "Replicas died under this request"),
+    service_errors.UnknownJobError: ProblemType(HTTPStatus.NOT_FOUND, "unknown-job", "The job does not exist"),
+    service_errors.ReplicaLostError: ProblemType(_UNAVAILABLE, "replica-lost", "Replicas died during this request"),
     service_errors.WorkerFailedError: ProblemType(
-        _UNPROCESSABLE, "scorer-failed", "The recording brings its scorer down"
+        _UNPROCESSABLE, "scorer-failed", "The recording breaks its worker process"
     ),
-    service_errors.DeadlineError: ProblemType(HTTPStatus.GATEWAY_TIMEOUT, "deadline", "The answer took too long"),
+    service_errors.DeadlineError: ProblemType(HTTPStatus.GATEWAY_TIMEOUT, "deadline", "The processing took too long"),
 }
-"""Subclasses take the nearest entry above them."""
+"""Subclasses use the entry of their nearest base."""
 
 NEVER_OVER_HTTP: Final = frozenset(
     {
@@ -119,9 +122,36 @@ NEVER_OVER_HTTP: Final = frozenset(
         service_errors.UnreachableError,
     }
 )
-"""Errors of training, of the start, of the command line and of clients, and one that nobody waits for."""
+"""Errors of training, the start, the command line and clients, and of requests without a client."""
 
 
 def find_problem(error: BaseException) -> ProblemType | None:
-    """The entry for an error's class or its nearest base; None when there is none."""
+    """The table entry of an error class or its nearest base; None when there is none."""
     return next((PROBLEMS[base] for base in type(error).__mro__ if base in PROBLEMS), None)
+
+
+def to_problem(error: BaseException, path: str) -> Problem:
+    """The problem document of an error; an unexpected one keeps its message to itself.
+
+    Args:
+        error: Any exception.
+        path: Path of the request.
+    """
+    known = find_problem(error)
+    if known is None:
+        detail = "an unexpected error occurred; it is logged under the request id, please report it"
+        return make_problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", "Internal error", detail, path)
+    return make_problem(known.status, known.code, known.title, str(error), path)
+
+
+def make_problem(status: int, code: str, title: str, detail: str, path: str) -> Problem:
+    """A problem document with the id of the current request."""
+    return Problem(
+        type=f"urn:can-ser:problem:{code}",
+        title=title,
+        status=status,
+        detail=detail,
+        instance=path,
+        code=code,
+        request_id=correlation_id.get() or "",
+    )

@@ -1,7 +1,6 @@
 """Files that were found, or made, to break decoders; many more: python -m tests.fuzz_decoders."""
 
 from collections.abc import Iterator
-from itertools import islice
 
 import av
 import numpy as np
@@ -10,8 +9,8 @@ import pytest
 from alignment.audio import decode_audio, decode_channels
 from alignment.containers import open_with_ffmpeg
 from alignment.errors import DecodingAbandonedError, UndecodableAudioError
-from tests.builders import encode, encode_with_ffmpeg, tone
-from tests.mutations import CONTAINERS, mutants, whole
+from tests.builders import FIXTURES, encode, encode_with_ffmpeg, tone
+from tests.mutations import CONTAINERS, whole
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
@@ -21,10 +20,13 @@ def test_every_container_is_read_by_ffmpeg_too(container: str) -> None:
         assert sum(len(block) for block in opened.blocks) / opened.sample_rate_hz == pytest.approx(0.8, abs=0.05)
 
 
-def test_a_track_that_begins_in_the_middle_ends_the_sound() -> None:
-    """A flipped bit in a transport stream's table: PyAV raised IndexError for a track that it had not listed."""
-    [(_, data)] = islice(mutants(1, 2_748), 2_747, None)
-    assert any("a track begins" in warning for warning in decode_audio(data).warnings)
+def test_track_that_begins_late_ends_the_sound() -> None:
+    """A transport stream with a flipped bit in its table, for which PyAV raises IndexError.
+
+    It is a file and not generated: what the encoder writes differs between processors and runs.
+    """
+    warnings = decode_audio((FIXTURES / "hostile" / "late_track.ts").read_bytes()).warnings
+    assert any("a track begins" in warning for warning in warnings)
 
 
 def test_a_codec_of_no_use_here_is_refused() -> None:

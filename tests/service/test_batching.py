@@ -5,7 +5,7 @@ from concurrent.futures import CancelledError
 import pytest
 
 from alignment.batcher import Batcher
-from service.inference.pace import LoadEstimator
+from service.inference.admission import LoadEstimator
 from tests.waiting import wait_until
 
 
@@ -41,7 +41,7 @@ def test_what_waits_while_the_worker_is_busy_becomes_one_batch() -> None:
 def test_it_waits_for_company_only_when_some_is_expected() -> None:
     double = Doubler()
     coming = 1
-    batcher: Batcher[int, int] = Batcher("test", double, linger_s=20, expected=lambda: coming)
+    batcher: Batcher[int, int] = Batcher("test", double, linger_s=20, pending=lambda: coming)
     first = batcher.submit(1)
     coming = 0
     assert batcher.submit(2).result(20) == 4
