@@ -1,13 +1,11 @@
-"""Features on disk, so that they are extracted once.
+"""Cache of extracted features on disk.
 
-A set lies in a folder named by what it depends on: corpus files, FeatureSpec, speed and the code that computes
-features. It is written beside its place and renamed into it, so that an interrupted run leaves nothing behind that
-looks whole, and two runs at once do no harm.
+A feature set is stored in a folder named by a digest of everything that determines its values: corpus files,
+FeatureSpec, speed and the code that computes features. The folder is written whole or not at all.
 """
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.resources import files
@@ -15,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from platformdirs import user_cache_path
 
 from alignment.features.extraction import FeatureSpec
 from model.atomic import atomic_folder
@@ -23,28 +22,28 @@ from model.data.features import FeatureSet, build_feature_set
 
 _ARRAYS: Final = ("frames", "frame_counts", "segment_counts")
 _FEATURE_CODE: Final = ("audio.py", "containers.py", "timing.py", "features", "transcripts/normalisation.py")
-"""Files and folders of `alignment` that decide a feature's value."""
+"""Files and folders of `alignment` that determine the features."""
 
 
 def default_cache() -> Path:
-    """Folder for caches of this program."""
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "can-ser"
+    """Cache folder of the user for this program."""
+    return user_cache_path("can-ser")
 
 
 def cached_feature_set(
     utterances: Sequence[CorpusUtterance], spec: FeatureSpec, *, speed: float, processes: int, cache: Path
 ) -> FeatureSet:
-    """Features from the cache, extracted first where they are not there.
+    """Features from the cache; they are extracted and stored first if they are missing.
 
     Args:
-        utterances: of a corpus.
-        spec: what to compute.
-        speed: see `build_feature_set`.
-        processes: that extract.
-        cache: folder of all cached sets.
+        utterances: Utterances of a corpus.
+        spec: Feature specification.
+        speed: See `build_feature_set`.
+        processes: Number of processes for extraction.
+        cache: Folder of all cached sets.
 
     Returns:
-        The set, its frames mapped from disk and not read into memory.
+        The set, with memory-mapped arrays.
     """
     folder = feature_folder(utterances, spec, speed, cache)
     if not folder.is_dir():
@@ -54,7 +53,7 @@ def cached_feature_set(
 
 
 def feature_folder(utterances: Sequence[CorpusUtterance], spec: FeatureSpec, speed: float, cache: Path) -> Path:
-    """Where a set lies, named by a digest of everything that decides its values."""
+    """Folder of a set, named by a digest of everything that determines its values."""
     digest = hashlib.sha256(json.dumps([asdict(spec), speed], sort_keys=True).encode())
     digest_code(digest, "alignment", _FEATURE_CODE)
     digest_code(digest, "model", ("data/features.py",))
@@ -80,14 +79,14 @@ def digest_code(digest: "hashlib._Hash", package: str, names: Sequence[str]) -> 
 
 
 def load_feature_set(folder: Path) -> FeatureSet:
-    """Reads a cached set."""
+    """Read a cached set."""
     arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
     words = json.loads((folder / "words.json").read_text(encoding="utf-8"))
     return FeatureSet(words=tuple(tuple(row) for row in words), **arrays)
 
 
 def store_feature_set(features: FeatureSet, folder: Path) -> None:
-    """Write a set whole; one that another run has stored meanwhile is kept, as its content is the same."""
+    """Write a set; one that another run has stored in the meantime is kept, as its content is the same."""
     with atomic_folder(folder, replace=False) as temporary:
         for name in _ARRAYS:
             np.save(temporary / f"{name}.npy", getattr(features, name))

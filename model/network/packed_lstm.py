@@ -51,11 +51,11 @@ class _PackedLstm(torch.autograd.Function):
         cells_before, states_before = data.new_zeros(2, len(data), hidden).unbind()
         previous = slice(0, 0)
         for step in steps:
-            kept = min(step.stop - step.start, previous.stop - previous.start)
-            if kept:
-                states_before[step][:kept] = states[previous][:kept]
-                cells_before[step][:kept] = cells[previous][:kept]
-                gates[step][:kept].addmm_(states[previous][:kept], w_hh.t())
+            active = min(step.stop - step.start, previous.stop - previous.start)
+            if active:
+                states_before[step][:active] = states[previous][:active]
+                cells_before[step][:active] = cells[previous][:active]
+                gates[step][:active].addmm_(states[previous][:active], w_hh.t())
             _activate(gates[step], hidden)
             _advance(gates[step], cells_before[step], cells[step], states[step])
             previous = step
@@ -68,14 +68,14 @@ class _PackedLstm(torch.autograd.Function):
     def backward(ctx: Any, grad_states: Tensor) -> tuple[Tensor | None, ...]:
         data, w_ih, w_hh, gates, cells, cells_before, states_before = ctx.saved_tensors
         grad_gates = torch.empty_like(gates)
-        squashed = cells.tanh()
+        tanh_cells = cells.tanh()
         grad_state = grad_cell = grad_states.new_empty(0, w_hh.shape[1])
         for step in reversed(ctx.steps):
             grad = grad_states[step].clone()
-            kept = min(len(grad), len(grad_state))
-            grad[:kept] += grad_state[:kept]
+            active = min(len(grad), len(grad_state))
+            grad[:active] += grad_state[:active]
             grad_cell = _gate_gradients(
-                grad, grad_cell[:kept], gates[step], squashed[step], cells_before[step], grad_gates[step]
+                grad, grad_cell[:active], gates[step], tanh_cells[step], cells_before[step], grad_gates[step]
             )
             grad_state = grad_gates[step] @ w_hh
         grad_weights = grad_gates.t() @ data, grad_gates.t() @ states_before
@@ -103,28 +103,28 @@ def _activate(gates: Tensor, hidden: int) -> None:
 
 def _advance(gates: Tensor, cell_before: Tensor, cell: Tensor, state: Tensor) -> None:
     """Write the cell c = f · c⁻ + i · g and the state h = o · tanh(c) in place."""
-    take, forget, candidate, give = gates.chunk(4, dim=1)
-    torch.mul(forget, cell_before, out=cell)
-    cell.addcmul_(take, candidate)
+    input_gate, forget_gate, candidate, output_gate = gates.chunk(4, dim=1)
+    torch.mul(forget_gate, cell_before, out=cell)
+    cell.addcmul_(input_gate, candidate)
     torch.tanh(cell, out=state)
-    state.mul_(give)
+    state.mul_(output_gate)
 
 
 def _gate_gradients(
-    grad_state: Tensor, grad_cell_after: Tensor, gates: Tensor, squashed: Tensor, cell_before: Tensor, out: Tensor
+    grad_state: Tensor, grad_cell_after: Tensor, gates: Tensor, tanh_cells: Tensor, cell_before: Tensor, out: Tensor
 ) -> Tensor:
     """Write the pre-activation gradients to `out`; return the gradient of the cell one step earlier."""
-    take, forget, candidate, give = gates.chunk(4, dim=1)
-    d_take, d_forget, d_candidate, d_give = out.chunk(4, dim=1)
-    torch.mul(grad_state, squashed, out=d_give)
-    d_give.mul_(give * (1 - give))
-    grad_cell = grad_state.mul_(give)
-    grad_cell.mul_(1 - squashed * squashed)
+    input_gate, forget_gate, candidate, output_gate = gates.chunk(4, dim=1)
+    d_input, d_forget, d_candidate, d_output = out.chunk(4, dim=1)
+    torch.mul(grad_state, tanh_cells, out=d_output)
+    d_output.mul_(output_gate * (1 - output_gate))
+    grad_cell = grad_state.mul_(output_gate)
+    grad_cell.mul_(1 - tanh_cells * tanh_cells)
     grad_cell[: len(grad_cell_after)] += grad_cell_after
-    torch.mul(grad_cell, candidate, out=d_take)
-    d_take.mul_(take * (1 - take))
+    torch.mul(grad_cell, candidate, out=d_input)
+    d_input.mul_(input_gate * (1 - input_gate))
     torch.mul(grad_cell, cell_before, out=d_forget)
-    d_forget.mul_(forget * (1 - forget))
-    torch.mul(grad_cell, take, out=d_candidate)
+    d_forget.mul_(forget_gate * (1 - forget_gate))
+    torch.mul(grad_cell, input_gate, out=d_candidate)
     d_candidate.mul_(1 - candidate * candidate)
-    return grad_cell.mul_(forget)
+    return grad_cell.mul_(forget_gate)

@@ -67,7 +67,8 @@ def calibration_error(log_scores: NDArray[np.float64], labels: NDArray[np.int64]
 
     Source: Guo et al. 2017, "On Calibration of Modern Neural Networks", ICML.
     """
-    probabilities = np.exp(log_softmax(log_scores))
+    shifted = log_scores - log_scores.max(axis=1, keepdims=True)
+    probabilities = np.exp(shifted) / np.exp(shifted).sum(axis=1, keepdims=True)
     confidence = probabilities.max(axis=1)
     correct = probabilities.argmax(axis=1) == labels
     bin_of = np.minimum((confidence * bins).astype(int), bins - 1)

@@ -91,7 +91,7 @@ def test_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CAN_BUNDLE", "none")
     ill = run()
     assert ill.exit_code == 1
-    assert "none/SHA256SUMS is not there" in ill.stdout
+    assert "none/SHA256SUMS does not exist" in ill.stdout
     assert "The service cannot run as configured" in ill.stdout
     monkeypatch.setenv("CAN_BUNDEL", "none")
     assert "CAN_BUNDLE" in run().stdout
