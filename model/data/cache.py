@@ -4,6 +4,7 @@ A feature set is stored in a folder named by a digest of everything that determi
 FeatureSpec, speed and the code that computes features. The folder is written whole or not at all.
 """
 
+import ast
 import hashlib
 import json
 from collections.abc import Sequence
@@ -65,7 +66,7 @@ def feature_folder(utterances: Sequence[CorpusUtterance], spec: FeatureSpec, spe
 
 
 def digest_code(digest: "hashlib._Hash", package: str, names: Sequence[str]) -> None:
-    """Add source files to a digest.
+    """Add source files to a digest, without their comments and docstrings.
 
     Args:
         digest: Updated in place.
@@ -75,7 +76,26 @@ def digest_code(digest: "hashlib._Hash", package: str, names: Sequence[str]) -> 
     for name in names:
         path = Path(str(files(package))) / name
         for module in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-            digest.update(module.read_bytes())
+            digest.update(normalise_source(module.read_text(encoding="utf-8")).encode())
+
+
+def normalise_source(source: str) -> str:
+    """Source of a module without comments, docstrings and layout: what determines its behaviour."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        for name in ("body", "orelse", "finalbody"):
+            statements = getattr(node, name, None)
+            if isinstance(statements, list):
+                setattr(node, name, [statement for statement in statements if not _is_docstring(statement)])
+    return ast.unparse(tree)
+
+
+def _is_docstring(statement: ast.AST) -> bool:
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )
 
 
 def load_feature_set(folder: Path) -> FeatureSet:

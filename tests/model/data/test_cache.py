@@ -9,7 +9,7 @@ from alignment.features.mfcc import MfccConfig
 from model.corpora.iemocap import read_iemocap
 from model.corpora.records import CorpusUtterance
 from model.data import cache as cache_module
-from model.data.cache import cached_feature_set, default_cache, feature_folder
+from model.data.cache import cached_feature_set, default_cache, feature_folder, normalise_source
 from model.data.features import build_feature_set
 from model.errors import CorpusFileError
 from tests.model.corpora.iemocap_fixture import write_iemocap
@@ -78,3 +78,10 @@ def test_undecodable_wav_is_refused(utterances: tuple[CorpusUtterance, ...]) -> 
 def test_default_cache_is_the_user_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert default_cache() == tmp_path / "can-ser"
+
+
+def test_prose_leaves_the_digest_and_statements_change_it() -> None:
+    source = "def double(x):\n    return 2 * x\n"
+    described = '"""Module."""\n\n\ndef double(x):\n    """Twice x."""\n    return 2 * x  # a comment\n'
+    assert normalise_source(source) == normalise_source(described)
+    assert normalise_source(source) != normalise_source(source.replace("2", "3"))
