@@ -18,7 +18,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from alignment.aligners.weights.locate import WhisperXConfig
+from alignment.aligners.weights.config import WhisperXConfig
 from alignment.aligners.whisperx.aligner import WhisperXAligner
 from alignment.aligners.whisperx.ctc import Emission, align_symbols
 from alignment.aligners.whisperx.models import WhisperXModels

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from alignment.aligners.pocketsphinx.aligner import PocketSphinxAligner
-from alignment.aligners.weights.locate import WhisperXConfig
+from alignment.aligners.weights.config import WhisperXConfig
 from alignment.aligners.whisperx.aligner import WhisperXAligner
 from model.bundle import Bundle, read_bundle
 from tests.builders import TINY_WHISPERX, write_tiny_bundle

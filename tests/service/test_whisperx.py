@@ -11,7 +11,7 @@ import pytest
 import soxr
 from fastapi.testclient import TestClient
 
-from alignment.aligners.weights.locate import WhisperXConfig
+from alignment.aligners.weights.config import WhisperXConfig
 from alignment.aligners.whisperx.aligner import WhisperXAligner
 from alignment.audio import decode_audio
 from model.bundle import Bundle

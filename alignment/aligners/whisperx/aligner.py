@@ -16,7 +16,8 @@ from typing import Final
 
 import numpy as np
 
-from alignment.aligners.weights.locate import DETECT, NAME, WhisperXConfig, require_weights
+from alignment.aligners.weights.config import DETECT, NAME, WhisperXConfig
+from alignment.aligners.weights.locate import require_weights
 from alignment.aligners.whisperx.models import WhisperXModels
 from alignment.aligners.whisperx.recogniser import DecodingOptions, Window
 from alignment.aligners.whisperx.window_queue import WindowQueue

@@ -4,9 +4,8 @@ from collections import OrderedDict
 from threading import Lock
 from typing import Final
 
+from alignment.aligners.weights.config import NAME, WhisperXConfig
 from alignment.aligners.weights.locate import (
-    NAME,
-    WhisperXConfig,
     aligned_languages,
     find_align_model,
     find_nltk_data,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from alignment.aligners.weights.locate import NAME, WhisperXConfig
+from alignment.aligners.weights.config import NAME, WhisperXConfig
 from alignment.errors import AlignerUnavailableError
 
 # Activations of a batch, the alignment model and CUDA's own needs, beside the weights; an estimate on the safe side.

@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from alignment.aligners.weights.locate import NAME
+from alignment.aligners.weights.config import NAME
 from alignment.aligners.whisperx.placement import Placement
 from alignment.errors import AlignerFailedError
 

@@ -5,7 +5,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from alignment.aligners.weights.locate import VadChoice
+from alignment.aligners.weights.config import VadChoice
 from alignment.speech.voice_activity import VoiceActivityDetector
 from alignment.timing import SAMPLE_RATE_HZ, samples_to_seconds
 from alignment.transcripts.utterances import MARGIN_S, MAX_UTTERANCE_S, MIN_PAUSE_S, SpeechSegment, widen_segments

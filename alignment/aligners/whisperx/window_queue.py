@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from time import monotonic
 
-from alignment.aligners.weights.locate import NAME
+from alignment.aligners.weights.config import NAME
 from alignment.aligners.whisperx.recogniser import Window
 from alignment.errors import AlignerFailedError
 from alignment.timing import Seconds

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alignment.aligners.weights.catalogue import LANGUAGES_WITHOUT_SPACES, punkt_language
-from alignment.aligners.weights.locate import NAME, AlignWeights
+from alignment.aligners.weights.config import NAME
+from alignment.aligners.weights.locate import AlignWeights
 from alignment.aligners.whisperx.ctc import Emission, SymbolTimes, align_symbols
 from alignment.errors import AlignerFailedError
 from alignment.timing import SAMPLE_RATE_HZ, Seconds

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from alignment.aligners.weights.config import WhisperXConfig
 from alignment.aligners.weights.fetch import fetch_weights
-from alignment.aligners.weights.locate import WhisperXConfig
-from alignment.aligners.whisperx.diarization import PyannoteDiarizer, find_missing_diarization
+from alignment.aligners.weights.locate import find_missing_diarization
+from alignment.aligners.whisperx.diarization import PyannoteDiarizer
 from alignment.audio import AudioSource, Waveform, decode_audio
 from alignment.errors import DiarizationUnavailableError
 from tests.builders import TINY_WHISPERX, tiny_speech
@@ -84,9 +85,9 @@ def test_missing_weights_name_the_way_to_them(config: WhisperXConfig) -> None:
 def test_a_pipeline_that_would_ask_the_hub_is_refused_before_it_does(config: WhisperXConfig, tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("pipeline: {params: {segmentation: pyannote/segmentation-3.0}}")
     told = missing(replace(config, diarize_model=str(tmp_path)))
-    assert "wants its segmentation from the hub (pyannote/segmentation-3.0)" in told
+    assert "takes its segmentation from the hub (pyannote/segmentation-3.0)" in told
     (tmp_path / "config.yaml").write_text("pipeline: {params: {plda: $model/plda}}")
-    assert "$model/plda, which is not beside it" in missing(replace(config, diarize_model=str(tmp_path)))
+    assert "$model/plda, which is not in its folder" in missing(replace(config, diarize_model=str(tmp_path)))
 
 
 @pytest.mark.parametrize("content", ["", "only: this", "a: [b", "pipeline: {params: 3}", "\x00"])
@@ -109,7 +110,7 @@ def test_fetched_only_when_asked_for_and_with_a_token(
     hub.add_punkt(TINY_WHISPERX / "nltk_data" / "tokenizers" / "punkt_tab")
     monkeypatch.setenv("HF_HUB_DISABLE_IMPLICIT_TOKEN", "0")
     monkeypatch.delenv("HF_TOKEN", raising=False)
-    with pytest.raises(DiarizationUnavailableError, match="answers 401.*accept its terms.*HF_TOKEN=... can-ser fetch"):
+    with pytest.raises(DiarizationUnavailableError, match="returned 401.*accept its terms.*HF_TOKEN=... can-ser fetch"):
         fetch(config, hub)
     monkeypatch.setenv("HF_TOKEN", hub.gated[GATED])
     assert fetch(config, hub) == [GATED]

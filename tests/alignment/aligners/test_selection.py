@@ -8,9 +8,9 @@ import pytest
 from alignment.aligners.selection import choose_aligner
 from alignment.aligners.weights import locate as whisperx_weights
 from alignment.aligners.weights.catalogue import TORCH_ALIGN_MODELS
+from alignment.aligners.weights.config import WhisperXConfig
 from alignment.aligners.weights.locate import (
     AlignWeights,
-    WhisperXConfig,
     aligned_languages,
     find_align_model,
     find_missing,
@@ -36,7 +36,7 @@ def local_weights(nothing_cached: None, tmp_path: Path) -> WhisperXConfig:
 
 def test_asked_for_by_name() -> None:
     aligner = choose_aligner("pocketsphinx", WhisperXConfig())
-    assert (aligner.info.name, aligner.info.reason) == ("pocketsphinx", "asked for by name")
+    assert (aligner.info.name, aligner.info.reason) == ("pocketsphinx", "selected by name")
     aligner.close()
 
 
@@ -67,6 +67,12 @@ def test_without_the_package(monkeypatch: pytest.MonkeyPatch, local_weights: Whi
     aligner.close()
 
 
+def missing_reason(config: WhisperXConfig) -> str:
+    missing = find_missing(config)
+    assert missing is not None
+    return missing.reason
+
+
 @pytest.mark.parametrize(
     ("missing", "named"),
     [
@@ -79,12 +85,12 @@ def test_without_the_package(monkeypatch: pytest.MonkeyPatch, local_weights: Whi
 def test_each_missing_piece_is_named(local_weights: WhisperXConfig, tmp_path: Path, missing: str, named: str) -> None:
     assert find_missing(local_weights) is None
     (tmp_path / missing).rename(tmp_path / "elsewhere")
-    assert named in (find_missing(local_weights) or "")
+    assert named in missing_reason(local_weights)
 
 
 def test_an_empty_file_is_an_interrupted_download(local_weights: WhisperXConfig, tmp_path: Path) -> None:
     (tmp_path / "align/en/model.safetensors").write_bytes(b"")
-    assert "the alignment model for 'en'" in (find_missing(local_weights) or "")
+    assert "the alignment model for 'en'" in missing_reason(local_weights)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from alignment.aligners.weights import catalogue
-from alignment.aligners.weights.locate import VadChoice, WhisperXConfig
+from alignment.aligners.weights.config import VadChoice, WhisperXConfig
 from alignment.aligners.whisperx.aligner import WhisperXAligner, _Heard, _time_windows, _warnings
 from alignment.aligners.whisperx.models import WhisperXModels
 from alignment.aligners.whisperx.recogniser import DecodingOptions, Window

@@ -1,6 +1,6 @@
 import pytest
 
-from alignment.aligners.weights.locate import WhisperXConfig
+from alignment.aligners.weights.config import WhisperXConfig
 from alignment.aligners.whisperx.placement import Machine, Placement, choose_placement
 from alignment.errors import AlignerUnavailableError
 

@@ -7,8 +7,9 @@ from shutil import copytree
 import pytest
 
 from alignment.aligners.weights.catalogue import TORCH_ALIGN_MODELS
+from alignment.aligners.weights.config import WhisperXConfig
 from alignment.aligners.weights.fetch import SUMS, Sources, fetch_weights
-from alignment.aligners.weights.locate import WhisperXConfig, find_align_model, find_missing
+from alignment.aligners.weights.locate import find_align_model, find_missing
 from alignment.aligners.whisperx.aligner import WhisperXAligner
 from alignment.audio import decode_audio
 from alignment.errors import AlignerUnavailableError, FetchError, UnsupportedLanguageError
@@ -51,6 +52,12 @@ def test_what_was_fetched_is_all_that_whisperx_needs(
     assert WhisperXAligner(config).recognise(sound).utterances == whisperx.recognise(sound).utterances
 
 
+def missing_reason(config: WhisperXConfig) -> str:
+    missing = find_missing(config)
+    assert missing is not None
+    return missing.reason
+
+
 def refusal(config: WhisperXConfig) -> AlignerUnavailableError:
     with pytest.raises(AlignerUnavailableError) as caught:
         WhisperXAligner(config)
@@ -89,7 +96,7 @@ def test_altered_content_is_refused(config: WhisperXConfig, hub: LocalHub, path:
     hub.altered.add(path)
     with pytest.raises(FetchError, match=reason):
         fetch(config, hub)
-    assert "tiny" in (find_missing(config) or "")
+    assert "'tiny' are not on this machine" in missing_reason(config)
     hub.altered.clear()
     fetch(config, hub)
     assert find_missing(config) is None
@@ -106,7 +113,7 @@ def test_a_checkpoint_of_torchaudio(config: WhisperXConfig, hub: LocalHub) -> No
 
 def test_a_host_that_never_answers_is_given_up(config: WhisperXConfig, hub: LocalHub) -> None:
     hub.mute.set()
-    impatient = replace(hub.sources, silence_s=0.2)
+    impatient = replace(hub.sources, timeout_s=0.2)
     with pytest.raises(FetchError, match="timed out|Read timed out"):
         fetch_weights(config, ["en"], lambda *_: None, impatient)
     local = replace(config, model=str(TINY_WHISPERX / "whisper" / "tiny-words"), align_model="")
