@@ -4,6 +4,7 @@ The library's own tables are repeated here because importing it takes 13 s; a te
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 PUNKT_DEFAULT: Final = "english"
@@ -121,9 +122,9 @@ PUNKT_LANGUAGES: Final = {
 }
 
 
-def punkt_language(language: str) -> str:
-    """Folder of NLTK's punkt_tab for a language."""
-    return PUNKT_LANGUAGES.get(language, PUNKT_DEFAULT)
+def punkt_folder(language: str) -> Path:
+    """Folder of a language's sentence ends, relative to NLTK's data folder."""
+    return Path("tokenizers", "punkt_tab", PUNKT_LANGUAGES.get(language, PUNKT_DEFAULT))
 
 
 def has_align_model(language: str) -> bool:

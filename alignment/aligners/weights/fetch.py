@@ -29,6 +29,7 @@ from alignment.aligners.weights.locate import (
     way_to_diarization,
     whisper_folder,
 )
+from alignment.aligners.weights.permissions import make_private
 from alignment.errors import (
     AlignerUnavailableError,
     DiarizationUnavailableError,
@@ -87,14 +88,18 @@ def fetch_weights(
     if find_spec("whisperx") is None:
         raise AlignerUnavailableError(NAME, "the package whisperx is not installed", INSTALL)
     store = _Store(config.folder, sources or Sources(), report, again)
-    if not is_path(config.model) and not store.is_foreign(find_whisper(config)):
-        store.fetch_repository(_whisper_repository(config.model), whisper_folder(config.folder, config.model), WHISPER)
-    for language in languages:
-        _fetch_align_model(config, language, store)
-    if not store.is_foreign(find_nltk_data(config, config.usual_language)):
-        store.fetch_punkt()
-    if diarize:
-        _fetch_diarization(config, store)
+    try:
+        if not is_path(config.model) and not store.is_foreign(find_whisper(config)):
+            folder = whisper_folder(config.folder, config.model)
+            store.fetch_repository(_whisper_repository(config.model), folder, WHISPER)
+        for language in languages:
+            _fetch_align_model(config, language, store)
+        if not store.is_foreign(find_nltk_data(config, config.usual_language)):
+            store.fetch_punkt()
+        if diarize:
+            _fetch_diarization(config, store)
+    finally:
+        store.make_private()
     return store.fetched
 
 
@@ -117,6 +122,7 @@ class _Store:
     def __init__(self, folder: Path, sources: Sources, report: Report, again: bool) -> None:
         self.folder, self.sources, self.report, self.again = folder, sources, report, again
         self.fetched: list[str] = []
+        self._is_new = not folder.exists()
         self._sums = _read_sums(folder / SUMS)
 
     def is_foreign(self, folder: Path | None) -> bool:
@@ -154,6 +160,12 @@ class _Store:
             archive.unlink()
         self._record({folder / name: sha256_of(folder / name) for name in names})
         self.fetched.append(_PUNKT)
+
+    def make_private(self) -> None:
+        """Remove write permission of other users from everything that was fetched, now or in an earlier run."""
+        files = [self.folder / name for name in (*self._sums, SUMS)]
+        folders = {parent for file in files for parent in file.parents if self.folder in parent.parents}
+        make_private([*files, *folders, *([self.folder] if self._is_new else [])])
 
     def _fetch(self, source: RemoteFile, path: Path) -> str:
         """SHA-256 of a fetched file; a complete one of an interrupted run is not fetched again."""

@@ -19,6 +19,7 @@ from typing import Final
 
 from alignment.aligners.weights import catalogue
 from alignment.aligners.weights.config import NAME, WhisperXConfig
+from alignment.aligners.weights.permissions import find_refused_path
 from alignment.errors import AlignerUnavailableError
 
 INSTALL: Final = "`make install-whisperx` installs it, or `pip install '.[whisperx]'` in this project's folder"
@@ -61,7 +62,7 @@ def find_missing(config: WhisperXConfig) -> Missing | None:
     if find_align_model(config, language) is None:
         return Missing(_missing_align_model(config, language), _fetch_command(config))
     if find_nltk_data(config, language) is None:
-        return Missing("NLTK's punkt_tab, which finds sentence ends, is not on this machine", _fetch_command(config))
+        return _missing_nltk_data(config, language)
     return None
 
 
@@ -110,12 +111,9 @@ def aligned_languages(config: WhisperXConfig) -> list[str]:
 
 
 def find_nltk_data(config: WhisperXConfig, language: str) -> Path | None:
-    """NLTK data folder that holds the language's sentence ends."""
-    folders = [config.folder / "nltk_data"]
-    folders += [Path(entry) for entry in os.environ.get("NLTK_DATA", "").split(os.pathsep) if entry]
-    folders += [Path.home() / "nltk_data", Path("/usr/share/nltk_data"), Path("/usr/local/share/nltk_data")]
-    punkt = Path("tokenizers", "punkt_tab", catalogue.punkt_language(language))
-    return next((folder for folder in folders if (folder / punkt).is_dir()), None)
+    """NLTK data folder that holds the language's sentence ends and that NLTK reads from."""
+    punkt = catalogue.punkt_folder(language)
+    return next((folder for folder in _nltk_folders(config, punkt) if find_refused_path(folder, punkt) is None), None)
 
 
 def find_missing_diarization(config: WhisperXConfig) -> Missing | None:
@@ -175,6 +173,22 @@ def _missing_align_model(config: WhisperXConfig, language: str) -> str:
     if not config.align_model and not catalogue.has_align_model(language):
         return f"WhisperX names no alignment model for the language {language!r}; name one (CAN_WHISPERX__ALIGN_MODEL)"
     return f"the alignment model {config.align_model or 'for ' + repr(language)} is not on this machine"
+
+
+def _nltk_folders(config: WhisperXConfig, resource: Path) -> list[Path]:
+    folders = [config.folder / "nltk_data"]
+    folders += [Path(entry) for entry in os.environ.get("NLTK_DATA", "").split(os.pathsep) if entry]
+    folders += [Path.home() / "nltk_data", Path("/usr/share/nltk_data"), Path("/usr/local/share/nltk_data")]
+    return [folder for folder in folders if (folder / resource).is_dir()]
+
+
+def _missing_nltk_data(config: WhisperXConfig, language: str) -> Missing:
+    punkt = catalogue.punkt_folder(language)
+    for folder in _nltk_folders(config, punkt):
+        if refused := find_refused_path(folder, punkt):
+            reason = f"NLTK refuses its data in {folder}, because other users can write to {refused} or own it"
+            return Missing(reason, f"run `chmod -R go-w {folder}` as its owner, which must be root or the current user")
+    return Missing("NLTK's punkt_tab, which finds sentence ends, is not on this machine", _fetch_command(config))
 
 
 def _missing_pipeline(config: WhisperXConfig) -> str | None:

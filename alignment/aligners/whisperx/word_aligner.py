@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from alignment.aligners.weights.catalogue import LANGUAGES_WITHOUT_SPACES, punkt_language
+from alignment.aligners.weights.catalogue import LANGUAGES_WITHOUT_SPACES, punkt_folder
 from alignment.aligners.weights.config import NAME
 from alignment.aligners.weights.locate import AlignWeights
 from alignment.aligners.whisperx.ctc import Emission, SymbolTimes, align_symbols
@@ -59,6 +59,7 @@ class WordAligner:
         """Loads the model and the sentence splitter."""
         import nltk
         import whisperx
+        from nltk.tokenize.punkt import PunktSentenceTokenizer, load_punkt_params
 
         self._network, metadata = whisperx.load_align_model(
             language, device, model_name=weights.name, model_dir=weights.torch_folder, model_cache_only=True
@@ -68,9 +69,12 @@ class WordAligner:
         self._blank = next((self._columns[name] for name in _BLANKS if name in self._columns), 0)
         self._language, self._device = language, device
         self._lock = Lock()
+        # NLTK opens files below the folders of this list only.
         if str(nltk_data) not in nltk.data.path:
             nltk.data.path.insert(0, str(nltk_data))
-        self._sentences = nltk.tokenize.PunktTokenizer(punkt_language(language))
+        # The tokenizer's own look-up would take the first folder of the list that holds the language.
+        punkt = nltk.data.find(f"{punkt_folder(language).as_posix()}/", [str(nltk_data)])
+        self._sentences = PunktSentenceTokenizer(load_punkt_params(punkt))
 
     def split(self, text: str) -> list[str]:
         """Written words of a text; characters in a language without spaces."""

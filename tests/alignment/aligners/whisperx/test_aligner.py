@@ -29,7 +29,7 @@ from alignment.errors import (
 )
 from alignment.transcripts.utterances import SpeechSegment
 from alignment.transcripts.words import TimedWord, Transcript
-from tests.builders import TINY_WHISPERX, noise, tiny_clips, tiny_speech, tone
+from tests.builders import noise, tiny_clips, tiny_speech, tone
 
 CLIPS = tiny_clips()
 TEXTS = {name: " ".join(word["word"] for word in words) for name, words in CLIPS.items()}
@@ -46,9 +46,9 @@ def english(models: WhisperXModels) -> WordAligner:
 
 
 @pytest.fixture
-def in_german(whisperx: WhisperXAligner, tmp_path: Path) -> WhisperXAligner:
+def in_german(whisperx: WhisperXAligner, tiny_weights: Path, tmp_path: Path) -> WhisperXAligner:
     """Preset to German, whose alignment model is the English one; English has none here."""
-    copytree(TINY_WHISPERX, tmp_path, dirs_exist_ok=True)
+    copytree(tiny_weights, tmp_path, dirs_exist_ok=True)
     rmtree(tmp_path / "align" / "en")
     rmtree(tmp_path / "nltk_data/tokenizers/punkt_tab/english")
     return WhisperXAligner(WhisperXConfig(model="tiny-words", language="de", weights=str(tmp_path), threads=1))
@@ -283,13 +283,13 @@ def test_without_a_detector_long_sound_is_cut_where_it_is_quiet() -> None:
     assert [s.end_s for s in stretches[:-1]] == [s.start_s for s in stretches[1:]]
 
 
-def test_long_audio_goes_in_windows(whisperx: WhisperXAligner) -> None:
+def test_long_audio_goes_in_windows(whisperx: WhisperXAligner, tiny_weights: Path) -> None:
     """A minute, in windows of one sentence and in parts of 30 s."""
     names = list(CLIPS)
     pause = np.zeros(8_000, np.float32)
     joined = waveform(np.concatenate([part for name in names for part in (clip(name).samples, pause)]))
     by_sentence = WhisperXAligner(
-        WhisperXConfig(model="tiny-words", weights=str(TINY_WHISPERX), threads=1, window_s=2.5)
+        WhisperXConfig(model="tiny-words", weights=str(tiny_weights), threads=1, window_s=2.5)
     )
     heard = words_of(by_sentence.recognise(joined))
     assert_ordered(heard, joined.duration_s)
@@ -300,9 +300,9 @@ def test_long_audio_goes_in_windows(whisperx: WhisperXAligner) -> None:
 
 
 @pytest.mark.parametrize("file", ["whisper/tiny-words/model.bin", "align/en/model.safetensors"])
-def test_damaged_weights(whisperx: WhisperXAligner, tmp_path: Path, file: str) -> None:
-    copytree(TINY_WHISPERX, tmp_path, dirs_exist_ok=True)
-    (tmp_path / file).write_bytes((TINY_WHISPERX / file).read_bytes()[:5_000])
+def test_damaged_weights(whisperx: WhisperXAligner, tiny_weights: Path, tmp_path: Path, file: str) -> None:
+    copytree(tiny_weights, tmp_path, dirs_exist_ok=True)
+    (tmp_path / file).write_bytes((tiny_weights / file).read_bytes()[:5_000])
     aligner = WhisperXAligner(WhisperXConfig(model="tiny-words", weights=str(tmp_path), threads=1))
     with pytest.raises(AlignerUnavailableError, match="can-ser fetch"):
         aligner.warm_up()
