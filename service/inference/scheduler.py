@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -70,8 +70,8 @@ class Scheduler:
             self._classify_together,
             max_items=settings.batch.max_requests,
             linger_s=settings.batch.linger_ms / 1_000,
-            expected=lambda: len(self._near_classifier),
-            observe=self._metrics.count_batch,
+            pending=lambda: len(self._near_classifier),
+            on_batch=self._metrics.count_batch,
             workers=engine.classifier.calls_at_once,
         )
         self._scorers = InferenceWorkerPool(settings, self._metrics.count_batch) if settings.scorers else None
@@ -201,12 +201,10 @@ class Scheduler:
             abandoned=lambda: visit.over,
             taken=partial(visit.watch.add, "queue"),
         )
-        answer: _T | Exception = await self._wait(visit, scorers.submit(asked))
-        if isinstance(answer, AudioTooLongError):
-            return await self._answer_given(visit, lambda: asked.recording.data, request, present)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        with suppress(AudioTooLongError):
+            answer: _T = await self._wait(visit, scorers.submit(asked))
+            return answer
+        return await self._answer_given(visit, lambda: asked.recording.data, request, present)
 
     async def _analyse(
         self, visit: RequestContext, read: Callable[[], bytes], request: AnalysisRequest, observe: Observer

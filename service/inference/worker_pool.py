@@ -77,7 +77,7 @@ class InferenceWorkerPool:
             self._score,
             max_items=min(_TOGETHER, settings.batch.max_requests),
             linger_s=0.0,
-            observe=observe,
+            on_batch=observe,
             workers=settings.scorers,
         )
 
@@ -110,7 +110,7 @@ class InferenceWorkerPool:
             self._free.put(pool)
 
     def submit(self, asked: Task) -> "Future[Any]":
-        """What `asked.conclude` makes, or the exception that it raised or that came of the recording; later."""
+        """What `asked.conclude` makes; raises what it raised, or what came of the recording; later."""
         return self._batches.submit(asked)
 
     def close(self) -> None:

@@ -126,13 +126,13 @@ def test_one_that_cannot_be_used_takes_nobody_with_it(scorers: InferenceWorkerPo
 
 
 def test_nobody_works_for_one_who_has_gone(scorers: InferenceWorkerPool) -> None:
-    assert isinstance(scorers.submit(ask(Deadly(), abandoned=True)).result(60), DecodingAbandonedError)
+    assert isinstance(scorers.submit(ask(Deadly(), abandoned=True)).exception(60), DecodingAbandonedError)
 
 
 def refusal_among_others(scorers: InferenceWorkerPool, odd: Any, count: int) -> str:
     """What is said of the tenth recording, `odd`; all others, in its batch, its process or neither, are scored."""
     futures = [scorers.submit(ask(odd if number == 9 else WAV)) for number in range(count)]
-    answers = [future.result(120) for future in futures]
+    answers = [future.exception(120) or future.result() for future in futures]
     scorers.close()
     assert all(found(answer) for number, answer in enumerate(answers) if number != 9)
     assert isinstance(answers[9], WorkerFailedError)
