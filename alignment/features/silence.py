@@ -1,4 +1,4 @@
-"""The time of `<s>`, `<sil>`, `</s>` and of gaps, handed to the neighbouring words.
+"""Distribution of the time of `<s>`, `<sil>`, `</s>` and of gaps to the neighbouring words.
 
 Source: Lee, Yoon, Jung 2020, Section 4.2: special tokens are removed "and their durations are equally divided into
 the neighboring words".
@@ -9,18 +9,18 @@ from numpy.typing import NDArray
 
 
 def share_silence(spans: NDArray[np.int64], total_frames: int) -> NDArray[np.int64]:
-    """Spans that tile the utterance from 0 to its end, each word with its share of the silence around it.
+    """Extend the words' spans so that they tile the utterance.
 
-    A gap between two words is split half and half, an odd frame going to the word on its left; what comes before the
-    first word goes wholly to it, what follows the last word to that one.
+    A gap between two words is split in half, with an odd frame for the word on its left; the silence at the start and
+    at the end belongs to the first and to the last word.
 
     Args:
         spans: (words, 2) start and end of each word in frames of 10 ms, end exclusive, in order.
-        total_frames: length of the utterance in frames.
+        total_frames: Length of the utterance in frames.
 
     Returns:
-        (words, 2) frames: the first span starts at 0, each next one where the one before it ends, the last one ends
-        at `total_frames`.
+        (words, 2) frames: the first span starts at 0, each following one at the end of the previous one, and the last
+        one ends at `total_frames`.
 
     Source: Lee, Yoon, Jung 2020, Section 4.2 and Table 1.
     """

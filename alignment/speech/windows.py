@@ -1,8 +1,8 @@
-"""Long sound, a window at a time: what the memory and the time of a long recording's answer hang on.
+"""Windows of long recordings, which bound memory and latency.
 
-A window ends in the middle of the longest pause between half and all of what it may last, so that no word is cut. Where
-it ends depends on the sound in it alone, never on how the sound arrived: a recording in memory and one that is read
-block by block are cut at the same samples.
+A window ends in the middle of the longest pause in the second half of its longest duration, so that no word is cut. The
+cut depends on the window's samples alone, not on the size of the blocks that they arrive in: a recording in memory and
+one that is read block by block are cut at the same samples.
 """
 
 from collections.abc import Iterator
@@ -22,13 +22,13 @@ _PAUSE: Final = 0.35
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Window:
-    """Some seconds of a recording.
+    """Consecutive samples of a recording.
 
     Attributes:
-        start_s: seconds from the recording's start.
+        start_s: Seconds from the recording's start.
         samples: (samples,) float32 at 16 kHz.
-        speaker: who speaks in it, where one person does and that is known.
-        turns: who speaks when, in the recording's time, where that was looked for; None where it was not.
+        speaker: Name of the only speaker, where it is known.
+        turns: Speaker turns in the recording's time; None without diarization.
     """
 
     start_s: Seconds
@@ -43,38 +43,38 @@ class Window:
 
 
 class WindowCutter:
-    """Takes sound as it comes and gives it back in windows of at most 60 s, nothing lost, nothing doubled."""
+    """Splitter of an audio stream into consecutive windows of at most 60 s."""
 
     def __init__(self, detector: VoiceActivityDetector, first_sample: int = 0) -> None:
-        """Begins at the recording's start, or at the end of a window that an earlier cutter gave."""
+        """Start at the recording's start, or at the end of a window of an earlier cutter."""
         self._detector = detector
-        self._kept: NDArray[np.float32] = np.zeros(0, np.float32)
+        self._buffer: NDArray[np.float32] = np.zeros(0, np.float32)
         self._first_sample = first_sample
 
     def feed(self, samples: NDArray[np.float32]) -> Iterator[Window]:
-        """Windows that are full now.
+        """Yield completed windows.
 
         Args:
-            samples: (samples,) float32 at 16 kHz, what follows the sound that was fed before.
+            samples: (samples,) float32 at 16 kHz, continuing the previous block.
         """
-        self._kept = np.concatenate((self._kept, samples))
+        self._buffer = np.concatenate((self._buffer, samples))
         longest = seconds_to_samples(WINDOW_S)
-        while len(self._kept) > longest:
-            yield self._take(self._choose_cut(self._kept[:longest]))
+        while len(self._buffer) > longest:
+            yield self._take(self._choose_cut(self._buffer[:longest]))
 
     def finish(self) -> Iterator[Window]:
-        """The last window, if sound is left."""
-        if len(self._kept):
-            yield self._take(len(self._kept))
+        """Yield the last window, if samples are left."""
+        if len(self._buffer):
+            yield self._take(len(self._buffer))
 
     def _take(self, count: int) -> Window:
-        window = Window(samples_to_seconds(self._first_sample), self._kept[:count])
-        self._kept = self._kept[count:].copy()
+        window = Window(samples_to_seconds(self._first_sample), self._buffer[:count])
+        self._buffer = self._buffer[count:].copy()
         self._first_sample += count
         return window
 
     def _choose_cut(self, samples: NDArray[np.float32]) -> int:
-        """A sample index in the second half: the middle of its longest pause, else where speech is least likely."""
+        """Sample index in the second half: the middle of its longest pause, else where speech is least likely."""
         probabilities = self._detector.probabilities(samples)
         half = len(probabilities) // 2
         late = probabilities[half:]
@@ -86,7 +86,7 @@ class WindowCutter:
 
 
 def cut_windows(samples: NDArray[np.float32], detector: VoiceActivityDetector) -> Iterator[Window]:
-    """The windows of a recording in memory."""
+    """Yield the windows of a recording in memory."""
     cutter = WindowCutter(detector)
     yield from cutter.feed(samples)
     yield from cutter.finish()

@@ -4,18 +4,18 @@ import pytest
 from alignment.features.segmentation import segment_by_words, segment_equally
 
 
-def test_ten_per_cent_is_five_on_either_side() -> None:
+def test_overlap_of_ten_per_cent_is_five_on_either_side() -> None:
     # 100 frames are 16,000 samples, 5 % of them 800; 50 frames 8,000 and 400.
     bounds = segment_by_words(np.array([[0, 100], [100, 150], [150, 250]]), 40_000)
     assert bounds.tolist() == [[0, 16_800], [15_600, 24_400], [23_200, 40_000]]
 
 
-def test_the_overlap_is_a_parameter() -> None:
+def test_overlap_is_a_parameter() -> None:
     bounds = segment_by_words(np.array([[0, 100], [100, 200]]), 32_000, overlap=0.2)
     assert bounds.tolist() == [[0, 17_600], [14_400, 32_000]]
 
 
-def test_the_last_frame_may_be_a_part() -> None:
+def test_last_frame_may_be_incomplete() -> None:
     assert segment_by_words(np.array([[0, 3]]), 401).tolist() == [[0, 401]]
 
 
@@ -27,7 +27,7 @@ def test_half_a_sample_is_rounded_up() -> None:
     ]
 
 
-def test_equal_pieces() -> None:
+def test_equal_segments() -> None:
     assert segment_equally(4, 16_000, overlap=0.0).tolist() == [
         [0, 4_000],
         [4_000, 8_000],
@@ -38,7 +38,7 @@ def test_equal_pieces() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 3, 7])
-def test_equal_pieces_cover_lengths_that_do_not_divide(count: int) -> None:
+def test_equal_segments_cover_indivisible_lengths(count: int) -> None:
     bounds = segment_equally(count, 10_001, overlap=0.0)
     assert bounds[0, 0] == 0
     assert bounds[-1, 1] == 10_001

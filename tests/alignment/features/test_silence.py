@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from alignment.features.silence import share_silence
 
 
-def test_table_1_of_the_paper() -> None:
+def test_example_of_table_1_of_the_paper() -> None:
     # <s> 0-51, i 52-75, like 76-88, <sil> 89-140, apple 141-143, </s> 144-177; ends inclusive.
     words = np.array([[52, 76], [76, 89], [141, 144]])
     # 52 frames of <sil> go half and half; <s> and </s> have one neighbour each.
@@ -14,12 +14,12 @@ def test_table_1_of_the_paper() -> None:
 
 
 @pytest.mark.parametrize(("gap", "border"), [(0, 10), (1, 11), (2, 11), (5, 13)])
-def test_an_odd_frame_goes_to_the_word_on_the_left(gap: int, border: int) -> None:
+def test_odd_frame_goes_to_the_word_on_the_left(gap: int, border: int) -> None:
     shared = share_silence(np.array([[0, 10], [10 + gap, 30]]), 30)
     assert shared.tolist() == [[0, border], [border, 30]]
 
 
-def test_one_word_takes_everything() -> None:
+def test_single_word_gets_all_silence() -> None:
     assert share_silence(np.array([[5, 8]]), 20).tolist() == [[0, 20]]
 
 
