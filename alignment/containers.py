@@ -1,8 +1,8 @@
 """Blocks of raw samples from an audio file in memory or on disk.
 
-libsndfile (soundfile) reads wav, flac, ogg and mp3; FFmpeg (PyAV) reads other formats (m4a, mp4, webm) and streamed wav
-files whose header states no length. Both yield blocks, so that a small file that decodes to hours is refused before it
-fills the memory. Lengths in headers are never trusted.
+libsndfile (soundfile) reads wav, flac, ogg and mp3; FFmpeg (PyAV) reads other formats (m4a, mp4, webm) and streamed
+wav files without a length in their header. Both yield blocks, so that a small file that decodes to hours is refused
+before it fills the memory. Lengths in headers are never trusted.
 """
 
 from collections.abc import Iterator
@@ -196,7 +196,7 @@ def _ffmpeg_blocks(
 
 
 class _Converter:
-    """Converter of frames to float blocks at the stream's rate and channels, whatever the frame's own are."""
+    """Converter of frames of any format to float blocks at the stream's rate and channels."""
 
     def __init__(self, stream: av.AudioStream) -> None:
         self._layout, self._rate = stream.layout, stream.rate

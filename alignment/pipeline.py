@@ -23,7 +23,7 @@ def find_words(
     Args:
         waveform: Decoded recording.
         aligner: Recognises the words, or aligns `transcript`.
-        transcript: Spoken words, whose times are found by forced alignment.
+        transcript: Spoken words, to be timed by forced alignment.
         words: Spoken words with their times; the aligner is not used.
         language: Language for the aligner.
 

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alignment.features.mfcc import MfccConfig, compute_mfcc
-from alignment.features.segmentation import segment_by_words, segment_equally
-from alignment.features.silence import share_silence
+from alignment.features.segmentation import segment_by_words, segment_equally, share_silence
 from alignment.timing import samples_to_whole_frames, seconds_to_frames
 from alignment.transcripts.normalisation import is_filler, normalise_word
 from alignment.transcripts.words import Utterance

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from alignment.timing import SAMPLE_RATE_HZ
 
-# Blocks that fit into the cache, and whose memory is not returned to the system each time.
+# Such blocks fit into the cache, and their memory is not returned to the system each time.
 _FFT_BLOCK_FRAMES: Final = 128
 _POWER_FLOOR: Final = 1e-10
 

@@ -2,11 +2,11 @@
 
 A window ends in the middle of the longest pause in the second half of its longest duration, so that no word is cut. The
 cut depends on the window's samples alone, not on the size of the blocks that they arrive in: a recording in memory and
-one that is read block by block are cut at the same samples.
+one that is read block by block are cut at the same samples. A recording with given words is cut between utterances.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from alignment.speech.voice_activity import STEP_SAMPLES, VoiceActivityDetector, find_runs
 from alignment.timing import Seconds, samples_to_seconds, seconds_to_samples
 from alignment.transcripts.speakers import Turn
+from alignment.transcripts.utterances import group_words
+from alignment.transcripts.words import TimedWord, Utterance
 
 WINDOW_S: Final = 60.0
 _PAUSE: Final = 0.35
@@ -40,6 +42,14 @@ class Window:
     def end_s(self) -> Seconds:
         """Seconds from the recording's start."""
         return self.start_s + samples_to_seconds(len(self.samples))
+
+
+@dataclass(frozen=True, slots=True)
+class WordWindow:
+    """End of a window in the recording's time, and its words in the window's time."""
+
+    end_s: Seconds
+    words: tuple[TimedWord, ...]
 
 
 class WindowCutter:
@@ -90,3 +100,26 @@ def cut_windows(samples: NDArray[np.float32], detector: VoiceActivityDetector) -
     cutter = WindowCutter(detector)
     yield from cutter.feed(samples)
     yield from cutter.finish()
+
+
+def cut_between_words(words: Sequence[TimedWord], duration_s: Seconds) -> Iterator[WordWindow]:
+    """Yield windows that tile the recording, of 60 s plus the rest of their last utterance.
+
+    Args:
+        words: Words from `check_words`, at least one.
+        duration_s: Length of the recording.
+    """
+    start_s = 0.0
+    window: list[Utterance] = []
+    utterances = group_words(words, duration_s)
+    for utterance, following in zip(utterances, [*utterances[1:], None], strict=True):
+        window.append(utterance)
+        # Margins of neighbours do not cross the middle of the pause between them.
+        end_s = duration_s if following is None else (utterance.words[-1].end_s + following.words[0].start_s) / 2
+        if following is None or end_s - start_s >= WINDOW_S:
+            yield WordWindow(end_s, tuple(_shift(word, start_s) for each in window for word in each.words))
+            start_s, window = end_s, []
+
+
+def _shift(word: TimedWord, by_s: Seconds) -> TimedWord:
+    return replace(word, start_s=max(0.0, word.start_s - by_s), end_s=word.end_s - by_s)

@@ -50,7 +50,7 @@ def assign_speakers(transcript: Transcript, turns: Sequence[Turn], start_s: Seco
 
 
 def _split(utterance: Utterance, turns: Sequence[Turn]) -> list[Utterance]:
-    """One utterance per run of words of one speaker; borders lie in the middle between two words."""
+    """One utterance per run of words of one speaker; borders are in the middle between two words."""
     runs = [(name, tuple(run)) for name, run in groupby(utterance.words, key=lambda word: _speaker_of(word, turns))]
     between = [(before[-1].end_s + after[0].start_s) / 2 for (_, before), (_, after) in pairwise(runs)]
     edges = pairwise([utterance.start_s, *between, utterance.end_s])

@@ -91,7 +91,7 @@ def widen_segments(speech: Sequence[SpeechSegment], duration_s: Seconds) -> tupl
 def assign_words(
     words: Sequence[TimedWord], segments: Sequence[SpeechSegment], duration_s: Seconds
 ) -> tuple[Utterance, ...]:
-    """Make one utterance per segment, with the words whose middle is nearest to it.
+    """Make one utterance per segment, with the words that have their middle nearest to it.
 
     Args:
         words: Recognised words, in order.

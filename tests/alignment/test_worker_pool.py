@@ -32,7 +32,7 @@ def hang(_: int) -> int:
 
 @pytest.fixture
 def pool() -> Iterator[WorkerPool]:
-    """Pool whose limit leaves a busy machine time to start a process."""
+    """Pool with a limit that leaves a busy machine time to start a process."""
     made = WorkerPool(1, nothing, 8.0, ChildProcessError)
     yield made
     made.close()

@@ -52,5 +52,5 @@ class WhisperXConfig:
 
     @property
     def usual_language(self) -> str:
-        """Language whose weights are required at start."""
+        """Language for which weights are required at start."""
         return "en" if self.language == DETECT else self.language

@@ -76,7 +76,7 @@ def fetch_weights(
         languages: ISO 639-1 codes, each with an alignment model.
         report: Called for every block of a download.
         sources: Hosts; None for the default ones.
-        diarize: Also fetch the diarization pipeline, whose terms must have been accepted on the hub.
+        diarize: Also fetch the diarization pipeline; its terms must be accepted on the hub first.
         again: Also fetch what is complete.
 
     Raises:
@@ -138,7 +138,7 @@ class _Store:
         self.fetched.append(repository)
 
     def fetch_file(self, url: str, path: Path) -> None:
-        """Fetch a single file whose host publishes no checksum."""
+        """Fetch a single file without a published checksum."""
         if not self._is_complete(path.parent):
             self._record({path: self._fetch(RemoteFile(url), path)})
             self.fetched.append(path.name)

@@ -104,7 +104,7 @@ def find_align_model(config: WhisperXConfig, language: str) -> AlignWeights | No
 
 
 def aligned_languages(config: WhisperXConfig) -> list[str]:
-    """Languages whose alignment model is on this machine."""
+    """Languages with an alignment model on this machine."""
     known = {*catalogue.TORCH_ALIGN_MODELS, *catalogue.HUB_ALIGN_MODELS, config.usual_language}
     known |= {folder.name for folder in (config.folder / "align").glob("*") if folder.is_dir() and len(folder.name) < 4}
     return sorted(language for language in known if find_align_model(config, language) is not None)

@@ -1,7 +1,7 @@
 """WhisperX aligner: Whisper recognises the words, wav2vec 2.0 aligns them.
 
 Speech is cut into windows of at most 30 s, and windows of all requests go through Whisper in common batches. Each
-window's words are aligned within its own audio, so that no time lies outside it. Where a window is too short for its
+window's words are aligned within its own audio, so that no time is outside it. Where a window is too short for its
 words, they are aligned once more in all the audio up to the neighbouring windows, and failing that spread over the
 window, marked and counted.
 

@@ -1,4 +1,4 @@
-"""Speaker diarization with WhisperX, whose pipeline is pyannote's.
+"""Speaker diarization with the pipeline of pyannote, through WhisperX.
 
 The weights are gated: users accept their terms on the hub and fetch them with a token (`can-ser fetch --diarize`).
 They are stored in the folder of weights as diarize/OWNER--NAME and loaded without network access. Without them,

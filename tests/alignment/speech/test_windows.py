@@ -4,9 +4,9 @@ import soundfile
 from numpy.typing import NDArray
 
 from alignment.speech.voice_activity import VoiceActivityDetector
-from alignment.speech.windows import WINDOW_S, Window, WindowCutter, cut_windows
+from alignment.speech.windows import WINDOW_S, Window, WindowCutter, cut_between_words, cut_windows
 from alignment.timing import SAMPLE_RATE_HZ
-from tests.builders import SPEECH, noise
+from tests.builders import SPEECH, noise, timed
 
 
 @pytest.fixture(scope="module")
@@ -29,15 +29,16 @@ def test_windows_tile_the_recording(long_speech: NDArray[np.float32], windows: l
 
 
 def test_windows_end_in_pauses(windows: list[Window]) -> None:
+    assert len(windows) > 2
     for window in windows[:-1]:
         assert np.abs(window.samples[-SAMPLE_RATE_HZ // 10 :]).max() < 0.01
 
 
 def test_block_size_does_not_change_the_windows(long_speech: NDArray[np.float32], windows: list[Window]) -> None:
     cutter = WindowCutter(VoiceActivityDetector())
-    found = [window for block in np.array_split(long_speech, 97) for window in cutter.feed(block)]
-    found += cutter.finish()
-    assert [window.start_s for window in found] == [window.start_s for window in windows]
+    cut = [window for block in np.array_split(long_speech, 97) for window in cutter.feed(block)]
+    cut += cutter.finish()
+    assert [window.start_s for window in cut] == [window.start_s for window in windows]
 
 
 def test_audio_without_pause_is_split() -> None:
@@ -49,3 +50,13 @@ def test_audio_without_pause_is_split() -> None:
 def test_short_audio_is_one_window() -> None:
     [window] = cut_windows(noise(2.0), VoiceActivityDetector())
     assert (window.start_s, window.end_s) == (0.0, 2.0)
+
+
+def test_given_words_are_cut_between_utterances() -> None:
+    """Words of 1 s, with a pause of 1 s after every tenth; a window ends in the first pause after 60 s."""
+    starts = [index + index // 10 for index in range(100)]
+    words = timed(*((str(index), float(start_s), start_s + 1.0) for index, start_s in enumerate(starts)))
+    windows = list(cut_between_words(words, 120.0))
+    assert [window.end_s for window in windows] == [65.5, 120.0]
+    assert [word.word for window in windows for word in window.words] == [word.word for word in words]
+    assert windows[1].words[0].start_s == pytest.approx(66.0 - 65.5)

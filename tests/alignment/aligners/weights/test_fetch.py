@@ -19,7 +19,7 @@ from alignment.errors import AlignerUnavailableError, FetchError, UnsupportedLan
 from tests.builders import TINY_WHISPERX, tiny_speech
 from tests.local_hub import COMMIT, LocalHub, run_hub
 
-WHISPER, ALIGN = "Systran/faster-whisper-tiny", "somebody/align"
+WHISPER, ALIGN = "Systran/faster-whisper-tiny", "owner/align"
 MODEL_BIN = f"/{WHISPER}/resolve/{COMMIT}/model.bin"
 TOKENIZER = f"/{WHISPER}/resolve/{COMMIT}/tokenizer.json"
 UNREACHABLE = Sources("http://127.0.0.1:9", "http://127.0.0.1:9/", "http://127.0.0.1:9/", 1)
@@ -58,7 +58,7 @@ def test_fetched_weights_are_sufficient_and_private(
     config: WhisperXConfig, hub: LocalHub, whisperx: WhisperXAligner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without the folders that other tests have added to NLTK's list."""
-    with pytest.raises(AlignerUnavailableError, match="fetch --model tiny --language en --align-model somebody/align"):
+    with pytest.raises(AlignerUnavailableError, match="fetch --model tiny --language en --align-model owner/align"):
         WhisperXAligner(config)
     assert fetch(config, hub) == [WHISPER, ALIGN, "punkt_tab"]
     assert find_missing(config) is None
@@ -151,7 +151,7 @@ def test_no_network(config: WhisperXConfig) -> None:
 
 def test_unknown_models_and_languages_are_refused(config: WhisperXConfig, hub: LocalHub) -> None:
     with pytest.raises(FetchError, match="404"):
-        fetch(replace(config, model="nobody/nothing"), hub)
+        fetch(replace(config, model="owner/missing"), hub)
     with pytest.raises(AlignerUnavailableError, match="no Whisper model 'enormous'"):
         fetch(replace(config, model="enormous"), hub)
     with pytest.raises(UnsupportedLanguageError, match="--align-model"):

@@ -76,7 +76,7 @@ def test_empty_file_counts_as_interrupted_download(local_weights: WhisperXConfig
         ({"model": "small.en"}, "'small.en' are not on this machine; fetch it with `can-ser fetch --model small.en"),
         ({"model": "smal.en"}, "no Whisper model 'smal.en' (known are base, base.en, distil"),
         ({"model": "./nowhere"}, "the folder './nowhere' holds no Whisper model"),
-        ({"model": "somebody/whisper-ct2"}, "'somebody/whisper-ct2' are not on this machine"),
+        ({"model": "owner/whisper-ct2"}, "'owner/whisper-ct2' are not on this machine"),
         (
             {"language": "fr"},
             "for 'fr' is not on this machine; fetch it with `can-ser fetch --model tiny-words --language fr`",

@@ -53,7 +53,7 @@ def english(models: WhisperXModels) -> WordAligner:
 
 @pytest.fixture
 def in_german(whisperx: WhisperXAligner, tiny_weights: Path, tmp_path: Path) -> WhisperXAligner:
-    """Configured for German, whose alignment model is the English one; English has none here."""
+    """Configured for German, with the English alignment model under that name; English has none here."""
     copytree(tiny_weights, tmp_path, dirs_exist_ok=True)
     rmtree(tmp_path / "align" / "en")
     rmtree(tmp_path / "nltk_data/tokenizers/punkt_tab/english")
@@ -115,7 +115,7 @@ def test_word_times_equal_the_library_s(english: WordAligner) -> None:
 
 
 def test_eight_threads_give_the_results_of_one(models: WhisperXModels) -> None:
-    """With mixed languages and numerals, windows that fail and callers whose deadline passes in between."""
+    """With mixed languages and numerals, windows that fail and callers that miss their deadline in between."""
     names = list(CLIPS)[:6]
     options = [
         DecodingOptions("en"),
@@ -274,7 +274,7 @@ def test_text_without_word_is_refused(whisperx: WhisperXAligner) -> None:
 
 
 def test_words_aligned_with_silence_are_reported(whisperx: WhisperXAligner) -> None:
-    """With a speech segment given by the caller, times are made up, and a warning states it."""
+    """Times inside a given segment without speech are invented, and a warning states it."""
     silence = Waveform(np.zeros(32_000, np.float32), AudioSource(2.0, 16_000, 1), speech=((0.0, 2.0),))
     transcript = whisperx.align(silence, "red apple")
     assert [word.word for word in words_of(transcript)] == ["red", "apple"]

@@ -63,7 +63,7 @@ def run(recognition: Recognition, *samples: float, batch_size: int = BATCH_SIZE,
 def block(
     pool: ThreadPoolExecutor, recognition: Recognition, recogniser: FakeRecogniser, *samples: float
 ) -> "Future[list[str]]":
-    """A recording whose first batch occupies the recogniser until its gate is set."""
+    """Submit a recording that occupies the recogniser until its gate is set."""
     recogniser.gate.clear()
     future = pool.submit(run, recognition, *samples)
     wait_until(lambda: recogniser.running == 1)
