@@ -111,7 +111,7 @@ class Batcher(Generic[_In, _Out]):
         self._on_batch(len(batch))
         try:
             results = list(zip(batch, self._process([item for item, _ in batch]), strict=True))
-        except Exception as exc:  # noqa: BLE001 - whatever it is belongs to the request that caused it
+        except Exception as exc:  # noqa: BLE001 - any error belongs to the request that caused it
             if len(batch) == 1:
                 batch[0][1].set_exception(exc)
                 return

@@ -41,7 +41,7 @@ class AlignedWord:
 
 
 class PocketSphinxDecoder:
-    """Decoder whose results do not depend on earlier calls."""
+    """Decoder with results that do not depend on earlier calls."""
 
     def __init__(self) -> None:
         self._renew()
