@@ -11,7 +11,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --fork-st
 
 install: .venv/core.stamp  ## What serving needs, in .venv
 
-install-%: .venv/%.stamp  ## whisperx, train, plots, client, telemetry, cluster or dev beside it
+install-%: .venv/%.stamp  ## whisperx, train, starter, plots, client, telemetry, cluster or dev beside it
 	@:
 
 serve: install  ## The service on http://127.0.0.1:8000
@@ -47,6 +47,7 @@ lock: $(UV)  ## Renews requirements/*.txt: exact versions and hashes, no address
 	$(COMPILE) requirements/gpu.in -c requirements/whisperx.txt --override requirements/gpu.overrides --extra whisperx \
 		-o requirements/gpu.txt
 	$(COMPILE) -c requirements/dev.txt --extra train -o requirements/train.txt
+	$(COMPILE) -c requirements/dev.txt --extra train --extra starter -o requirements/starter.txt
 	$(COMPILE) -c requirements/dev.txt --extra plots -o requirements/plots.txt
 	$(COMPILE) -c requirements/dev.txt --extra client -o requirements/client.txt
 	$(COMPILE) -c requirements/dev.txt --extra telemetry -o requirements/telemetry.txt

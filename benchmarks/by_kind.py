@@ -7,7 +7,6 @@ are not finished are left out.
 """
 
 import csv
-import json
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -19,16 +18,15 @@ from rich.table import Table
 
 from model.corpora.pairing import PAIRS
 from model.data.splits import Split
-from model.runs.folder import IDENTITY, RESULT, RunFolder
+from model.runs.folder import RESULT, Run
 from model.training.systems import SYSTEMS
 
 KINDS: Final = ("both", "text", "sound")
 
 
-def right_answers(run: RunFolder) -> dict[str, list[bool]]:
+def right_answers(run: Run) -> dict[str, list[bool]]:
     """Of each tested utterance, by name, whether each fold's final answer is right."""
-    names = json.loads((run.path / IDENTITY).read_text(encoding="utf-8"))["names"]
-    labels, alpha = run.labels(), run.experiment().training.alpha
+    names, labels, alpha = run.names(), run.labels(), run.experiment().training.alpha
     right: dict[str, list[bool]] = {}
     none: NDArray[np.int64] = np.zeros(0, np.int64)
     for result in sorted(run.path.glob(f"*/{RESULT}")):
@@ -47,7 +45,7 @@ def main(
         kind_of = {row["name"]: row["kind"] for row in csv.DictReader(file, delimiter="\t")}
     table = Table("row", "folds", "utterances", "all", *(f"{kind} carries it" for kind in KINDS), box=None)
     for row in SYSTEMS:
-        folder = RunFolder(run / row)
+        folder = Run(run / row)
         folds = len(list(folder.path.glob(f"*/{RESULT}")))
         if not folds:
             continue

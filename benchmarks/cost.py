@@ -16,9 +16,8 @@ import typer
 from alignment.audio import decode_audio
 from benchmarks.clips import given_words, read_clips
 from service.inference.engine import EmotionEngine
-from service.inference.request import read_fields
-from service.inference.result import AnalysisRequest
-from service.results.serialisation import present
+from service.inference.request import AnalysisRequest
+from service.results.serialisation import to_response
 from service.settings import Settings
 
 _HOURS_A_DAY: Final = 10_000
@@ -37,7 +36,7 @@ def cost_of(engine: EmotionEngine, clips: Sequence[bytes], ask: Callable[[bytes]
     requests = [ask(clip) for clip in clips]
     before = processor_s()
     for clip, request in zip(clips, requests, strict=True):
-        present(engine.analyse(clip, request), engine).model_dump_json()
+        to_response(engine.analyse(clip, request), engine).model_dump_json()
     return (processor_s() - before) / sum(decode_audio(clip).duration_s for clip in clips)
 
 
@@ -51,7 +50,7 @@ def main(
     engine.warm_up()
     kinds: dict[str, Callable[[bytes], AnalysisRequest]] = {
         "words recognised (PocketSphinx)": lambda _: AnalysisRequest(),
-        "words given": lambda clip: read_fields(None, given_words(clip)),
+        "words given": lambda clip: AnalysisRequest(words=given_words(clip)),
     }
     for name, ask in kinds.items():
         cost = cost_of(engine, recordings, ask)

@@ -17,8 +17,8 @@ from starlette.responses import Response
 
 from alignment.aligners.selection import AlignerChoice
 from service.inference.engine import EmotionEngine
-from service.inference.request import read_fields
-from service.results.serialisation import present
+from service.inference.request import AnalysisRequest
+from service.results.serialisation import to_response
 from service.settings import Settings
 
 
@@ -30,8 +30,10 @@ def create_plain_app(aligner: AlignerChoice) -> FastAPI:
 
     @app.post("/predict")
     async def predict(file: UploadFile, words: Annotated[str | None, Form()] = None) -> Response:
-        analysis = engine.analyse(await file.read(), read_fields(None, words))
-        return Response(present(analysis, engine).model_dump_json(exclude_unset=True), media_type="application/json")
+        analysis = engine.analyse(await file.read(), AnalysisRequest(words=words))
+        return Response(
+            to_response(analysis, engine).model_dump_json(exclude_unset=True), media_type="application/json"
+        )
 
     @app.get("/health/live")
     @app.get("/health/ready")

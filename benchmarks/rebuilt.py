@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from model.report.statistics import PairedDifference, corrected_difference
+from model.report.comparison import PairedDifference, corrected_difference
 
 _Z_95: Final = 1.96
 

@@ -27,7 +27,7 @@ from model.corpora.pairing import PAIRS
 from model.data.embeddings import Embeddings
 from model.data.features import FeatureSet
 from model.data.splits import Split, session_folds
-from model.runs.folder import RunFolder
+from model.runs.folder import Run
 from model.training.loop import Logits
 
 Rows = NDArray[np.float32]
@@ -63,7 +63,7 @@ def fold_recalls(
 
 
 def network_recalls(
-    run: RunFolder,
+    run: Run,
     labels: NDArray[np.int64],
     splits: Sequence[Split],
     used: NDArray[np.bool_],
@@ -84,7 +84,7 @@ def main(
     run: Annotated[Path, typer.Option(help="Finished run of model.train on it, by session")] = Path("runs/starter"),
 ) -> None:
     """Prints one line per modality."""
-    folder = RunFolder(run)
+    folder = Run(run)
     data, experiment = folder.data(), folder.experiment()
     corpus = read_iemocap(root, PAPER_LABELS)
     splits = session_folds(corpus.utterances, validate=experiment.training.patience > 0)
@@ -98,13 +98,13 @@ def main(
         return LogisticRegression(max_iter=1_000)
 
     plans: list[tuple[str, Callable[[], Any], Rows, NDArray[np.bool_], Callable[[Logits], Any]]] = [
-        ("sound, where it carries the label: SVM", SVC, sound, kinds != "text", lambda o: o.singles["audio"]),
+        ("sound, where it carries the label: SVM", SVC, sound, kinds != "text", lambda o: o.unimodal["audio"]),
         (
             "text, where it carries the label: regression",
             regression,
             text,
             kinds != "sound",
-            lambda o: o.singles["text"],
+            lambda o: o.unimodal["text"],
         ),
         ("both, everywhere: regression", regression, both, kinds != "", lambda o: o.final(experiment.training.alpha)),
     ]

@@ -29,14 +29,15 @@ from model.corpora.iemocap import PAPER_LABELS
 from model.data.cache import store_feature_set
 from model.data.embeddings import random_embeddings
 from model.data.features import FeatureSet
+from model.data.prepared import PreparedData
 from model.data.splits import random_folds
-from model.runs.folder import RunFolder
-from model.runs.folds import FoldJob, finish_folds
-from model.training.experiment import Experiment, PreparedData
+from model.runs.folder import Run
+from model.runs.folds import Fold, finish_folds
+from model.training.experiment import Experiment
 from model.training.recipes import Recipe, change, choose_recipe
 from model.training.systems import SYSTEMS
 from model.workflows.console import console
-from model.workflows.reproduce import PAPER_ROWS
+from model.workflows.reproduce import PAPER_SYSTEMS
 
 COUNTS: Final = dict(zip(PAPER_LABELS, (1103, 1040, 595, 1084, 1849, 107, 1708), strict=True))
 _WORDS: Final = 3_000
@@ -79,7 +80,7 @@ def _frame_counts(total: int, shares: NDArray[np.float64], segmentation: Segment
     return np.maximum(1, (total * (shares if segmentation == "aligned" else even)).astype(np.int64))
 
 
-def prepare_row(out: Path, name: str, labels: NDArray[np.int64], recipe: Recipe) -> RunFolder:
+def prepare_row(out: Path, name: str, labels: NDArray[np.int64], recipe: Recipe) -> Run:
     """The run folder of a row; its features are made where they are not there yet."""
     own = change(recipe, SYSTEMS[name].settings)
     folder = out / "features" / f"{own.features.segmentation}-{len(labels)}"
@@ -88,7 +89,7 @@ def prepare_row(out: Path, name: str, labels: NDArray[np.int64], recipe: Recipe)
         store_feature_set(features, folder)
     vectors = random_embeddings({word for row in features.words for word in row}, own.network.embedding_dim, 0)
     names = tuple(str(index) for index in range(len(labels)))
-    run = RunFolder(out / name)
+    run = Run(out / name)
     run.prepare(
         Experiment("made", PAPER_LABELS, own.features, own.network, own.training, vectors.source, name),
         PreparedData((features,), vectors, labels, names),
@@ -147,14 +148,14 @@ def main(
     conditions = {"device": device, "jobs": jobs, "utterances": utterances, "max_epochs": max_epochs}
     seconds = read_seconds(record, conditions)
     started = time.monotonic()
-    for name in PAPER_ROWS:
+    for name in PAPER_SYSTEMS:
         if name in seconds or time.monotonic() - started > piece_s:
             continue
         shutil.rmtree(out / name, ignore_errors=True)  # what a killed piece left would not be in its time
         run = prepare_row(out, name, labels, recipe)
         began = time.monotonic()
         with watching_gpu(device) as busy:
-            folds = finish_folds([FoldJob(run.path, split, out, "", device=device) for split in splits], jobs, console)
+            folds = finish_folds([Fold(run.path, split, out, "", device=device) for split in splits], jobs, console)
         epochs = sum(len(fold.history) for fold in folds)
         seconds[name] = {"s": time.monotonic() - began, "epochs": epochs, "busy": np.mean(busy) if busy else None}
         record.write_text(json.dumps({"conditions": conditions, "rows": seconds}, indent=2))
@@ -167,7 +168,7 @@ def _print(seconds: dict[str, dict[str, float]], utterances: int, device: str, j
         print(f"{name}: ten folds, {row['epochs']} epochs in {row['s']:.0f} s{busy}")
     total = sum(row["s"] for row in seconds.values())
     print(
-        f"{len(seconds)} of {len(PAPER_ROWS)} rows, {utterances} utterances, {jobs} folds at once on {device}: "
+        f"{len(seconds)} of {len(PAPER_SYSTEMS)} rows, {utterances} utterances, {jobs} folds at once on {device}: "
         f"{total / 60:.1f} min"
     )
 

@@ -24,9 +24,9 @@ from alignment.errors import AlignmentError
 from model.bundle import CONFIG, METRICS, read_config
 from model.corpora.pairing import PAIRS
 from model.corpora.ravdess import Take, read_ravdess
-from model.export.packaging import write_figures
+from model.export.packaging import write_metrics
 from service.inference.engine import EmotionEngine
-from service.inference.result import AnalysisRequest
+from service.inference.request import AnalysisRequest
 from service.settings import Settings
 
 REFUSED: Final = -1
@@ -70,7 +70,7 @@ def answer_all(
         own = [take for take in takes if folds[take.actor] == bundle]
         with ThreadPoolExecutor(2) as pool:
             recognised = pool.map(lambda take, e=engine: answer(e, take, AnalysisRequest()), own)
-            given = pool.map(lambda take, e=engine: answer(e, take, AnalysisRequest(take.sentence)), own)
+            given = pool.map(lambda take, e=engine: answer(e, take, AnalysisRequest(transcript=take.sentence)), own)
             yield from zip(own, recognised, given, strict=True)
 
 
@@ -118,7 +118,7 @@ def main(
         "labels": list(config.labels),
         "by_words": by_words,
     }
-    write_figures(bundle, config, metrics)
+    write_metrics(bundle, config, metrics)
     for words, row in by_words.items():
         print(f"{words}: WA {row['wa']:.3f}, UA {row['ua']:.3f}, {row['refused']} of {len(rows)} refused")
 

@@ -1,4 +1,4 @@
-"""Features in, emotions out: the Cross Attention Network, its training, its export and its runtime."""
+"""The Cross Attention Network: from features to emotions, with training, export and runtime."""
 
-# Before anything here imports ONNX Runtime: it keeps that from sending telemetry.
+# Imported before ONNX Runtime, whose telemetry it disables.
 import alignment  # noqa: F401

@@ -1,15 +1,15 @@
-"""A bundle: the folder that is served.
+"""Bundles: folders with everything that is served.
 
     segments.onnx   lower audio BLSTM and pooling
-    can.onnx        the rest of the network
+    can.onnx        rest of the network
     config.json     labels, FeatureSpec, normalisation, alpha, temperature, network, origin
     vocabulary.txt  one word per line
-    metrics.json    how good it is, and on what
-    MODEL_CARD.md   the same for people
-    SHA256SUMS      of all of these
+    metrics.json    evaluation: metrics, data and commands
+    MODEL_CARD.md   description and evaluation for readers
+    SHA256SUMS      checksums of these files
 
-FeatureSpec, labels and vocabulary travel with the weights, so a served network cannot meet features that it was not
-trained on. No pickle: a bundle from a stranger can give wrong answers, not run code.
+FeatureSpec, labels and vocabulary are stored with the weights, so that a served network only reads features of the kind
+it was trained on. There is no pickle: a bundle from an untrusted source can return wrong results, but not run code.
 """
 
 import hashlib
@@ -46,15 +46,15 @@ class Normalisation:
     """Per-coefficient mean and standard deviation of the training frames.
 
     Attributes:
-        mean: (n_mfcc,) decibels.
-        std: (n_mfcc,) decibels.
+        mean: (n_mfcc,) mean in decibels.
+        std: (n_mfcc,) standard deviation in decibels.
     """
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
     def apply(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(frames, n_mfcc) with mean 0 and deviation 1 over the training frames."""
+        """Normalise (frames, n_mfcc) to mean 0 and deviation 1 over the training frames."""
         return (frames - _row(self.mean)) / _row(self.std)
 
 
@@ -65,12 +65,12 @@ def _row(values: tuple[float, ...]) -> NDArray[np.float32]:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where the weights come from.
+    """Origin of the weights.
 
     Attributes:
-        trained_on: corpus, in words.
-        licence: SPDX identifier under which the weights may be used.
-        vectors: where the word vectors come from, in words.
+        trained_on: Description of the corpus.
+        licence: SPDX identifier of the weights' licence.
+        vectors: Description of the word vectors.
         created: ISO date.
     """
 
@@ -82,18 +82,18 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class BundleConfig:
-    """What config.json holds.
+    """Content of config.json.
 
     Attributes:
-        name: of the bundle.
-        system: row of the paper's tables, "can" for the network itself.
-        labels: in the order of the network's classes.
-        features: how a waveform becomes what the network reads.
-        normalisation: of the frames.
-        alpha: of Eq. (15).
-        temperature: divides the final log-scores; fitted on validation data.
-        network: shape.
-        origin: data and licence.
+        name: Name of the bundle.
+        system: System of the paper's tables, "can" for the network itself.
+        labels: Labels in the order of the network's classes.
+        features: Feature specification.
+        normalisation: Normalisation of the frames.
+        alpha: Weight α of Eq. (15).
+        temperature: Divisor of the final log-scores, fitted on validation data.
+        network: Shape of the network.
+        origin: Training data and licence.
     """
 
     name: str
@@ -108,7 +108,7 @@ class BundleConfig:
 
     @property
     def emotions(self) -> tuple[str, ...]:
-        """English words for the labels."""
+        """English names of the labels."""
         return _name_emotions(self.labels)
 
 
@@ -122,10 +122,10 @@ class Bundle:
     """A verified bundle.
 
     Attributes:
-        folder: where it lies.
-        config: config.json.
-        vocabulary: vocabulary.txt.
-        version: first digits of the checksum of its checksums; any change of any file changes it.
+        folder: Folder of the bundle.
+        config: Content of config.json.
+        vocabulary: Content of vocabulary.txt.
+        version: First digits of the checksum of SHA256SUMS; a change of any file changes it.
     """
 
     folder: Path
@@ -135,18 +135,18 @@ class Bundle:
 
 
 def locate_bundle(name_or_path: str) -> Path:
-    """Folder of a shipped bundle ("starter") or of a path."""
+    """Folder of a shipped bundle by name ("starter"), or the given path."""
     shipped = Path(str(files("model") / "bundles" / name_or_path))
     return shipped if "/" not in name_or_path and shipped.is_dir() else Path(name_or_path)
 
 
 def read_bundle(folder: Path) -> Bundle:
-    """Checks every file of a bundle and reads it.
+    """Verify every file of a bundle and read it.
 
     Raises:
-        BundleMissingError: the folder or a file is not there.
-        BundleVersionError: another format version.
-        BundleDamagedError: a checksum or a value does not fit.
+        BundleMissingError: The folder or a file does not exist.
+        BundleVersionError: The bundle has another format version.
+        BundleDamagedError: A checksum or a value is wrong.
     """
     sums = _read_sums(folder)
     for name in CONTENTS:
@@ -154,7 +154,7 @@ def read_bundle(folder: Path) -> Bundle:
         if not path.is_file():
             raise BundleMissingError(path)
         if sums.get(name) != hashlib.sha256(path.read_bytes()).hexdigest():
-            raise BundleDamagedError(path, f"its checksum is not the one in {SUMS}")
+            raise BundleDamagedError(path, f"its checksum differs from the one in {SUMS}")
     version = hashlib.sha256((folder / SUMS).read_bytes()).hexdigest()[:12]
     config = read_config(folder / CONFIG)
     return Bundle(folder, config, Vocabulary.read(folder / VOCABULARY), version)
@@ -171,29 +171,29 @@ def _read_sums(folder: Path) -> dict[str, str]:
 
 
 def write_sums(folder: Path) -> None:
-    """Writes SHA256SUMS over the bundle's files, as `sha256sum` would."""
+    """Write SHA256SUMS of the bundle's files in the format of `sha256sum`."""
     lines = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in CONTENTS]
     (folder / SUMS).write_text("".join(lines), encoding="utf-8")
 
 
 def write_config(path: Path, config: BundleConfig) -> None:
-    """Writes config.json."""
+    """Write config.json."""
     path.write_text(json.dumps({"format": FORMAT, **asdict(config)}, indent=2) + "\n", encoding="utf-8")
 
 
 def read_config(path: Path) -> BundleConfig:
-    """Reads config.json.
+    """Read config.json.
 
     Raises:
-        BundleVersionError, BundleDamagedError: see `read_bundle`.
+        BundleVersionError, BundleDamagedError: See `read_bundle`.
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as exc:
         raise BundleDamagedError(path, f"not JSON ({exc})") from exc
-    found = data.pop("format", None) if isinstance(data, dict) else None
-    if found != FORMAT:
-        raise BundleVersionError(path, found, FORMAT)
+    version = data.pop("format", None) if isinstance(data, dict) else None
+    if version != FORMAT:
+        raise BundleVersionError(path, version, FORMAT)
     try:
         config = TypeAdapter(BundleConfig).validate_python(data)
     except ValidationError as exc:
@@ -204,5 +204,5 @@ def read_config(path: Path) -> BundleConfig:
     if not len(config.normalisation.mean) == len(config.normalisation.std) == n_mfcc == config.network.n_mfcc:
         raise BundleDamagedError(path, "normalisation, features and network disagree on the number of coefficients")
     if config.temperature <= 0 or config.alpha < 0 or len(config.labels) < 2:
-        raise BundleDamagedError(path, "temperature, alpha or labels make no sense")
+        raise BundleDamagedError(path, "temperature, alpha or labels are out of range")
     return config

@@ -1,4 +1,4 @@
-"""Every choice about the network and its training, as frozen data that is saved with the weights. No torch."""
+"""Configuration of the network and its training, as frozen data that is saved with the weights. No torch."""
 
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
@@ -14,23 +14,23 @@ Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 @dataclass(frozen=True, slots=True)
 class NetworkConfig:
-    """The Cross Attention Network's shape.
+    """Shape of the Cross Attention Network.
 
     Attributes:
         embedding_dim: D_e, length of a word vector.
-        hidden: units of each LSTM direction; a BLSTM gives 2 · hidden. Deviation: the paper's H ∈ R^(L×D_h) reads as
-            128 in all, its text and its group's code as 128 each way.
-        heads: "full": every head sees all 2 · hidden values and is exactly Eq. (4) or (5); "split": each sees its own
-            part of them.
-        head_count: queries per modality.
-        dropout: on each BLSTM's output.
-        segment_dropout: where the lower audio BLSTM's dropout falls: "pooled", on the vector of each segment, or
+        hidden: Units of each LSTM direction; the output of a BLSTM has 2 · hidden values. Deviation: the paper's
+            H ∈ R^(L×D_h) reads as 128 in all, its text and its group's code as 128 per direction.
+        heads: "full": every head reads all 2 · hidden values, exactly as in Eqs. (4) and (5); "split": every head reads
+            its own part of them.
+        head_count: Queries per modality.
+        dropout: Dropout on the output of each BLSTM.
+        segment_dropout: Position of the lower audio BLSTM's dropout: "pooled", on the vector of each segment, or
             "frames", before pooling.
-        pooled_frames: 0 averages a segment over its own frames; otherwise its sum is divided by this number, which is
-            the paper's average over segments zero-padded to so many frames.
-        n_mfcc: coefficients per frame.
-        stop_gradient: the operator sg of Eqs. (7) and (9).
-        cross_attention: false leaves c^TA and c^AT out of Eq. (10) (Table 4, last row).
+        pooled_frames: 0 averages a segment over its own frames; otherwise the sum is divided by this number, which is
+            the paper's average over segments zero-padded to this number of frames.
+        n_mfcc: Coefficients per frame.
+        stop_gradient: Operator sg of Eqs. (7) and (9).
+        cross_attention: False removes c^TA and c^AT from Eq. (10) (Table 4, last row).
     """
 
     embedding_dim: PositiveInt = 300
@@ -51,17 +51,17 @@ class NetworkConfig:
 
 @dataclass(frozen=True, slots=True)
 class AugmentationConfig:
-    """How training data is varied; all off but word dropout, which trains the unknown word.
+    """Augmentation of training data; all off by default except word dropout, which trains the unknown word.
 
     Attributes:
-        speeds: factors by which whole utterances are resampled, one drawn per batch (Ko et al. 2015).
-        gain_db: standard deviation of a level change per utterance.
-        colour: standard deviation, in deviations of each coefficient, of an offset per utterance and coefficient: a
-            fixed filter, as another room, microphone or vocal tract is.
-        frame_noise: standard deviation of noise on each frame's coefficients.
-        segment_dropout: share of segments replaced by the mean frame.
-        coefficient_dropout: share of coefficients replaced by their mean throughout an utterance.
-        word_dropout: share of words replaced by the unknown word.
+        speeds: Factors by which whole utterances are resampled, one drawn per batch (Ko et al. 2015).
+        gain_db: Standard deviation of a level change per utterance.
+        colour: Standard deviation, in deviations of each coefficient, of an offset per utterance and coefficient: a
+            fixed filter, as of another room, microphone or vocal tract.
+        frame_noise: Standard deviation of noise on the coefficients of each frame.
+        segment_dropout: Share of segments replaced by the mean frame.
+        coefficient_dropout: Share of coefficients replaced by their mean throughout an utterance.
+        word_dropout: Share of words replaced by the unknown word.
     """
 
     speeds: tuple[Rate, ...] = (1.0,)
@@ -74,30 +74,30 @@ class AugmentationConfig:
 
     def __post_init__(self) -> None:
         if not self.speeds or self.speeds[0] != 1.0:
-            raise ValueError("the first speed must be 1, which is what is tested")
+            raise ValueError("the first speed must be 1, the speed of validation and test")
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
-    """How the network is trained; the defaults are the paper's (Section 4.2) or, where it is silent, the plainest.
+    """Training of the network; defaults are the paper's (Section 4.2) or, where it specifies none, the simplest.
 
     Attributes:
-        alpha: weight of L_align in Eq. (14) and of the single modalities in Eq. (15).
-        batch_size: utterances.
-        learning_rate: of Adam (.9, .999).
-        embedding_rate: factor of it for the word vectors; 0 leaves them as they were given.
-        weight_decay: decoupled, not on embeddings.
+        alpha: Weight of L_align in Eq. (14) and of the unimodal heads in Eq. (15).
+        batch_size: Utterances per batch.
+        learning_rate: Learning rate of Adam (.9, .999).
+        embedding_rate: Factor of the learning rate for the word vectors; 0 freezes them.
+        weight_decay: Decoupled weight decay, not applied to embeddings.
         schedule: "constant", or "cosine" to zero over `max_epochs` after a short warm-up.
-        clip_norm: of all gradients together.
-        label_smoothing: of every cross-entropy.
-        normalise: MFCC to mean 0 and deviation 1 per coefficient over the training frames; the paper does not say.
-        averaging: decay per step of an exponential moving average of the weights, which is then what is validated and
-            kept; 0 keeps the weights themselves.
-        patience: epochs without a better validation accuracy before training stops; 0 never stops early and keeps
-            the last weights.
-        max_epochs: at most.
-        seed: of everything random.
-        augmentation: of the data.
+        clip_norm: Maximum norm of all gradients together.
+        label_smoothing: Label smoothing of every cross-entropy.
+        normalise: Normalise each MFCC to mean 0 and deviation 1 over the training frames; not specified by the paper.
+        averaging: Decay per step of an exponential moving average of the weights, which is then validated and kept; 0
+            keeps the weights themselves.
+        patience: Epochs without a better validation accuracy before training stops; 0 never stops early and keeps the
+            last weights.
+        max_epochs: Maximum number of epochs.
+        seed: Random seed.
+        augmentation: Augmentation of the training data.
     """
 
     alpha: Amount = 0.1

@@ -1,19 +1,19 @@
-"""What can go wrong between features and emotions.
+"""Errors of bundles, corpora, training and export.
 
 ModelError
 ├── BundleError
-│   ├── BundleMissingError        no such folder, or a file is missing from it
-│   ├── BundleDamagedError        a checksum or a value does not fit
+│   ├── BundleMissingError        the folder or a file of it does not exist
+│   ├── BundleDamagedError        a checksum or a value is wrong
 │   └── BundleVersionError        written by another version of the format
-├── ProviderError                 the ONNX Runtime execution provider asked for is not there
+├── ProviderError                 the requested ONNX Runtime execution provider is not available
 ├── CorpusError
-│   ├── CorpusMissingError        the folder is not such a corpus
-│   └── CorpusFileError           a file in it is damaged
+│   ├── CorpusMissingError        the folder does not contain the corpus
+│   └── CorpusFileError           a file of the corpus is damaged
 ├── EmbeddingsError               the word vectors cannot be read
-├── ExportParityError             the exported graph does not compute what the network computes
-└── TrainingError                 the data cannot be trained on as asked
+├── ExportParityError             the exported graphs and the network compute different values
+└── TrainingError                 the data or the options do not allow the requested training
 
-Facts are attributes; the message says what was wrong, what was got and what to do.
+Facts are attributes; the message states what was wrong, the value and what to do.
 """
 
 from pathlib import Path
@@ -22,7 +22,7 @@ from alignment.errors import CanSerError
 
 
 class ModelError(CanSerError):
-    """Base of everything that `model` raises about data or environment."""
+    """Base of all errors that `model` raises about data or environment."""
 
 
 class BundleError(ModelError):
@@ -30,18 +30,18 @@ class BundleError(ModelError):
 
 
 class BundleMissingError(BundleError):
-    """A file of the bundle is not there."""
+    """The folder or a file of the bundle does not exist."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         super().__init__(
-            f"{path} is not there; a bundle is a folder written by `python -m model.train --out DIR`, "
-            "the shipped one is named `starter`"
+            f"{path} does not exist; a bundle is a folder written by `python -m model.train --out DIR`, "
+            "and `starter` is the shipped one"
         )
 
 
 class BundleDamagedError(BundleError):
-    """A file of the bundle was altered or makes no sense."""
+    """A file of the bundle was altered or has invalid content."""
 
     def __init__(self, path: Path, reason: str) -> None:
         self.path, self.reason = path, reason
@@ -49,7 +49,7 @@ class BundleDamagedError(BundleError):
 
 
 class BundleVersionError(BundleError):
-    """Another format version."""
+    """The bundle has another format version."""
 
     def __init__(self, path: Path, got: object, supported: int) -> None:
         self.path, self.got, self.supported = path, got, supported
@@ -59,7 +59,7 @@ class BundleVersionError(BundleError):
 
 
 class ProviderError(ModelError):
-    """ONNX Runtime lacks the execution provider."""
+    """ONNX Runtime does not have the execution provider."""
 
     def __init__(self, provider: str, available: list[str]) -> None:
         self.provider, self.available = provider, available
@@ -71,11 +71,11 @@ class CorpusError(ModelError):
 
 
 class CorpusMissingError(CorpusError):
-    """The folder does not look like the corpus."""
+    """The folder does not contain the corpus."""
 
-    def __init__(self, root: Path, expected: str) -> None:
-        self.root, self.expected = root, expected
-        super().__init__(f"{root} holds no {expected}; point --root at the folder that does")
+    def __init__(self, root: Path, expected: str, option: str) -> None:
+        self.root, self.expected, self.option = root, expected, option
+        super().__init__(f"{root} contains no {expected}; choose the folder of the corpus with {option}")
 
 
 class CorpusFileError(CorpusError):
@@ -92,13 +92,13 @@ class EmbeddingsError(ModelError):
     def __init__(self, path: Path, reason: str) -> None:
         self.path, self.reason = path, reason
         super().__init__(
-            f"{path}: {reason}; give a GloVe text file (glove.840B.300d.txt from nlp.stanford.edu/projects/glove) "
-            "with --glove, or say --embeddings random"
+            f"{path}: {reason}; choose a GloVe text file (glove.840B.300d.txt from nlp.stanford.edu/projects/glove) "
+            "with --glove, or use --embeddings random"
         )
 
 
 class ExportParityError(ModelError):
-    """ONNX and PyTorch disagree."""
+    """ONNX and PyTorch compute different values."""
 
     def __init__(self, output: str, difference: float, tolerance: float, provider: str) -> None:
         self.output, self.difference, self.tolerance, self.provider = output, difference, tolerance, provider
@@ -109,4 +109,4 @@ class ExportParityError(ModelError):
 
 
 class TrainingError(ModelError):
-    """A split or a setting cannot be trained on."""
+    """The data or the options do not allow the requested training."""

@@ -1,4 +1,4 @@
-"""Serving the network with ONNX Runtime. No torch."""
+"""Inference with ONNX Runtime. No torch."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ Provider = Literal["auto", "cpu", "cuda"]
 
 _LOAD_ERRORS: Final = (ort_errors.Fail, ort_errors.InvalidGraph, ort_errors.InvalidProtobuf, ort_errors.NotImplemented)
 _PROVIDERS: Final = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-# One LSTM call costs about as much as this many padded (segment, frame) steps per time step: its weights are read
-# once a step, however many segments run beside each other (`python -m benchmarks.scoring --buckets`).
+# One LSTM call costs about as much as this many padded (segment, frame) steps per time step: its weights are read once
+# per step, independently of the number of segments (`python -m benchmarks.scoring --buckets`).
 _STEP_OVERHEAD: Final = 2.0
 _CALL_OVERHEAD: Final = 20.0
 _LARGEST_CALL: Final = 8_192
@@ -27,7 +27,7 @@ _LARGEST_CALL: Final = 8_192
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Outputs:
-    """What can.onnx gives, for some utterances padded to the same number of words."""
+    """Outputs of can.onnx for utterances padded to the same number of words."""
 
     joint: NDArray[np.float32]
     text: NDArray[np.float32]
@@ -40,27 +40,27 @@ class _Outputs:
 
 
 class EmotionClassifier:
-    """Scores utterances; threads may share one."""
+    """Scores utterances; thread-safe."""
 
     calls_at_once = 1
-    """More would only wait for the same cores."""
+    """Concurrent calls would compete for the same cores."""
 
     def __init__(self, bundle: Bundle, provider: Provider = "auto", threads: int = 1) -> None:
-        """Loads both graphs.
+        """Load both graphs.
 
         Args:
-            bundle: from `read_bundle`.
-            provider: "auto" takes CUDA where it works, else the CPU.
-            threads: of one call on the CPU.
+            bundle: Bundle from `read_bundle`.
+            provider: "auto" uses CUDA if it works, else the CPU.
+            threads: CPU threads of one call.
 
         Raises:
-            ProviderError: the provider asked for is not there.
+            ProviderError: The requested provider is not available.
             BundleDamagedError: ONNX Runtime cannot load a graph.
         """
         self.bundle = bundle
-        wanted = _choose_providers(provider)
-        self._segments = _load(bundle, SEGMENTS, wanted, threads)
-        self._can = _load(bundle, CAN, wanted, threads)
+        providers = _choose_providers(provider)
+        self._segments = _load(bundle, SEGMENTS, providers, threads)
+        self._can = _load(bundle, CAN, providers, threads)
         self.provider: str = self._can.get_providers()[0]
         if provider == "cuda" and self.provider != _PROVIDERS["cuda"]:
             raise ProviderError(_PROVIDERS["cuda"], self._can.get_providers())
@@ -68,7 +68,7 @@ class EmotionClassifier:
     def classify(self, utterances: Sequence[UtteranceFeatures]) -> list[UtteranceScores]:
         """Scores of each utterance, in order.
 
-        Utterances may come from different requests: neighbours never change an answer by more than rounding.
+        Utterances may belong to different requests: other utterances of the batch change scores by rounding only.
         """
         if not utterances:
             return []
@@ -83,19 +83,19 @@ class EmotionClassifier:
         return [score for score in scores if score is not None]
 
     def warm_up(self) -> None:
-        """Has the network answer once.
+        """Run the network once.
 
         Raises:
-            BundleDamagedError: it does not answer with numbers.
+            BundleDamagedError: The probabilities are not finite.
         """
         n_mfcc = self.bundle.config.network.n_mfcc
         frames = np.zeros((6, n_mfcc), np.float32)
         [scores] = self.classify([UtteranceFeatures(("", ""), frames, np.array([2, 4], np.int64))])
         if not np.isfinite(scores.probabilities).all():
-            raise BundleDamagedError(self.bundle.folder, "the network answers with something that is no number")
+            raise BundleDamagedError(self.bundle.folder, "the network returns probabilities that are not finite")
 
     def _encode_segments(self, utterances: Sequence[UtteranceFeatures]) -> NDArray[np.float32]:
-        """(segments, 2 · hidden) of all utterances' segments, in order."""
+        """Vectors of all utterances' segments in order, (segments, 2 · hidden)."""
         frames = self.bundle.config.normalisation.apply(np.concatenate([u.frames for u in utterances]))
         counts = np.concatenate([u.frame_counts for u in utterances])
         starts = np.cumsum(counts) - counts
@@ -105,7 +105,7 @@ class EmotionClassifier:
         return vectors
 
     def encode_padded(self, frames: NDArray[np.float32], counts: NDArray[np.int64]) -> NDArray[np.float32]:
-        """One call of segments.onnx: (segments, longest, n_mfcc), (segments,) → (segments, 2 · hidden)."""
+        """Run segments.onnx once: (segments, longest, n_mfcc), (segments,) → (segments, 2 · hidden)."""
         vectors: NDArray[np.float32] = self._segments.run(None, {"frames": frames, "frame_counts": counts})[0]
         return vectors
 
@@ -127,7 +127,7 @@ class EmotionClassifier:
         return _Outputs(*self._can.run(None, inputs))
 
     def _score(self, outputs: _Outputs, word_counts: NDArray[np.int64]) -> list[UtteranceScores]:
-        """Of each row, padding left out."""
+        """Scores of each row without padding."""
         config = self.bundle.config
         final = final_log_scores(outputs.joint, (outputs.text, outputs.audio), config.alpha) / config.temperature
         probabilities, text, audio = (np.exp(log_softmax(each)) for each in (final, outputs.text, outputs.audio))
@@ -152,10 +152,10 @@ class EmotionClassifier:
 
 
 def bucket_by_length(lengths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    """Groups of indices of similar length, so that little of a padded batch is padding.
+    """Group indices by similar length, to limit the padding of each batch.
 
-    From the longest down, a group takes the next length until the steps wasted on padding cost more than another call,
-    or until it is so large that more would only take memory.
+    From the longest down, a group is extended until its padding costs more than another call, or until it reaches a
+    maximum size that bounds memory.
 
     Args:
         lengths: (items,) at least 1 each.
@@ -164,12 +164,12 @@ def bucket_by_length(lengths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
         Indices, longest first; every index once.
     """
     order = np.argsort(-lengths, kind="stable")
-    # Numbers of Python's own: this loop holds the interpreter, and numpy's are several times as slow here.
-    falling = lengths[order].tolist()
+    # Python numbers: numpy scalars are several times as slow in this loop, which holds the interpreter lock.
+    descending = lengths[order].tolist()
     first, wasted = 0, 0.0
-    for position, length in enumerate(falling):
-        wasted += falling[first] - length
-        full = (position - first) * falling[first] >= _LARGEST_CALL
+    for position, length in enumerate(descending):
+        wasted += descending[first] - length
+        full = (position - first) * descending[first] >= _LARGEST_CALL
         if full or wasted > _CALL_OVERHEAD + _STEP_OVERHEAD * length:
             yield order[first:position]
             first, wasted = position, 0.0
@@ -179,7 +179,7 @@ def bucket_by_length(lengths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
 def pad_frames(
     frames: NDArray[np.float32], starts: NDArray[np.int64], counts: NDArray[np.int64]
 ) -> NDArray[np.float32]:
-    """(segments, longest, n_mfcc), zero-padded."""
+    """Zero-padded segments, (segments, longest, n_mfcc)."""
     position = np.arange(counts.max())
     real = position < counts[:, None]
     padded = np.zeros((*real.shape, frames.shape[1]), np.float32)
@@ -188,7 +188,7 @@ def pad_frames(
 
 
 def _centre(values: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Same differences between classes, mean over classes 0."""
+    """Shift values to mean 0 over classes; differences between classes are unchanged."""
     wide = values.astype(np.float64)
     centred: NDArray[np.float64] = wide - wide.mean(axis=-1, keepdims=True)
     return centred
@@ -208,9 +208,9 @@ def _load(bundle: Bundle, name: str, providers: list[str], threads: int) -> Any:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    # The arena would keep the memory of the largest request for good.
+    # The arena would never release the memory of the largest request.
     options.enable_cpu_mem_arena = False
-    # Idle threads that spin would take the cores from the recogniser.
+    # Spinning idle threads would compete with the recogniser for cores.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return onnxruntime.InferenceSession(str(bundle.folder / name), options, providers=providers)

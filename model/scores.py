@@ -1,4 +1,4 @@
-"""What trainer, bundle, runtime and service agree on: labels, and Eq. (15). No torch."""
+"""Emotion labels, Eq. (15) and utterance scores, shared by training, bundles, runtime and service. No torch."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ EMOTION_NAMES: Final = {
     "fea": "afraid",
     "dis": "disgusted",
 }
-"""English words for the labels of IEMOCAP."""
+"""English names of IEMOCAP's labels."""
 
 
 def log_softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -29,37 +29,40 @@ def log_softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def final_log_scores(
-    joint: NDArray[np.floating], singles: Iterable[NDArray[np.floating]], alpha: float
+    joint: NDArray[np.floating], unimodal: Iterable[NDArray[np.floating]], alpha: float
 ) -> NDArray[np.float64]:
-    """Logarithm of ŷ · (ŷᵀ)^α · (ŷᴬ)^α, up to a constant that all classes share.
+    """Logarithm of ŷ · (ŷᵀ)^α · (ŷᴬ)^α, up to a constant common to all classes.
 
     Args:
         joint: (batch, classes) logits of Eq. (10).
-        singles: (batch, classes) logits of Eqs. (11) and (12); none for a system with one answer.
-        alpha: weight of the single modalities; at 0 they do not vote.
+        unimodal: (batch, classes) logits of Eqs. (11) and (12); empty for a system without unimodal heads.
+        alpha: Weight of the unimodal heads; 0 ignores them.
 
     Source: Lee, Yoon, Jung 2020, Section 3.3, Eq. (15).
     """
     scores = log_softmax(joint)
-    for single in singles:
-        scores = scores + alpha * log_softmax(single)
+    for logits in unimodal:
+        scores = scores + alpha * log_softmax(logits)
     return scores
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UtteranceScores:
-    """What the network says of one utterance.
+    """The network's output for one utterance.
+
+    Contributions and bias sum to log `probabilities` up to a constant common to all classes; each is centred, so that
+    the constant is the mean of log `probabilities`. They are exact over the network's states at each word, and a state
+    carries context from neighbouring words.
 
     Attributes:
-        probabilities: (classes,) the answer; Eq. (15) renormalised at the bundle's temperature.
+        probabilities: (classes,) Eq. (15), renormalised at the bundle's temperature.
         text_probabilities: (classes,) Eq. (11), from text alone.
-        audio_probabilities: (classes,) Eq. (12), from sound alone.
+        audio_probabilities: (classes,) Eq. (12), from audio alone.
         text_attention: (words,) Eq. (4), mean over heads; sums to 1.
         audio_attention: (words,) Eq. (5), mean over heads; sums to 1.
-        text_contributions: (words, classes) what each word's text adds to the log-score.
-        audio_contributions: (words, classes) what each word's sound adds to it.
-        bias: (classes,) what the biases add. Contributions and bias sum to log `probabilities`, up to a constant
-            that all classes share; each is centred, so that the constant is the mean of log `probabilities`.
+        text_contributions: (words, classes) contribution of the text state at each word to the log-score.
+        audio_contributions: (words, classes) contribution of the audio state at each word to the log-score.
+        bias: (classes,) contribution of the biases to the log-score.
     """
 
     probabilities: NDArray[np.float64]

@@ -1,8 +1,8 @@
-"""HTTP, command line and Python around `alignment` and `model`; no maths of its own.
+"""HTTP service, command line and Python API around `alignment` and `model`.
 
 >>> from service import EmotionRecogniser
->>> answer = EmotionRecogniser().recognise("speech.wav")
->>> answer.emotion, answer.to_dataframe()
+>>> response = EmotionRecogniser().recognise("speech.wav")
+>>> response.emotion, response.to_dataframe()
 """
 
 from typing import TYPE_CHECKING
@@ -11,21 +11,17 @@ if TYPE_CHECKING:
     from service.client import AsyncClient, Client
     from service.recogniser import EmotionRecogniser
 
-_HOMES = {"EmotionRecogniser": "recogniser", "Client": "client", "AsyncClient": "client"}
+_MODULES = {"EmotionRecogniser": "recogniser", "Client": "client", "AsyncClient": "client"}
 __all__ = ["AsyncClient", "Client", "EmotionRecogniser"]
 
 
 def __getattr__(name: str) -> object:
-    """Imported when it is first named, so that importing the package does nothing."""
-    if name not in _HOMES:
+    """Import a name when it is first used, so that importing the package has no side effects."""
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    try:
-        return getattr(import_module(f"service.{_HOMES[name]}"), name)
-    except ModuleNotFoundError as exc:
-        if exc.name != "httpx":
-            raise
-        from service.errors import MissingPackageError
+    from alignment.errors import optional_packages
 
-        raise MissingPackageError("httpx", "client") from exc
+    with optional_packages("client", "httpx"):
+        return getattr(import_module(f"service.{_MODULES[name]}"), name)

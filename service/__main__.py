@@ -1,4 +1,4 @@
-"""`python -m service` is `can-ser serve`."""
+"""`python -m service` runs `can-ser serve`."""
 
 import sys
 

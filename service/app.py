@@ -1,4 +1,4 @@
-"""The HTTP application: `create_app(settings)`; importing this does nothing."""
+"""The HTTP application: `create_app(settings)`. Importing this module has no side effects."""
 
 from importlib.metadata import version
 from random import Random
@@ -9,11 +9,12 @@ from asgi_correlation_id import CorrelationIdMiddleware
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from service.http.exception_handlers import install_problem_handlers
-from service.http.forms import MAX_FIELDS, MAX_FILES, MAX_TEXT_BYTES
+from alignment.errors import optional_packages
+from service.http.exception_handlers import install_exception_handlers
 from service.http.lifecycle import AppState, lifespan
-from service.http.middleware.authentication import Access
-from service.http.middleware.request_log import Admission, RequestLog
+from service.http.middleware.admission import EarlyAdmission
+from service.http.middleware.authentication import Authentication
+from service.http.middleware.request_log import RequestLog
 from service.http.middleware.upload_limits import UploadLimits
 from service.http.openapi import Application
 from service.http.routes import health, jobs, predict, stream
@@ -21,10 +22,10 @@ from service.http.routes.documentation import install_documentation
 from service.http.routes.page import install_page
 from service.inference.engine import EmotionEngine
 from service.observability.logs import configure_logs
-from service.observability.tracing import Traces, open_traces
+from service.observability.tracing import NoTraces, Traces
 from service.settings import Settings, load_settings
 
-_names: Final = Random()  # noqa: S311 - a request is named, nothing is kept secret
+_random: Final = Random()  # noqa: S311 - for request ids, which are no secret
 
 
 def create_app(
@@ -34,34 +35,33 @@ def create_app(
     traces: Traces | None = None,
     keeps_jobs: bool = True,
 ) -> FastAPI:
-    """Builds everything.
+    """Build the application.
 
     Args:
         settings: None reads the environment.
-        engine: None makes one of the settings; its models load once the server runs. Worker processes
-            (`settings.scorers`) make their own of the same settings.
-        traces: None takes those of the settings.
-        keeps_jobs: False leaves out /jobs, where no process has a disk of its own that lasts.
+        engine: None creates one from the settings; its models load when the server runs. Worker processes
+            (`settings.scorers`) create their own from the same settings.
+        traces: None creates them from the settings.
+        keeps_jobs: False omits /jobs, for processes without persistent disk space of their own.
 
     Raises:
-        SettingsError: the environment makes no sense.
-        BundleError, ProviderError, AlignerUnavailableError: what is to be served is not there.
-        MissingPackageError: traces are wanted, and OpenTelemetry is not installed.
+        SettingsError: The environment is invalid.
+        BundleError, ProviderError, AlignerUnavailableError: The bundle, the provider or the aligner is missing.
+        MissingPackageError: Traces are enabled, and OpenTelemetry is not installed.
     """
     settings = settings or load_settings()
     configure_logs(settings.log_level)
-    traces = traces or open_traces(wanted=settings.traces)
+    traces = traces or open_traces(enabled=settings.traces)
     app = Application(
-        telemetry=traces.of_requests,
+        telemetry=traces.request_config,
         title="can-ser",
         version=version("can-ser"),
-        summary="Speech emotion recognition: a recording in, an emotion out, with the words and the reasons.",
+        summary="Speech emotion recognition: emotions of a recording, with its words and their contributions.",
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        form_limits={"max_fields": MAX_FIELDS, "max_files": MAX_FILES, "max_part_size": MAX_TEXT_BYTES},
     )
-    app.state.lifecycle = AppState(engine or EmotionEngine(settings), settings, traces, keeps_jobs=keeps_jobs)
+    state = app.state.can_ser = AppState(engine or EmotionEngine(settings), settings, traces, keeps_jobs=keeps_jobs)
     app.include_router(predict.router)
     if keeps_jobs:
         app.include_router(jobs.router)
@@ -69,10 +69,16 @@ def create_app(
     app.include_router(health.router)
     install_page(app)
     install_documentation(app)
-    install_problem_handlers(app)
-    app.add_middleware(Admission, lifecycle=app.state.lifecycle)
+    install_exception_handlers(app)
+    _add_middleware(app, state, settings)
+    return app
+
+
+def _add_middleware(app: FastAPI, state: AppState, settings: Settings) -> None:
+    """Add middleware, innermost first."""
+    app.add_middleware(EarlyAdmission, state=state)
     app.add_middleware(UploadLimits, settings=settings)
-    app.add_middleware(Access, settings=settings)
+    app.add_middleware(Authentication, settings=settings)
     if settings.origins:
         app.add_middleware(
             CORSMiddleware,
@@ -81,11 +87,23 @@ def create_app(
             allow_headers=["*"],
             expose_headers=["Location", "Retry-After", "X-Request-ID"],
         )
-    app.add_middleware(RequestLog, metrics=app.state.lifecycle.metrics)
-    app.add_middleware(CorrelationIdMiddleware, header_name="X-Request-ID", generator=_name_request)
-    return app
+    app.add_middleware(RequestLog, metrics=state.metrics)
+    app.add_middleware(CorrelationIdMiddleware, header_name="X-Request-ID", generator=_make_request_id)
 
 
-def _name_request() -> str:
-    """A UUID of version 4; it must differ, not be a secret, so that the system need not be asked for each."""
-    return UUID(int=_names.getrandbits(128), version=4).hex
+def open_traces(*, enabled: bool) -> Traces:
+    """Traces as the settings configure them.
+
+    Raises:
+        MissingPackageError: OpenTelemetry is not installed.
+    """
+    if not enabled:
+        return NoTraces()
+    with optional_packages("telemetry", "opentelemetry"):
+        from service.observability.opentelemetry import export_traces
+    return export_traces()
+
+
+def _make_request_id() -> str:
+    """A version-4 UUID; it must be unique but not secret, so that no system call is needed for each."""
+    return UUID(int=_random.getrandbits(128), version=4).hex

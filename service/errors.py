@@ -1,37 +1,37 @@
-"""What can go wrong around a request.
+"""Errors of requests, settings, commands and clients.
 
 ServiceError
-├── SettingsError           a CAN_* variable or option makes no sense; the start is refused
-├── NoRecordingsError       a folder or a pattern of the command line holds no recording
+├── SettingsError           a CAN_* variable or an option is invalid; the service does not start
+├── NoRecordingsError       a folder or a pattern of the command line matches no recording
 ├── ArchiveError            a storage of recordings cannot be listed
-├── ResultsError            the results of an earlier run cannot be gone on with
-├── ClusterError            a Ray cluster does not answer, or its workers cannot start
-├── RefusedError            told to a client: the service answered a problem
-├── UnreachableError        told to a client: no answer came
-├── MalformedFormError      the request is no form with a file, or a field of it cannot be read
+├── ResultsError            a run cannot resume from the results of an earlier one
+├── ClusterError            a Ray cluster does not respond, or its workers cannot start
+├── RefusedError            in a client: the service responded with a problem
+├── UnreachableError        in a client: the service did not respond
+├── MalformedFormError      the request is not a form with a file, or a field cannot be read
 ├── InvalidWordsError       `words` is JSON, but not a list of words with times
-├── InvalidSegmentsError    `segments` is JSON, but not a list of stretches
-├── ConflictingFieldsError  two fields that exclude each other
-├── UploadTooLargeError     more bytes than accepted
-├── UploadTimeoutError      the body stalled, or took too long
-├── UploadsFullError        as many bodies are on their way as are accepted
-├── NoRoomError             an upload found no room on the disk
-├── WrongKeyError           no API key, or one that is not known
-├── RateLimitedError        a key's own limit of requests is reached
-├── AlignerNotServedError   the request names an aligner that this server does not run
-├── NotReadyError           the models have not answered their warm-up yet
-├── BusyError               the bounded queue is full
-├── JobsFullError           as many jobs wait as are accepted
+├── InvalidSegmentsError    `segments` is JSON, but not a list of segments
+├── ConflictingFieldsError  two fields exclude each other
+├── UploadTooLargeError     the body has more bytes than accepted
+├── UploadTimeoutError      the body stalled or took too long
+├── UploadsFullError        the limit of concurrent uploads is reached
+├── NoRoomError             the disk has no space for an upload
+├── WrongKeyError           the API key is missing or unknown
+├── RateLimitedError        the request rate of a key is reached
+├── AlignerNotServedError   the request names an aligner that is not served
+├── NotReadyError           the models are not loaded yet
+├── BusyError               the limit of concurrent requests is reached
+├── JobsFullError           the limit of waiting jobs is reached
 ├── JobsUnavailableError    the folder of jobs cannot be used
 ├── BadFrameError           a live message cannot be read
-├── LiveLimitError          a live connection was silent, or spoke, for too long
-├── LiveFullError           as many live connections are open as are accepted
-├── UnknownJobError         no job has that name, or not any more
-├── ReplicaLostError        replicas of a cluster died under a request, again and again
-├── WorkerFailedError       a scorer process broke on a recording, or cannot start
-└── DeadlineError           the answer took too long
+├── LiveLimitError          a live connection was idle or open for too long
+├── LiveFullError           the limit of live connections is reached
+├── UnknownJobError         there is no job of that id
+├── ReplicaLostError        several replicas of a cluster died during a request
+├── WorkerFailedError       a worker process broke on a recording, or cannot start
+└── DeadlineError           the processing took too long
 
-Facts are attributes; the message says what was wrong, what was got and what to do.
+Facts are attributes; the message states what was wrong, the value, and what to do.
 """
 
 from collections.abc import Sequence
@@ -44,20 +44,20 @@ __all__ = ["MissingPackageError"]  # exported from here since the first version
 
 
 class ServiceError(CanSerError):
-    """Base of everything that `service` raises itself."""
+    """Base of the errors of `service`."""
 
 
 class SettingsError(ServiceError):
-    """The configuration cannot be started with."""
+    """The configuration is invalid."""
 
 
 class NoRecordingsError(ServiceError):
-    """Nothing to work on."""
+    """A source matches no recording."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         super().__init__(
-            f"{name} holds no recording; name files, folders that hold some, or a pattern like 'clips/*.wav'"
+            f"{name} holds no recording; name files, folders with recordings, or a pattern like 'clips/*.wav'"
         )
 
 
@@ -67,38 +67,38 @@ class ArchiveError(ServiceError):
     def __init__(self, source: str, reason: str) -> None:
         self.source, self.reason = source, reason
         super().__init__(
-            f"{source} cannot be read ({reason}); look at the address and at the credentials, and whether the "
-            "storage's package is there (s3fs for s3://, gcsfs for gs://, adlfs for az://)"
+            f"{source} cannot be read ({reason}); check the address, the credentials, and that the package "
+            "of the storage is installed (s3fs for s3://, gcsfs for gs://, adlfs for az://)"
         )
 
 
 class ResultsError(ServiceError):
-    """The results of an earlier run cannot be gone on with."""
+    """A run cannot resume from the results of an earlier one."""
 
     def __init__(self, out: Path, reason: str) -> None:
         self.out, self.reason = out, reason
-        super().__init__(f"{out} cannot be gone on with: {reason}; name another --out, or move this one away")
+        super().__init__(f"cannot resume from {out}: {reason}; choose another --out, or move this file")
 
 
 class ClusterError(ServiceError):
-    """A Ray cluster does not answer, or cannot do what it is to do."""
+    """A Ray cluster does not respond, or its workers cannot start."""
 
     def __init__(self, address: str, reason: str) -> None:
         self.address, self.reason = address, reason
         super().__init__(
-            f"the Ray cluster at {address} does not work for this ({reason}); `ray status` tells of it, and without "
-            "--address and RAY_ADDRESS this machine is enough"
+            f"the Ray cluster at {address} failed ({reason}); see `ray status`, or omit --address and RAY_ADDRESS to "
+            "use this machine"
         )
 
 
 class RefusedError(ServiceError):
-    """What a service said instead of an answer.
+    """The service responded with a problem.
 
     Attributes:
-        status: of HTTP.
-        code: of the problem document, as the troubleshooting page lists them; "" where something in between refused.
-        request_id: to be found in the service's log.
-        retry_after_s: when to come back, where the service says so.
+        status: HTTP status.
+        code: Code of the problem document, as the troubleshooting page lists them; "" where a proxy responded.
+        request_id: Id of the request in the log of the service.
+        retry_after_s: Seconds after which to retry, where the service names them.
     """
 
     def __init__(self, status: int, code: str, detail: str, request_id: str, retry_after_s: float | None) -> None:
@@ -108,11 +108,11 @@ class RefusedError(ServiceError):
 
 
 class UnreachableError(ServiceError):
-    """The network or the service at its other end."""
+    """The service did not respond."""
 
     def __init__(self, url: str, reason: str) -> None:
         self.url, self.reason = url, reason
-        super().__init__(f"{url} did not answer ({reason}); see whether the service runs there")
+        super().__init__(f"{url} did not respond ({reason}); check that the service runs there")
 
 
 class MalformedFormError(ServiceError):
@@ -132,7 +132,7 @@ class InvalidWordsError(ServiceError):
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
-        super().__init__(f"`words` cannot be used: {reason}; {self.way_out}")
+        super().__init__(f"`words` is invalid: {reason}; {self.way_out}")
 
 
 class InvalidSegmentsError(ServiceError):
@@ -142,26 +142,15 @@ class InvalidSegmentsError(ServiceError):
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
-        super().__init__(f"`segments` cannot be used: {reason}; {self.way_out}")
+        super().__init__(f"`segments` is invalid: {reason}; {self.way_out}")
 
 
 class ConflictingFieldsError(ServiceError):
-    """Fields that exclude each other."""
+    """Two fields exclude each other."""
 
     def __init__(self, first: str, second: str) -> None:
         self.first, self.second = first, second
-        super().__init__(f"`{first}` and `{second}` exclude each other; send one of them")
-
-
-def refuse_conflicts(**fields: object) -> None:
-    """Passes when at most one of the fields is given.
-
-    Raises:
-        ConflictingFieldsError: two are.
-    """
-    given = [name for name, value in fields.items() if value is not None]
-    if len(given) > 1:
-        raise ConflictingFieldsError(given[0], given[1])
+        super().__init__(f"`{first}` and `{second}` exclude each other; send only one of them")
 
 
 class UploadTooLargeError(ServiceError):
@@ -176,62 +165,62 @@ class UploadTooLargeError(ServiceError):
 
 
 class UploadTimeoutError(ServiceError):
-    """The body stalled, or took too long."""
+    """The body stalled or took too long."""
 
-    def __init__(self, idle_s: float, whole_s: float) -> None:
-        self.idle_s, self.whole_s = idle_s, whole_s
+    def __init__(self, idle_s: float, total_s: float) -> None:
+        self.idle_s, self.total_s = idle_s, total_s
         super().__init__(
-            f"the upload stood still for {idle_s:g} s or took over {whole_s:g} s; send it again, compressed (flac, "
-            "ogg) or from a better line"
+            f"the upload stalled for {idle_s:g} s or took longer than {total_s:g} s; send it again, compressed (flac, "
+            "ogg) or over a faster connection"
         )
 
 
 class UploadsFullError(ServiceError):
-    """As many bodies are on their way as are accepted."""
+    """The limit of concurrent uploads is reached."""
 
     retry_after_s = 5
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        super().__init__(f"{limit} uploads are on their way, the limit; try again in {self.retry_after_s} s")
+        super().__init__(f"{limit} uploads are in progress, the limit; retry in {self.retry_after_s} s")
 
 
 class NoRoomError(ServiceError):
-    """The disk that uploads lie on while they come is full."""
+    """The disk of incoming uploads is full."""
 
     retry_after_s = 30
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(
-            f"there was no room for the upload ({reason}); try again in {self.retry_after_s} s; whoever runs the "
-            "service must give its folder for temporary files more room, or lower CAN_MAX_UPLOADS"
+            f"there is no disk space for the upload ({reason}); retry in {self.retry_after_s} s; the operator must "
+            "provide more space for temporary files, or lower CAN_MAX_UPLOADS"
         )
 
 
 class WrongKeyError(ServiceError):
-    """No API key, or one that is not known."""
+    """The API key is missing or unknown."""
 
     def __init__(self) -> None:
-        super().__init__("this service wants an API key; send `Authorization: Bearer KEY` or `X-API-Key: KEY`")
+        super().__init__("this service requires an API key; send `Authorization: Bearer KEY` or `X-API-Key: KEY`")
 
 
 class RateLimitedError(ServiceError):
-    """A key's own limit of requests is reached."""
+    """The request rate of a key is reached."""
 
     def __init__(self, per_minute: int, wait_s: float) -> None:
         self.per_minute, self.retry_after_s = per_minute, max(1, ceil(wait_s))
         super().__init__(
-            f"this key may ask {per_minute} times a minute, which it has; try again in {self.retry_after_s} s"
+            f"the limit of this key, {per_minute} requests per minute, is reached; retry in {self.retry_after_s} s"
         )
 
 
 class AlignerNotServedError(ServiceError):
-    """Another aligner than those that run here."""
+    """The requested aligner is not served."""
 
-    def __init__(self, asked: str, served: Sequence[str]) -> None:
-        self.asked, self.served = asked, tuple(served)
-        super().__init__(f"the aligner {asked!r} does not run here; choose {' or '.join(served)}, or leave it out")
+    def __init__(self, requested: str, served: Sequence[str]) -> None:
+        self.requested, self.served = requested, tuple(served)
+        super().__init__(f"the aligner {requested!r} is not served; choose {' or '.join(served)}, or omit it")
 
 
 class NotReadyError(ServiceError):
@@ -241,23 +230,23 @@ class NotReadyError(ServiceError):
 
     def __init__(self, reason: str = "the models are loading") -> None:
         self.reason = reason
-        super().__init__(f"{reason}; try again in a moment, GET /health/ready tells when")
+        super().__init__(f"{reason}; retry when GET /health/ready returns 200")
 
 
 class BusyError(ServiceError):
-    """The queue is full."""
+    """The limit of concurrent requests is reached."""
 
     def __init__(self, waiting: int, retry_after_s: int) -> None:
         self.waiting, self.retry_after_s = waiting, retry_after_s
-        super().__init__(f"{waiting} requests are being worked on, the limit; try again in {retry_after_s} s")
+        super().__init__(f"{waiting} requests are in progress, the limit; retry in {retry_after_s} s")
 
 
 class JobsFullError(ServiceError):
-    """As many jobs wait as are accepted."""
+    """The limit of waiting jobs is reached."""
 
     def __init__(self, waiting: int, retry_after_s: int) -> None:
         self.waiting, self.retry_after_s = waiting, retry_after_s
-        super().__init__(f"{waiting} jobs are waiting, the limit; try again in {retry_after_s} s")
+        super().__init__(f"{waiting} jobs are waiting, the limit; retry in {retry_after_s} s")
 
 
 class JobsUnavailableError(ServiceError):
@@ -266,8 +255,8 @@ class JobsUnavailableError(ServiceError):
     def __init__(self, folder: Path, reason: str) -> None:
         self.folder, self.reason = folder, reason
         super().__init__(
-            f"jobs cannot be kept here ({reason}); whoever runs the service must set CAN_JOBS__FOLDER to a folder that "
-            "it alone can write to"
+            f"jobs cannot be stored ({reason}); the operator must set CAN_JOBS__FOLDER to a writable folder that no "
+            "other process uses"
         )
 
 
@@ -280,60 +269,60 @@ class BadFrameError(ServiceError):
 
 
 class LiveLimitError(ServiceError):
-    """A live connection was silent, or spoke, for too long."""
+    """A live connection was idle or open for too long."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
-        super().__init__(f"{reason}; open another connection to go on")
+        super().__init__(f"{reason}; open another connection to continue")
 
 
 class LiveFullError(ServiceError):
-    """As many live connections are open as are accepted."""
+    """The limit of live connections is reached."""
 
     retry_after_s = 10
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        super().__init__(f"{limit} live connections are open, the limit; try again in {self.retry_after_s} s")
+        super().__init__(f"{limit} live connections are open, the limit; retry in {self.retry_after_s} s")
 
 
 class UnknownJobError(ServiceError):
-    """No such job."""
+    """There is no job of that id."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        super().__init__(f"there is no job {name!r}; it was deleted, has expired, or never was")
+        super().__init__(f"there is no job {name!r}; it was deleted, has expired, or never existed")
 
 
 class ReplicaLostError(ServiceError):
-    """Replicas of a cluster died under a request, again and again."""
+    """Several replicas of a cluster died during a request."""
 
     retry_after_s = 5
 
     def __init__(self, stage: str, attempts: int) -> None:
         self.stage, self.attempts = stage, attempts
         super().__init__(
-            f"{attempts} replicas of {stage} ended while they worked on this; try again in {self.retry_after_s} s, and "
-            "see `serve status` and the replicas' logs if it happens again"
+            f"{attempts} replicas of {stage} died during this request; retry in {self.retry_after_s} s, and see "
+            "`serve status` and the logs of the replicas if it happens again"
         )
 
 
 class WorkerFailedError(ServiceError):
-    """A process that scores recordings broke on one, in company and alone, or cannot start."""
+    """A worker process broke on a recording, in a batch and alone, or cannot start."""
 
     def __init__(self, reason: str, way_out: str = "send the recording in another format, such as 16-bit wav") -> None:
         self.reason, self.way_out = reason, way_out
-        super().__init__(f"a scorer failed: {reason}; {way_out}")
+        super().__init__(f"a worker process failed: {reason}; {way_out}")
 
 
 class DeadlineError(ServiceError):
-    """The answer took too long."""
+    """The processing took too long."""
 
     retry_after_s = 5
 
     def __init__(self, limit_s: float, queued_s: float) -> None:
         self.limit_s, self.queued_s = limit_s, queued_s
         super().__init__(
-            f"no answer within {limit_s:g} s, the deadline ({queued_s:.1f} s of them in the queue); try again when the "
+            f"no result within {limit_s:g} s, the deadline ({queued_s:.1f} s of them in the queue); retry when the "
             "service is less busy, send shorter audio, or raise CAN_DEADLINE_S"
         )

@@ -1,41 +1,40 @@
-"""The same answers from Python, in this process, as records."""
+"""Analysis from Python, in this process."""
 
 import struct
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from alignment.transcripts.words import TimedWord
-from service.errors import refuse_conflicts
 from service.inference.engine import EmotionEngine
-from service.inference.result import AnalysisRequest, Speakers
-from service.results.schemas import Explain, PredictOut
-from service.results.serialisation import present
+from service.inference.request import AnalysisRequest, Explain, Speakers
+from service.results.schemas import PredictOut
+from service.results.serialisation import to_response
 from service.settings import load_settings
 
 _FLOAT_FORMAT: Final = 3
 
 
-class EmotionRecogniser:
-    """Recordings in, answers out; threads may share one.
+class EmotionRecogniser(AbstractContextManager["EmotionRecogniser"]):
+    """Analyses recordings; thread-safe.
 
-    Models load when they are first needed. Close it, or use it in a `with` statement, to end the aligner's processes.
+    Models load when they are first needed. Close it, or use it in a `with` statement, to end the processes of the
+    aligner.
     """
 
     def __init__(self, *, bundle: str | Path | None = None, aligner: str | None = None) -> None:
-        """Checks the bundle and the aligner.
+        """Check the bundle and the aligner.
 
         Args:
-            bundle: a shipped bundle's name, or a folder; None takes CAN_BUNDLE, or "starter".
-            aligner: "auto", "pocketsphinx" or "whisperx"; None takes CAN_ALIGNER, or "auto".
+            bundle: Name of a shipped bundle, or a folder; None uses CAN_BUNDLE, or "starter".
+            aligner: "auto", "pocketsphinx" or "whisperx"; None uses CAN_ALIGNER, or "auto".
 
         Raises:
-            SettingsError: the arguments or a CAN_* variable make no sense.
-            BundleError, ProviderError, AlignerUnavailableError: what is asked for is not there.
+            SettingsError: The arguments or a CAN_* variable are invalid.
+            BundleError, ProviderError, AlignerUnavailableError: The bundle, provider or aligner is missing.
         """
         self._engine = EmotionEngine(load_settings({"bundle": bundle and str(bundle), "aligner": aligner}))
 
@@ -48,58 +47,51 @@ class EmotionRecogniser:
         speakers: Speakers | None = None,
         explain: Explain = "true",
     ) -> PredictOut:
-        """The answer about a recording, as `POST /predict` gives it.
+        """Response for a recording, as of `POST /predict`.
 
         Args:
-            recording: path of an audio file, or its bytes.
-            transcript: what is said, if known; its words are aligned, nothing is recognised.
-            words: what is said and when: (word, start, end), seconds from the start of the file.
-            speakers: "channels" for one speaker on each channel, as calls are recorded; "diarize" to tell them apart
-                by voice.
-            explain: "full" gives contributions to every emotion, "false" leaves out words.
+            recording: Path of an audio file, or its bytes.
+            transcript: Known words; they are aligned, nothing is recognised.
+            words: Known words with their times: (word, start, end), seconds from the start of the file.
+            speakers: "channels" for one speaker per channel, as in call recordings; "diarize" to separate them by
+                voice.
+            explain: "full" returns contributions to every class, "false" no words.
 
         Raises:
-            OSError: the file cannot be read.
-            ConflictingFieldsError: of transcript, words and speakers more than one is given.
-            AlignmentError: the recording or the words cannot be used, or speakers not be told apart.
+            OSError: The file cannot be read.
+            ConflictingFieldsError: More than one of transcript, words and speakers is given.
+            AlignmentError: The recording or the words cannot be used, or diarization is not available.
         """
-        refuse_conflicts(transcript=transcript, words=words, speakers=speakers)
-        timed = None if words is None else tuple(TimedWord(word, start, end, "given") for word, start, end in words)
+        request = AnalysisRequest(transcript=transcript, words=words, speakers=speakers, explain=explain)
         data = recording if isinstance(recording, bytes) else Path(recording).read_bytes()
-        request = AnalysisRequest(transcript, timed, speakers=speakers)
-        return present(self._engine.analyse(data, request), self._engine, explain)
+        return to_response(self._engine.analyse(data, request), self._engine, request.explain)
 
     def recognise_samples(
         self, samples: ArrayLike, sample_rate_hz: int, *, transcript: str | None = None, explain: Explain = "true"
     ) -> PredictOut:
-        """The answer about sound in memory.
+        """Response for audio in memory.
 
         Args:
             samples: (samples,) or (samples, channels), full scale 1.
-            sample_rate_hz: theirs.
-            transcript: see `recognise`.
-            explain: see `recognise`.
+            sample_rate_hz: Sample rate.
+            transcript: See `recognise`.
+            explain: See `recognise`.
 
         Raises:
-            AlignmentError: see `recognise`.
+            AlignmentError: See `recognise`.
         """
-        return self.recognise(_wav_of(samples, sample_rate_hz), transcript=transcript, explain=explain)
+        return self.recognise(_encode_wav(samples, sample_rate_hz), transcript=transcript, explain=explain)
 
     def close(self) -> None:
-        """Ends the aligner's processes."""
+        """End the processes of the aligner."""
         self._engine.close()
 
-    def __enter__(self) -> "EmotionRecogniser":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
-def _wav_of(samples: ArrayLike, sample_rate_hz: int) -> bytes:
-    """A WAV file of 32-bit floats, which loses nothing."""
+def _encode_wav(samples: ArrayLike, sample_rate_hz: int) -> bytes:
+    """A WAV file of 32-bit floats, which is lossless."""
     sound = np.asarray(samples, dtype="<f4")
     channels = 1 if sound.ndim == 1 else sound.shape[1]
     data = sound.tobytes()

@@ -1,4 +1,4 @@
-"""Deployment: where, how much, how long. Nothing here changes a feature or a score."""
+"""Deployment settings, from CAN_* variables. None of them changes a feature or a score."""
 
 import os
 from collections.abc import Mapping
@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
+from platformdirs import user_state_path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -21,64 +22,69 @@ class PocketSphinxSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    workers: Annotated[int, Field(ge=1, le=64, description="Processes, of about 130 MB each.")] = 1
+    workers: Annotated[int, Field(ge=1, le=64, description="Worker processes, about 130 MB each.")] = 1
 
 
 class WhisperXSettings(BaseModel):
-    """The aligner that needs weights."""
+    """The WhisperX aligner."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    model: Annotated[str, Field(description="Whisper in CTranslate2's format: a folder, or a name.")] = "small.en"
-    align_model: Annotated[str, Field(description="wav2vec 2.0: a folder, a name, or the language's default.")] = ""
+    model: Annotated[str, Field(description="Whisper model in CTranslate2 format: a folder or a name.")] = "small.en"
+    align_model: Annotated[
+        str, Field(description="wav2vec 2.0 model: a folder or a name; empty for the default of the language.")
+    ] = ""
     language: Annotated[str, Field(min_length=2, max_length=4, description="ISO 639-1 code; auto detects it.")] = "en"
-    weights: Annotated[str, Field(description="Folder that `can-ser fetch` fills; empty for the user's cache.")] = ""
-    vad: Annotated[VadChoice, Field(description="Finds speech: silero, pyannote (slow), or none.")] = "silero"
-    numerals: Annotated[bool, Field(description="Let Whisper write digits; words are aligned better.")] = False
-    window_s: Annotated[float, Field(ge=1, le=30, description="Longest sound that Whisper hears at once.")] = 30.0
-    device: Annotated[Literal["auto", "cpu", "cuda"], Field(description="Where both models run.")] = "auto"
-    compute_type: Annotated[str, Field(description="CTranslate2's; auto is int8 on a CPU, float16 on a GPU.")] = "auto"
+    weights: Annotated[
+        str, Field(description="Folder that `can-ser fetch` fills; empty for the cache of the user.")
+    ] = ""
+    vad: Annotated[VadChoice, Field(description="Speech detection: silero, pyannote (slow), or none.")] = "silero"
+    numerals: Annotated[
+        bool, Field(description="Let Whisper write numbers as digits; spelled out, they are aligned better.")
+    ] = False
+    window_s: Annotated[float, Field(ge=1, le=30, description="Longest audio in one Whisper window.")] = 30.0
+    device: Annotated[Literal["auto", "cpu", "cuda"], Field(description="Device of both models.")] = "auto"
+    compute_type: Annotated[
+        str, Field(description="Compute type of CTranslate2; auto is int8 on a CPU, float16 on a GPU.")
+    ] = "auto"
     batch_size: Annotated[int, Field(ge=1, le=256, description="Windows decoded together.")] = 8
-    threads: Annotated[int, Field(ge=1, le=256, description="Of one call on a CPU.")] = 2
-    diarize_model: Annotated[
-        str, Field(description="Tells speakers apart (speakers=diarize): a folder, or a name.")
-    ] = "pyannote/speaker-diarization-community-1"
+    threads: Annotated[int, Field(ge=1, le=256, description="Threads of one call on a CPU.")] = 2
+    diarize_model: Annotated[str, Field(description="Diarization pipeline (speakers=diarize): a folder or a name.")] = (
+        "pyannote/speaker-diarization-community-1"
+    )
 
     def config(self) -> WhisperXConfig:
-        """The aligner's own record."""
+        """Configuration of the aligner."""
         return WhisperXConfig(**self.model_dump())
 
 
 class BatchSettings(BaseModel):
-    """Requests whose utterances the network scores together."""
+    """Batches of requests that the network scores in one call."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    max_requests: Annotated[int, Field(ge=1, le=1_024, description="Requests in one batch; 1 turns it off.")] = 32
+    max_requests: Annotated[int, Field(ge=1, le=1_024, description="Requests in one batch; 1 disables batches.")] = 32
     linger_ms: Annotated[
-        float, Field(ge=0, le=1_000, description="Longest wait for more requests, only while some are on their way.")
+        float, Field(ge=0, le=1_000, description="Longest wait for more requests, only while some are being prepared.")
     ] = 2.0
 
 
-def _state_folder() -> Path:
-    """Where a user's programs keep what must outlive them."""
-    return Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser() / "can-ser"
-
-
 class JobSettings(BaseModel):
-    """Long recordings, worked on beside the requests."""
+    """Jobs: long recordings, analysed in the background."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     folder: Path = Field(
-        default_factory=lambda: _state_folder() / "jobs",
-        description="Keeps jobs and their recordings; made when the first job comes.",
+        default_factory=lambda: user_state_path("can-ser") / "jobs",
+        description="Folder of jobs and their recordings; created for the first job.",
     )
-    workers: Annotated[int, Field(ge=1, le=64, description="Jobs worked on at once.")] = 1
-    max_waiting: Annotated[int, Field(ge=1, le=100_000, description="Jobs waiting or worked on.")] = 100
-    max_audio_s: Annotated[float, Field(gt=0, le=86_400, description="Decoded length accepted.")] = 14_400.0
-    max_upload_bytes: Annotated[int, Field(ge=1_000, description="Bytes of one recording accepted.")] = 1_000_000_000
-    keep_s: Annotated[float, Field(gt=0, description="A job is forgotten so long after its end.")] = 86_400.0
+    workers: Annotated[int, Field(ge=1, le=64, description="Jobs processed at once.")] = 1
+    max_waiting: Annotated[int, Field(ge=1, le=100_000, description="Jobs waiting or running.")] = 100
+    max_audio_s: Annotated[float, Field(gt=0, le=86_400, description="Longest accepted audio in seconds.")] = 14_400.0
+    max_upload_bytes: Annotated[int, Field(ge=1_000, description="Largest accepted recording in bytes.")] = (
+        1_000_000_000
+    )
+    keep_s: Annotated[float, Field(gt=0, description="Seconds after its end until a job is deleted.")] = 86_400.0
 
 
 class LiveSettings(BaseModel):
@@ -86,34 +92,37 @@ class LiveSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    max_connections: Annotated[int, Field(ge=0, le=10_000, description="Open at once; 0 turns live speech off.")] = 16
-    max_frame_bytes: Annotated[int, Field(ge=2, le=16_000_000, description="Of one message.")] = 262_144
-    max_audio_s: Annotated[float, Field(gt=0, description="Sound that one connection may send.")] = 3_600.0
-    idle_s: Annotated[float, Field(gt=0, description="A connection that sends nothing for so long is closed.")] = 30.0
+    max_connections: Annotated[
+        int, Field(ge=0, le=10_000, description="Concurrent connections; 0 disables live speech.")
+    ] = 16
+    max_frame_bytes: Annotated[int, Field(ge=2, le=16_000_000, description="Largest message in bytes.")] = 262_144
+    max_audio_s: Annotated[float, Field(gt=0, description="Longest audio of one connection in seconds.")] = 3_600.0
+    idle_s: Annotated[float, Field(gt=0, description="Seconds without a message until a connection is closed.")] = 30.0
 
 
 class Settings(BaseSettings):
-    """All of it, from CAN_* variables; groups are written CAN_WHISPERX__MODEL."""
+    """All settings; a group is written as in CAN_WHISPERX__MODEL."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid")
 
     host: Annotated[str, Field(description="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65_535, description="Port to listen on.")] = 8000
-    bundle: Annotated[str, Field(description="A shipped bundle's name, or a folder.")] = "starter"
+    bundle: Annotated[str, Field(description="Name of a shipped bundle, or a folder.")] = "starter"
     provider: Annotated[
-        Literal["auto", "cpu", "cuda"], Field(description="Where the network runs; auto takes CUDA where it works.")
+        Literal["auto", "cpu", "cuda"],
+        Field(description="Execution provider of the network; auto is CUDA where it works."),
     ] = "auto"
-    threads: Annotated[int, Field(ge=1, le=256, description="Of one call of the network on a CPU.")] = 1
+    threads: Annotated[int, Field(ge=1, le=256, description="Threads of one call of the network on a CPU.")] = 1
     scorers: Annotated[
         int,
         Field(
             ge=0,
             le=64,
-            description="Processes of about 100 MB that score small recordings which bring their words, while several "
-            "are there: a quarter more of them a second with one for each core. 0: threads do it.",
+            description="Worker processes, about 100 MB each, that score small recordings with given words while "
+            "several requests are in progress; one per core raises their throughput by a quarter. 0: threads do it.",
         ),
     ] = 0
-    aligner: Annotated[AlignerChoice, Field(description="auto takes WhisperX when it and its weights are there.")] = (
+    aligner: Annotated[AlignerChoice, Field(description="auto is WhisperX where it and its weights are installed.")] = (
         "auto"
     )
     pocketsphinx: PocketSphinxSettings = PocketSphinxSettings()
@@ -121,35 +130,42 @@ class Settings(BaseSettings):
     batch: BatchSettings = BatchSettings()
     jobs: JobSettings = JobSettings()
     live: LiveSettings = LiveSettings()
-    max_audio_s: Annotated[float, Field(gt=0, le=14_400, description="Decoded length accepted.")] = 300.0
-    max_upload_bytes: Annotated[int, Field(ge=1_000, description="Bytes of one request accepted.")] = 100_000_000
-    upload_idle_s: Annotated[float, Field(gt=0, description="An upload that stands still for so long gets 408.")] = 20.0
-    upload_s: Annotated[float, Field(gt=0, description="An upload takes no longer; else 408.")] = 600.0
-    max_uploads: Annotated[int, Field(ge=1, le=10_000, description="Uploads on their way at once.")] = 256
+    max_audio_s: Annotated[float, Field(gt=0, le=14_400, description="Longest accepted audio in seconds.")] = 300.0
+    max_upload_bytes: Annotated[int, Field(ge=1_000, description="Largest accepted request in bytes.")] = 100_000_000
+    upload_idle_s: Annotated[float, Field(gt=0, description="Seconds without data until an upload gets 408.")] = 20.0
+    upload_s: Annotated[float, Field(gt=0, description="Longest upload in seconds; then 408.")] = 600.0
+    max_uploads: Annotated[int, Field(ge=1, le=10_000, description="Concurrent uploads.")] = 256
     api_keys: Annotated[
         tuple[Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")], ...],
-        Field(description="JSON list of SHA-256 digests of keys, from `can-ser key`; empty: everybody may ask."),
+        Field(description="JSON list of SHA-256 digests of keys, from `can-ser key`; empty: no key is required."),
     ] = ()
-    key_requests_per_minute: Annotated[int | None, Field(ge=1, description="Of each key; none: no limit.")] = None
+    key_requests_per_minute: Annotated[
+        int | None, Field(ge=1, description="Request rate of each key; none: no limit.")
+    ] = None
     origins: Annotated[
-        tuple[str, ...], Field(description='JSON list of sites whose pages may ask: ["https://example.org"].')
+        tuple[str, ...],
+        Field(description='JSON list of origins whose pages may send requests: ["https://example.org"].'),
     ] = ()
-    max_waiting: Annotated[int, Field(ge=1, le=10_000, description="Requests worked on or waiting at once.")] = 64
-    deadline_s: Annotated[float, Field(gt=0, description="An answer takes no longer; else 504.")] = 120.0
-    traces: Annotated[bool, Field(description="Sends OpenTelemetry traces, to where the OTEL_* variables say.")] = False
-    log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="Least level logged.")] = (
-        "info"
+    max_waiting: Annotated[int, Field(ge=1, le=10_000, description="Requests processed or waiting at once.")] = 64
+    deadline_s: Annotated[float, Field(gt=0, description="Longest processing of a request in seconds; then 504.")] = (
+        120.0
     )
+    traces: Annotated[bool, Field(description="Export OpenTelemetry traces, as the OTEL_* variables configure.")] = (
+        False
+    )
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Field(description="Lowest level that is logged.")
+    ] = "info"
 
 
 def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
-    """Settings from the environment, with a command line's options on top.
+    """Settings from the environment, overridden by the options of a command line.
 
     Args:
-        overrides: by field name; None values are left to the environment.
+        overrides: Values by field name; None values are ignored.
 
     Raises:
-        SettingsError: a value is out of bounds, or a CAN_* variable does not exist.
+        SettingsError: A value is out of bounds, or a CAN_* variable does not exist.
     """
     _refuse_unknown(os.environ)
     given = {name: value for name, value in (overrides or {}).items() if value is not None}
@@ -161,7 +177,7 @@ def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
 
 
 def variable_names() -> list[str]:
-    """Every CAN_* variable that is understood."""
+    """All known CAN_* variables."""
     names = []
     for name, field in Settings.model_fields.items():
         group = field.annotation
@@ -173,13 +189,13 @@ def variable_names() -> list[str]:
 
 
 def _refuse_unknown(environment: Mapping[str, str]) -> None:
-    """pydantic-settings passes over unknown variables, so that a misspelt one would do nothing, silently."""
+    """Refuse unknown CAN_* variables, which pydantic-settings ignores."""
     known = variable_names()
     for name in environment:
         if name.upper().startswith(PREFIX) and name.upper() not in known:
             close = get_close_matches(name.upper(), known, 1)
-            hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
-            raise SettingsError(f"the variable {name} is not known; {hint}")
+            hint = f"did you mean {close[0]}?" if close else f"known variables are {', '.join(known)}"
+            raise SettingsError(f"the variable {name} is unknown; {hint}")
 
 
 def _describe(error: Any) -> str:

@@ -1,43 +1,82 @@
-"""Where an archive's recordings lie, and each of them on disk for as long as it is worked on."""
+"""Recordings named on a command line: files, folders, patterns, and addresses of storages that fsspec knows."""
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from glob import glob, has_magic
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Final
 
-import fsspec
-
+from alignment.errors import optional_packages
 from service.errors import ArchiveError, NoRecordingsError
-from service.recordings import SUFFIXES, find_recordings
+
+SUFFIXES: Final = frozenset(
+    {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac", ".mp4", ".webm", ".aif", ".aiff", ".au", ".wma"}
+)
+"""Suffixes of recordings in a folder; a file that is named explicitly may have any."""
 
 
-def find_archive(sources: list[str]) -> list[str]:
-    """Paths and addresses of recordings, each once, in the order in which a listing by name gives them.
+def find_recordings(names: Iterable[str]) -> list[Path]:
+    """Recordings in the order of the names, without duplicates; those of a folder and its subfolders sorted by name.
 
     Args:
-        sources: files, folders and patterns of this machine; or of a storage that fsspec knows: "s3://calls/2026/",
-            "gs://calls/**/*.flac".
+        names: Files (which need not exist: reading them reports this), folders, or patterns such as "clips/**/*.wav".
 
     Raises:
-        ArchiveError: a storage cannot be read, or the package for it is missing.
-        NoRecordingsError: a source holds no recording.
+        NoRecordingsError: A folder or a pattern matches no recording.
     """
-    found = [name for source in sources for name in (_list_storage(source) if _is_address(source) else _list(source))]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(path for name in names for path in _expand(name)))
+
+
+def _expand(name: str) -> list[Path]:
+    path = Path(name)
+    if path.is_dir():
+        found = sorted(inner for inner in path.rglob("*") if inner.suffix.lower() in SUFFIXES and inner.is_file())
+    elif has_magic(name) and not path.exists():
+        # Path.glob accepts no absolute pattern.
+        matches = [Path(match) for match in sorted(glob(name, recursive=True))]  # noqa: PTH207
+        found = [match for match in matches if match.is_file()]
+    else:
+        return [path]
+    if not found:
+        raise NoRecordingsError(name)
+    return found
+
+
+def find_archive(sources: Sequence[str]) -> list[str]:
+    """Paths and addresses of recordings, without duplicates; those of a folder or storage sorted by name.
+
+    Args:
+        sources: As for `find_recordings`, or addresses such as "s3://calls/2026/" and "gs://calls/**/*.flac".
+
+    Raises:
+        ArchiveError: A storage cannot be read, or the package for it is missing.
+        NoRecordingsError: A source holds no recording.
+        MissingPackageError: fsspec is not installed.
+    """
+    names = [
+        name
+        for source in sources
+        for name in (_list_storage(source) if _is_address(source) else map(str, find_recordings([source])))
+    ]
+    return list(dict.fromkeys(names))
 
 
 @contextmanager
-def fetch(name: str) -> Iterator[Path]:
-    """The recording as a file on this machine; one that was copied here goes at the end.
+def open_recording(name: str) -> Iterator[Path]:
+    """A recording as a local file; a copy of a remote one is deleted at the end.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: It cannot be read.
+        MissingPackageError: fsspec is not installed.
     """
     if not _is_address(name):
         yield Path(name)
         return
+    with optional_packages("cluster", "fsspec"):
+        import fsspec
+
     with tempfile.NamedTemporaryFile(prefix="can-ser-", suffix=PurePosixPath(name).suffix) as copy:
         with fsspec.open(name) as remote:
             shutil.copyfileobj(remote, copy, 2**20)
@@ -49,14 +88,13 @@ def _is_address(source: str) -> bool:
     return "://" in source
 
 
-def _list(source: str) -> list[str]:
-    return [str(path) for path in find_recordings([source])]
-
-
 def _list_storage(source: str) -> list[str]:
+    with optional_packages("cluster", "fsspec"):
+        import fsspec
+
     try:
         storage, path = fsspec.core.url_to_fs(source)
-        found = _look(storage, path)
+        found = _match(storage, path)
     except (ImportError, ValueError, OSError) as exc:
         raise ArchiveError(source, str(exc) or type(exc).__name__) from exc
     if not found:
@@ -64,7 +102,7 @@ def _list_storage(source: str) -> list[str]:
     return [str(storage.unstrip_protocol(name)) for name in found]
 
 
-def _look(storage: Any, path: str) -> list[str]:
+def _match(storage: Any, path: str) -> list[str]:
     if any(mark in path for mark in "*?["):
         return sorted(name for name in storage.glob(path) if storage.isfile(name))
     if storage.isfile(path):

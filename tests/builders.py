@@ -20,12 +20,12 @@ from model.config import NetworkConfig, TrainingConfig
 from model.data.embeddings import Embeddings
 from model.export.packaging import publish_bundle, write_bundle
 from model.network.can import CrossAttentionNetwork
-from model.training.experiment import Experiment, FoldOutcome, PreparedData
-from model.training.loop import TrainedSplit
+from model.training.experiment import Experiment, TrainedFold
 from model.vocabulary import Vocabulary
 
-SPEECH = Path(__file__).parent / "fixtures" / "speech"
-TINY_WHISPERX = Path(__file__).parent / "fixtures" / "tiny_whisperx"
+FIXTURES = Path(__file__).parent / "fixtures"
+SPEECH = FIXTURES / "speech"
+TINY_WHISPERX = FIXTURES / "tiny_whisperx"
 LABELS = ("ang", "hap", "sad", "neu")
 TINY = NetworkConfig(embedding_dim=6, hidden=4, head_count=2, dropout=0.0)
 
@@ -115,11 +115,10 @@ def write_tiny_bundle(folder: Path, config: NetworkConfig = TINY, *, alpha: floa
     network = tiny_network(config, len(vocabulary.words), seed)
     embeddings = Embeddings(vocabulary, network.text_encoder.embedding.weight.detach().numpy(), "random", ())
     experiment = Experiment("none", LABELS, FeatureSpec(), config, TrainingConfig(alpha=alpha), "random")
-    data = PreparedData((), embeddings, np.zeros(0, np.int64), ())
     normalisation = Normalisation((0.0,) * config.n_mfcc, (20.0,) * config.n_mfcc)
-    outcome = FoldOutcome(TrainedSplit(network, 0), normalisation, None, None)
+    trained = TrainedFold(network, 0, [], normalisation)
     origin = Origin("nothing: random weights", "Apache-2.0", "random", "2026-01-01")
-    write_bundle(folder.parent / "untempered", folder.name, outcome, experiment, data, origin, {})
+    write_bundle(folder.parent / "untempered", folder.name, trained, experiment, embeddings, origin, {})
     publish_bundle(folder.parent / "untempered", folder, 1.5, {}, origin)
     rmtree(folder.parent / "untempered")
     return folder

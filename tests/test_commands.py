@@ -142,7 +142,7 @@ def programs() -> list[tuple[str, str]]:
         for document in DOCUMENTS
         for block in re.findall(r"^```python\n(.*?)^```", (ROOT / document).read_text(encoding="utf-8"), re.M | re.S)
     ]
-    # What reads a table of `can-ser bulk` runs on one in tests/service/test_bulk.py.
+    # What reads a table of `can-ser bulk` runs on one in tests/service/bulk/test_bulk.py.
     once = {block: document for document, block in reversed(blocks) if "results.parquet" not in block}
     return [(document, block) for block, document in reversed(once.items())]
 

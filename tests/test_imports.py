@@ -1,10 +1,12 @@
-"""Heavy libraries stay home."""
+"""Imports: heavy libraries where they are needed, no circles, no telemetry."""
 
 import os
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 
 
@@ -39,3 +41,11 @@ def test_onnx_runtime_tells_nobody_and_writes_nothing(module: str, tmp_path: Pat
     )
     subprocess.run([sys.executable, "-c", script], env=environment, check=True)
     assert not list(tmp_path.rglob("*"))
+
+
+def test_no_import_circle() -> None:
+    graph = grimp.build_graph("alignment", "model", "service", include_external_packages=False)
+    order = TopologicalSorter(
+        {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    ).static_order()
+    assert len(list(order)) == len(graph.modules) > 150

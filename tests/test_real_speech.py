@@ -10,9 +10,10 @@ from alignment.aligners.pocketsphinx.aligner import PocketSphinxAligner
 from alignment.transcripts.normalisation import spoken_words
 from model.corpora.ravdess import read_ravdess
 from service.inference.engine import EmotionEngine
-from service.inference.result import AnalysisRequest, Stopwatch
+from service.inference.request import AnalysisRequest
+from service.observability.stopwatch import Stopwatch
 from service.results.schemas import FullAttribution, PredictOut, WordOut
-from service.results.serialisation import present
+from service.results.serialisation import to_response
 from service.settings import Settings
 
 JFK = "and so my fellow americans ask not what your country can do for you ask what you can do for your country"
@@ -24,7 +25,7 @@ def engine(pocketsphinx: PocketSphinxAligner) -> EmotionEngine:
 
 
 def answer(engine: EmotionEngine, path: Path, request: AnalysisRequest | None = None) -> PredictOut:
-    return present(engine.analyse(path.read_bytes(), request), engine, "full")
+    return to_response(engine.analyse(path.read_bytes(), request), engine, "full")
 
 
 def share_of(word: WordOut, emotion: str) -> float:
@@ -76,9 +77,9 @@ def test_clips_of_twenty_actors(engine: EmotionEngine, ravdess: Path) -> None:
 
 
 def test_utterances_together_and_one_by_one(engine: EmotionEngine, real_speech: Path) -> None:
-    waveform = engine.decode((real_speech / "jfk.flac").read_bytes(), Stopwatch())
-    [window] = engine.cut(waveform, AnalysisRequest(), Stopwatch())
-    prepared = engine.prepare(window, AnalysisRequest(), Stopwatch())
+    request, stopwatch = AnalysisRequest(), Stopwatch()
+    waveform = engine.decode((real_speech / "jfk.flac").read_bytes(), request, stopwatch)
+    prepared = engine.start(waveform, request, stopwatch).prepare()
     assert prepared is not None
     together = [scores.probabilities for scores in engine.classify(prepared.features)]
     alone = [engine.classify([each])[0].probabilities for each in prepared.features]

@@ -1,1 +1,1 @@
-"""Corpora on disk: IEMOCAP and corpora in its format, RAVDESS, GoEmotions."""
+"""Readers of corpora: IEMOCAP and corpora in its format, RAVDESS, GoEmotions."""

@@ -1,13 +1,14 @@
-"""An open corpus in IEMOCAP's format: acted sound, labelled text, word on word.
+"""An open corpus in IEMOCAP's format, composed of acted speech and labelled text.
 
     python -m model.corpora.composite --ravdess DIR --goemotions DIR --out DIR
 
-IEMOCAP cannot be shipped, and no open corpus has emotion in sound and words alike. So RAVDESS speech is force-aligned,
-cut at its words and joined anew (same actor, same emotion) to carry GoEmotions comments: word i of the text sits on
-word i of the sound. Either both carry the label, or one of them is neutral, because in life either may carry it.
+IEMOCAP cannot be redistributed, and no open corpus has emotion in both audio and words. RAVDESS speech is therefore
+force-aligned, cut at its words and recombined (same actor, same emotion) as the audio of GoEmotions comments: word i of
+the text is paired with word i of the audio. Either both carry the label, or one of them is neutral, as in natural
+speech.
 
-Sessions of two actors each, and every take and every text belongs to one session only, so that folds by session test
-on actors and texts never seen.
+A session has two actors, and every take and every text belongs to one session only, so that folds by session test on
+unseen actors and texts.
 """
 
 from collections import defaultdict
@@ -38,10 +39,10 @@ _DIALOG_UTTERANCES: Final = 50
 
 
 class SessionWriter:
-    """Writes sentences of one session as IEMOCAP would have them."""
+    """Writes the sentences of one session in IEMOCAP's format."""
 
     def __init__(self, root: Path, number: int) -> None:
-        """Starts session `number` below `root`."""
+        """Create session `number` in `root`."""
         self._folder = root / f"Session{number}"
         self._number = number
         self._dialog = 0
@@ -49,10 +50,10 @@ class SessionWriter:
         self._lines: list[str] = []
 
     def add(self, parts: Sequence[NDArray[np.float32]], pairing: Pairing, gender: str) -> str:
-        """Writes one sentence: its wav, its `.wdseg` and its line of evaluation.
+        """Write one sentence: its wav, its `.wdseg` and its evaluation.
 
         Returns:
-            The sentence's name.
+            Name of the sentence.
         """
         if not self._lines:
             self._dialog += 1
@@ -73,7 +74,7 @@ class SessionWriter:
         return name
 
     def finish_dialog(self) -> None:
-        """Writes the evaluation file of the sentences since the last one."""
+        """Write the evaluation file of the current dialogue and start a new one."""
         if self._lines:
             path = self._path("dialog", "EmoEvaluation", f"Ses{self._number:02d}F_impro{self._dialog:02d}.txt")
             path.write_text(f"{_HEADER}\n\n" + "\n".join(self._lines), encoding="utf-8")
@@ -96,18 +97,18 @@ def _timed(parts: Sequence[NDArray[np.float32]], text: LabelledText) -> list[Tim
 def write_composite(
     cut: Sequence[CutTake], texts: Sequence[LabelledText], out: Path, *, per_label: int, neutral_share: float, seed: int
 ) -> int:
-    """Writes the corpus, and beside it `pairs.tsv`, which says of each sentence what carries its label.
+    """Write the corpus, and `pairs.tsv` with the modality that carries the label of each sentence.
 
     Args:
-        cut: takes in pieces, of two actors or more.
-        texts: of all labels.
-        out: folder for Session1, Session2, ….
-        per_label: sentences of each label and session.
-        neutral_share: see `pair_texts`.
-        seed: of everything random.
+        cut: Cut takes of at least two actors.
+        texts: Texts of all labels.
+        out: Folder for Session1, Session2, ….
+        per_label: Sentences per label and session.
+        neutral_share: See `pair_texts`.
+        seed: Random seed.
 
     Returns:
-        How many sentences were written.
+        Number of sentences.
     """
     sessions = pair_actors(piece.take for piece in cut)
     rng = np.random.default_rng(seed)
@@ -134,7 +135,7 @@ def _write_session(
     voices: Mapping[tuple[int, str], Sequence[CutTake]],
     rng: np.random.Generator,
 ) -> Iterator[str]:
-    """Writes all sentences of a session, and yields the row of each for `pairs.tsv`."""
+    """Write all sentences of a session; yield the row of each for `pairs.tsv`."""
     for index in rng.permutation(len(pairings)):
         pairing = pairings[index]
         choices = [takes for (_, label), takes in sorted(voices.items()) if label == pairing.sound_label]
@@ -145,7 +146,7 @@ def _write_session(
 
 
 def cut_all(takes: Sequence[Take], workers: int) -> list[CutTake]:
-    """Takes in pieces; those that cannot be aligned word by word are named and left out."""
+    """Cut takes at their words; takes that cannot be aligned word by word are printed and skipped."""
     aligner = PocketSphinxAligner(workers)
     try:
         with ThreadPoolExecutor(workers) as pool:
@@ -154,7 +155,7 @@ def cut_all(takes: Sequence[Take], workers: int) -> list[CutTake]:
         aligner.close()
     skipped = [take.path.name for take, pieces in zip(takes, results, strict=True) if pieces is None]
     cut = [pieces for pieces in results if pieces is not None]
-    typer.echo(f"{len(cut)} takes aligned word by word, {len(skipped)} left out: {', '.join(skipped) or 'none'}")
+    typer.echo(f"{len(cut)} takes aligned word by word, {len(skipped)} skipped: {', '.join(skipped) or 'none'}")
     return cut
 
 
@@ -170,15 +171,17 @@ def _try_to_cut(take: Take, aligner: PocketSphinxAligner) -> CutTake | None:
 def main(
     ravdess: Annotated[Path, typer.Option(help="Folder with Actor_01, Actor_02, …")],
     goemotions: Annotated[Path, typer.Option(help="Folder with labels.txt, train.tsv, dev.tsv, test.tsv")],
-    out: Annotated[Path, typer.Option(help="Folder to write Session1, Session2, … to; must not hold any")],
+    out: Annotated[Path, typer.Option(help="Folder for Session1, Session2, …; must not contain any")],
     per_label: Annotated[int, typer.Option(min=1, help="Sentences per label and session")] = 240,
-    neutral_share: Annotated[float, typer.Option(min=0, max=1, help="Attribution of them with one neutral side")] = 0.5,
-    seed: Annotated[int, typer.Option(help="Same seed, same corpus")] = 0,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that align")] = 2,
+    neutral_share: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of sentences with one neutral modality")
+    ] = 0.5,
+    seed: Annotated[int, typer.Option(help="Random seed")] = 0,
+    workers: Annotated[int, typer.Option(min=1, help="Processes for alignment")] = 2,
 ) -> None:
-    """Writes an open corpus in IEMOCAP's format."""
+    """Write an open corpus in IEMOCAP's format."""
     if any(out.glob("Session*")):
-        raise typer.BadParameter(f"{out} holds Session folders already; choose an empty folder", param_hint="--out")
+        raise typer.BadParameter(f"{out} already contains Session folders; choose an empty folder", param_hint="--out")
     try:
         texts = read_goemotions(goemotions)
         cut = cut_all(read_ravdess(ravdess), workers)

@@ -25,7 +25,7 @@ LABELS: Final = {
     "surprise": "sur",
     "neutral": "neu",
 }
-"""GoEmotions' classes that stand for one of ours; comments of any other class are left out."""
+"""IEMOCAP label of each GoEmotions class that is used; comments of other classes are excluded."""
 
 _SPLITS: Final = ("train", "dev", "test")
 _MASK: Final = re.compile(r"\[(NAME|RELIGION)\]")
@@ -33,7 +33,7 @@ _MASK: Final = re.compile(r"\[(NAME|RELIGION)\]")
 
 @dataclass(frozen=True, slots=True)
 class LabelledText:
-    """A comment as it would be said: normalised words, no punctuation, no emoji."""
+    """A comment as spoken text: normalised words without punctuation or emoji."""
 
     words: tuple[str, ...]
     label: str
@@ -41,12 +41,12 @@ class LabelledText:
 
 @dataclass(frozen=True, slots=True)
 class Comment:
-    """A comment and all classes that raters saw in it.
+    """A comment and all classes chosen by the raters.
 
     Attributes:
-        words: normalised, without masks.
-        classes: indices into labels.txt.
-        masked: whether a name or a religion was masked, so that words are missing.
+        words: Normalised words without masks.
+        classes: Indices into labels.txt.
+        masked: Whether a name or a religion was masked, so that words are missing.
     """
 
     words: tuple[str, ...]
@@ -55,16 +55,16 @@ class Comment:
 
 
 def read_goemotions(root: Path, shortest: int = 2, longest: int = 14) -> list[LabelledText]:
-    """Comments with a single label that we use and no masked word, each wording once.
+    """Comments with a single label of `LABELS` and no masked word, each wording once.
 
     Args:
-        root: folder with labels.txt, train.tsv, dev.tsv and test.tsv.
-        shortest: words at least.
-        longest: words at most.
+        root: Folder with labels.txt, train.tsv, dev.tsv and test.tsv.
+        shortest: Minimum number of words.
+        longest: Maximum number of words.
 
     Raises:
-        CorpusMissingError: a file is not there.
-        CorpusFileError: a line has not three tab-separated fields, or an unknown label.
+        CorpusMissingError: A file does not exist.
+        CorpusFileError: A line does not have three tab-separated fields, or has an unknown label.
     """
     names = _class_names(root)
     texts: dict[tuple[str, ...], LabelledText] = {}
@@ -76,10 +76,10 @@ def read_goemotions(root: Path, shortest: int = 2, longest: int = 14) -> list[La
 
 
 def read_comments(root: Path) -> list[Comment]:
-    """All comments, in the order of train, dev and test.
+    """All comments of train, dev and test, in this order.
 
     Raises:
-        CorpusMissingError, CorpusFileError: see `read_goemotions`.
+        CorpusMissingError, CorpusFileError: See `read_goemotions`.
     """
     count = len(_class_names(root))
     return [comment for split in _SPLITS for comment in _read_split(root / f"{split}.tsv", count)]
@@ -88,7 +88,7 @@ def read_comments(root: Path) -> list[Comment]:
 def _class_names(root: Path) -> list[str]:
     for name in ("labels.txt", *(f"{split}.tsv" for split in _SPLITS)):
         if not (root / name).is_file():
-            raise CorpusMissingError(root, f"GoEmotions {name}")
+            raise CorpusMissingError(root, f"GoEmotions {name}", "--goemotions")
     return (root / "labels.txt").read_text(encoding="utf-8").split()
 
 

@@ -1,4 +1,4 @@
-"""IEMOCAP as USC SAIL distributes it, and any corpus in its format.
+"""Reader of IEMOCAP as distributed by USC SAIL, and of corpora in its format.
 
     ROOT/Session1..N/dialog/EmoEvaluation/<dialog>.txt
                     /sentences/wav/<dialog>/<utterance>.wav
@@ -23,7 +23,7 @@ from model.corpora.records import Corpus, CorpusUtterance, Style
 from model.errors import CorpusFileError, CorpusMissingError
 
 PAPER_LABELS: Final = ("ang", "exc", "hap", "sad", "fru", "sur", "neu")
-"""Section 4.1: fear, disgust and other are left out for having too few utterances."""
+"""Section 4.1: fear, disgust and other are excluded because they have too few utterances."""
 
 _SESSION: Final = re.compile(r"Session(\d+)")
 _SUMMARY: Final = re.compile(r"\[\d")
@@ -33,7 +33,7 @@ _NAME: Final = re.compile(r"(?P<dialog>Ses\d\d[FM]_\w+)_(?P<gender>[FM])(?P<turn
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
+class _Evaluation:
     """One summary line of an EmoEvaluation file."""
 
     name: str
@@ -41,57 +41,57 @@ class Evaluation:
 
 
 def read_iemocap(root: Path, labels: Sequence[str] = PAPER_LABELS, *, strict: bool = False) -> Corpus:
-    """Reads labels and word alignments; sound is only looked for.
+    """Read labels and word alignments; of the audio only the header is checked.
 
     Args:
-        root: folder with Session1, Session2, ….
-        labels: those wanted.
-        strict: refuse damaged files instead of skipping them.
+        root: Folder with Session1, Session2, ….
+        labels: Labels of the utterances to read.
+        strict: Fail on damaged files instead of skipping them.
 
     Raises:
-        CorpusMissingError: there is no Session folder with evaluations in it.
-        CorpusFileError: `strict`, and a file is damaged.
+        CorpusMissingError: There is no Session folder with evaluations.
+        CorpusFileError: A file is damaged, and `strict` is true.
     """
     sessions = sorted((int(m[1]), path) for path in _visible(root) if (m := _SESSION.fullmatch(path.name)))
-    found = _Findings(strict)
+    builder = _CorpusBuilder(strict)
     for number, session in sessions:
         for evaluation_file in sorted(_visible(session / "dialog" / "EmoEvaluation", "*.txt")):
-            for evaluation in read_evaluations(evaluation_file, found.report_evaluation):
-                found.add(evaluation, session, number, labels)
-    if not found.by_label:
-        raise CorpusMissingError(root, "Session*/dialog/EmoEvaluation/*.txt")
-    return found.corpus()
+            for evaluation in _read_evaluations(evaluation_file, builder.damaged_evaluations):
+                builder.add(evaluation, session, number, labels)
+    if not builder.by_label:
+        raise CorpusMissingError(root, "Session*/dialog/EmoEvaluation/*.txt", "--root")
+    return builder.corpus()
 
 
-def read_evaluations(path: Path, report: "Reporter | None" = None) -> Iterator[Evaluation]:
-    """Summary lines of one EmoEvaluation file; single raters' lines are passed over.
+def _read_evaluations(path: Path, on_damage: "_DamageCollector") -> Iterator[_Evaluation]:
+    """Summary lines of one EmoEvaluation file; lines of single raters are ignored.
 
-    Raises:
-        CorpusFileError: a summary line is damaged, or there is none among bytes that are no text, and there is no
-            `report` to take it.
+    Args:
+        path: The file.
+        on_damage: Called for each damaged summary line, and for a file without a summary line that is not text.
     """
-    # A byte that is no UTF-8 may stand in a rater's comment, which nobody reads here.
+    # Raters' comments, which are not read, may contain bytes that are not UTF-8.
     text = path.read_text(encoding="utf-8", errors="replace")
     numbered = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if _SUMMARY.match(line)]
     if not numbered and "\ufffd" in text:
-        (report or _refuse)(CorpusFileError(path, 1, "not a text file (it has no summary line, and is no UTF-8)"))
+        on_damage(CorpusFileError(path, 1, "not a text file (it has no summary line and is not UTF-8)"))
     for number, line in numbered:
         fields = line.split("\t")
         if len(fields) == 4 and _TIMES.fullmatch(fields[0].strip()) and _NAME.fullmatch(fields[1]) and fields[2]:
-            yield Evaluation(fields[1], fields[2])
+            yield _Evaluation(fields[1], fields[2])
         else:
-            (report or _refuse)(CorpusFileError(path, number, f"not a summary line of four fields: {line!r}"))
+            on_damage(CorpusFileError(path, number, f"not a summary line of four fields: {line!r}"))
 
 
-class Reporter:
-    """Takes a damaged file's error: raises it when strict, keeps it otherwise."""
+class _DamageCollector:
+    """Raises errors of damaged files if strict, and collects their messages otherwise."""
 
     def __init__(self, strict: bool) -> None:
         self.strict = strict
         self.messages: list[str] = []
 
     def __call__(self, error: CorpusFileError | WdsegError) -> None:
-        """Raises or keeps."""
+        """Raise or collect an error."""
         if not self.strict:
             self.messages.append(str(error))
         elif isinstance(error, CorpusFileError):
@@ -100,23 +100,19 @@ class Reporter:
             raise CorpusFileError(error.path, error.line, error.reason) from error
 
 
-def _refuse(error: CorpusFileError) -> None:
-    raise error
-
-
-class _Findings:
-    """What has been read so far."""
+class _CorpusBuilder:
+    """Utterances and counts read so far."""
 
     def __init__(self, strict: bool) -> None:
-        self.report_evaluation, self.report_sentence = Reporter(strict), Reporter(strict)
+        self.damaged_evaluations, self._damaged_sentences = _DamageCollector(strict), _DamageCollector(strict)
         self._sessions: set[int] = set()
         self.by_label: Counter[str] = Counter()
         self._utterances: list[CorpusUtterance] = []
         self._without_wdseg: list[str] = []
         self._without_wav: list[str] = []
 
-    def add(self, evaluation: Evaluation, session: Path, number: int, labels: Sequence[str]) -> None:
-        """Counts an evaluation and, when its label is wanted, looks for its words and sound."""
+    def add(self, evaluation: _Evaluation, session: Path, number: int, labels: Sequence[str]) -> None:
+        """Count an evaluation and, if its label is requested, read its words and check its audio."""
         self.by_label[evaluation.label] += 1
         self._sessions.add(number)
         if evaluation.label not in labels:
@@ -133,17 +129,17 @@ class _Findings:
             return
         try:
             words = read_wdseg(wdseg)
-            _check_sound(wav, words)
+            _check_audio(wav, words)
         except (WdsegError, CorpusFileError) as error:
-            self.report_sentence(error)
+            self._damaged_sentences(error)
             return
-        # The letter inside the dialog's name says who wears the motion-capture markers, not who speaks.
+        # The letter in the name of the dialog is the speaker with motion-capture markers, not the speaker of the turn.
         speaker = f"Ses{number:02d}{turn[0]}"
         style: Style = "scripted" if "script" in dialog else "improvised"
         self._utterances.append(CorpusUtterance(name, number, speaker, dialog, style, evaluation.label, wav, words))
 
     def corpus(self) -> Corpus:
-        """Everything found."""
+        """The corpus read so far."""
         return Corpus(
             name="iemocap",
             utterances=tuple(self._utterances),
@@ -151,27 +147,27 @@ class _Findings:
             by_label=dict(sorted(self.by_label.items())),
             without_wdseg=tuple(self._without_wdseg),
             without_wav=tuple(self._without_wav),
-            damaged=(*self.report_evaluation.messages, *self.report_sentence.messages),
+            damaged=(*self.damaged_evaluations.messages, *self._damaged_sentences.messages),
             sessions=tuple(sorted(self._sessions)),
-            damaged_evaluations=len(self.report_evaluation.messages),
+            damaged_evaluations=len(self.damaged_evaluations.messages),
         )
 
 
-def _check_sound(wav: Path, words: Sequence[TimedWord]) -> None:
-    """By its header alone: damage further inside shows when features are extracted.
+def _check_audio(wav: Path, words: Sequence[TimedWord]) -> None:
+    """Check the header of a wav; other damage is detected during feature extraction.
 
     Raises:
-        CorpusFileError: the wav cannot be opened, is empty, or ends before its words do.
+        CorpusFileError: The wav cannot be opened, is empty, or ends before its last word.
     """
     try:
-        found = soundfile.info(wav)
+        info = soundfile.info(wav)
     except soundfile.LibsndfileError as exc:
         raise CorpusFileError(wav, None, f"cannot be opened ({exc.error_string})") from exc
     last_s = words[-1].end_s if words else 0.0
-    if not found.frames or last_s > found.duration + _OVERHANG_S:
-        raise CorpusFileError(wav, None, f"holds {found.duration:.2f} s of sound, its last word ends at {last_s:.2f} s")
+    if not info.frames or last_s > info.duration + _OVERHANG_S:
+        raise CorpusFileError(wav, None, f"lasts {info.duration:.2f} s, its last word ends at {last_s:.2f} s")
 
 
 def _visible(folder: Path, pattern: str = "*") -> list[Path]:
-    """Entries of a folder but the AppleDouble files (`._*`) that some copies hold."""
+    """Entries of a folder without AppleDouble files (`._*`), which some copies contain."""
     return [path for path in folder.glob(pattern) if not path.name.startswith(".")]

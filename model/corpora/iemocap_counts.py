@@ -1,4 +1,4 @@
-"""What IEMOCAP should hold, and in words what a copy of it lacks.
+"""Published counts of IEMOCAP, and the differences of a copy from them.
 
 Source: Busso et al. 2008; Lee, Yoon, Jung 2020, Section 4.1.
 """
@@ -28,34 +28,34 @@ SESSIONS: Final = (1, 2, 3, 4, 5)
 
 
 def is_iemocap(corpus: Corpus) -> bool:
-    """Whether this is the release itself, or most of it."""
+    """Whether a corpus is the IEMOCAP release, or most of it."""
     return corpus.sessions == SESSIONS and corpus.labelled > 0.9 * LABELLED
 
 
 def compare_counts(corpus: Corpus) -> Iterator[str]:
-    """One line per count that differs from the published one, with what explains it; one line when none does."""
+    """One line per count that differs from the published one, with an explanation; one line if none differs."""
     if corpus.sessions != SESSIONS:
-        there = ", ".join(map(str, corpus.sessions))
-        yield f"sessions {there}; IEMOCAP has 1 to 5, so that its published counts do not apply"
+        sessions = ", ".join(map(str, corpus.sessions))
+        yield f"sessions {sessions}; IEMOCAP has 1 to 5, so that its published counts do not apply"
         return
     differences = list(_differences(corpus))
     yield from differences
     if not differences:
-        yield f"all counts are the published ones; {PAPER_UTTERANCES} utterances as in the paper"
+        yield f"all counts agree with the published ones; {PAPER_UTTERANCES} utterances as in the paper"
 
 
 def _differences(corpus: Corpus) -> Iterator[str]:
     if corpus.labelled != LABELLED:
-        yield f"{corpus.labelled} labelled utterances, published are {LABELLED}: {_explain_labelled(corpus)}"
+        yield f"{corpus.labelled} labelled utterances, published {LABELLED}: {_explain_labelled(corpus)}"
     for label in sorted(set(BY_LABEL) | set(corpus.by_label)):
         got, published = corpus.by_label.get(label, 0), BY_LABEL.get(label, 0)
         if got != published:
             yield f"{label} {got}, published {published}"
     if corpus.without_wdseg != WITHOUT_WDSEG:
         names = ", ".join(corpus.without_wdseg) or "none"
-        yield f"without alignment: {names}; in the release it is {', '.join(WITHOUT_WDSEG)} alone"
+        yield f"without alignment: {names}; in the release only {', '.join(WITHOUT_WDSEG)}"
     if len(corpus.utterances) != PAPER_UTTERANCES:
-        yield f"{len(corpus.utterances)} utterances kept, the paper has {PAPER_UTTERANCES}: {_explain_kept(corpus)}"
+        yield f"{len(corpus.utterances)} utterances used, the paper has {PAPER_UTTERANCES}: {_explain_used(corpus)}"
 
 
 def _explain_labelled(corpus: Corpus) -> str:
@@ -65,13 +65,13 @@ def _explain_labelled(corpus: Corpus) -> str:
     return "evaluations are missing" if fewer else "there are more evaluations than the release has"
 
 
-def _explain_kept(corpus: Corpus) -> str:
+def _explain_used(corpus: Corpus) -> str:
     causes = {
         "without alignment": len(corpus.without_wdseg),
         "without wav": len(corpus.without_wav),
         "with damaged files": len(corpus.damaged) - corpus.damaged_evaluations,
     }
-    found = [f"{count} {cause}" for cause, count in causes.items() if count]
+    reasons = [f"{count} {cause}" for cause, count in causes.items() if count]
     if corpus.by_label != BY_LABEL:
-        found.append("other labels than those published")
-    return ", ".join(found) or "nothing was left out, so that the release itself differs"
+        reasons.append("labels differ from the published ones")
+    return ", ".join(reasons) or "nothing was skipped, so that the release itself differs"

@@ -1,4 +1,4 @@
-"""Which text goes on which sound, and to which session: the text side of the composite corpus."""
+"""Pairing of texts with audio, and their distribution over sessions, for the composite corpus."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,16 +12,16 @@ from model.corpora.ravdess import Take
 
 EMOTIONS: Final = ("ang", "hap", "sad", "sur")
 PAIRS: Final = "pairs.tsv"
-"""Beside the corpus: what carries each sentence's label."""
+"""File of the composite corpus with the modality that carries the label of each sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """Which text goes on which kind of sound.
+    """A text and the emotion of its audio.
 
     Attributes:
-        text: with its own label.
-        sound_label: label of the takes that carry it.
+        text: Text with its own label.
+        sound_label: Label of the takes that the audio is cut from.
     """
 
     text: LabelledText
@@ -29,12 +29,12 @@ class Pairing:
 
     @property
     def label(self) -> str:
-        """The label of the pair: that of the side which is not neutral."""
+        """Label of the pair: the label of the modality that is not neutral."""
         return self.text.label if self.sound_label == "neu" else self.sound_label
 
     @property
     def kind(self) -> str:
-        """What carries the label: "both", "text" or "sound"."""
+        """Modality that carries the label: "both", "text" or "sound"."""
         if self.text.label == self.sound_label:
             return "both"
         return "text" if self.sound_label == "neu" else "sound"
@@ -46,10 +46,10 @@ def pair_texts(
     """Pairings of one session, the same number for every label.
 
     Args:
-        texts: the session's texts by label.
-        per_label: pairings of each label.
-        neutral_share: share of a label's pairings in which one side is neutral, half of them the text.
-        rng: shuffles.
+        texts: Texts of the session by label.
+        per_label: Pairings per label.
+        neutral_share: Share of a label's pairings in which one modality is neutral; in half of these it is the text.
+        rng: Random number generator.
     """
     neutral = _endless(texts["neu"], rng)
     for _ in range(per_label):
@@ -74,7 +74,7 @@ def _endless(texts: Sequence[LabelledText], rng: np.random.Generator) -> Iterato
 def split_among(
     texts: Sequence[LabelledText], sessions: int, rng: np.random.Generator
 ) -> list[dict[str, list[LabelledText]]]:
-    """Texts by session and label; each text in one session, each session with its share of every label."""
+    """Texts by session and label; each text is in one session, each session has an equal share of every label."""
     by_label: dict[str, list[LabelledText]] = defaultdict(list)
     for text in texts:
         by_label[text.label].append(text)
@@ -87,6 +87,6 @@ def split_among(
 
 
 def pair_actors(takes: Iterable[Take]) -> list[list[int]]:
-    """Actors by session, two each: Session1 has the first two."""
+    """Actors of each session, two each, in order."""
     actors = sorted({take.actor for take in takes})
     return [actors[first : first + 2] for first in range(0, len(actors), 2)]

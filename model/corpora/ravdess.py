@@ -1,4 +1,4 @@
-"""RAVDESS: two sentences, acted by professionals in eight emotions.
+"""RAVDESS: two sentences, spoken by professional actors in eight emotions.
 
 Source: Livingstone and Russo 2018, PLoS ONE 13(5): e0196391. CC BY-NC-SA 4.0.
 """
@@ -12,7 +12,7 @@ from model.errors import CorpusMissingError
 
 SENTENCES: Final = {"01": "kids are talking by the door", "02": "dogs are sitting by the door"}
 LABELS: Final = {"01": "neu", "02": "neu", "03": "hap", "04": "sad", "05": "ang", "08": "sur"}
-"""Calm counts as neutral; fearful (06) and disgust (07) are left out."""
+"""Calm is mapped to neutral; fearful (06) and disgust (07) are excluded."""
 
 _NAME: Final = re.compile(
     r"03-01-(?P<emotion>0[1-8])-(?P<intensity>0[12])-(?P<sentence>0[12])-(?P<take>0[12])-(?P<actor>\d\d)"
@@ -21,7 +21,7 @@ _NAME: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """One clip: an actor says one of the two sentences in one emotion."""
+    """One clip of an actor, a sentence and an emotion."""
 
     path: Path
     actor: int
@@ -35,10 +35,10 @@ class Take:
 
 
 def read_ravdess(root: Path) -> list[Take]:
-    """Speech clips with a label that we use, wav or flac, by actor and name.
+    """Speech clips with a label of `LABELS`, wav or flac, sorted by actor and name.
 
     Raises:
-        CorpusMissingError: there is none.
+        CorpusMissingError: There is no such clip.
     """
     takes = []
     for path in sorted(root.glob("Actor_*/*")):
@@ -46,5 +46,5 @@ def read_ravdess(root: Path) -> list[Take]:
         if match and path.suffix in {".wav", ".flac"} and match["emotion"] in LABELS:
             takes.append(Take(path, int(match["actor"]), LABELS[match["emotion"]], SENTENCES[match["sentence"]]))
     if not takes:
-        raise CorpusMissingError(root, "Actor_*/03-01-*.wav (or .flac), the speech clips of RAVDESS")
+        raise CorpusMissingError(root, "Actor_*/03-01-*.wav (or .flac), the speech clips of RAVDESS", "--ravdess")
     return takes

@@ -1,4 +1,4 @@
-"""The same utterances with words and times from a recogniser, as a served wav has them: what the front end costs.
+"""A corpus with words and times from a recogniser, as in serving, to measure the effect of the front end.
 
 Source: Lee, Yoon, Jung 2020, Section 5, its own future work.
 """
@@ -24,34 +24,34 @@ _WORDS = TypeAdapter(tuple[TimedWord, ...])
 
 
 def recognise_corpus(corpus: Corpus, aligner: Aligner, cache: Path, workers: int) -> Corpus:
-    """The corpus with recognised words; an utterance in which none is heard keeps its sound and has no word.
+    """Replace the words of a corpus by recognised ones; an utterance without recognised words has none.
 
-    What has been heard is kept utterance by utterance, so that an interrupted run goes on where it was.
+    Results are stored utterance by utterance, so that an interrupted run can be resumed.
 
     Args:
-        corpus: as read.
-        aligner: recognises.
-        cache: folder for what was heard.
-        workers: utterances at once.
+        corpus: The corpus as read.
+        aligner: Recogniser.
+        cache: Folder of stored results.
+        workers: Number of utterances processed in parallel.
 
     Raises:
-        AlignerError: the aligner cannot run.
+        AlignerError: The aligner cannot run.
     """
     info = aligner.info
     store = (
         cache / f"words-{info.name}-{hashlib.sha256(f'{info.model} {info.language}'.encode()).hexdigest()[:8]}.jsonl"
     )
-    heard = _read(store)
-    missing = [utterance for utterance in corpus.utterances if _key(utterance) not in heard]
+    recognised = _read(store)
+    missing = [utterance for utterance in corpus.utterances if _key(utterance) not in recognised]
     store.parent.mkdir(parents=True, exist_ok=True)
     with store.open("a", encoding="utf-8") as file, ThreadPoolExecutor(workers) as pool:
-        file.write("\n")  # ends a line that was cut
+        file.write("\n")  # ends a truncated line
         results = pool.map(lambda utterance: _recognise(utterance, aligner), missing)
         for utterance, words in track(zip(missing, results, strict=True), "recognising", len(missing)):
-            heard[_key(utterance)] = words
+            recognised[_key(utterance)] = words
             file.write(json.dumps([_key(utterance), [asdict(word) for word in words]]) + "\n")
             file.flush()
-    return replace(corpus, utterances=tuple(replace(u, words=heard[_key(u)]) for u in corpus.utterances))
+    return replace(corpus, utterances=tuple(replace(u, words=recognised[_key(u)]) for u in corpus.utterances))
 
 
 def _recognise(utterance: CorpusUtterance, aligner: Aligner) -> tuple[TimedWord, ...]:
@@ -70,13 +70,13 @@ def _key(utterance: CorpusUtterance) -> str:
 
 
 def _read(store: Path) -> dict[str, tuple[TimedWord, ...]]:
-    """What was heard before; a line that was cut while it was written is heard again."""
-    heard = {}
+    """Stored results; an utterance whose line was truncated is recognised again."""
+    recognised = {}
     lines: Sequence[str] = store.read_text(encoding="utf-8").splitlines() if store.is_file() else ()
     for line in lines:
         try:
             entry: Any = json.loads(line)
         except json.JSONDecodeError:
-            continue  # empty, or cut
-        heard[entry[0]] = _WORDS.validate_python(entry[1])
-    return heard
+            continue  # empty or truncated
+        recognised[entry[0]] = _WORDS.validate_python(entry[1])
+    return recognised

@@ -1,4 +1,4 @@
-"""A corpus in memory: who says what, where, and how it was labelled."""
+"""Records of a corpus and its labelled utterances."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,17 +11,17 @@ Style = Literal["improvised", "scripted"]
 
 @dataclass(frozen=True, slots=True)
 class CorpusUtterance:
-    """One labelled sentence.
+    """One labelled utterance.
 
     Attributes:
-        name: unique in the corpus.
-        session: number of the recording session.
-        speaker: unique in the corpus, a session has two.
-        dialog: the recording that it is cut from.
-        style: improvised or read from a script.
-        label: e.g. "ang".
-        wav: the sentence's sound.
-        words: timed words relative to the wav; fillers kept, control tokens left out; possibly none.
+        name: Name, unique in the corpus.
+        session: Number of the recording session.
+        speaker: Speaker, unique in the corpus; a session has two.
+        dialog: Name of the original recording.
+        style: Improvised or scripted dialogue.
+        label: For example "ang".
+        wav: Audio file.
+        words: Words timed relative to the wav, with fillers and without control tokens; possibly empty.
     """
 
     name: str
@@ -36,18 +36,18 @@ class CorpusUtterance:
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """What a reader found.
+    """A corpus and the counts of its reader.
 
     Attributes:
-        name: e.g. "iemocap".
-        utterances: those with a wanted label, words and sound.
-        labelled: utterances with any label.
-        by_label: how many of each label, wanted or not.
-        without_wdseg: names of utterances with a wanted label and no alignment.
-        without_wav: names of utterances with a wanted label and no sound.
-        damaged: one line per file that had to be skipped.
-        sessions: numbers of those in which anything is labelled.
-        damaged_evaluations: how many of `damaged` are evaluations, without which nobody knows what was labelled.
+        name: For example "iemocap".
+        utterances: Utterances with a requested label, words and audio.
+        labelled: Number of utterances with any label.
+        by_label: Number of utterances of every label, requested or not.
+        without_wdseg: Names of utterances with a requested label and no alignment.
+        without_wav: Names of utterances with a requested label and no audio.
+        damaged: One line per skipped file.
+        sessions: Numbers of the sessions with labelled utterances.
+        damaged_evaluations: Number of entries of `damaged` that are evaluations; their labels are unknown.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Takes cut at their words and joined anew: the sound side of the composite corpus."""
+"""Cutting of takes at their words and recombination of the pieces, for the composite corpus."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from alignment.audio import decode_audio
 from alignment.timing import FRAME_SAMPLES, seconds_to_frames
 from model.corpora.ravdess import Take
 
-_ROOM_FRAMES: Final = 20
-_KEEP_RUN: Final = 0.75
+_MARGIN_FRAMES: Final = 20
+_RUN_CONTINUES: Final = 0.75
 _FADE_SAMPLES: Final = 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WordPiece:
-    """The sound of one word of a take, a whole number of 10 ms frames long, and where it stood in its sentence."""
+    """Audio of one word of a take, a whole number of 10 ms frames, and the word's position in the sentence."""
 
     samples: NDArray[np.float32]
     position: int
@@ -28,7 +28,7 @@ class WordPiece:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CutTake:
-    """A take in pieces: the word sounds, and the room before and after them."""
+    """A take cut at its words, with the silence before and after them."""
 
     take: Take
     before: NDArray[np.float32]
@@ -37,17 +37,17 @@ class CutTake:
 
 
 def cut_take(take: Take, aligner: Aligner) -> CutTake | None:
-    """Pieces of a clip; None when it could not be aligned word by word.
+    """Cut a take at its words; return None if it cannot be aligned word by word.
 
     Raises:
-        AlignmentError: the clip cannot be read, or holds no speech.
+        AlignmentError: The clip cannot be read or contains no speech.
     """
     waveform = decode_audio(take.path.read_bytes())
     transcript = aligner.align(waveform, take.sentence)
     words = [word for utterance in transcript.utterances for word in utterance.words]
     if any(word.timing != "aligned" for word in words):
         return None
-    # A pause inside the sentence goes to the word before it.
+    # A pause inside the sentence belongs to the preceding word.
     edges = [seconds_to_frames(word.start_s) for word in words] + [seconds_to_frames(words[-1].end_s)]
     samples = waveform.samples
 
@@ -58,17 +58,17 @@ def cut_take(take: Take, aligner: Aligner) -> CutTake | None:
     if any(len(piece.samples) < 3 * FRAME_SAMPLES or len(piece.samples) % FRAME_SAMPLES for piece in pieces):
         return None
     return CutTake(
-        take, between(edges[0] - _ROOM_FRAMES, edges[0]), pieces, between(edges[-1], edges[-1] + _ROOM_FRAMES)
+        take, between(edges[0] - _MARGIN_FRAMES, edges[0]), pieces, between(edges[-1], edges[-1] + _MARGIN_FRAMES)
     )
 
 
 def assemble(takes: Sequence[CutTake], count: int, rng: np.random.Generator) -> list[NDArray[np.float32]]:
-    """Room, `count` word sounds, room: runs of neighbouring words from takes of one actor and one emotion.
+    """Silence, the audio of `count` words and silence, in runs of consecutive words of the takes.
 
     Args:
-        takes: of the same actor and emotion.
-        count: words wanted.
-        rng: draws takes and where their runs break off.
+        takes: Takes of one actor and one emotion.
+        count: Number of words.
+        rng: Random number generator, for the takes and the ends of the runs.
     """
     current = takes[int(rng.integers(len(takes)))]
     position = 0
@@ -76,7 +76,7 @@ def assemble(takes: Sequence[CutTake], count: int, rng: np.random.Generator) -> 
     while len(parts) <= count:
         parts.append(current.pieces[position].samples)
         position += 1
-        if position == len(current.pieces) or rng.random() > _KEEP_RUN:
+        if position == len(current.pieces) or rng.random() > _RUN_CONTINUES:
             current = takes[int(rng.integers(len(takes)))]
             position = 0 if position == len(current.pieces) else int(rng.integers(len(current.pieces)))
     parts.append(current.after)
@@ -84,7 +84,7 @@ def assemble(takes: Sequence[CutTake], count: int, rng: np.random.Generator) -> 
 
 
 def join(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """One sound; 2 ms of fade on either side of each joint, against clicks."""
+    """Concatenate audio, with a fade of 2 ms on both sides of each joint to avoid clicks."""
     ramp = np.linspace(0.0, 1.0, _FADE_SAMPLES, dtype=np.float32)
     faded = []
     for part in parts:

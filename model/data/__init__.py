@@ -1,1 +1,1 @@
-"""Corpora as arrays, splits, word vectors and batches."""
+"""Training data: features, word vectors, splits and batches."""

@@ -1,7 +1,7 @@
-"""Ragged batches: segments gathered from flat frames straight into the order that a packed LSTM reads.
+"""Ragged batches: segments gathered from flat frames directly into the order of a packed sequence.
 
-Words differ in length by a factor of ten, so most of a padded batch is padding. A packed sequence holds, for each time
-step, the frames of the segments that still run, longest segment first; here it is gathered without padding anything.
+Words differ in length by a factor of ten, so most of a padded batch is padding. A packed sequence contains, for each
+time step, the frames of the segments that have not ended, longest segment first; it is gathered here without padding.
 """
 
 from dataclasses import dataclass, fields
@@ -14,17 +14,17 @@ from torch.nn.utils.rnn import PackedSequence
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """What the network reads.
+    """Input of the network.
 
     Attributes:
-        frames: packed (frames, n_mfcc) of all segments.
-        segment_of_row: (frames,) which segment each packed row belongs to.
+        frames: Packed (frames, n_mfcc) of all segments.
+        segment_of_row: (frames,) segment of each packed row.
         frame_counts: (segments,) int64.
         segment_index: (batch, segments) int64: 0 = padding, i + 1 = segment i.
-        segment_counts: (batch,) int64: as many as words, or 1 for the segmentation "whole".
+        segment_counts: (batch,) int64: the number of words, or 1 for the segmentation "whole".
         words: (batch, words) int64 vocabulary indices, 0 = padding.
         word_counts: (batch,) int64, at least 1.
-        labels: (batch,) int64, empty when there are none.
+        labels: (batch,) int64, empty without labels.
     """
 
     frames: PackedSequence
@@ -43,14 +43,14 @@ class Batch:
 
     @property
     def utterance_of_row(self) -> Tensor:
-        """(frames,) int64 which utterance each packed row belongs to."""
+        """(frames,) int64 utterance of each packed row."""
         utterances = torch.arange(len(self.segment_counts), device=self.words.device)
         return torch.repeat_interleave(utterances, self.segment_counts)[self.segment_of_row]
 
 
 @dataclass(frozen=True, eq=False)
 class RaggedData:
-    """Utterances as flat tensors, from which any batch is gathered.
+    """Utterances as flat tensors, from which batches are gathered.
 
     Attributes:
         frames: (all frames, n_mfcc) normalised.
@@ -70,28 +70,28 @@ class RaggedData:
 
     @cached_property
     def frame_starts(self) -> Tensor:
-        """(all segments,) int64 first frame of each segment."""
+        """(all segments,) int64 index of the first frame of each segment."""
         return self.frame_counts.cumsum(0) - self.frame_counts
 
     @cached_property
     def first_segments(self) -> Tensor:
-        """(utterances,) int64."""
+        """(utterances,) int64 index of the first segment of each utterance."""
         return self.segment_counts.cumsum(0) - self.segment_counts
 
     @cached_property
     def first_words(self) -> Tensor:
-        """(utterances,) int64."""
+        """(utterances,) int64 index of the first word of each utterance."""
         return self.word_counts.cumsum(0) - self.word_counts
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def to(self, device: str) -> "RaggedData":
-        """The same on a device."""
+        """Copy on a device."""
         return RaggedData(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
 
     def batch(self, utterances: Tensor) -> Batch:
-        """Batch of some utterances, (batch,) int64, in that order."""
+        """Batch of some utterances, (batch,) int64, in the given order."""
         segment_counts, word_counts = self.segment_counts[utterances], self.word_counts[utterances]
         segments, real = _rows_of(self.first_segments[utterances], segment_counts)
         segment_index = torch.zeros_like(real, dtype=torch.int64)
@@ -114,22 +114,22 @@ class RaggedData:
 
 
 def _rows_of(firsts: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows first, first + 1, … of each utterance, flat; and (batch, longest) bool where each stands."""
+    """Rows first, first + 1, … of each utterance, flat, and their positions as a (batch, longest) bool mask."""
     position = torch.arange(int(counts.max()), device=counts.device)
     real = position < counts.unsqueeze(1)
     return (firsts.unsqueeze(1) + position)[real], real
 
 
 def pack_segments(frames: Tensor, starts: Tensor, counts: Tensor) -> tuple[PackedSequence, Tensor]:
-    """Packed sequence of segments that lie anywhere in a flat array.
+    """Packed sequence of segments at any positions of a flat array.
 
     Args:
         frames: (all frames, n_mfcc).
-        starts: (segments,) int64 first frame of each.
-        counts: (segments,) int64 frames of each, at least 1.
+        starts: (segments,) int64 first frame of each segment.
+        counts: (segments,) int64 frames of each segment, at least 1.
 
     Returns:
-        The packed sequence, in the segments' own order once unpacked; and (rows,) which segment each row is of.
+        The packed sequence, which unpacks to the order of the segments, and (rows,) the segment of each row.
     """
     order = torch.argsort(counts, descending=True, stable=True)
     rank = torch.empty_like(order)

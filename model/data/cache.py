@@ -1,15 +1,12 @@
-"""Features on disk, so that they are extracted once.
+"""Cache of extracted features on disk.
 
-A set lies in a folder named by what it depends on: corpus files, FeatureSpec, speed and the code that computes
-features. It is written beside its place and renamed into it, so that an interrupted run leaves nothing behind that
-looks whole, and two runs at once do no harm.
+A feature set is stored in a folder named by a digest of everything that determines its values: corpus files,
+FeatureSpec, speed and the code that computes features. The folder is written whole or not at all.
 """
 
+import ast
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.resources import files
@@ -17,35 +14,37 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from platformdirs import user_cache_path
 
 from alignment.features.extraction import FeatureSpec
+from model.atomic import atomic_folder
 from model.corpora.records import CorpusUtterance
 from model.data.features import FeatureSet, build_feature_set
 
 _ARRAYS: Final = ("frames", "frame_counts", "segment_counts")
 _FEATURE_CODE: Final = ("audio.py", "containers.py", "timing.py", "features", "transcripts/normalisation.py")
-"""Files and folders of `alignment` that decide a feature's value."""
+"""Files and folders of `alignment` that determine the features."""
 
 
 def default_cache() -> Path:
-    """Folder for caches of this program."""
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "can-ser"
+    """Cache folder of the user for this program."""
+    return user_cache_path("can-ser")
 
 
 def cached_feature_set(
     utterances: Sequence[CorpusUtterance], spec: FeatureSpec, *, speed: float, processes: int, cache: Path
 ) -> FeatureSet:
-    """Features from the cache, extracted first where they are not there.
+    """Features from the cache; they are extracted and stored first if they are missing.
 
     Args:
-        utterances: of a corpus.
-        spec: what to compute.
-        speed: see `build_feature_set`.
-        processes: that extract.
-        cache: folder of all cached sets.
+        utterances: Utterances of a corpus.
+        spec: Feature specification.
+        speed: See `build_feature_set`.
+        processes: Number of processes for extraction.
+        cache: Folder of all cached sets.
 
     Returns:
-        The set, its frames mapped from disk and not read into memory.
+        The set, with memory-mapped arrays.
     """
     folder = feature_folder(utterances, spec, speed, cache)
     if not folder.is_dir():
@@ -55,7 +54,7 @@ def cached_feature_set(
 
 
 def feature_folder(utterances: Sequence[CorpusUtterance], spec: FeatureSpec, speed: float, cache: Path) -> Path:
-    """Where a set lies, named by a digest of everything that decides its values."""
+    """Folder of a set, named by a digest of everything that determines its values."""
     digest = hashlib.sha256(json.dumps([asdict(spec), speed], sort_keys=True).encode())
     digest_code(digest, "alignment", _FEATURE_CODE)
     digest_code(digest, "model", ("data/features.py",))
@@ -67,7 +66,7 @@ def feature_folder(utterances: Sequence[CorpusUtterance], spec: FeatureSpec, spe
 
 
 def digest_code(digest: "hashlib._Hash", package: str, names: Sequence[str]) -> None:
-    """Add source files to a digest.
+    """Add source files to a digest, without their comments and docstrings.
 
     Args:
         digest: Updated in place.
@@ -77,29 +76,38 @@ def digest_code(digest: "hashlib._Hash", package: str, names: Sequence[str]) -> 
     for name in names:
         path = Path(str(files(package))) / name
         for module in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-            digest.update(module.read_bytes())
+            digest.update(normalise_source(module.read_text(encoding="utf-8")).encode())
+
+
+def normalise_source(source: str) -> str:
+    """Source of a module without comments, docstrings and layout: what determines its behaviour."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        for name in ("body", "orelse", "finalbody"):
+            statements = getattr(node, name, None)
+            if isinstance(statements, list):
+                setattr(node, name, [statement for statement in statements if not _is_docstring(statement)])
+    return ast.unparse(tree)
+
+
+def _is_docstring(statement: ast.AST) -> bool:
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )
 
 
 def load_feature_set(folder: Path) -> FeatureSet:
-    """Reads a cached set."""
+    """Read a cached set."""
     arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
     words = json.loads((folder / "words.json").read_text(encoding="utf-8"))
     return FeatureSet(words=tuple(tuple(row) for row in words), **arrays)
 
 
 def store_feature_set(features: FeatureSet, folder: Path) -> None:
-    """Writes a set beside its place and renames it into it; what is there already stays."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix="writing-", dir=folder.parent))
-    try:
+    """Write a set; one that another run has stored in the meantime is kept, as its content is the same."""
+    with atomic_folder(folder, replace=False) as temporary:
         for name in _ARRAYS:
-            np.save(scratch / f"{name}.npy", getattr(features, name))
-        (scratch / "words.json").write_text(json.dumps(features.words), encoding="utf-8")
-        try:
-            scratch.rename(folder)
-        except OSError:
-            # Another run was faster; what it wrote is the same.
-            if not folder.is_dir():
-                raise
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+            np.save(temporary / f"{name}.npy", getattr(features, name))
+        (temporary / "words.json").write_text(json.dumps(features.words), encoding="utf-8")

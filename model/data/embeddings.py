@@ -1,4 +1,4 @@
-"""Word vectors to start from: GloVe's text format, or random ones when that is said aloud.
+"""Initial word vectors: from a file in GloVe's text format, or random ones on explicit request.
 
 Source: Pennington, Socher, Manning 2014, "GloVe: Global Vectors for Word Representation", EMNLP.
 """
@@ -24,10 +24,10 @@ class Embeddings:
     """A vocabulary and its table.
 
     Attributes:
-        vocabulary: corpus words first, then the most frequent words of the file.
-        table: (vocabulary, embedding_dim) float32; row 0, padding, is zero; row 1 is the unknown word's.
-        source: where the vectors come from, in words.
-        not_found: corpus words that the file lacks.
+        vocabulary: Words of the corpus, then the most frequent words of the file.
+        table: (vocabulary, embedding_dim) float32; row 0, padding, is zero; row 1 is the unknown word.
+        source: Description of the vectors' source.
+        not_found: Words of the corpus that are missing in the file.
     """
 
     vocabulary: Vocabulary
@@ -37,41 +37,37 @@ class Embeddings:
 
 
 def load_glove(path: Path, corpus_words: Iterable[str], seed: int, served_words: int = SERVED_WORDS) -> Embeddings:
-    """Vectors of the corpus words and of the file's first, most frequent, words.
+    """Vectors of the words of a corpus and of the most frequent words of a file.
 
-    A corpus word is looked up in lower case, then as it would be written, then capitalised; one that is not found gets
-    uniform random values in ±0.25.
+    A word of the corpus is looked up in lower case, then in upper case, then capitalised; a missing one gets uniform
+    random values in ±0.25.
 
     Args:
         path: GloVe text file, one word and its vector per line, most frequent first.
-        corpus_words: normalised words of the whole corpus.
-        seed: of the random vectors.
-        served_words: how many words of the file are kept besides, so that speech outside the corpus is understood.
+        corpus_words: Normalised words of the whole corpus.
+        seed: Seed of the random vectors.
+        served_words: Number of frequent words of the file to add, for speech outside the corpus.
 
     Raises:
-        EmbeddingsError: the file is missing, empty, or a line has another length than the first.
+        EmbeddingsError: The file is missing, empty or has a damaged line.
     """
-    wanted = {word for word in corpus_words if word}
-    spellings = {spelling for word in wanted for spelling in _spellings(word)}
-    found: dict[str, NDArray[np.float32]] = {}
+    required = {word for word in corpus_words if word}
+    spellings = {spelling for word in required for spelling in _spellings(word)}
+    vectors: dict[str, NDArray[np.float32]] = {}
     frequent: list[str] = []
     for number, word, values in _read_lines(path):
-        frequent_enough = len(frequent) < served_words and word not in found and normalise_word(word) == word
-        if frequent_enough:
+        is_frequent = len(frequent) < served_words and word not in vectors and normalise_word(word) == word
+        if is_frequent:
             frequent.append(word)
-        if frequent_enough or word in spellings:
-            found.setdefault(word, _parse_vector(path, number, values))
-    if not found:
-        raise EmbeddingsError(path, "the file is empty, or holds none of the corpus's words")
-    ordered = sorted(wanted)
-    words = ordered + [word for word in frequent if word not in wanted]
-    rng = np.random.default_rng(seed)
-    dim = len(next(iter(found.values())))
-    table = rng.uniform(-_UNKNOWN_RANGE, _UNKNOWN_RANGE, (len(words) + 2, dim)).astype(np.float32)
-    table[0] = 0.0
+        if is_frequent or word in spellings:
+            vectors.setdefault(word, _parse_vector(path, number, values))
+    if not vectors:
+        raise EmbeddingsError(path, "the file is empty, or contains no word of the corpus")
+    words = sorted(required) + [word for word in frequent if word not in required]
+    table = _random_table(len(words), len(next(iter(vectors.values()))), seed)
     not_found = []
     for row, word in enumerate(words, start=2):
-        vector = next((found[s] for s in _spellings(word) if s in found), None)
+        vector = next((vectors[spelling] for spelling in _spellings(word) if spelling in vectors), None)
         if vector is None:
             not_found.append(word)
         else:
@@ -80,16 +76,22 @@ def load_glove(path: Path, corpus_words: Iterable[str], seed: int, served_words:
 
 
 def random_embeddings(corpus_words: Iterable[str], dim: int, seed: int) -> Embeddings:
-    """Uniform random vectors in ±0.25 for the corpus words."""
+    """Uniform random vectors in ±0.25 for the words of a corpus."""
     words = sorted({word for word in corpus_words if word})
+    source = "random vectors, learnt from the corpus alone"
+    return Embeddings(Vocabulary(words), _random_table(len(words), dim, seed), source, tuple(words))
+
+
+def _random_table(words: int, dim: int, seed: int) -> NDArray[np.float32]:
+    """(words + 2, dim) uniform random values, zero for padding."""
     rng = np.random.default_rng(seed)
-    table = rng.uniform(-_UNKNOWN_RANGE, _UNKNOWN_RANGE, (len(words) + 2, dim)).astype(np.float32)
+    table = rng.uniform(-_UNKNOWN_RANGE, _UNKNOWN_RANGE, (words + 2, dim)).astype(np.float32)
     table[0] = 0.0
-    return Embeddings(Vocabulary(words), table, "random vectors, learnt from the corpus alone", tuple(words))
+    return table
 
 
 def write_glove(path: Path, words: Sequence[str], vectors: NDArray[np.float32]) -> None:
-    """Writes GloVe's text format."""
+    """Write a file in GloVe's text format."""
     with path.open("w", encoding="utf-8") as file:
         for word, vector in zip(words, vectors, strict=True):
             file.write(f"{word} {' '.join(f'{value:.4f}' for value in vector)}\n")
@@ -100,7 +102,7 @@ def _spellings(word: str) -> tuple[str, ...]:
 
 
 def _read_lines(path: Path) -> Iterator[tuple[int, str, list[str]]]:
-    """Line number, word and values; a token may hold spaces, a vector never does."""
+    """Line number, word and values of each line; a word may contain spaces, a value never does."""
     if not path.is_file():
         raise EmbeddingsError(path, "no such file")
     dim = 0
@@ -117,7 +119,7 @@ def _parse_vector(path: Path, number: int, values: list[str]) -> NDArray[np.floa
     try:
         vector = np.array(values, np.float32)
     except ValueError as exc:
-        raise EmbeddingsError(path, f"line {number} has a value that is no number") from exc
+        raise EmbeddingsError(path, f"line {number} has a value that is not a number") from exc
     if not np.isfinite(vector).all():
         raise EmbeddingsError(path, f"line {number} has a value that is not finite")
     return vector

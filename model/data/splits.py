@@ -1,4 +1,4 @@
-"""Splits: the paper's random folds, and folds in which no speaker is in two parts."""
+"""Splits into training, validation and test: random folds as in the paper, and speaker-independent folds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from model.errors import TrainingError
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
-    """Indices of utterances.
+    """Utterance indices of the parts of a split.
 
     Attributes:
-        name: e.g. "fold-03" or "Ses01F".
+        name: For example "fold-03" or "Ses01F".
         train: (n,) int64.
-        validation: (n,) int64.
-        test: (n,) int64.
+        validation: (n,) int64, possibly empty.
+        test: (n,) int64, possibly empty.
     """
 
     name: str
@@ -32,9 +32,9 @@ def random_folds(labels: Sequence[str], count: int = 10, seed: int = 0) -> list[
     """Label-stratified folds 8:1:1; fold k tests, fold k + 1 validates.
 
     Raises:
-        TrainingError: a label has fewer utterances than there are folds.
+        TrainingError: A label has fewer utterances than there are folds.
 
-    Source: Lee, Yoon, Jung 2020, Section 4.1; stratified and seeded by our choice.
+    Source: Lee, Yoon, Jung 2020, Section 4.1; stratification and seed are choices of this project.
     """
     rarest = min(labels.count(label) for label in set(labels))
     if rarest < count:
@@ -47,14 +47,14 @@ def random_folds(labels: Sequence[str], count: int = 10, seed: int = 0) -> list[
 
 
 def served_split(utterances: Sequence[CorpusUtterance], validate: bool, *, by_session: bool, seed: int = 0) -> Split:
-    """What the weights to serve are trained on; nothing tests.
+    """Split for the weights to serve, without a test part.
 
     Args:
-        utterances: of the whole corpus.
-        validate: whether training is stopped by a part that is held out; without, everything trains.
-        by_session: the part is one speaker, as in `session_folds`, so that training is stopped on a voice that it never
-            heard; else a tenth, drawn at random, at least one utterance.
-        seed: of the drawing.
+        utterances: Utterances of the whole corpus.
+        validate: Whether a part is held out for early stopping; if not, all utterances are used for training.
+        by_session: Hold out one speaker, as in `session_folds`, so that early stopping uses an unseen speaker; if not,
+            hold out a random tenth, at least one utterance.
+        seed: Seed of the random choice.
     """
     everything = np.arange(len(utterances))
     if not validate:
@@ -69,15 +69,15 @@ def served_split(utterances: Sequence[CorpusUtterance], validate: bool, *, by_se
 
 
 def session_folds(utterances: Sequence[CorpusUtterance], *, validate: bool = True) -> list[Split]:
-    """Each session is left out in turn; one of its speakers validates, the other tests, then swapped.
+    """Leave-one-session-out folds; one speaker of the session validates and the other tests, then vice versa.
 
     Args:
-        utterances: of all sessions.
-        validate: false where nothing is chosen on validation: then both speakers test the one network that never
-            heard them, and half as many are trained.
+        utterances: Utterances of all sessions.
+        validate: False if nothing is chosen by validation: then both speakers of a session test one network, and half
+            as many networks are trained.
 
     Raises:
-        TrainingError: fewer than two sessions, or one without exactly two speakers.
+        TrainingError: There are fewer than two sessions, or one without exactly two speakers.
     """
     sessions = np.array([utterance.session for utterance in utterances])
     speakers = np.array([utterance.speaker for utterance in utterances])
@@ -86,7 +86,7 @@ def session_folds(utterances: Sequence[CorpusUtterance], *, validate: bool = Tru
         pair = sorted(set(speakers[sessions == session].tolist()))
         if len(pair) != 2 or len(set(sessions.tolist())) < 2:
             raise TrainingError(
-                f"folds by session need two sessions or more of two speakers; session {session} has {pair}"
+                f"folds by session need at least two sessions of two speakers each; session {session} has {pair}"
             )
         train = np.flatnonzero(sessions != session)
         if not validate:

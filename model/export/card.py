@@ -1,29 +1,32 @@
-"""MODEL_CARD.md, written from what was measured and nothing else."""
+"""MODEL_CARD.md of a bundle, rendered from its configuration and metrics."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from model.bundle import BundleConfig
 
-_INTENDED: Final = """## What it is for
+_INTENDED: Final = """## Intended use
 
-Telling which of the emotions above short English speech shows, from words and voice together, in research and
-prototypes. Not for decisions about people: employment, education, policing, health or credit.
+Recognition of the emotion (one of those above) shown in short English speech, from words and voice together, in
+research and prototypes. Not for decisions about people: employment, education, policing, health or credit.
 """
 
 _LIMITS: Final = """## Limits
 
 Acted or elicited North American English; other accents, languages, children, phones and noise were not tested. Shown
-emotion is not felt emotion. A class that the list above lacks is answered with one that it has.
+emotion is not felt emotion. An emotion that is not in the list above is classified as one that is.
+
+Contributions of words are exact over the network's states at each word. A state carries context from neighbouring
+words, so that a contribution is not the effect of leaving the word out.
 """
 
 
 def render_card(config: BundleConfig, metrics: Mapping[str, Any]) -> str:
-    """The model card of a bundle.
+    """Render the model card.
 
     Args:
-        config: of the bundle.
-        metrics: what metrics.json holds: "cross_validation", "untouched_clips" and "notes", each optional.
+        config: Configuration of the bundle.
+        metrics: Content of metrics.json: "cross_validation", "untouched_clips" and "notes", each optional.
     """
     sections = [_heading(config), _data(config), _INTENDED]
     if "cross_validation" in metrics:
@@ -31,7 +34,7 @@ def render_card(config: BundleConfig, metrics: Mapping[str, Any]) -> str:
     if "untouched_clips" in metrics:
         sections.append(_untouched_clips(metrics["untouched_clips"]))
     if len(sections) == 3:
-        sections.append("## How good it is\n\nNot measured: trained with `--skip-cv`.\n")
+        sections.append("## Evaluation\n\nNot measured: trained with `--skip-cv`.\n")
     sections.append(_LIMITS)
     if metrics.get("notes"):
         sections.append("## Notes\n\n" + "\n".join(f"- {note}" for note in metrics["notes"]) + "\n")
@@ -42,33 +45,33 @@ def _heading(config: BundleConfig) -> str:
     return (
         f"# {config.name}\n\n"
         "Weights of the Cross Attention Network (Lee, Yoon, Jung, Interspeech 2020), exported to ONNX by can-ser.\n\n"
-        f"- Answers: {', '.join(config.emotions)}\n"
-        f"- Trained on: {config.origin.trained_on}\n"
+        f"- Emotions: {', '.join(config.emotions)}\n"
+        f"- Training data: {config.origin.trained_on}\n"
         f"- Word vectors: {config.origin.vectors}\n"
-        f"- Licence of these weights: {config.origin.licence} (the code around them is Apache-2.0)\n"
-        f"- Made: {config.origin.created}\n"
+        f"- Licence of these weights: {config.origin.licence} (the code is licensed under Apache-2.0)\n"
+        f"- Date: {config.origin.created}\n"
     )
 
 
 def _data(config: BundleConfig) -> str:
     mfcc = config.features.mfcc
+    fitted = "not fitted" if config.temperature == 1.0 else "fitted on the held-out parts of the folds below"
     return (
-        "## What it reads\n\n"
-        f"Words with times, and for each word {mfcc.n_mfcc} MFCCs every {mfcc.hop_samples / 16:g} ms at 16 kHz "
+        "## Input\n\n"
+        f"Timed words, and for each word {mfcc.n_mfcc} MFCCs every {mfcc.hop_samples / 16:g} ms at 16 kHz "
         f"(segmentation: {config.features.segmentation}, overlap {config.features.overlap:.0%}). "
-        f"α = {config.alpha:g}; temperature {config.temperature:g}"
-        f"{' (none was fitted)' if config.temperature == 1.0 else ', fitted on what the folds below held out'}.\n"
+        f"α = {config.alpha:g}; temperature {config.temperature:g}, {fitted}.\n"
     )
 
 
-def _cross_validation(figures: Mapping[str, Any]) -> str:
+def _cross_validation(summary: Mapping[str, Any]) -> str:
     lines = [
-        "## How good it is: cross-validation\n",
-        f"{_protocol(figures)} {figures['utterances']} utterances. Command: `{figures['command']}`.\n",
-        "| what answers | WA | UA | weighted precision | macro precision | calibration error |",
+        "## Evaluation: cross-validation\n",
+        f"{_protocol(summary)} {summary['utterances']} utterances. Command: `{summary['command']}`.\n",
+        "| prediction | WA | UA | weighted precision | macro precision | calibration error |",
         "|---|---|---|---|---|---|",
     ]
-    for head, row in figures["heads"].items():
+    for head, row in summary["heads"].items():
         lines.append(
             f"| {head} | {_spread(row['wa'])} | {_spread(row['ua'])} | {_spread(row['weighted_precision'])} "
             f"| {_spread(row['macro_precision'])} | {_spread(row['calibration_error'])} |"
@@ -76,46 +79,46 @@ def _cross_validation(figures: Mapping[str, Any]) -> str:
     lines.append(
         "\nMean ± population standard deviation over folds. WA is accuracy, UA the mean recall of the classes.\n"
     )
-    if figures.get("calibration_error_after"):
+    if summary.get("calibration_error_after"):
         lines.append(
-            "Calibration error is at temperature 1; at a temperature that was fitted without the fold itself it is "
-            f"{_spread(figures['calibration_error_after'])}.\n"
+            "The calibration error is at temperature 1; at a temperature fitted without the test fold it is "
+            f"{_spread(summary['calibration_error_after'])}.\n"
         )
-    if "by_kind" in figures:
+    if "by_kind" in summary:
         lines += ["| pairs | utterances | UA both | UA text alone | UA sound alone |", "|---|---|---|---|---|"]
-        for kind, row in figures["by_kind"].items():
+        for kind, row in summary["by_kind"].items():
             lines.append(f"| {kind} | {row['count']} | {row['final']:.3f} | {row['text']:.3f} | {row['audio']:.3f} |")
         lines.append("")
     return "\n".join(lines)
 
 
-def _protocol(figures: Mapping[str, Any]) -> str:
-    if figures["folds"] == 1:
-        return f"One fold alone, {figures['protocol']}: its test part, answered by these weights, which never saw it."
+def _protocol(summary: Mapping[str, Any]) -> str:
+    if summary["folds"] == 1:
+        return f"A single fold, {summary['protocol']}: these weights, tested on the fold's test part."
     return (
-        f"{figures['folds']} folds {figures['protocol']}; every utterance tested once by a network that was trained "
-        "without its fold."
+        f"{summary['folds']} folds {summary['protocol']}; every utterance is tested once, by a network trained without "
+        "its fold."
     )
 
 
-def _untouched_clips(figures: Mapping[str, Any]) -> str:
+def _untouched_clips(summary: Mapping[str, Any]) -> str:
     lines = [
-        "## How good it is: untouched clips through the service\n",
+        "## Evaluation: unmodified clips through the service\n",
         (
-            f"{figures['clips']} RAVDESS clips as published, each answered by the fold that never heard its actor, "
-            f"through decoding, alignment and ONNX Runtime as served. Command: `{figures['command']}`.\n"
+            f"{summary['clips']} RAVDESS clips as published, each classified by the fold that was trained without its "
+            f"actor, through decoding, alignment and ONNX Runtime as served. Command: `{summary['command']}`.\n"
         ),
         "| words | WA | UA | refused |",
         "|---|---|---|---|",
     ]
-    for source, row in figures["by_words"].items():
+    for source, row in summary["by_words"].items():
         lines.append(f"| {source} | {row['wa']:.3f} | {row['ua']:.3f} | {row['refused']} |")
     lines += [
         "",
-        "| clips of (given words) | " + " | ".join(figures["labels"]) + " |",
-        "|---" * (len(figures["labels"]) + 1) + "|",
+        "| true emotion (given transcript) | " + " | ".join(summary["labels"]) + " |",
+        "|---" * (len(summary["labels"]) + 1) + "|",
     ]
-    for label, row in zip(figures["labels"], figures["by_words"]["given transcript"]["confusion"], strict=True):
+    for label, row in zip(summary["labels"], summary["by_words"]["given transcript"]["confusion"], strict=True):
         lines.append(f"| {label} | " + " | ".join(str(count) for count in row) + " |")
     lines.append("")
     return "\n".join(lines)

@@ -1,7 +1,7 @@
-"""From PyTorch to the two ONNX graphs of a bundle, with a check that they compute the same.
+"""Export of a PyTorch network to the two ONNX graphs of a bundle, with a parity check.
 
 Words differ in length by a factor of ten and ONNX Runtime's LSTM computes padded steps, so the lower audio BLSTM is a
-graph of its own that is run once per length bucket.
+separate graph that is run once per length bucket.
 """
 
 import warnings
@@ -44,7 +44,7 @@ class SegmentsGraph(nn.Module):
     """Lower audio BLSTM and pooling over padded segments."""
 
     def __init__(self, encoder: AudioEncoder) -> None:
-        """Wraps the trained layers."""
+        """Wrap the trained layers."""
         super().__init__()
         self.lower = encoder.lower
 
@@ -52,15 +52,15 @@ class SegmentsGraph(nn.Module):
         """(segments, frames, n_mfcc), (segments,) → (segments, 2 · hidden)."""
         packed = pack_padded_sequence(frames, frame_counts, batch_first=True, enforce_sorted=False)
         states, _ = pad_packed_sequence(self.lower.lstm(packed)[0], batch_first=True)
-        # The packed outputs are zero at padding, so that the sum is over real frames.
+        # Packed outputs are zero at padding, so that the sum is over real frames only.
         return self.lower.pool(states.sum(dim=1), frame_counts)
 
 
 class CanGraph(nn.Module):
-    """Everything above the segment vectors, and the contributions."""
+    """The network above the segment vectors, and the contributions."""
 
     def __init__(self, network: CrossAttentionNetwork, alpha: float) -> None:
-        """Wraps the trained network, its word vectors quantised; alpha of Eq. (15) is frozen in."""
+        """Wrap the trained network with quantised word vectors and a fixed alpha of Eq. (15)."""
         super().__init__()
         self.network = network
         self.embedding = QuantisedEmbedding(network.text_encoder.embedding)
@@ -72,34 +72,34 @@ class CanGraph(nn.Module):
         text_states = self.network.text_encoder.encoder(self.embedding(words), word_counts)
         audio_states = self.network.audio_encoder.words(vectors, segment_index, word_counts)
         prediction = self.network.attend(text_states, audio_states, mask)
-        shares = self.network.explain(text_states, audio_states, prediction, self.alpha)
+        contributions = self.network.explain(text_states, audio_states, prediction, self.alpha)
         return (
             prediction.joint,
             prediction.text,
             prediction.audio,
             prediction.text_attention,
             prediction.audio_attention,
-            shares.text,
-            shares.audio,
-            shares.bias,
+            contributions.text,
+            contributions.audio,
+            contributions.bias,
         )
 
 
 def export_network(network: CrossAttentionNetwork, alpha: float, folder: Path) -> None:
-    """Writes segments.onnx and can.onnx and checks them on ragged batches.
+    """Write segments.onnx and can.onnx and check them on ragged batches.
 
     Args:
-        network: trained; put into evaluation mode, its word vectors rounded as the graph keeps them.
-        alpha: of Eq. (15).
-        folder: exists.
+        network: Trained network; it is set to evaluation mode and its word vectors are rounded to those of the graph.
+        alpha: Weight α of Eq. (15).
+        folder: Existing folder.
 
     Raises:
-        ExportParityError: a provider that is there differs from PyTorch by more than 1e-5.
+        ExportParityError: An available provider differs from PyTorch by more than 1e-5.
     """
     network.eval()
     round_embedding(network.text_encoder.embedding)
     with warnings.catch_warnings():
-        # The newer exporter takes no packed sequences; what this one cannot trace, the parity check would find.
+        # The newer exporter does not support packed sequences; errors of tracing are found by the parity check.
         warnings.filterwarnings("ignore", message="(?s).*legacy TorchScript-based ONNX export")
         warnings.filterwarnings("ignore", message="The feature will be removed", category=DeprecationWarning)
         warnings.filterwarnings("ignore", category=TracerWarning)
@@ -150,30 +150,30 @@ def _export_can(network: CrossAttentionNetwork, alpha: float, path: Path) -> Non
 
 
 def check_parity(network: CrossAttentionNetwork, alpha: float, folder: Path, provider: str) -> None:
-    """Compares the graphs with the network as it is trained, on ragged batches of random input.
+    """Compare the graphs with the network on ragged batches of random input.
 
     Args:
-        network: in evaluation mode.
-        alpha: of Eq. (15).
-        folder: with both graphs.
+        network: Network in evaluation mode.
+        alpha: Weight α of Eq. (15).
+        folder: Folder of both graphs.
         provider: ONNX Runtime execution provider.
 
     Raises:
-        ExportParityError: an output differs by more than 1e-5.
+        ExportParityError: An output differs by more than 1e-5.
     """
     sessions = [onnxruntime.InferenceSession(str(folder / name), providers=[provider]) for name in (SEGMENTS, CAN)]
     for seed, word_counts in enumerate(_PARITY_BATCHES):
         data = random_data(word_counts, network, seed)
         batch = data.batch(torch.arange(len(word_counts)))
-        found = _run_graphs(sessions, data, batch)
+        outputs = _run_graphs(sessions, data, batch)
         for name, expected in _expected_outputs(network, batch, alpha).items():
-            difference = float(np.abs(found[name] - expected).max())
+            difference = float(np.abs(outputs[name] - expected).max())
             if not difference <= PARITY_TOLERANCE:
                 raise ExportParityError(name, difference, PARITY_TOLERANCE, provider)
 
 
 def random_data(word_counts: Sequence[int], network: CrossAttentionNetwork, seed: int) -> RaggedData:
-    """Utterances of so many words of 1 to 60 frames each."""
+    """Random utterances with the given numbers of words of 1 to 59 frames each."""
     generator = torch.Generator().manual_seed(seed)
     counts = torch.tensor(word_counts)
     total = int(counts.sum())
@@ -191,15 +191,15 @@ def random_data(word_counts: Sequence[int], network: CrossAttentionNetwork, seed
 
 
 def _expected_outputs(network: CrossAttentionNetwork, batch: Batch, alpha: float) -> dict[str, NDArray[np.float32]]:
-    """What PyTorch computes, along the path of training."""
+    """Outputs of PyTorch, computed as in training."""
     with torch.no_grad():
         text_states, audio_states = network.encode(batch)
         prediction = network.attend(text_states, audio_states, batch.mask)
-        shares = network.explain(text_states, audio_states, prediction, alpha)
+        contributions = network.explain(text_states, audio_states, prediction, alpha)
     values = (
         *(prediction.joint, prediction.text, prediction.audio),
         *(prediction.text_attention, prediction.audio_attention),
-        *(shares.text, shares.audio, shares.bias),
+        *(contributions.text, contributions.audio, contributions.bias),
     )
     return {name: value.numpy() for name, value in zip(OUTPUTS, values, strict=True)}
 
@@ -207,7 +207,7 @@ def _expected_outputs(network: CrossAttentionNetwork, batch: Batch, alpha: float
 def _run_graphs(
     sessions: Sequence[onnxruntime.InferenceSession], data: RaggedData, batch: Batch
 ) -> dict[str, NDArray[np.float32]]:
-    """What ONNX Runtime computes, all segments in one padded call."""
+    """Outputs of ONNX Runtime, with all segments in one padded call."""
     segments, can = sessions
     padded = pad_sequence(list(data.frames.split(data.frame_counts.tolist())), batch_first=True)
     [vectors] = segments.run(None, {"frames": padded.numpy(), "frame_counts": data.frame_counts.numpy()})

@@ -1,4 +1,4 @@
-"""From a trained network to a bundle: graphs, config, card, checksums."""
+"""Bundles from trained networks: graphs, configuration, metrics, card and checksums."""
 
 import json
 import shutil
@@ -6,31 +6,32 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from model.atomic import whole_folder
+from model.atomic import atomic_folder
 from model.bundle import CARD, CONFIG, METRICS, VOCABULARY, BundleConfig, Origin, read_config, write_config, write_sums
+from model.data.embeddings import Embeddings
 from model.export.card import render_card
 from model.export.onnx_graphs import export_network
 from model.network.can import CrossAttentionNetwork
-from model.network.pruning import prune_words
-from model.training.experiment import Experiment, FoldOutcome, PreparedData
+from model.network.compression import prune_words
+from model.training.experiment import Experiment, TrainedFold
 
 
 def write_bundle(
     out: Path,
     name: str,
-    outcome: FoldOutcome,
+    trained: TrainedFold,
     experiment: Experiment,
-    data: PreparedData,
+    embeddings: Embeddings,
     origin: Origin,
     metrics: dict[str, Any],
 ) -> BundleConfig:
-    """Exports a network at temperature 1 and writes the folder that is served.
+    """Export a network at temperature 1 and write its bundle.
 
     Raises:
-        ExportParityError: ONNX and PyTorch disagree; nothing is written.
-        TypeError: it is another network than CAN, the only one that is served.
+        ExportParityError: ONNX and PyTorch differ; nothing is written.
+        TypeError: The network is not CAN, the only one that can be served.
     """
-    network = outcome.trained.network
+    network = trained.network
     if not isinstance(network, CrossAttentionNetwork):
         raise TypeError(f"only CrossAttentionNetwork is served, not {type(network).__name__}")
     config = BundleConfig(
@@ -38,42 +39,42 @@ def write_bundle(
         system="can",
         labels=experiment.labels,
         features=experiment.features,
-        normalisation=outcome.normalisation,
+        normalisation=trained.normalisation,
         alpha=experiment.training.alpha,
         temperature=1.0,
         network=experiment.network,
         origin=origin,
     )
-    vocabulary = data.embeddings.vocabulary
+    vocabulary = embeddings.vocabulary
     if experiment.training.embedding_rate == 0:
-        vocabulary = prune_words(network, vocabulary, frozenset(data.embeddings.not_found))
-    with whole_folder(out) as folder:
+        vocabulary = prune_words(network, vocabulary, frozenset(embeddings.not_found))
+    with atomic_folder(out) as folder:
         export_network(network, experiment.training.alpha, folder)
         write_config(folder / CONFIG, config)
         vocabulary.write(folder / VOCABULARY)
-        write_figures(folder, config, metrics)
+        write_metrics(folder, config, metrics)
     return config
 
 
 def publish_bundle(
     source: Path, out: Path, temperature: float, metrics: dict[str, Any], origin: Origin
 ) -> BundleConfig:
-    """Copies a bundle to where it is served from, with what the folds have shown since it was written.
+    """Copy a bundle to the folder it is served from, with a new temperature, metrics and origin.
 
-    What `origin` says goes for the copy, but for the day: the weights were made when they were trained.
+    The creation date of the source is kept: it is the date of the training.
     """
     stored = read_config(source / CONFIG)
     origin = replace(origin, created=stored.origin.created)
     config = replace(stored, name=out.name, temperature=temperature, origin=origin)
-    with whole_folder(out) as folder:
+    with atomic_folder(out) as folder:
         shutil.copytree(source, folder, dirs_exist_ok=True)
         write_config(folder / CONFIG, config)
-        write_figures(folder, config, metrics)
+        write_metrics(folder, config, metrics)
     return config
 
 
-def write_figures(folder: Path, config: BundleConfig, metrics: dict[str, Any]) -> None:
-    """Writes metrics.json, the card that follows from it, and the checksums."""
+def write_metrics(folder: Path, config: BundleConfig, metrics: dict[str, Any]) -> None:
+    """Write metrics.json, the model card rendered from it, and the checksums."""
     (folder / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
     (folder / CARD).write_text(render_card(config, metrics), encoding="utf-8")
     write_sums(folder)

@@ -10,15 +10,15 @@ from model.config import Heads
 
 
 class GlobalAttention(nn.Module):
-    """Learned queries that say where to look in one modality."""
+    """Attention over the words of one modality by learned queries."""
 
     def __init__(self, size: int, head_count: int, heads: Heads) -> None:
-        """Makes one query per head.
+        """Create one query per head.
 
         Args:
-            size: length of a hidden state, 2 · hidden.
-            head_count: number of queries.
-            heads: see `NetworkConfig.heads`.
+            size: Length of a hidden state, 2 · hidden.
+            head_count: Number of queries.
+            heads: See `NetworkConfig.heads`.
         """
         super().__init__()
         self.head_count = head_count
@@ -34,7 +34,7 @@ class GlobalAttention(nn.Module):
             mask: (batch, words) bool, True = real word.
 
         Returns:
-            (batch, heads, words), 0 at padding, each head's weights sum to 1.
+            (batch, heads, words), 0 at padding; the weights of each head sum to 1.
 
         Source: Lee, Yoon, Jung 2020, Eqs. (4) and (5).
         """
@@ -42,14 +42,14 @@ class GlobalAttention(nn.Module):
         return scores.masked_fill(~mask.unsqueeze(1), float("-inf")).softmax(dim=-1)
 
     def split(self, states: Tensor) -> Tensor:
-        """(batch, words, heads, head size): what each head sees of the states."""
+        """Part of the states that each head attends over, (batch, words, heads, head size)."""
         if self.head_size == states.shape[-1]:
             return states.unsqueeze(2).expand(-1, -1, self.head_count, -1)
         parts: Tensor = states.unflatten(-1, (self.head_count, self.head_size))
         return parts
 
     def gather(self, weights: Tensor, states: Tensor) -> Tensor:
-        """Context vector: Σ_i α_i H_i, the heads' contexts one after the other.
+        """Context vector: Σ_i α_i H_i, concatenated over heads.
 
         Args:
             weights: (batch, heads, words) α, of either modality.
@@ -64,5 +64,5 @@ class GlobalAttention(nn.Module):
 
 
 def stop_gradient(weights: Tensor, enabled: bool) -> Tensor:
-    """The operator sg of Eqs. (7) and (9): same values, no gradient."""
+    """Operator sg of Eqs. (7) and (9): same values, no gradient."""
     return weights.detach() if enabled else weights

@@ -34,19 +34,22 @@ class Prediction:
     audio_attention: Tensor
 
     @property
-    def singles(self) -> dict[str, Tensor]:
-        """What each modality answers alone."""
+    def unimodal(self) -> dict[str, Tensor]:
+        """Logits of the unimodal heads by modality."""
         return {"text": self.text, "audio": self.audio}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contributions:
-    """What each word adds to the log-score of each class, exactly.
+    """Additive decomposition of the log-scores over the network's states at each word.
+
+    The sum is exact. A state carries context from neighbouring words, so that a contribution is not the effect of
+    leaving the word out.
 
     Attributes:
-        text: (batch, words, classes) through what is said.
-        audio: (batch, words, classes) through how it sounds.
-        bias: (classes,) what no word adds.
+        text: (batch, words, classes) contribution of the text state at each word.
+        audio: (batch, words, classes) contribution of the audio state at each word.
+        bias: (classes,) contribution of the biases.
     """
 
     text: Tensor
@@ -55,15 +58,15 @@ class Contributions:
 
 
 class CrossAttentionNetwork(nn.Module):
-    """CAN: two encoders, global attention on each modality, attention weights crossed over to the other."""
+    """CAN: two encoders, global attention per modality, and cross attention with the other modality's weights."""
 
     def __init__(self, embeddings: Tensor, n_classes: int, config: NetworkConfig) -> None:
-        """Makes the layers.
+        """Create the layers.
 
         Args:
-            embeddings: (vocabulary, embedding_dim) word vectors to start from, row 0 for padding.
-            n_classes: emotions.
-            config: the shape.
+            embeddings: (vocabulary, embedding_dim) initial word vectors, row 0 for padding.
+            n_classes: Number of emotions.
+            config: Shape of the network.
         """
         super().__init__()
         self.config = config
@@ -78,7 +81,7 @@ class CrossAttentionNetwork(nn.Module):
         self.audio_head = nn.Linear(context, n_classes)
 
     def forward(self, batch: Batch) -> Prediction:
-        """Logits of Eqs. (10) to (12) and the attention behind them."""
+        """Logits of Eqs. (10) to (12) and the attention weights."""
         return self.attend(*self.encode(batch), batch.mask)
 
     def encode(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -91,7 +94,7 @@ class CrossAttentionNetwork(nn.Module):
         return text_states, self.audio_encoder.words(vectors, batch.segment_index, batch.word_counts)
 
     def attend(self, text_states: Tensor, audio_states: Tensor, mask: Tensor) -> Prediction:
-        """Cross attention and the three classifiers.
+        """Apply cross attention and the three classifiers.
 
         Args:
             text_states: (batch, words, 2 · hidden) H^(T).
@@ -120,29 +123,30 @@ class CrossAttentionNetwork(nn.Module):
         )
 
     def explain(self, text_states: Tensor, audio_states: Tensor, prediction: Prediction, alpha: float) -> Contributions:
-        """Exact shares of every word in the log-scores of Eq. (15).
+        """Contributions of the states at each word to the log-scores of Eq. (15).
 
-        Eqs. (10) to (12) are linear in the contexts and Eq. (15) adds their logarithms, so a class's final log-score
-        is its biases, a constant that all classes share, and for each word α_i H_i times the classifiers' weights.
+        Eqs. (10) to (12) are linear in the contexts and Eq. (15) adds their logarithms. The final log-score of a class
+        is therefore the sum of its biases, a constant common to all classes, and for each word α_i H_i times the
+        classifiers' weights.
 
         Args:
             text_states: (batch, words, 2 · hidden) H^(T).
             audio_states: (batch, words, 2 · hidden) H^(A).
-            prediction: of the same states.
-            alpha: of Eq. (15).
+            prediction: Prediction from the same states.
+            alpha: Weight α of Eq. (15).
         """
         blocks = self.joint_head.weight.chunk(4 if self.config.cross_attention else 2, dim=1)
         w_tt, w_aa = (blocks[0], blocks[2]) if self.config.cross_attention else blocks
-        by_text, by_audio = prediction.text_attention, prediction.audio_attention
-        text = self._shares(by_text, text_states, w_tt + alpha * self.text_head.weight)
-        audio = self._shares(by_audio, audio_states, w_aa + alpha * self.audio_head.weight)
+        text_weights, audio_weights = prediction.text_attention, prediction.audio_attention
+        text = self._contributions(text_weights, text_states, w_tt + alpha * self.text_head.weight)
+        audio = self._contributions(audio_weights, audio_states, w_aa + alpha * self.audio_head.weight)
         if self.config.cross_attention:
-            audio = audio + self._shares(by_text, audio_states, blocks[1])
-            text = text + self._shares(by_audio, text_states, blocks[3])
+            audio = audio + self._contributions(text_weights, audio_states, blocks[1])
+            text = text + self._contributions(audio_weights, text_states, blocks[3])
         bias = self.joint_head.bias + alpha * (self.text_head.bias + self.audio_head.bias)
         return Contributions(text, audio, bias)
 
-    def _shares(self, weights: Tensor, states: Tensor, classifier: Tensor) -> Tensor:
+    def _contributions(self, weights: Tensor, states: Tensor, classifier: Tensor) -> Tensor:
         """(batch, words, classes): Σ over heads of α_i · H_i W."""
         per_head = classifier.unflatten(1, (self.config.head_count, -1))
         return torch.einsum("bkl,blkd,ckd->blc", weights, self.text_query.split(states), per_head)

@@ -1,12 +1,17 @@
-"""Word vectors in one byte a value.
+"""Smaller word-vector tables for serving: int8 quantisation, and pruning of words without a vector.
 
-A served vocabulary is mostly words that training never saw, so its table is most of a bundle. Each row is kept as
-integers and one scale; the network's own table is rounded to the same values before it is tested, so that what is
-measured is what is served.
+A served vocabulary consists mostly of words that training never saw, so the table makes up most of a bundle. Each row
+is stored as int8 values with one scale. The network's own table is rounded to the same values before it is tested, so
+that the tested network is the served one.
 """
+
+from collections.abc import Collection
 
 import torch
 from torch import Tensor, nn
+
+from model.network.can import CrossAttentionNetwork
+from model.vocabulary import PADDING, UNKNOWN, Vocabulary
 
 _LARGEST = 127
 
@@ -19,27 +24,27 @@ def quantise_rows(table: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def round_embedding(embedding: nn.Embedding) -> None:
-    """Rounds a table in place to what `quantise_rows` keeps of it; doing it twice changes nothing more."""
+    """Round a table in place to the values that `quantise_rows` stores; idempotent."""
     with torch.no_grad():
         integers, scales = quantise_rows(embedding.weight)
         embedding.weight.copy_(integers * scales)
 
 
 def round_embeddings(network: nn.Module) -> None:
-    """Rounds every table of word vectors in a network."""
+    """Round every word-vector table of a network in place."""
     for layer in network.modules():
         if isinstance(layer, nn.Embedding):
             round_embedding(layer)
 
 
 class QuantisedEmbedding(nn.Module):
-    """Looks words up in a quantised table."""
+    """Embedding layer with a quantised table."""
 
     integers: Tensor
     scales: Tensor
 
     def __init__(self, embedding: nn.Embedding) -> None:
-        """Quantises the table of `embedding`."""
+        """Quantise the table of `embedding`."""
         super().__init__()
         integers, scales = quantise_rows(embedding.weight.detach())
         self.register_buffer("integers", integers)
@@ -48,3 +53,18 @@ class QuantisedEmbedding(nn.Module):
     def forward(self, words: Tensor) -> Tensor:
         """(batch, words) indices → (batch, words, embedding_dim)."""
         return self.integers[words].to(torch.float32) * self.scales[words]
+
+
+def prune_words(network: CrossAttentionNetwork, vocabulary: Vocabulary, dropped: Collection[str]) -> Vocabulary:
+    """Remove words from a vocabulary and, in place, their rows from the network's table.
+
+    A vector that was neither given nor trained is random and therefore less informative than the unknown word, which
+    word dropout has trained.
+    """
+    kept = tuple(word for word in vocabulary.words if word not in dropped)
+    if len(kept) == len(vocabulary.words):
+        return vocabulary
+    rows = torch.tensor([PADDING, UNKNOWN, *(vocabulary.index(word) for word in kept)])
+    table = network.text_encoder.embedding.weight.detach()[rows]
+    network.text_encoder.embedding = nn.Embedding.from_pretrained(table, freeze=False, padding_idx=PADDING)
+    return Vocabulary(kept)

@@ -1,4 +1,4 @@
-"""The text encoder and the two-level audio encoder: Eqs. (1) to (3) and Section 3.2.2.
+"""Text encoder and two-level audio encoder: Eqs. (1) to (3) and Section 3.2.2.
 
 Source: Lee, Yoon, Jung 2020, Sections 3.2.1 and 3.2.2, Figure 1.
 """
@@ -19,21 +19,21 @@ class SequenceEncoder(nn.Module):
     """
 
     def __init__(self, input_size: int, config: NetworkConfig) -> None:
-        """Makes one bidirectional layer of `config.hidden` units each way."""
+        """Create one bidirectional layer of `config.hidden` units per direction."""
         super().__init__()
         self.lstm = nn.LSTM(input_size, config.hidden, batch_first=True, bidirectional=True)
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, steps: Tensor, counts: Tensor) -> Tensor:
-        """Hidden states.
+        """Compute hidden states.
 
         Args:
-            steps: (batch, words, input size), as many words as the longest row has.
+            steps: (batch, words, input size), padded to the longest row.
             counts: (batch,) real words of each row, at least 1.
 
         Returns:
-            (batch, words, 2 · hidden) H, zero at padding. Deviation: the paper pads with zeros and lets the backward
-            LSTM start there; here it starts at the last real word.
+            (batch, words, 2 · hidden) H, zero at padding. Deviation: the paper pads with zeros and starts the backward
+            LSTM in the padding; here it starts at the last real word.
         """
         packed = pack_padded_sequence(steps, counts.cpu(), batch_first=True, enforce_sorted=False)
         states, _ = pad_packed_sequence(run_bilstm(self.lstm, packed), batch_first=True)
@@ -42,13 +42,13 @@ class SequenceEncoder(nn.Module):
 
 
 class TextEncoder(nn.Module):
-    """Word indices to hidden states: trainable embeddings (padding frozen at zero), then a BLSTM.
+    """Encoder from word indices to hidden states: trainable embeddings (padding frozen at zero), then a BLSTM.
 
     Source: Lee, Yoon, Jung 2020, Section 3.2.1.
     """
 
     def __init__(self, embeddings: Tensor, config: NetworkConfig) -> None:
-        """Starts from `embeddings`, (vocabulary, embedding_dim), row 0 for padding."""
+        """Create the layers from `embeddings`, (vocabulary, embedding_dim), row 0 for padding."""
         super().__init__()
         self.embedding = nn.Embedding.from_pretrained(embeddings, freeze=False, padding_idx=PADDING)
         self.encoder = SequenceEncoder(embeddings.shape[1], config)
@@ -60,13 +60,13 @@ class TextEncoder(nn.Module):
 
 
 class SegmentEncoder(nn.Module):
-    """The lower audio BLSTM: each segment on its own, one vector per segment by average pooling.
+    """Lower audio BLSTM: encodes each segment separately into one vector by average pooling.
 
     Source: Lee, Yoon, Jung 2020, Section 3.2.2; the modules in the dotted box of Figure 1 share these weights.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
-        """Makes one bidirectional layer over MFCC frames."""
+        """Create one bidirectional layer over MFCC frames."""
         super().__init__()
         self.lstm = nn.LSTM(config.n_mfcc, config.hidden, batch_first=True, bidirectional=True)
         self.dropout = nn.Dropout(config.dropout)
@@ -74,16 +74,16 @@ class SegmentEncoder(nn.Module):
         self.pooled_frames = config.pooled_frames
 
     def forward(self, frames: PackedSequence, segment_of_row: Tensor, counts: Tensor) -> Tensor:
-        """Segment vectors.
+        """Compute segment vectors.
 
         Args:
-            frames: packed (rows, n_mfcc).
-            segment_of_row: (rows,) the segment of each packed row.
-            counts: (segments,) frames of each.
+            frames: Packed (rows, n_mfcc).
+            segment_of_row: (rows,) segment of each packed row.
+            counts: (segments,) frames of each segment.
 
         Returns:
             (segments, 2 · hidden), the mean over a segment's own frames, after dropout. Deviation: the paper's average
-            runs over zero padding too, which `NetworkConfig.pooled_frames` brings back.
+            includes zero padding, which `NetworkConfig.pooled_frames` reproduces.
         """
         states = run_bilstm(self.lstm, frames).data
         if self.drops_frames:
@@ -93,24 +93,24 @@ class SegmentEncoder(nn.Module):
         return means if self.drops_frames else self.dropout(means)
 
     def pool(self, sums: Tensor, counts: Tensor) -> Tensor:
-        """Averages: (segments, 2 · hidden) sums over frames and (segments,) frames of each → (segments, 2 · hidden)."""
+        """Average: (segments, 2 · hidden) sums over frames and (segments,) frame counts → (segments, 2 · hidden)."""
         return sums / (self.pooled_frames or counts.unsqueeze(1))
 
 
 class AudioEncoder(nn.Module):
-    """Both levels of the audio encoder.
+    """Two-level audio encoder.
 
     Source: Lee, Yoon, Jung 2020, Section 3.2.2.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
-        """Makes the lower and the upper BLSTM."""
+        """Create the lower and the upper BLSTM."""
         super().__init__()
         self.lower = SegmentEncoder(config)
         self.upper = SequenceEncoder(2 * config.hidden, config)
 
     def words(self, vectors: Tensor, segment_index: Tensor, counts: Tensor) -> Tensor:
-        """Segment vectors to hidden states.
+        """Compute hidden states from segment vectors.
 
         Args:
             vectors: (segments, 2 · hidden).

@@ -1,6 +1,6 @@
-"""What every system is trained towards: a joint answer, and an answer of each single modality where there is one.
+"""Training loss of every system, over the joint head and, where a system has them, the unimodal heads.
 
-Source: Lee, Yoon, Jung 2020, Section 3.3. Eq. (15), how the answers become one, is `model.scores.final_log_scores`.
+Source: Lee, Yoon, Jung 2020, Section 3.3. Eq. (15), the combination of the heads, is `model.scores.final_log_scores`.
 """
 
 from dataclasses import dataclass, field
@@ -18,20 +18,20 @@ class Prediction(Protocol):
         """(batch, classes)."""
 
     @property
-    def singles(self) -> dict[str, Tensor]:
-        """(batch, classes) by modality; empty for a system that has one answer."""
+    def unimodal(self) -> dict[str, Tensor]:
+        """(batch, classes) by modality; empty for a system without unimodal heads."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class JointPrediction:
-    """One answer, as the compared systems give."""
+    """Logits of a system with a joint head only."""
 
     joint: Tensor
-    singles: dict[str, Tensor] = field(default_factory=dict)
+    unimodal: dict[str, Tensor] = field(default_factory=dict)
 
 
 def training_loss(prediction: Prediction, labels: Tensor, alpha: float, smoothing: float = 0.0) -> Tensor:
-    """Mean of CE(ŷ, y) + α · Σ CE of the single modalities; `smoothing` 0 is the paper's.
+    """Mean of CE(ŷ, y) + α · Σ CE of the unimodal heads; the paper's `smoothing` is 0.
 
     Source: Lee, Yoon, Jung 2020, Section 3.3, Eqs. (13) and (14).
     """
@@ -41,5 +41,5 @@ def training_loss(prediction: Prediction, labels: Tensor, alpha: float, smoothin
 
     loss = cross_entropy(prediction.joint)
     if alpha:
-        loss = loss + alpha * sum(cross_entropy(logits) for logits in prediction.singles.values())
+        loss = loss + alpha * sum(cross_entropy(logits) for logits in prediction.unimodal.values())
     return loss

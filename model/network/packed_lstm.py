@@ -1,9 +1,9 @@
-"""A bidirectional LSTM over a packed sequence, fast in training on a CPU.
+"""Bidirectional LSTM over a packed sequence, optimised for training on a CPU.
 
-PyTorch's own packed LSTM takes a slice of the whole batch at each time step, and the gradient of a slice is a tensor
-of the whole batch's size: on a CPU a training step of one layer took almost ten times as long as here
-(`python -m benchmarks.packed_lstm`, docs/experiments.md). On a GPU cuDNN has no such trouble and is used instead. The
-equations are those of `torch.nn.LSTM`, whose parameters are used as they are; a test holds values and gradients equal.
+PyTorch's packed LSTM slices the whole batch at each time step, and the gradient of a slice is a tensor of the whole
+batch's size: on a CPU a training step of one layer took almost ten times as long as here
+(`python -m benchmarks.packed_lstm`, docs/experiments.md). cuDNN is not affected and is used on a GPU. The equations and
+parameters are those of `torch.nn.LSTM`; a test compares values and gradients.
 
 Source: Hochreiter and Schmidhuber 1997; gate order and biases as in `torch.nn.LSTM`.
 """
@@ -17,11 +17,11 @@ from torch.nn.utils.rnn import PackedSequence
 
 
 def run_bilstm(lstm: nn.LSTM, packed: PackedSequence) -> PackedSequence:
-    """Outputs of a one-layer bidirectional LSTM with zero initial states.
+    """Run a one-layer bidirectional LSTM with zero initial states.
 
     Args:
-        lstm: one layer, bidirectional, with biases.
-        packed: (rows, input size).
+        lstm: One bidirectional layer with biases.
+        packed: Input, (rows, input size).
 
     Returns:
         (rows, 2 · hidden), forward before backward, packed in the same order.
@@ -38,7 +38,7 @@ def run_bilstm(lstm: nn.LSTM, packed: PackedSequence) -> PackedSequence:
 
 
 class _PackedLstm(torch.autograd.Function):
-    """One direction. Rows of a time step lie together, longest sequence first."""
+    """One direction. The rows of a time step are contiguous, longest sequence first."""
 
     @staticmethod
     def forward(
@@ -51,11 +51,11 @@ class _PackedLstm(torch.autograd.Function):
         cells_before, states_before = data.new_zeros(2, len(data), hidden).unbind()
         previous = slice(0, 0)
         for step in steps:
-            kept = min(step.stop - step.start, previous.stop - previous.start)
-            if kept:
-                states_before[step][:kept] = states[previous][:kept]
-                cells_before[step][:kept] = cells[previous][:kept]
-                gates[step][:kept].addmm_(states[previous][:kept], w_hh.t())
+            active = min(step.stop - step.start, previous.stop - previous.start)
+            if active:
+                states_before[step][:active] = states[previous][:active]
+                cells_before[step][:active] = cells[previous][:active]
+                gates[step][:active].addmm_(states[previous][:active], w_hh.t())
             _activate(gates[step], hidden)
             _advance(gates[step], cells_before[step], cells[step], states[step])
             previous = step
@@ -68,24 +68,24 @@ class _PackedLstm(torch.autograd.Function):
     def backward(ctx: Any, grad_states: Tensor) -> tuple[Tensor | None, ...]:
         data, w_ih, w_hh, gates, cells, cells_before, states_before = ctx.saved_tensors
         grad_gates = torch.empty_like(gates)
-        squashed = cells.tanh()
+        tanh_cells = cells.tanh()
         grad_state = grad_cell = grad_states.new_empty(0, w_hh.shape[1])
         for step in reversed(ctx.steps):
             grad = grad_states[step].clone()
-            kept = min(len(grad), len(grad_state))
-            grad[:kept] += grad_state[:kept]
+            active = min(len(grad), len(grad_state))
+            grad[:active] += grad_state[:active]
             grad_cell = _gate_gradients(
-                grad, grad_cell[:kept], gates[step], squashed[step], cells_before[step], grad_gates[step]
+                grad, grad_cell[:active], gates[step], tanh_cells[step], cells_before[step], grad_gates[step]
             )
             grad_state = grad_gates[step] @ w_hh
         grad_weights = grad_gates.t() @ data, grad_gates.t() @ states_before
-        # MFCC frames are data: their gradient would be an eighth of all products, for nothing.
+        # The gradient of MFCC frames is not used and would cost an eighth of all products.
         grad_data = grad_gates @ w_ih if ctx.needs_input_grad[0] else None
         return grad_data, *grad_weights, grad_gates.sum(0), None, None
 
 
 def _steps(sizes: list[int], backwards: bool) -> list[slice]:
-    """Rows of each time step, in the order of travel."""
+    """Rows of each time step, in processing order."""
     steps = []
     start = 0
     for size in sizes:
@@ -95,36 +95,36 @@ def _steps(sizes: list[int], backwards: bool) -> list[slice]:
 
 
 def _activate(gates: Tensor, hidden: int) -> None:
-    """In place: input, forget and output gates through the sigmoid, the candidate through tanh."""
+    """Apply in place the sigmoid to the input, forget and output gates and tanh to the candidate."""
     gates[:, : 2 * hidden].sigmoid_()
     gates[:, 2 * hidden : 3 * hidden].tanh_()
     gates[:, 3 * hidden :].sigmoid_()
 
 
 def _advance(gates: Tensor, cell_before: Tensor, cell: Tensor, state: Tensor) -> None:
-    """Cell c = f · c⁻ + i · g and state h = o · tanh(c), written in place."""
-    take, forget, candidate, give = gates.chunk(4, dim=1)
-    torch.mul(forget, cell_before, out=cell)
-    cell.addcmul_(take, candidate)
+    """Write the cell c = f · c⁻ + i · g and the state h = o · tanh(c) in place."""
+    input_gate, forget_gate, candidate, output_gate = gates.chunk(4, dim=1)
+    torch.mul(forget_gate, cell_before, out=cell)
+    cell.addcmul_(input_gate, candidate)
     torch.tanh(cell, out=state)
-    state.mul_(give)
+    state.mul_(output_gate)
 
 
 def _gate_gradients(
-    grad_state: Tensor, grad_cell_after: Tensor, gates: Tensor, squashed: Tensor, cell_before: Tensor, out: Tensor
+    grad_state: Tensor, grad_cell_after: Tensor, gates: Tensor, tanh_cells: Tensor, cell_before: Tensor, out: Tensor
 ) -> Tensor:
-    """Writes the gradients before the activations to `out`; returns that of the cell one step earlier."""
-    take, forget, candidate, give = gates.chunk(4, dim=1)
-    d_take, d_forget, d_candidate, d_give = out.chunk(4, dim=1)
-    torch.mul(grad_state, squashed, out=d_give)
-    d_give.mul_(give * (1 - give))
-    grad_cell = grad_state.mul_(give)
-    grad_cell.mul_(1 - squashed * squashed)
+    """Write the pre-activation gradients to `out`; return the gradient of the cell one step earlier."""
+    input_gate, forget_gate, candidate, output_gate = gates.chunk(4, dim=1)
+    d_input, d_forget, d_candidate, d_output = out.chunk(4, dim=1)
+    torch.mul(grad_state, tanh_cells, out=d_output)
+    d_output.mul_(output_gate * (1 - output_gate))
+    grad_cell = grad_state.mul_(output_gate)
+    grad_cell.mul_(1 - tanh_cells * tanh_cells)
     grad_cell[: len(grad_cell_after)] += grad_cell_after
-    torch.mul(grad_cell, candidate, out=d_take)
-    d_take.mul_(take * (1 - take))
+    torch.mul(grad_cell, candidate, out=d_input)
+    d_input.mul_(input_gate * (1 - input_gate))
     torch.mul(grad_cell, cell_before, out=d_forget)
-    d_forget.mul_(forget * (1 - forget))
-    torch.mul(grad_cell, take, out=d_candidate)
+    d_forget.mul_(forget_gate * (1 - forget_gate))
+    torch.mul(grad_cell, input_gate, out=d_candidate)
     d_candidate.mul_(1 - candidate * candidate)
-    return grad_cell.mul_(forget)
+    return grad_cell.mul_(forget_gate)

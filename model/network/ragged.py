@@ -11,10 +11,10 @@ def ragged_softmax(scores: Tensor, group: Tensor, groups: int) -> Tensor:
     Args:
         scores: (rows,).
         group: (rows,) int64 in [0, groups).
-        groups: how many; none is empty.
+        groups: Number of groups; none is empty.
 
     Returns:
-        (rows,) positive; each group sums to 1.
+        (rows,) positive weights; each group sums to 1.
     """
     peak = scores.new_full((groups,), float("-inf")).scatter_reduce(0, group, scores.detach(), "amax")
     grown = (scores - peak[group]).exp()
@@ -22,16 +22,16 @@ def ragged_softmax(scores: Tensor, group: Tensor, groups: int) -> Tensor:
 
 
 def ragged_sum(weights: Tensor, rows: Tensor, group: Tensor, groups: int) -> Tensor:
-    """Weighted sum of each group's rows: (rows,), (rows, size), (rows,) → (groups, size)."""
+    """Weighted sum of the rows of each group: (rows,), (rows, size), (rows,) → (groups, size)."""
     return rows.new_zeros(groups, rows.shape[1]).index_add(0, group, weights.unsqueeze(1) * rows)
 
 
 def last_states(packed: PackedSequence, counts: Tensor) -> Tensor:
-    """Where a bidirectional LSTM ends: its forward half at the last step, its backward half at the first.
+    """Final states of a bidirectional LSTM: the forward half at the last step, the backward half at the first.
 
     Args:
         packed: (rows, 2 · hidden) outputs, with the order of the sequences.
-        counts: (sequences,) steps of each.
+        counts: (sequences,) steps of each sequence.
 
     Returns:
         (sequences, 2 · hidden).
@@ -40,21 +40,21 @@ def last_states(packed: PackedSequence, counts: Tensor) -> Tensor:
     first_rows = sizes.cumsum(0) - sizes
     rank = packed.unsorted_indices
     if rank is None:
-        raise ValueError("a sequence packed without its order has no telling whose end is whose")
+        raise ValueError("the packed sequence has no unsorted_indices; pack it with enforce_sorted=False")
     forward, backward = packed.data.chunk(2, dim=1)
     return torch.cat((forward[first_rows[counts - 1] + rank], backward[rank]), dim=1)
 
 
 def pad_packed(packed: PackedSequence, group: Tensor, groups: int) -> tuple[Tensor, Tensor]:
-    """The rows of each sequence side by side, for what cannot do without padding.
+    """Padded rows of each sequence.
 
-    `torch.nn.utils.rnn.pad_packed_sequence` takes a slice of all rows at each time step, and the gradient of a slice is
-    as large as all of them; here forward and backward are one indexing each.
+    `torch.nn.utils.rnn.pad_packed_sequence` slices all rows at each time step, and the gradient of a slice is as large
+    as all of them; here the forward and the backward pass are one indexing operation each.
 
     Args:
-        packed: (rows, size).
-        group: (rows,) int64 the sequence that each row is of, in [0, groups).
-        groups: sequences.
+        packed: Packed (rows, size).
+        group: (rows,) int64 sequence of each row, in [0, groups).
+        groups: Number of sequences.
 
     Returns:
         (groups, longest, size), zero at padding; and (groups, longest) bool, True = real row.

@@ -1,1 +1,1 @@
-"""The report of a reproduction."""
+"""Report of a reproduction."""

@@ -1,4 +1,4 @@
-"""A report as a page that needs nothing else: the markdown rendered, and the learning curves drawn."""
+"""report.html of a reproduction: a self-contained page with the rendered report and the learning curves."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -22,17 +22,17 @@ _WIDTH, _HEIGHT, _MARGIN = 720, 320, 36
 
 
 def render_html(markdown: str, curves: Mapping[str, Sequence[float]]) -> str:
-    """The page.
+    """Render the page.
 
     Args:
-        markdown: the report.
-        curves: mean validation WA by epoch of each row.
+        markdown: The report.
+        curves: Mean validation WA by epoch of each system.
     """
     body = MarkdownIt("commonmark").enable("table").render(markdown)
     return (
         '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width">\n'
-        f"<title>The paper's tables, and ours</title>\n<style>{_STYLE}</style>\n{body}"
+        f"<title>Reproduction of the paper's tables</title>\n<style>{_STYLE}</style>\n{body}"
         f"<h2>Validation WA by epoch, mean over folds</h2>\n{_draw(curves)}\n</html>\n"
     )
 

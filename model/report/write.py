@@ -10,10 +10,9 @@ import numpy as np
 
 from model.corpora.records import Corpus
 from model.data.splits import Split
+from model.report.comparison import PairedDifference, SystemResult, differences_to_can
 from model.report.html import render_html
 from model.report.markdown import render_markdown
-from model.report.rows import RowResult, differences_to_can
-from model.report.statistics import PairedDifference
 from model.runs.folder import FoldResult
 
 
@@ -21,63 +20,63 @@ def write_report(
     out: Path,
     read: Corpus,
     kept: Corpus,
-    rows: Sequence[RowResult],
+    systems: Sequence[SystemResult],
     splits: Sequence[Split],
     command: str,
     options: Mapping[str, Any],
 ) -> None:
-    """Writes the three files.
+    """Write the three files.
 
     Args:
-        out: folder.
-        read: the corpus as read.
-        kept: what was trained on.
-        rows: finished.
-        splits: of every row.
-        command: that was typed.
-        options: what it meant.
+        out: Folder.
+        read: Corpus as read.
+        kept: Utterances used for training and test.
+        systems: Results of the systems.
+        splits: Splits of every system.
+        command: Command line.
+        options: Options of the command.
     """
-    facts = {
+    corpus = {
         "labelled": read.labelled,
         "kept": len(kept.utterances),
         "by_label": read.by_label,
         "without_wdseg": list(read.without_wdseg),
     }
-    figures = ("wa", "ua", "weighted_precision", "macro_precision")
-    differences = {row.name: differences_to_can(row, rows, splits) for row in rows}
+    metrics = ("wa", "ua", "weighted_precision", "macro_precision")
+    differences = {system.name: differences_to_can(system, systems, splits) for system in systems}
     record = {
-        "corpus": facts,
-        "rows": {row.name: {figure: row.figures(figure) for figure in figures} for row in rows},
+        "corpus": corpus,
+        "rows": {system.name: {metric: system.metric(metric) for metric in metrics} for system in systems},
         "difference_to_can": {
-            name: {figure: _recorded(found) for figure, found in own.items()}
-            for name, own in differences.items()
-            if own
+            name: {metric: _to_json(difference) for metric, difference in by_metric.items()}
+            for name, by_metric in differences.items()
+            if by_metric
         },
-        "folds": {row.name: [_without_experiment(fold) for fold in row.folds] for row in rows},
+        "folds": {system.name: [_without_experiment(fold) for fold in system.folds] for system in systems},
         "command": command,
         "options": {name: value for name, value in options.items() if not isinstance(value, Path)},
-        "experiments": {row.name: asdict(row.folds[0].experiment) for row in rows},
+        "experiments": {system.name: asdict(system.folds[0].experiment) for system in systems},
     }
     (out / "report.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    markdown = "\n".join(render_markdown(rows, splits, facts, command, options))
+    markdown = "\n".join(render_markdown(systems, splits, corpus, command, options))
     (out / "report.md").write_text(markdown, encoding="utf-8")
-    curves = {row.title: _curve(row) for row in rows}
+    curves = {system.title: _curve(system) for system in systems}
     (out / "report.html").write_text(render_html(markdown, curves), encoding="utf-8")
 
 
-def _recorded(found: PairedDifference) -> dict[str, float | None]:
-    """For JSON, which knows no NaN."""
-    return {name: value if np.isfinite(value) else None for name, value in asdict(found).items()}
+def _to_json(difference: PairedDifference) -> dict[str, float | None]:
+    """Fields of a difference, with null for NaN, which JSON does not have."""
+    return {name: value if np.isfinite(value) else None for name, value in asdict(difference).items()}
 
 
 def _without_experiment(fold: FoldResult) -> dict[str, Any]:
     return {name: value for name, value in asdict(fold).items() if name != "experiment"}
 
 
-def _curve(row: RowResult) -> list[float]:
-    """Mean validation WA after each epoch, over the folds that got so far."""
-    longest = max(len(fold.history) for fold in row.folds)
+def _curve(system: SystemResult) -> list[float]:
+    """Mean validation WA by epoch, over the folds that reached the epoch."""
+    longest = max(len(fold.history) for fold in system.folds)
     return [
-        float(np.mean([fold.history[epoch].validation_wa for fold in row.folds if epoch < len(fold.history)]))
+        float(np.mean([fold.history[epoch].validation_wa for fold in system.folds if epoch < len(fold.history)]))
         for epoch in range(longest)
     ]

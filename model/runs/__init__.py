@@ -1,1 +1,1 @@
-"""Training runs on disk: folds, their results, their summary."""
+"""Training runs on disk: files, folds, progress and summary."""

@@ -1,39 +1,54 @@
-"""Folds side by side, in processes of one core each; finished ones are not trained again."""
+"""Folds of runs, trained in parallel processes of one core each; finished folds are not trained again."""
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from multiprocessing import get_context
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
+from typing import Final
 
 import torch
 from rich.console import Console
 
 from model.bundle import SUMS, Origin
+from model.data.cache import digest_code
 from model.data.splits import Split
 from model.export.packaging import write_bundle
-from model.runs.folder import FoldResult, RunFolder
-from model.runs.progress import EpochNews, FoldProgress, listening
-from model.runs.provenance import training_code
-from model.runs.summary import summarise_folds
-from model.training.experiment import run_fold
+from model.runs.folder import FoldResult, Run
+from model.runs.progress import FoldEpoch, FoldProgress, showing
+from model.runs.summary import summarise_fold, summarise_folds
+from model.training.experiment import train_fold
 from model.training.loop import Epoch
+
+_TRAINING_CODE: Final = (
+    *("network", "training", "data", "runs"),
+    *("bundle.py", "config.py", "scores.py", "vocabulary.py"),
+)
+
+
+@cache
+def training_code() -> str:
+    """Digest of the modules that determine a fold's metrics, except feature extraction, which has its own digest."""
+    digest = hashlib.sha256()
+    digest_code(digest, "model", _TRAINING_CODE)
+    return digest.hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
-class FoldJob:
-    """What a worker process is told.
+class Fold:
+    """A fold of a prepared run, as sent to a worker process.
 
     Attributes:
-        run: folder of the run.
-        split: to train and test on.
-        corpus_root: for facts that lie beside the corpus.
-        command: that measures this, for the record.
-        bundle: where to write a bundle of the fold, and its origin; None when none is wanted.
-        device: to train on, as torch names it.
+        run: Folder of the run.
+        split: Utterances to train, validate and test on.
+        corpus_root: Folder of the corpus.
+        command: Command line, for the record.
+        bundle: Where to write a bundle of the fold, and its origin; None for no bundle.
+        device: Training device, as torch names it.
     """
 
     run: Path
@@ -45,92 +60,93 @@ class FoldJob:
 
     @property
     def name(self) -> str:
-        """Of run and split."""
+        """Name of run and split."""
         return f"{self.run.name} {self.split.name}"
 
     def result(self) -> FoldResult | None:
-        """What was kept of it, once it is finished."""
-        return RunFolder(self.run).result(self.split)
+        """Stored result; None if the fold is not finished."""
+        return Run(self.run).result(self.split)
 
     def is_finished(self) -> bool:
-        """Whether there is a result, and a bundle where one is wanted."""
+        """Whether the result and, if requested, the bundle are stored."""
         return self.result() is not None and (self.bundle is None or (self.bundle[0] / SUMS).is_file())
 
 
-def finish_folds(jobs: Sequence[FoldJob], processes: int, console: Console) -> list[FoldResult]:
-    """Results of all folds, in order; trains those that are not finished.
+def finish_folds(folds: Sequence[Fold], processes: int, console: Console) -> list[FoldResult]:
+    """Train the folds that are not finished; return the results of all folds, in order.
 
     Args:
-        jobs: of one run or of several, each prepared.
-        processes: folds at once; a single one runs in this process.
-        console: shows the progress.
+        folds: Folds of one or several runs, each prepared.
+        processes: Number of parallel folds; a single one runs in this process.
+        console: Console for the progress.
     """
-    finished = [job for job in jobs if job.is_finished()]
-    waiting = [job for job in jobs if job not in finished]
+    finished = [fold for fold in folds if fold.is_finished()]
+    remaining = [fold for fold in folds if fold not in finished]
     if finished:
-        console.print(f"{len(finished)} of {len(jobs)} folds are finished already, in {jobs[0].run.parent}")
+        console.print(f"{len(finished)} of {len(folds)} folds are finished already, in {folds[0].run.parent}")
         _warn_of_other_code(finished, console)
-    with FoldProgress(console, len(waiting)) as progress:
-        lines = _train_here(waiting, progress) if processes == 1 else _train_beside(waiting, processes, progress)
+    with FoldProgress(console, len(remaining)) as progress:
+        lines = _run_here(remaining, progress) if processes == 1 else _run_parallel(remaining, processes, progress)
         for name, line in lines:
             progress.finish(name, line)
-    return [result for job in jobs if (result := job.result()) is not None]
+    return [result for fold in folds if (result := fold.result()) is not None]
 
 
-def _warn_of_other_code(finished: Sequence[FoldJob], console: Console) -> None:
-    others = [job for job in finished if (found := job.result()) and found.code != training_code()]
+def _warn_of_other_code(finished: Sequence[Fold], console: Console) -> None:
+    others = [fold for fold in finished if (result := fold.result()) and result.code != training_code()]
     if others:
         console.print(
             f"[yellow]{len(others)} of them were trained by another version of this code[/], the first in "
-            f"{others[0].run / others[0].split.name}; their figures stand beside the others'. To train them anew, "
+            f"{others[0].run / others[0].split.name}; their metrics are used as they are. To train them again, "
             "delete these folders"
         )
 
 
 def describe_fold(result: FoldResult) -> str:
-    """One line about a fold."""
+    """One line about a finished fold."""
     final = result.metrics.get("final")
-    figures = f"WA {final.wa:.3f}, UA {final.ua:.3f}, " if final else ""
-    return f"{result.experiment.system} {result.split}: {figures}best epoch {result.best_epoch}, {result.seconds:.0f} s"
+    metrics = f"WA {final.wa:.3f}, UA {final.ua:.3f}, " if final else ""
+    return f"{result.experiment.system} {result.split}: {metrics}best epoch {result.best_epoch}, {result.seconds:.0f} s"
 
 
-def train_fold(job: FoldJob, report: Callable[[Epoch], None] = lambda epoch: None) -> FoldResult:
-    """Trains, tests and stores one fold, after writing its bundle where one is wanted."""
-    started, code = time.monotonic(), training_code()  # now: its files may be edited while this trains
-    run = RunFolder(job.run)
+def run_fold(fold: Fold, on_epoch: Callable[[Epoch], None] = lambda epoch: None) -> FoldResult:
+    """Train and test one fold, write its bundle if requested, and store its result."""
+    started, code = time.monotonic(), training_code()  # computed first: files may be edited during training
+    run = Run(fold.run)
     experiment, data = run.experiment(), run.data()
-    outcome = run_fold(experiment, data, job.split, report, job.device)
-    run.store_logits(job.split, outcome)
-    result = run.result_of(job.split, experiment, outcome, data.labels, time.monotonic() - started, code)
-    if job.bundle is not None:
-        folder, origin = job.bundle
+    trained = train_fold(experiment, data, fold.split, on_epoch, fold.device)
+    run.store_logits(fold.split, trained)
+    result = summarise_fold(fold.split, experiment, trained, data.labels, time.monotonic() - started, code)
+    if fold.bundle is not None:
+        folder, origin = fold.bundle
         metrics = {}
-        if len(job.split.test):
-            figures = summarise_folds(run, [job.split], [result], data, job.corpus_root, job.command)
-            metrics = {"cross_validation": figures}
-        write_bundle(folder, f"{job.run.name}-{job.split.name}", outcome, experiment, data, origin, metrics)
-    run.store_result(job.split, result)
+        if len(fold.split.test):
+            summary = summarise_folds(run, [fold.split], [result], data, fold.corpus_root, fold.command)
+            metrics = {"cross_validation": summary}
+        name = f"{fold.run.name}-{fold.split.name}"
+        write_bundle(folder, name, trained, experiment, data.embeddings, origin, metrics)
+    run.store_result(fold.split, result)
     return result
 
 
-def _train_here(jobs: Sequence[FoldJob], progress: FoldProgress) -> Iterator[tuple[str, str]]:
-    """Name and line of each finished fold; one after the other, on one core like every fold."""
+def _run_here(folds: Sequence[Fold], progress: FoldProgress) -> Iterator[tuple[str, str]]:
+    """Run folds one after the other on one core; yield the name and the line of each finished fold."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        for job in jobs:
-            yield job.name, describe_fold(train_fold(job, partial(_tell, progress.show, job)))
+        for fold in folds:
+            yield fold.name, describe_fold(run_fold(fold, partial(_send, progress.show, fold)))
     finally:
         torch.set_num_threads(threads)
 
 
-def _train_beside(jobs: Sequence[FoldJob], processes: int, progress: FoldProgress) -> Iterator[tuple[str, str]]:
-    """Name and line of each finished fold, as they finish in processes of their own."""
+def _run_parallel(folds: Sequence[Fold], processes: int, progress: FoldProgress) -> Iterator[tuple[str, str]]:
+    """Run folds in worker processes; yield the name and the line of each finished fold."""
     context = get_context("spawn")
-    news: SimpleQueue[EpochNews | None] = context.SimpleQueue()
-    pool = ProcessPoolExecutor(processes, context, initializer=_start_worker, initargs=(news,))
-    with listening(progress, news), pool:
-        futures = {pool.submit(_train_in_worker, job): job for job in jobs}
+    updates: SimpleQueue[FoldEpoch | None] = context.SimpleQueue()
+    pool = ProcessPoolExecutor(processes, context, initializer=_start_worker, initargs=(updates,))
+    with showing(progress, updates), pool:
+        futures = {pool.submit(_run_in_worker, fold): fold for fold in folds}
         try:
             for future in as_completed(futures):
                 yield futures[future].name, describe_fold(future.result())
@@ -139,19 +155,19 @@ def _train_beside(jobs: Sequence[FoldJob], processes: int, progress: FoldProgres
             raise
 
 
-def _tell(hear: Callable[[EpochNews], None], job: FoldJob, epoch: Epoch) -> None:
-    hear(EpochNews(job.name, epoch, RunFolder(job.run).experiment().training.max_epochs))
+def _send(receive: Callable[[FoldEpoch], None], fold: Fold, epoch: Epoch) -> None:
+    receive(FoldEpoch(fold.name, epoch, Run(fold.run).experiment().training.max_epochs))
 
 
-_news_of_worker: "SimpleQueue[EpochNews | None]"
-"""Of a worker process alone: a queue cannot travel with a job, only with the start of a process."""
+_updates_of_worker: "SimpleQueue[FoldEpoch | None]"
+"""Set in worker processes only: a queue can be passed when a process starts, not with a task."""
 
 
-def _start_worker(news: "SimpleQueue[EpochNews | None]") -> None:
-    global _news_of_worker  # noqa: PLW0603
-    _news_of_worker = news
+def _start_worker(updates: "SimpleQueue[FoldEpoch | None]") -> None:
+    global _updates_of_worker  # noqa: PLW0603
+    _updates_of_worker = updates
     torch.set_num_threads(1)
 
 
-def _train_in_worker(job: FoldJob) -> FoldResult:
-    return train_fold(job, partial(_tell, _news_of_worker.put, job))
+def _run_in_worker(fold: Fold) -> FoldResult:
+    return run_fold(fold, partial(_send, _updates_of_worker.put, fold))

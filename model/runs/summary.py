@@ -1,4 +1,4 @@
-"""From finished folds to what metrics.json says of them."""
+"""Metrics of finished folds: the result of one fold, and the cross-validation section of metrics.json."""
 
 import csv
 from collections.abc import Sequence
@@ -8,16 +8,18 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from model.corpora.pairing import PAIRS
+from model.data.prepared import PreparedData
 from model.data.splits import Split
-from model.runs.folder import FoldResult, RunFolder
+from model.runs.folder import FoldResult, Run
 from model.scores import log_softmax
-from model.training.calibration import fit_temperature
-from model.training.experiment import PreparedData
-from model.training.metrics import calibration_error, compute_metrics
+from model.training.experiment import Experiment, TrainedFold
+from model.training.loop import Logits
+from model.training.metrics import calibration_error, compute_metrics, fit_temperature
 
-_FIGURES: Final = ("wa", "ua", "weighted_precision", "macro_precision", "calibration_error")
+_METRICS: Final = ("wa", "ua", "weighted_precision", "macro_precision", "calibration_error")
 _HEADS: Final = {
     "final": "both (Eq. 15)",
     "joint": "joint head alone",
@@ -26,10 +28,35 @@ _HEADS: Final = {
 }
 
 
+def summarise_fold(
+    split: Split, experiment: Experiment, trained: TrainedFold, labels: NDArray[np.int64], seconds: float, code: str
+) -> FoldResult:
+    """Result of a trained fold, with the metrics of its test part by head."""
+    heads: dict[str, NDArray[np.float64]] = {}
+    if trained.test:
+        heads["final"] = trained.test.final(experiment.training.alpha)
+        heads |= {head: log_softmax(logits) for head, logits in trained.test.heads.items()}
+    return FoldResult(
+        split=split.name,
+        experiment=experiment,
+        best_epoch=trained.best_epoch,
+        seconds=round(seconds, 1),
+        history=trained.history,
+        metrics={head: compute_metrics(scores, labels[split.test]) for head, scores in heads.items()},
+        parameters=_count_parameters(trained.network),
+        code=code,
+    )
+
+
+def _count_parameters(network: nn.Module) -> int:
+    tables = sum(layer.weight.numel() for layer in network.modules() if isinstance(layer, nn.Embedding))
+    return sum(parameter.numel() for parameter in network.parameters()) - tables
+
+
 def summarise_folds(
-    run: RunFolder, splits: Sequence[Split], results: Sequence[FoldResult], data: PreparedData, root: Path, command: str
+    run: Run, splits: Sequence[Split], results: Sequence[FoldResult], data: PreparedData, root: Path, command: str
 ) -> dict[str, Any]:
-    """What metrics.json says of a cross-validation."""
+    """Cross-validation section of metrics.json."""
     experiment = results[0].experiment
     alpha = experiment.training.alpha
     by_session = all(split.name.startswith("Ses") for split in splits)
@@ -39,7 +66,7 @@ def summarise_folds(
         "utterances": sum(result.metrics["final"].count for result in results),
         "command": command,
         "heads": {
-            _HEADS[head]: {figure: [getattr(result.metrics[head], figure) for result in results] for figure in _FIGURES}
+            _HEADS[head]: {metric: [getattr(result.metrics[head], metric) for result in results] for metric in _METRICS}
             for head in results[0].metrics
         },
         "calibration_error_after": calibration_after(run, splits, data.labels, alpha),
@@ -51,17 +78,15 @@ def summarise_folds(
     return summary
 
 
-def served_temperature(run: RunFolder, splits: Sequence[Split], labels: NDArray[np.int64], alpha: float) -> float:
-    """Temperature fitted on what finished folds were not trained on: their validation parts or, without, test parts."""
+def served_temperature(run: Run, splits: Sequence[Split], labels: NDArray[np.int64], alpha: float) -> float:
+    """Temperature fitted on the held-out parts of finished folds: validation parts or, without these, test parts."""
     return _fit([_held_out(run, split) for split in splits], labels, alpha)
 
 
-def calibration_after(
-    run: RunFolder, splits: Sequence[Split], labels: NDArray[np.int64], alpha: float
-) -> list[float] | None:
-    """Calibration error of each test part at a temperature that it had no part in; None where there is no such one.
+def calibration_after(run: Run, splits: Sequence[Split], labels: NDArray[np.int64], alpha: float) -> list[float] | None:
+    """Calibration error of each test part at a temperature fitted on other data; None if there is no other data.
 
-    The temperature comes from the fold's validation part or, where nothing validates, from the other folds' test parts.
+    The temperature is fitted on the fold's validation part or, without one, on the test parts of the other folds.
     """
     errors = []
     for split in splits:
@@ -74,19 +99,19 @@ def calibration_after(
     return errors
 
 
-def _held_out(run: RunFolder, split: Split) -> tuple[NDArray[np.int64], Any]:
+def _held_out(run: Run, split: Split) -> tuple[NDArray[np.int64], Logits]:
     return run.logits(split, "validation" if len(split.validation) else "test")
 
 
-def _fit(parts: Sequence[tuple[NDArray[np.int64], Any]], labels: NDArray[np.int64], alpha: float) -> float:
+def _fit(parts: Sequence[tuple[NDArray[np.int64], Logits]], labels: NDArray[np.int64], alpha: float) -> float:
     scores = np.concatenate([logits.final(alpha) for _, logits in parts])
     return fit_temperature(scores, np.concatenate([labels[indices] for indices, _ in parts]))
 
 
 def _by_kind(
-    run: RunFolder, splits: Sequence[Split], data: PreparedData, pairs: Path, alpha: float
+    run: Run, splits: Sequence[Split], data: PreparedData, pairs: Path, alpha: float
 ) -> dict[str, dict[str, Any]]:
-    """UA of the composite corpus by what carries the emotion."""
+    """UA on the composite corpus by the modality that carries the emotion."""
     with pairs.open(encoding="utf-8", newline="") as file:
         kinds = {row["name"]: row["kind"] for row in csv.DictReader(file, delimiter="\t")}
     tested = [run.logits(split, "test") for split in splits]
@@ -94,8 +119,8 @@ def _by_kind(
     kind_of = np.array([kinds[data.names[index]] for index in indices])
     scores = {
         "final": np.concatenate([logits.final(alpha) for _, logits in tested]),
-        "text": np.concatenate([log_softmax(logits.singles["text"]) for _, logits in tested]),
-        "audio": np.concatenate([log_softmax(logits.singles["audio"]) for _, logits in tested]),
+        "text": np.concatenate([log_softmax(logits.unimodal["text"]) for _, logits in tested]),
+        "audio": np.concatenate([log_softmax(logits.unimodal["audio"]) for _, logits in tested]),
     }
     groups = {
         "text and sound say the same": kind_of == "both",

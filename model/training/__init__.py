@@ -1,1 +1,1 @@
-"""Training of one fold: recipe, loop, augmentation, calibration, metrics."""
+"""Training of one fold: recipes, systems, training loop, augmentation and metrics."""

@@ -1,4 +1,4 @@
-"""Variation of training batches, on the packed features; nothing here touches the labels."""
+"""Augmentation of training batches on the packed features; labels are unchanged."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,7 +12,7 @@ from model.vocabulary import UNKNOWN
 
 
 class Augmenter:
-    """Draws batches and varies them.
+    """Draws batches and augments them.
 
     The first coefficient of an orthonormal DCT-II over n bands is √n times the mean level in decibels, so a gain of
     g dB adds g·√n to it and nothing else.
@@ -25,13 +25,13 @@ class Augmenter:
         deviation_of_level: float,
         generator: torch.Generator,
     ) -> None:
-        """Takes the data at each of `config.speeds`.
+        """Store the data at each of `config.speeds`.
 
         Args:
-            by_speed: one set of data per speed, same utterances in the same order.
-            config: what to vary.
-            deviation_of_level: standard deviation of the first coefficient, in units of its change per decibel.
-            generator: draws everything.
+            by_speed: Data at each speed, with the same utterances in the same order.
+            config: Augmentation configuration.
+            deviation_of_level: Standard deviation of the first coefficient, in units of its change per decibel.
+            generator: Random number generator.
         """
         self._by_speed = by_speed
         self._config = config
@@ -39,7 +39,7 @@ class Augmenter:
         self._generator = generator
 
     def batch(self, utterances: Tensor) -> Batch:
-        """A varied batch of some utterances, (batch,) int64."""
+        """Augmented batch of some utterances, (batch,) int64."""
         data = self._by_speed[int(torch.randint(len(self._by_speed), (1,), generator=self._generator))]
         batch = data.batch(utterances)
         rows = batch.utterance_of_row
@@ -57,7 +57,7 @@ class Augmenter:
         return replace(batch, frames=batch.frames._replace(data=frames), words=words)
 
     def _offsets(self, batch: Batch) -> Tensor:
-        """(batch, n_mfcc) what is added to all frames of an utterance."""
+        """Offsets added to all frames of an utterance, (batch, n_mfcc)."""
         size = (len(batch.labels), batch.frames.data.shape[1])
         offsets = self._config.colour * self._normal(size, batch.frames.data)
         offsets[:, 0] += self._gain * self._normal(size[:1], batch.frames.data)

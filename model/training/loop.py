@@ -6,9 +6,9 @@ Source: Lee, Yoon, Jung 2020, Sections 3.3 and 4.2: Adam, gradients clipped to n
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import cos, pi
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,7 +28,7 @@ _WARM_UP_SHARE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """One line of the learning curve; both figures of the validation are 0 where nothing validates."""
+    """One point of the learning curve; the validation metrics are 0 without a validation part."""
 
     number: int
     loss: float
@@ -40,93 +40,83 @@ class Epoch:
         return f"loss {self.loss:.3f}{validation}"
 
 
-_Network = TypeVar("_Network", bound=nn.Module)
-
-
-@dataclass(slots=True)
-class TrainedSplit(Generic[_Network]):
-    """What training gave: the network holds the kept weights."""
-
-    network: _Network
-    best_epoch: int
-    history: list[Epoch] = field(default_factory=list)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Logits:
-    """(utterances, classes) of each head; `singles` is empty for a system with one answer."""
+    """Logits of each head, (utterances, classes); `unimodal` is empty for a system without unimodal heads."""
 
     joint: NDArray[np.float32]
-    singles: dict[str, NDArray[np.float32]]
+    unimodal: dict[str, NDArray[np.float32]]
 
     def final(self, alpha: float) -> NDArray[np.float64]:
         """(utterances, classes) log-scores of Eq. (15)."""
-        return final_log_scores(self.joint, self.singles.values(), alpha)
+        return final_log_scores(self.joint, self.unimodal.values(), alpha)
 
     @property
     def heads(self) -> dict[str, NDArray[np.float32]]:
-        """All of them by name."""
-        return {"joint": self.joint, **self.singles}
+        """Logits of all heads by name."""
+        return {"joint": self.joint, **self.unimodal}
 
 
 def train_split(
-    network: _Network,
+    network: nn.Module,
     by_speed: Sequence[RaggedData],
     split: Split,
     config: TrainingConfig,
     deviation_of_level: float,
-    report: Callable[[Epoch], None] = lambda epoch: None,
-) -> TrainedSplit[_Network]:
-    """Trains until validation no longer improves, and restores the best weights.
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+) -> tuple[int, list[Epoch]]:
+    """Train a network in place until validation no longer improves, and restore its best weights.
 
     Args:
-        network: fresh; changed in place.
-        by_speed: the data at each speed of the augmentation, the true speed first.
-        split: which utterances train and which validate.
-        config: how.
-        deviation_of_level: see `Augmenter`.
-        report: told of every epoch.
+        network: Untrained network.
+        by_speed: Data at each speed of the augmentation, the true speed first.
+        split: Training and validation utterances.
+        config: Training configuration.
+        deviation_of_level: See `Augmenter`.
+        on_epoch: Called after every epoch.
+
+    Returns:
+        Number of the best epoch, and the learning curve.
     """
     generator = torch.Generator().manual_seed(config.seed)
     torch.manual_seed(config.seed)
     augmenter = Augmenter(by_speed, config.augmentation, deviation_of_level, generator)
     step = _Stepper(network, config, steps=config.max_epochs * -(-len(split.train) // config.batch_size))
-    result = TrainedSplit(network, best_epoch=0)
+    best_epoch, history = 0, []
     best: tuple[float, float] = (-1.0, 0.0)
-    kept = deepcopy(network.state_dict())
+    weights = deepcopy(network.state_dict())
     for number in range(1, config.max_epochs + 1):
         network.train()
         losses = [step(augmenter, utterances) for utterances in _shuffled(split.train, config.batch_size, generator)]
         candidate = step.averaged()
         wa, loss = _validate(candidate, by_speed[0], split.validation, config.alpha)
-        epoch = Epoch(number, float(np.mean(losses)), wa, loss)
-        result.history.append(epoch)
-        report(epoch)
+        history.append(Epoch(number, float(np.mean(losses)), wa, loss))
+        on_epoch(history[-1])
         if (wa, -loss) > best or not config.patience:
-            best, result.best_epoch = (wa, -loss), number
-            kept = deepcopy(candidate.state_dict())
-        if config.patience and number - result.best_epoch >= config.patience:
+            best, best_epoch = (wa, -loss), number
+            weights = deepcopy(candidate.state_dict())
+        if config.patience and number - best_epoch >= config.patience:
             break
-    network.load_state_dict(kept)
+    network.load_state_dict(weights)
     network.eval()
-    return result
+    return best_epoch, history
 
 
 def predict(network: nn.Module, data: RaggedData, utterances: NDArray[np.int64]) -> Logits:
     """Logits of some utterances, in order."""
     network.eval()
-    parts: dict[str, list[NDArray[np.float32]]] = defaultdict(list)
+    batches: dict[str, list[NDArray[np.float32]]] = defaultdict(list)
     with torch.no_grad():
         for indices in torch.from_numpy(utterances).split(_EVALUATION_BATCH):
             prediction: Prediction = network(data.batch(indices))
-            for head, logits in {"joint": prediction.joint, **prediction.singles}.items():
-                parts[head].append(logits.cpu().numpy())
-    joint, *singles = ((head, np.concatenate(rows)) for head, rows in parts.items())
-    return Logits(joint[1], dict(singles))
+            for head, logits in {"joint": prediction.joint, **prediction.unimodal}.items():
+                batches[head].append(logits.cpu().numpy())
+    heads = {head: np.concatenate(rows) for head, rows in batches.items()}
+    return Logits(heads.pop("joint"), heads)
 
 
 class _Stepper:
-    """One optimiser step at a time, and the moving average of the weights."""
+    """Optimiser steps and the moving average of the weights."""
 
     def __init__(self, network: nn.Module, config: TrainingConfig, steps: int) -> None:
         self._network, self._config = network, config
@@ -142,7 +132,7 @@ class _Stepper:
         self._taken = 0
 
     def __call__(self, augmenter: Augmenter, utterances: Tensor) -> float:
-        """Loss before the step."""
+        """Take one step; return the loss before it."""
         batch = augmenter.batch(utterances)
         loss = training_loss(self._network(batch), batch.labels, self._config.alpha, self._config.label_smoothing)
         self._optimiser.zero_grad()
@@ -155,13 +145,13 @@ class _Stepper:
         return float(loss.detach())
 
     def averaged(self) -> nn.Module:
-        """The network to validate and keep."""
+        """Network with the averaged weights if averaging is on, else the trained network."""
         return self._average or self._network
 
     def _update_average(self) -> None:
         if self._average is None:
             return
-        # While few steps are taken, the average must not remember the random start.
+        # A smaller decay in the first steps keeps the random initial weights out of the average.
         decay = min(self._config.averaging, self._taken / (self._taken + 10))
         with torch.no_grad():
             for average, value in zip(self._average.parameters(), self._network.parameters(), strict=True):
@@ -169,7 +159,7 @@ class _Stepper:
 
 
 def _schedule(name: str, steps: int) -> Callable[[int], float]:
-    """Factor of the learning rate at each step."""
+    """Factor of the learning rate by step."""
     if name == "constant":
         return lambda step: 1.0
     warm_up = max(1, round(_WARM_UP_SHARE * steps))

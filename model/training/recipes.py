@@ -1,4 +1,4 @@
-"""Ready-made settings, and single changes to them by name."""
+"""Predefined recipes, and changes of single settings by name."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -13,12 +13,12 @@ from model.errors import TrainingError
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Every scientific choice of a training.
+    """All scientific settings of a training.
 
     Attributes:
-        features: how features are computed.
-        network: shape.
-        training: how it is trained.
+        features: Feature extraction.
+        network: Shape of the network.
+        training: Training configuration.
     """
 
     features: FeatureSpec
@@ -27,7 +27,7 @@ class Recipe:
 
 
 PAPER: Final = Recipe(FeatureSpec(), NetworkConfig(), TrainingConfig())
-"""Section 4.2, and the plainest choice wherever the paper is silent."""
+"""Section 4.2, and the simplest choice where the paper does not specify one."""
 
 STARTER: Final = Recipe(
     FeatureSpec(),
@@ -50,10 +50,10 @@ STARTER: Final = Recipe(
         ),
     ),
 )
-"""For a small corpus of few voices: strong augmentation, word vectors as given, each modality trained as hard as both.
+"""For a small corpus of few speakers: strong augmentation, frozen word vectors, unimodal losses of full weight.
 
-The rate stays constant, and the average of the weights over the last epochs is kept: on voices that were not heard such
-averages do better than any one of the weights (Cha et al. 2021, "SWAD: Domain Generalization by Seeking Flat Minima").
+The learning rate is constant, and the average of the weights over the last epochs is kept: on unseen speakers such
+averages outperform single weights (Cha et al. 2021, "SWAD: Domain Generalization by Seeking Flat Minima").
 """
 
 _DERIVED: Final = "network.n_mfcc"
@@ -62,10 +62,10 @@ RECIPES: Final = {"paper": PAPER, "starter": STARTER}
 
 
 def choose_recipe(name: str, settings: Sequence[str]) -> Recipe:
-    """A ready-made recipe, with changes.
+    """Predefined recipe with changed settings.
 
     Raises:
-        TrainingError: there is no such recipe or setting.
+        TrainingError: The recipe or a setting does not exist, or a value is invalid.
     """
     if name not in RECIPES:
         raise TrainingError(f"--recipe {name!r}: choose one of {', '.join(RECIPES)}")
@@ -73,27 +73,27 @@ def choose_recipe(name: str, settings: Sequence[str]) -> Recipe:
 
 
 def change(recipe: Recipe, settings: Sequence[str]) -> Recipe:
-    """The recipe with single values replaced.
+    """Copy of a recipe with single settings replaced.
 
     Args:
-        recipe: to start from; not changed.
-        settings: e.g. "network.dropout=0.2", "training.augmentation.speeds=1.0,0.9".
+        recipe: Original recipe.
+        settings: For example "network.dropout=0.2" or "training.augmentation.speeds=1.0,0.9".
 
     Raises:
-        TrainingError: a name or a value does not exist.
+        TrainingError: A setting does not exist, or a value is invalid.
     """
     values = asdict(recipe)
     for setting in settings:
         name, equals, value = setting.partition("=")
         if name == _DERIVED:
-            raise TrainingError(f"--set {setting!r}: it follows features.mfcc.n_mfcc; set that one")
+            raise TrainingError(f"--set {setting!r}: this setting is derived; set features.mfcc.n_mfcc instead")
         *groups, last = name.split(".")
         group: Any = values
         for part in groups:
             group = group.get(part) if isinstance(group, dict) else None
         if not equals or not isinstance(group, dict) or last not in group or isinstance(group[last], dict):
-            there = ", ".join(name for name, _ in leaves(asdict(recipe)) if name != _DERIVED)
-            raise TrainingError(f"--set {setting!r} names no setting; those there are: {there}")
+            names = ", ".join(name for name, _ in leaves(asdict(recipe)) if name != _DERIVED)
+            raise TrainingError(f"--set {setting!r} does not name a setting; choose one of {names}")
         group[last] = tuple(value.split(",")) if isinstance(group[last], tuple) else value
     try:
         return TypeAdapter(Recipe).validate_python(values)
@@ -105,17 +105,17 @@ def change(recipe: Recipe, settings: Sequence[str]) -> Recipe:
 
 
 def changes_from(base: Recipe, recipe: Recipe) -> list[str]:
-    """What `change` would have to be given to get from one recipe to the other."""
-    there = dict(leaves(asdict(base)))
-    return [f"{name}={_written(value)}" for name, value in leaves(asdict(recipe)) if value != there[name]]
+    """Settings that turn the first recipe into the second, in the format of `change`."""
+    before = dict(leaves(asdict(base)))
+    return [f"{name}={_format_value(value)}" for name, value in leaves(asdict(recipe)) if value != before[name]]
 
 
-def _written(value: Any) -> str:
+def _format_value(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value).lower()
 
 
 def leaves(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Every single value of nested settings, by its dotted name."""
+    """Single values of nested settings with their dotted names."""
     for name, value in values.items():
         if isinstance(value, dict):
             yield from leaves(value, f"{prefix}{name}.")

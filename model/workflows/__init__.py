@@ -1,1 +1,1 @@
-"""What the training commands do."""
+"""Workflows of the training commands."""

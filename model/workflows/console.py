@@ -1,11 +1,10 @@
-"""What the training commands tell people, on standard error."""
+"""Console output of the training commands, on standard error."""
 
 import re
 import shlex
 import sys
 from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
-from pathlib import Path
 from typing import Final
 
 from rich.console import Console
@@ -15,66 +14,51 @@ from model.corpora.iemocap_counts import compare_counts
 from model.corpora.records import Corpus
 from model.data.embeddings import Embeddings
 from model.errors import ModelError
-from model.runs.folder import MovedRun
 
 console: Final = Console(stderr=True, highlight=False)
 
 
-def say(text: str) -> None:
-    """Prints a line as it is: no markup, and paths in it are not broken where the terminal ends."""
+def print_line(text: str) -> None:
+    """Print a line without markup and without wrapping, which would break paths."""
     console.print(text, markup=False, soft_wrap=True)
 
 
-def run_explained(work: Callable[[], None]) -> int:
-    """Exit status of a command: 0, or 1 with the reason printed when it cannot."""
+def exit_status(command: Callable[[], None]) -> int:
+    """Run a command; return 0, or 1 after printing the error of one that fails."""
     try:
-        work()
+        command()
     except (ModelError, AlignmentError, OSError, BrokenProcessPool) as exc:
         console.print(f"[red]{type(exc).__name__}[/]: ", end="")
-        say(str(exc))
+        print_line(str(exc))
         if isinstance(exc, BrokenProcessPool):
-            console.print("a process was killed, most often for want of memory: try fewer --jobs; finished folds stay")
+            print_line("a worker process was killed, often for lack of memory: reduce --jobs; finished folds are kept")
         return 1
     return 0
 
 
-def describe_move(path: Path, moved: MovedRun | None) -> None:
-    """Says when a run of other settings has been moved out of the way, and what differs."""
-    if moved:
-        console.print(
-            f"{path} held another run ({'; '.join(moved.differs)}); it is kept in {moved.path}",
-            markup=False,
-            soft_wrap=True,
-        )
+def print_missing_words(embeddings: Embeddings) -> None:
+    """Print how many words of the corpus have no vector."""
+    if missing := embeddings.not_found:
+        print_line(f"{len(missing)} words of the corpus are not in {embeddings.source}: {', '.join(missing[:10])} …")
 
 
-def describe_embeddings(table: Embeddings) -> None:
-    """Prints how many words have no vector."""
-    if table.not_found:
-        shown = ", ".join(table.not_found[:10])
-        console.print(f"{len(table.not_found)} words of the corpus are not in {table.source}: {shown} …", markup=False)
-
-
-def describe_corpus(corpus: Corpus) -> None:
-    """Prints what was read and what was not."""
+def print_corpus(corpus: Corpus) -> None:
+    """Print what was read from a corpus and what was skipped."""
     labels = ", ".join(f"{label} {count}" for label, count in corpus.by_label.items())
-    console.print(f"{corpus.labelled} labelled utterances ({labels}); {len(corpus.utterances)} kept")
+    print_line(f"{corpus.labelled} labelled utterances ({labels}); {len(corpus.utterances)} used")
     for reason, names in (("without .wdseg", corpus.without_wdseg), ("without wav", corpus.without_wav)):
         if names:
-            console.print(
-                f"{len(names)} left out {reason}: {', '.join(names[:5])}{' …' if len(names) > 5 else ''}",
-                soft_wrap=True,
-            )
+            print_line(f"{len(names)} skipped {reason}: {', '.join(names[:5])}{' …' if len(names) > 5 else ''}")
     for message in corpus.damaged:
         console.print("[yellow]skipped[/] ", end="")
-        say(message)
+        print_line(message)
     for line in compare_counts(corpus):
-        say(line)
+        print_line(line)
     if wordless := sum(not utterance.words for utterance in corpus.utterances):
-        console.print(f"{wordless} utterances have no word; each is one unknown word over its whole sound")
+        print_line(f"{wordless} utterances have no word; each is treated as one unknown word")
 
 
-def shown_command(module: str) -> str:
-    """What was typed, without the folders of this machine."""
-    shown = [re.sub(r"(^|=)/.*", r"\1DIR", argument) for argument in sys.argv[1:]]
-    return f"python -m {module} {shlex.join(shown)}"
+def command_line(module: str) -> str:
+    """The command as it was entered, without absolute paths."""
+    arguments = [re.sub(r"(^|=)/.*", r"\1DIR", argument) for argument in sys.argv[1:]]
+    return f"python -m {module} {shlex.join(arguments)}"

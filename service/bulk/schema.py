@@ -1,7 +1,7 @@
-"""The table of an archive: one row per recording, its utterances and their words inside it.
+"""Table of a bulk run: one row per recording, with nested utterances and words.
 
-A recording that could not be answered has a row too: its `problem` is a code of docs/troubleshooting.md or one of those
-below, and everything but `file` and `message` is null.
+A recording that could not be analysed has a row with a `problem`: a code of docs/troubleshooting.md or one of those
+below; all columns except `file` and `message` are null.
 """
 
 from collections.abc import Sequence
@@ -10,12 +10,11 @@ from typing import Any, Final
 import pyarrow as pa
 
 from service.results.schemas import PredictOut, UtteranceOut
-from service.results.tables import contribution_of
 
 UNREADABLE: Final = "unreadable"
-"""The file, or the storage that it lies on, cannot be read."""
+"""The file or its storage cannot be read."""
 WORKER_LOST: Final = "worker-lost"
-"""The process that worked on it died, twice."""
+"""The worker process died twice."""
 INTERNAL: Final = "internal-error"
 _WORD: Final = (
     ("word", pa.string()),
@@ -50,52 +49,52 @@ _RECORDING: Final = (
 
 
 def table_schema(labels: Sequence[str]) -> pa.Schema:
-    """The table's columns.
+    """Schema of the table.
 
     Args:
-        labels: the bundle's emotions; each is a column `p_LABEL`, of recordings and of utterances, and among the
-            latter also `text_p_LABEL` and `audio_p_LABEL`.
+        labels: Classes of the bundle; each is a column `p_LABEL` of recordings and of utterances, and the latter have
+            `text_p_LABEL` and `audio_p_LABEL` as well.
     """
     whole = _probability_fields("p", labels)
-    single = [*_probability_fields("text_p", labels), *_probability_fields("audio_p", labels)]
-    utterance = pa.struct([*_SPAN, *whole, *single, ("words", pa.list_(pa.struct(_WORD)))])
+    unimodal = [*_probability_fields("text_p", labels), *_probability_fields("audio_p", labels)]
+    utterance = pa.struct([*_SPAN, *whole, *unimodal, ("words", pa.list_(pa.struct(_WORD)))])
     return pa.schema([*_RECORDING, *whole, ("utterances", pa.list_(utterance))])
 
 
-def answer_row(name: str, answer: PredictOut) -> dict[str, Any]:
-    """The row of a recording that was answered.
+def response_row(name: str, response: PredictOut) -> dict[str, Any]:
+    """Row of an analysed recording.
 
     Args:
-        name: path or address.
-        answer: with words (`explain` is "true").
+        name: Path or address.
+        response: With words (`explain` is "true").
     """
     return {
         "file": name,
-        "emotion": answer.emotion,
-        "text": " ".join(utterance.text for utterance in answer.utterances if utterance.text),
-        **answer.audio.model_dump(),
-        "warnings": answer.warnings,
-        "aligner": answer.aligner.name,
-        "aligner_model": answer.aligner.model,
-        "language": answer.aligner.language,
-        "model": answer.model.name,
-        "model_version": answer.model.version,
-        **_probabilities("p", answer.probabilities),
-        "utterances": [_utterance(each) for each in answer.utterances],
+        "emotion": response.emotion,
+        "text": " ".join(utterance.text for utterance in response.utterances if utterance.text),
+        **response.audio.model_dump(),
+        "warnings": response.warnings,
+        "aligner": response.aligner.name,
+        "aligner_model": response.aligner.model,
+        "language": response.aligner.language,
+        "model": response.model.name,
+        "model_version": response.model.version,
+        **_probabilities("p", response.probabilities),
+        "utterances": [_utterance(each) for each in response.utterances],
     }
 
 
 def problem_row(name: str, code: str, message: str) -> dict[str, Any]:
-    """The row of a recording that could not be answered."""
+    """Row of a recording that could not be analysed."""
     return {"file": name, "problem": code, "message": message}
 
 
 def _utterance(utterance: UtteranceOut) -> dict[str, Any]:
     words = []
     for word in utterance.words:
-        text, audio = contribution_of(word, utterance.emotion)
-        facts = word.model_dump(exclude={"contribution"})
-        words.append(facts | {"text_contribution": text, "audio_contribution": audio})
+        text, audio = word.contribution_to(utterance.emotion)
+        fields = word.model_dump(exclude={"contribution"})
+        words.append(fields | {"text_contribution": text, "audio_contribution": audio})
     return {
         "start_s": utterance.start_s,
         "end_s": utterance.end_s,

@@ -1,4 +1,4 @@
-"""An archive's recordings through the engine, in as many processes as a Ray cluster has room for (Ray Data)."""
+"""Workers of a bulk run: processes of a Ray cluster (Ray Data) with an engine each."""
 
 import logging
 import os
@@ -12,32 +12,33 @@ import pyarrow as pa
 import structlog
 
 from alignment.audio import inspect_audio
-from alignment.errors import AlignmentError
-from model.errors import ModelError
-from service.bulk.schema import INTERNAL, UNREADABLE, WORKER_LOST, answer_row, problem_row, table_schema
-from service.errors import ClusterError, ServiceError
-from service.inference.engine import EmotionEngine
+from alignment.errors import CanSerError
+from service.bulk.schema import INTERNAL, UNREADABLE, WORKER_LOST, problem_row, response_row, table_schema
+from service.errors import ClusterError
+from service.inference.engine import EmotionEngine, WindowLoop
 from service.inference.long_audio import cut_recording
-from service.inference.result import Analysis, AnalysisRequest, ResultBuilder, Stopwatch
+from service.inference.request import AnalysisRequest
+from service.inference.result import AnalysisResult, ResultBuilder
 from service.observability.logs import configure_logs
+from service.observability.stopwatch import Stopwatch
 from service.results.problems import find_problem
-from service.results.serialisation import present
+from service.results.serialisation import to_response
 from service.settings import Settings
-from service.sources import fetch
+from service.sources import open_recording
 
-_MOST_IN_A_BLOCK: Final = 16
-_BLOCKS_A_WORKER: Final = 8
-# Names and rows are all that passes through it.
+_MAX_IN_BLOCK: Final = 16
+_BLOCKS_PER_WORKER: Final = 8
+# It holds only names and rows.
 _OBJECT_STORE_BYTES: Final = 256 * 2**20
-_LOST: Final = "the process that worked on it died, twice; see the workers' logs, which Ray keeps"
-log = structlog.stdlib.get_logger("service.cli.bulk")
+_LOST: Final = "the worker process died twice; see the workers' logs, which Ray keeps"
+log = structlog.stdlib.get_logger("service.bulk.workers")
 
 
 class ArchiveWorker:
-    """One process of the pool: its own engine, one recording after the other."""
+    """One process of the pool, with an engine of its own; analyses one recording after the other."""
 
     def __init__(self, settings: Settings, engine: EmotionEngine | None = None) -> None:
-        """Loads everything; `engine` takes the place of the one that the settings name."""
+        """Load all models; `engine` replaces the engine of the settings."""
         configure_logs(settings.log_level)
         self._max_audio_s = settings.jobs.max_audio_s
         self._engine = engine or EmotionEngine(settings)
@@ -47,49 +48,47 @@ class ArchiveWorker:
     def __call__(self, block: pa.Table) -> Iterator[pa.Table]:
         """A table of one row for each recording that the block names."""
         for name in block["file"].to_pylist():
-            yield pa.Table.from_pylist([self.answer(name)], self._schema)
+            yield pa.Table.from_pylist([self.row(name)], self._schema)
 
-    def answer(self, name: str) -> dict[str, Any]:
-        """The recording's row, whatever comes of it."""
+    def row(self, name: str) -> dict[str, Any]:
+        """Row of a recording, or of its problem."""
         try:
-            with fetch(name) as path:
-                return answer_row(name, present(self._analyse(path), self._engine))
-        except (AlignmentError, ModelError, ServiceError) as exc:
+            with open_recording(name) as path:
+                return response_row(name, to_response(self._analyse(path), self._engine))
+        except CanSerError as exc:
             problem = find_problem(exc)
             return problem_row(name, problem.code if problem else INTERNAL, str(exc))
         except (OSError, ImportError) as exc:
             return problem_row(name, UNREADABLE, str(exc) or type(exc).__name__)
         except Exception as exc:
-            # One recording in a million that nobody thought of must not cost the others.
+            # An unexpected error in one recording must not end the run.
             log.exception("unexpected error", file=name)
             return problem_row(name, INTERNAL, f"{type(exc).__name__}: {exc}")
 
-    def _analyse(self, path: Path) -> Analysis:
-        """As `EmotionEngine.analyse`, window by window from disk, so that hours take no more memory than minutes."""
+    def _analyse(self, path: Path) -> AnalysisResult:
+        """As `EmotionEngine.analyse`, but window by window from disk, so that memory does not grow with duration."""
         audio = inspect_audio(path, self._max_audio_s)
-        findings, watch = ResultBuilder(audio.source, audio.warnings), Stopwatch()
-        for window, request in cut_recording(audio, AnalysisRequest(), self._engine.detector):
-            prepared = self._engine.prepare(window, request, watch)
-            if prepared is not None:
-                findings.add(window.start_s, prepared.transcript, self._engine.classify(prepared.features))
-        return findings.finish(watch.timings_ms)
+        stopwatch, result = Stopwatch(), ResultBuilder(audio.source, audio.warnings)
+        windows = cut_recording(audio, AnalysisRequest(), self._engine.detector)
+        loop = WindowLoop(self._engine, windows, result, stopwatch)
+        return loop.run(self._engine.classify).finish(stopwatch.timings_ms)
 
 
 @contextmanager
 def connect(address: str) -> Iterator[int]:
-    """Number of cores of a Ray cluster; one that was started here ends here.
+    """Number of cores of a Ray cluster; one that is started here ends with the block.
 
     Args:
-        address: see `Resources`.
+        address: "local" starts a cluster on this machine; else "auto" or HOST:PORT.
 
     Raises:
-        ClusterError: nothing answers there, or its workers cannot start.
+        ClusterError: The cluster does not respond, or its workers cannot start.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if address == "local":
-        # Where it is not to make clusters of machines, which this switch is about, Ray listens on 127.0.0.1 alone.
+        # Without clusters of several machines, which this switch disables, Ray listens on 127.0.0.1 only.
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-        # It would report as an error that an actor which dies may not come back.
+        # Otherwise Ray reports as an error that a dead actor may not restart.
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     import ray
     from ray.exceptions import RayError
@@ -109,24 +108,24 @@ def connect(address: str) -> Iterator[int]:
         ray.shutdown()
 
 
-def answer_archive(
+def analyse_archive(
     names: Sequence[str], settings: Settings, schema: pa.Schema, workers: int, gpus: float = 0.0
 ) -> Iterator[pa.Table]:
-    """Rows of all recordings, as they come; those of a process that dies are tried once more, each on its own.
+    """Rows of all recordings, as they arrive; those of a process that dies are tried once more, each on its own.
 
     Args:
-        names: paths and addresses; every node must be able to read them.
-        settings: for the workers.
-        schema: of the rows.
-        workers: processes at most.
-        gpus: share of a GPU that each takes.
+        names: Paths and addresses, readable on every node.
+        settings: Settings of the workers.
+        schema: Schema of the rows.
+        workers: Maximum number of processes.
+        gpus: Share of a GPU for each process.
     """
     missing = set(names)
-    for most_in_a_block in (_MOST_IN_A_BLOCK, 1):
-        left = [name for name in names if name in missing]
-        if left:
-            blocks = max(-(-len(left) // most_in_a_block), min(len(left), workers * _BLOCKS_A_WORKER))
-            for rows in _run(left, blocks, settings, workers, gpus):
+    for max_in_block in (_MAX_IN_BLOCK, 1):
+        remaining = [name for name in names if name in missing]
+        if remaining:
+            blocks = max(-(-len(remaining) // max_in_block), min(len(remaining), workers * _BLOCKS_PER_WORKER))
+            for rows in _run(remaining, blocks, settings, workers, gpus):
                 missing.difference_update(rows["file"].to_pylist())
                 yield rows
     lost = [problem_row(name, WORKER_LOST, _LOST) for name in names if name in missing]
@@ -135,7 +134,7 @@ def answer_archive(
 
 
 def _run(names: Sequence[str], blocks: int, settings: Settings, workers: int, gpus: float) -> Iterator[pa.Table]:
-    """Rows of what the processes got through; a block whose process died twice is left out."""
+    """Rows of the blocks that succeed; a block whose process died twice is left out."""
     from ray import data
 
     context = data.DataContext.get_current()
@@ -145,7 +144,7 @@ def _run(names: Sequence[str], blocks: int, settings: Settings, workers: int, gp
     recordings = data.from_items([{"file": name} for name in names], override_num_blocks=blocks)
     pool = data.ActorPoolStrategy(min_size=1, max_size=workers, initial_size=min(workers, blocks))
     with warnings.catch_warnings():
-        # Ray 2.60 tells of names for all options, and has none yet for this one, without which it tries for ever.
+        # Ray 2.60 deprecates options by other names, but has none yet for this one, without which it retries for ever.
         warnings.simplefilter("ignore", DeprecationWarning)
         rows = recordings.map_batches(
             ArchiveWorker,

@@ -1,4 +1,4 @@
-"""The command `can-ser`: what it takes; what it does is imported when it runs."""
+"""The command `can-ser`: its options; each command imports its implementation when it runs."""
 
 import os
 from pathlib import Path
@@ -9,14 +9,14 @@ import typer
 app = typer.Typer(add_completion=True, no_args_is_help=True, pretty_exceptions_enable=False)
 
 bundles = typer.Typer(no_args_is_help=True)
-app.add_typer(bundles, name="bundle", help="Looks at weights.")
+app.add_typer(bundles, name="bundle", help="Inspect weights.")
 
 BundleArgument = Annotated[str, typer.Argument(help="A shipped bundle's name, or a folder.")]
 BundleOption = Annotated[str | None, typer.Option(help="A shipped bundle's name, or a folder.  [default: starter]")]
 
 
 def _aligners(incomplete: str) -> list[str]:
-    """What the shell proposes."""
+    """Completions of the shell."""
     return [name for name in ("auto", "pocketsphinx", "whisperx") if name.startswith(incomplete)]
 
 
@@ -26,8 +26,8 @@ AlignerOption = Annotated[
 ]
 
 
-def _tell_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         from importlib.metadata import version
 
         typer.echo(f"can-ser {version('can-ser')}")
@@ -37,10 +37,10 @@ def _tell_version(wanted: bool) -> None:
 @app.callback()
 def describe(
     version: Annotated[
-        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version and exit.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Speech emotion recognition: a recording in, an emotion out, with the words and the reasons."""
+    """Speech emotion recognition: emotions of recordings, with their words and contributions."""
 
 
 @app.command()
@@ -50,8 +50,8 @@ def serve(
     bundle: BundleOption = None,
     aligner: AlignerOption = None,
 ) -> None:
-    """Answers HTTP requests; every other setting is a CAN_* variable."""
-    # Matrices of features are too small to share out: threads of BLAS would only take the cores from other requests.
+    """Serve HTTP requests; all other settings are CAN_* variables."""
+    # Feature matrices are too small for BLAS threads, which would only compete with other requests.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from service.cli.serve import run_server
 
@@ -62,29 +62,31 @@ def serve(
 def predict(
     recordings: Annotated[list[str], typer.Argument(help="Files, folders, or patterns such as 'clips/**/*.wav'.")],
     as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON answer per line, as over HTTP, with the file's name.")
+        bool, typer.Option("--json", help="One JSON response per line, as over HTTP, with the name of the file.")
     ] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="One row per word, for spreadsheets and pandas.")] = False,
     brief: Annotated[bool, typer.Option("--brief", help="One line per recording.")] = False,
     plot: Annotated[
         Path | None,
-        typer.Option(help="Picture of waveform, words, attention and emotion over time; a folder for several files."),
+        typer.Option(help="Plot of waveform, words, attention and emotion over time; a folder for several files."),
     ] = None,
-    transcript: Annotated[str | None, typer.Option(help="What is said; its words are aligned.")] = None,
+    transcript: Annotated[str | None, typer.Option(help="Transcript; its words are aligned.")] = None,
     words: Annotated[
         Path | None, typer.Option(help="JSON file of words with their times; nothing is recognised.")
     ] = None,
     speakers: Annotated[
-        str | None, typer.Option(help="channels: each channel is a speaker; diarize: told apart by voice.")
+        str | None, typer.Option(help="channels: one speaker per channel; diarize: separated by voice.")
     ] = None,
     bundle: BundleOption = None,
     aligner: AlignerOption = None,
 ) -> None:
-    """Prints the emotion of recordings. Exit status: 0, 1 when a file failed, 2 when nothing could start."""
-    from service.cli.predict import PredictOptions, run_predict
+    """Print the emotions of recordings. Exit status: 0, 1 when a file failed, 2 when the command could not start."""
+    from service.cli.predict import Format, PredictOptions, run_predict
 
-    options = PredictOptions(recordings, as_json, as_csv, brief, plot, transcript, words, speakers, bundle, aligner)
-    raise typer.Exit(run_predict(options))
+    requested: dict[Format, bool] = {"json": as_json, "csv": as_csv, "brief": brief}
+    formats = [name for name, value in requested.items() if value]
+    fields = {"transcript": transcript, "speakers": speakers}
+    raise typer.Exit(run_predict(PredictOptions(recordings, fields, words, formats, plot, bundle, aligner)))
 
 
 @app.command()
@@ -92,18 +94,20 @@ def bulk(
     sources: Annotated[
         list[str], typer.Argument(metavar="SOURCE...", help="Folders, files, patterns, or s3://, gs://, ... addresses.")
     ],
-    out: Annotated[Path, typer.Option(help="Parquet file to make; its .parts are gone on with.")],
+    out: Annotated[Path, typer.Option(help="Parquet file to write; a run resumes from its .parts folder.")],
     address: Annotated[
         str, typer.Option(envvar="RAY_ADDRESS", help="Ray cluster: auto or HOST:PORT; local starts one for this run.")
     ] = "local",
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes at most.  [default: one per core]")] = None,
-    gpus: Annotated[float, typer.Option(min=0.0, help="Attribution of a GPU that each process takes.")] = 0.0,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Maximum number of processes.  [default: one per core]")
+    ] = None,
+    gpus: Annotated[float, typer.Option(min=0.0, help="Share of a GPU for each process.")] = 0.0,
     bundle: BundleOption = None,
     aligner: AlignerOption = None,
 ) -> None:
-    """Answers archives of recordings into one table, on one machine or many; run again, it goes on where it stopped.
+    """Analyse archives of recordings into one table, on one machine or many; a further run resumes.
 
-    Exit status: 0; 1 when the table is complete and some recordings have a problem in it; 2 when nothing could start;
+    Exit status: 0; 1 when the table is complete and some recordings have a problem; 2 when the command could not start;
     130 when it was interrupted.
     """
     from service.cli.bulk import BulkOptions, run_bulk
@@ -114,9 +118,9 @@ def bulk(
 @bundles.command()
 def show(
     name: BundleArgument = "starter",
-    as_json: Annotated[bool, typer.Option("--json", help="Configuration and figures as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Configuration and metrics as JSON.")] = False,
 ) -> None:
-    """Says what weights are, how good, and under which licence. Exit status: 0, 1 when they cannot be read."""
+    """Show weights: configuration, metrics, licence. Exit status: 0, 1 when they cannot be read."""
     from service.cli.bundle import run_bundle_show
 
     raise typer.Exit(run_bundle_show(name, as_json=as_json))
@@ -124,36 +128,40 @@ def show(
 
 @bundles.command()
 def verify(name: BundleArgument = "starter") -> None:
-    """Checks every file and has the network answer once. Exit status: 0, 1 when something is wrong."""
+    """Verify every checksum and run the network once. Exit status: 0, 1 on a fault."""
     from service.cli.bundle import run_bundle_verify
 
     raise typer.Exit(run_bundle_verify(name))
 
 
 @app.command()
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="The same as JSON.")] = False) -> None:
-    """Says what is installed, what would run, what is missing. Exit status: 0, 1 when the service could not run."""
-    from service.cli.bundle import run_doctor
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Check the installation and the configuration. Exit status: 0, 1 when the service could not run."""
+    from service.cli.doctor import run_doctor
 
     raise typer.Exit(run_doctor(as_json=as_json))
 
 
 @app.command()
 def fetch(
-    model: Annotated[str | None, typer.Option(help="Whisper: a name or OWNER/NAME.  [default: small.en]")] = None,
+    model: Annotated[str | None, typer.Option(help="Whisper model: a name or OWNER/NAME.  [default: small.en]")] = None,
     language: Annotated[
         list[str] | None, typer.Option(help="ISO 639-1 code; may be given more than once.  [default: en]")
     ] = None,
-    align_model: Annotated[str | None, typer.Option(help="OWNER/NAME, in place of the language's own.")] = None,
-    weights: Annotated[str | None, typer.Option(help="Folder to fill.  [default: the user's cache]")] = None,
+    align_model: Annotated[
+        str | None, typer.Option(help="Alignment model OWNER/NAME, in place of the default of the language.")
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="Folder of the weights.  [default: the cache folder of the user]")
+    ] = None,
     diarize: Annotated[
         bool,
-        typer.Option("--diarize", help="Also what tells speakers apart: gated, HF_TOKEN must hold a token."),
+        typer.Option("--diarize", help="Also the diarization models; they are gated, HF_TOKEN must hold a token."),
     ] = False,
-    again: Annotated[bool, typer.Option("--again", help="Fetch also what is there.")] = False,
-    optional: Annotated[bool, typer.Option("--optional", help="Exit with 0 even when fetching fails.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Download existing files again.")] = False,
+    optional: Annotated[bool, typer.Option("--optional", help="Exit with 0 even when the download fails.")] = False,
 ) -> None:
-    """Brings WhisperX's weights to this machine, checked; nothing else ever downloads. CAN_* variables count."""
+    """Download and verify the weights of WhisperX; no other command downloads. CAN_* variables apply."""
     from service.cli.fetch import run_fetch
 
     raise typer.Exit(
@@ -171,11 +179,11 @@ def fetch(
 
 @app.command()
 def key() -> None:
-    """Makes an API key: the key for the client, and its digest for CAN_API_KEYS."""
-    from service.http.middleware.keys import make_key
+    """Create an API key: the key for the client, and its digest for CAN_API_KEYS."""
+    from service.http.middleware.authentication import make_key
 
-    made, digest = make_key()
-    typer.echo(f"key     {made}\ndigest  {digest}")
+    new_key, digest = make_key()
+    typer.echo(f"key     {new_key}\ndigest  {digest}")
 
 
 def main() -> None:

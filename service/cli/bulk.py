@@ -1,4 +1,4 @@
-"""`can-ser bulk`: an archive in, one table out, however often it is stopped in between."""
+"""`can-ser bulk`: a table of an archive of recordings, resumable at any time."""
 
 import signal
 import time
@@ -7,39 +7,36 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from alignment.errors import AlignmentError
+from alignment.errors import CanSerError, optional_packages
 from alignment.timing import Seconds
 from model.bundle import Bundle, locate_bundle, read_bundle
-from model.errors import ModelError
-from service.cli.console import complain
+from service.cli.console import print_error
 from service.cli.progress import BulkProgress
-from service.errors import MissingPackageError, ServiceError
 from service.inference.engine import load_aligner
 from service.settings import Settings, load_settings
+from service.sources import find_archive
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from service.bulk.parquet import Parts
+    from service.bulk.parquet import ResultParts
 
-KNOWN_ERRORS: Final = (AlignmentError, ModelError, ServiceError)
 INTERRUPTED: Final = 130
-_PACKAGES: Final = frozenset({"ray", "pyarrow", "fsspec"})
 
 
 @dataclass(frozen=True, slots=True)
 class BulkOptions:
-    """What was asked for.
+    """Options of the command.
 
     Attributes:
-        sources: see `service.sources.find_archive`.
-        out: the table.
-        address: see `service.bulk.workers.connect`.
-        workers: processes at most; None for one per core.
-        gpus: share of a GPU that each takes.
-        bundle: name or folder.
-        aligner: by name.
-        flush_s: what is answered is on disk within so long; a kill loses no more.
+        sources: See `service.sources.find_archive`.
+        out: Parquet file of the table.
+        address: See `service.bulk.workers.connect`.
+        workers: Maximum number of processes; None for one per core.
+        gpus: Share of a GPU for each process.
+        bundle: Name or folder.
+        aligner: Name.
+        flush_s: Longest time after which results are on disk; a kill loses no more.
     """
 
     sources: Sequence[str]
@@ -53,69 +50,67 @@ class BulkOptions:
 
 
 def run_bulk(options: BulkOptions) -> int:
-    """Answers what has no row yet; 0, 1 when some have a problem, 2 when it cannot start, 130 when interrupted."""
+    """Analyse the recordings without a row; return 0, 1 for problems, 2 when it cannot start, 130 on interruption."""
     try:
-        return _run(options)
-    except ModuleNotFoundError as exc:
-        if exc.name not in _PACKAGES:
-            raise
-        complain(MissingPackageError(str(exc.name), "cluster"))
-    except KNOWN_ERRORS as exc:
-        complain(exc)
-    return 2
+        with optional_packages("cluster", "ray", "pyarrow", "filelock"):
+            return _run(options)
+    except CanSerError as exc:
+        print_error(exc)
+        return 2
 
 
 def _run(options: BulkOptions) -> int:
-    from service.bulk.parquet import Parts
+    from service.bulk.parquet import ResultParts
     from service.bulk.schema import table_schema
-    from service.bulk.workers import answer_archive, connect
-    from service.sources import find_archive
+    from service.bulk.workers import analyse_archive, connect
 
     settings = load_settings({"bundle": options.bundle, "aligner": options.aligner})
     bundle = read_bundle(locate_bundle(settings.bundle))
-    names = find_archive(list(options.sources))
+    names = find_archive(options.sources)
     schema = table_schema(bundle.config.emotions)
-    with Parts(options.out, schema, _identity(settings, bundle)) as parts:
-        left = parts.find_open(names)
-        progress = BulkProgress(len(names), len(names) - len(left), options.out)
+    with ResultParts(options.out, schema, _identity(settings, bundle)) as parts:
+        remaining = parts.find_remaining(names)
+        progress = BulkProgress(len(names), len(names) - len(remaining), options.out)
         try:
-            if left:
+            if remaining:
                 with connect(options.address) as cores, progress:
-                    stop = _Stop()
-                    tables = answer_archive(left, settings, schema, options.workers or cores, options.gpus)
-                    _keep(tables, parts, progress, options.flush_s, stop)
+                    interrupt = _Interrupt()
+                    tables = analyse_archive(remaining, settings, schema, options.workers or cores, options.gpus)
+                    _store(tables, parts, progress, options.flush_s, interrupt)
             parts.join()
         except KeyboardInterrupt:
-            progress.tell_interrupted()
+            progress.print_interrupted()
             return INTERRUPTED
         problems = [problem for name in names if (problem := parts.problems[name]) is not None]
-    progress.tell_done(problems)
+    progress.print_summary(problems)
     return 1 if problems else 0
 
 
-class _Stop:
-    """Ctrl-C and SIGTERM alike, from now on.
+class _Interrupt:
+    """Handler of SIGINT and SIGTERM.
 
-    The exception alone is not enough: where it is raised inside a callback of Ray's, Python only reports it.
+    The exception alone is not enough: where it is raised inside a callback of Ray, Python only reports it.
     """
 
     def __init__(self) -> None:
-        self.asked = False
+        self.received = False
         for each in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(each, self._end)
+            signal.signal(each, self._handle)
 
-    def _end(self, *_: object) -> None:
-        self.asked = True
+    def _handle(self, *_: object) -> None:
+        self.received = True
         raise KeyboardInterrupt
 
 
-def _keep(tables: "Iterable[pa.Table]", parts: "Parts", progress: BulkProgress, flush_s: Seconds, stop: _Stop) -> None:
-    """Writes rows as they come, often enough."""
+def _store(
+    tables: "Iterable[pa.Table]", parts: "ResultParts", progress: BulkProgress, flush_s: Seconds, interrupt: _Interrupt
+) -> None:
+    """Add rows as they arrive, and flush them often enough."""
     flushed = time.monotonic()
     for rows in tables:
         parts.add(rows)
         progress.add(rows["duration_s"].to_pylist(), rows["problem"].to_pylist())
-        if stop.asked:
+        if interrupt.received:
             raise KeyboardInterrupt
         if time.monotonic() - flushed >= flush_s:
             parts.flush()
@@ -123,7 +118,7 @@ def _keep(tables: "Iterable[pa.Table]", parts: "Parts", progress: BulkProgress, 
 
 
 def _identity(settings: Settings, bundle: Bundle) -> str:
-    """Who answers: rows of two of them are not comparable."""
+    """Weights and aligner: rows of different ones are not comparable."""
     aligner = load_aligner(settings)
     info = aligner.info
     aligner.close()

@@ -1,47 +1,51 @@
-"""What is installed, what would run and why, what is missing and how to get it. Looks; changes nothing."""
+"""`can-ser doctor`: installed packages, the configuration that would run, and how to install what is missing."""
 
 import platform
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final, Literal
+
+from rich.table import Table
+from rich.text import Text
 
 from alignment.aligners.selection import choose_aligner
 from alignment.aligners.weights.locate import require_weights
 from alignment.aligners.whisperx.diarization import PyannoteDiarizer
-from alignment.errors import AlignerUnavailableError, AlignmentError
+from alignment.errors import AlignerUnavailableError, AlignmentError, CanSerError
 from model.bundle import locate_bundle, read_bundle
-from model.errors import ModelError
 from model.runtime import EmotionClassifier
+from service.cli.console import output_console, print_json
 from service.errors import ServiceError
 from service.settings import Settings, load_settings
 
 State = Literal["ok", "missing", "broken"]
-OPTIONAL: Final = {
+EXTRAS: Final = {
     "train": ("torch", "onnx", "scikit-learn"),
     "plots": ("matplotlib", "pandas"),
     "client": ("httpx",),
     "telemetry": ("opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http"),
     "cluster": ("ray", "pyarrow", "fsspec"),
 }
-"""Extras, and the packages that tell whether they are there."""
-WHAT_FOR: Final = {
+"""Packages of each extra."""
+PURPOSES: Final = {
     "train": "training",
     "plots": "--plot and tables",
     "client": "service.client",
     "telemetry": "traces",
     "cluster": "bulk and Ray Serve",
 }
+_STYLES: Final = {"ok": "green", "missing": "yellow", "broken": "bold red"}
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at.
+class Check:
+    """Result of one check.
 
     Attributes:
-        name: of the thing.
-        state: "missing" is optional and not there; "broken" keeps the service from running as it is set.
-        detail: what was found, and the way out where something is wrong.
+        name: What was checked.
+        state: "missing" is optional and absent; "broken" prevents the service from running as configured.
+        detail: What was found, and what to do about a fault.
     """
 
     name: str
@@ -49,85 +53,111 @@ class Finding:
     detail: str
 
 
+def run_doctor(*, as_json: bool) -> int:
+    """Print all checks; return 1 when the service cannot run as configured."""
+    checks = run_checks()
+    broken = any(check.state == "broken" for check in checks)
+    if as_json:
+        print_json([asdict(check) for check in checks])
+    else:
+        output_console().print(_table(checks))
+        output_console().print(_conclusion(checks, broken=broken))
+    return int(broken)
+
+
+def _table(checks: list[Check]) -> Table:
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for check in checks:
+        table.add_row(Text(check.state, _STYLES[check.state]), check.name, Text(check.detail))
+    return table
+
+
+def _conclusion(checks: list[Check], *, broken: bool) -> Text:
+    if broken:
+        return Text("\nThe service cannot run as configured: see the broken checks.", "bold red")
+    missing = any(check.state == "missing" for check in checks)
+    return Text(f"\nThe service can run.{' The missing parts are optional.' if missing else ''}", "bold green")
+
+
 def installed_version(package: str) -> str | None:
-    """Of a distribution; None when it is not installed."""
+    """Version of a distribution; None when it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:
         return None
 
 
-def examine(installed: Callable[[str], str | None] = installed_version) -> list[Finding]:
-    """Everything that `can-ser doctor` tells.
+def run_checks(installed: Callable[[str], str | None] = installed_version) -> list[Check]:
+    """Run all checks.
 
     Args:
-        installed: tells the version of a package.
+        installed: Returns the version of a package.
     """
-    findings = [_finding("can-ser", lambda: f"{installed('can-ser')} on Python {platform.python_version()}")]
+    checks = [_check("can-ser", lambda: f"{installed('can-ser')} on Python {platform.python_version()}")]
     try:
         settings = load_settings()
     except ServiceError as exc:
-        return [*findings, Finding("settings", "broken", str(exc))]
-    findings.append(Finding("settings", "ok", _changed(settings)))
-    findings.append(_finding("network", lambda: _try_network(settings)))
-    findings.append(_finding("aligner", lambda: _try_aligner(settings)))
-    findings.append(_whisperx(settings, installed))
-    findings.append(_diarization(settings))
-    findings += _optional(installed)
-    return findings
+        return [*checks, Check("settings", "broken", str(exc))]
+    checks.append(Check("settings", "ok", _changed_settings(settings)))
+    checks.append(_check("network", lambda: _check_network(settings)))
+    checks.append(_check("aligner", lambda: _check_aligner(settings)))
+    checks.append(_check_whisperx(settings, installed))
+    checks.append(_check_diarization(settings))
+    checks += _check_extras(installed)
+    return checks
 
 
-def _finding(name: str, look: Callable[[], str]) -> Finding:
+def _check(name: str, describe: Callable[[], str]) -> Check:
     try:
-        return Finding(name, "ok", look())
-    except (AlignmentError, ModelError) as exc:
-        return Finding(name, "broken", str(exc))
+        return Check(name, "ok", describe())
+    except CanSerError as exc:
+        return Check(name, "broken", str(exc))
 
 
-def _changed(settings: Settings) -> str:
+def _changed_settings(settings: Settings) -> str:
     names = sorted(f"CAN_{name.upper()}" for name in settings.model_fields_set)
     return ", ".join(names) or "all at their defaults"
 
 
-def _try_network(settings: Settings) -> str:
-    """Loads the bundle and has it answer once."""
+def _check_network(settings: Settings) -> str:
+    """Load the bundle and run the network once."""
     classifier = EmotionClassifier(read_bundle(locate_bundle(settings.bundle)), settings.provider, settings.threads)
     classifier.warm_up()
     config = classifier.bundle.config
     emotions = ", ".join(config.emotions)
-    return f"{config.name} {classifier.bundle.version} ({emotions}) answers on {classifier.provider}"
+    return f"{config.name} {classifier.bundle.version} ({emotions}) runs on {classifier.provider}"
 
 
-def _try_aligner(settings: Settings) -> str:
-    """Which one would find the words, and why; loads no model."""
+def _check_aligner(settings: Settings) -> str:
+    """Choose the aligner without loading its models."""
     aligner = choose_aligner(settings.aligner, settings.whisperx.config())
     info = aligner.info
     aligner.close()
     return f"{info.name} with {info.model} ({info.reason})"
 
 
-def _whisperx(settings: Settings, installed: Callable[[str], str | None]) -> Finding:
+def _check_whisperx(settings: Settings, installed: Callable[[str], str | None]) -> Check:
     try:
         require_weights(settings.whisperx.config())
     except AlignerUnavailableError as exc:
-        # When it was asked for by name, the aligner above is what is broken.
-        return Finding("whisperx", "missing", f"{exc.reason}; {exc.way_out}")
-    return Finding("whisperx", "ok", f"{installed('whisperx')}, with the weights of {settings.whisperx.model}")
+        # Where it is requested by name, the aligner above is broken.
+        return Check("whisperx", "missing", f"{exc.reason}; {exc.way_out}")
+    return Check("whisperx", "ok", f"{installed('whisperx')}, with the weights of {settings.whisperx.model}")
 
 
-def _diarization(settings: Settings) -> Finding:
+def _check_diarization(settings: Settings) -> Check:
     try:
         PyannoteDiarizer(settings.whisperx.config()).require()
     except AlignmentError as exc:
-        return Finding("speakers", "missing", str(exc))
-    return Finding("speakers", "ok", f"{settings.whisperx.diarize_model}, for speakers=diarize")
+        return Check("speakers", "missing", str(exc))
+    return Check("speakers", "ok", f"{settings.whisperx.diarize_model}, for speakers=diarize")
 
 
-def _optional(installed: Callable[[str], str | None]) -> Iterator[Finding]:
-    for extra, packages in OPTIONAL.items():
-        found = {package: installed(package) for package in packages}
-        absent = [package for package, number in found.items() if number is None]
+def _check_extras(installed: Callable[[str], str | None]) -> Iterator[Check]:
+    for extra, packages in EXTRAS.items():
+        versions = {package: installed(package) for package in packages}
+        absent = [package for package, number in versions.items() if number is None]
         if absent:
-            yield Finding(extra, "missing", f"{', '.join(absent)}, for {WHAT_FOR[extra]}: `make install-{extra}`")
+            yield Check(extra, "missing", f"{', '.join(absent)}, for {PURPOSES[extra]}: `make install-{extra}`")
         else:
-            yield Finding(extra, "ok", ", ".join(f"{package} {number}" for package, number in found.items()))
+            yield Check(extra, "ok", ", ".join(f"{package} {number}" for package, number in versions.items()))

@@ -1,171 +1,204 @@
-"""`can-ser predict`: recordings in, tables, JSON lines, CSV and pictures out."""
+"""`can-ser predict`: tables, JSON lines, CSV and plots of recordings."""
 
+import csv
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, get_args
+from typing import Any, Literal, TextIO, get_args
 
 from rich.console import Console
 
 from alignment.audio import decode_audio
-from alignment.errors import AlignmentError
-from model.errors import ModelError
-from service.cli.console import answers, complain, complaints, with_progress
-from service.cli.pictures import plan_pictures
-from service.errors import ConflictingFieldsError, InvalidWordsError, ServiceError, SettingsError
+from alignment.errors import CanSerError
+from service.cli.console import error_console, output_console, print_error
+from service.cli.progress import track
+from service.errors import ConflictingFieldsError, InvalidWordsError, SettingsError
 from service.inference.engine import EmotionEngine
-from service.inference.request import read_fields
-from service.inference.result import AnalysisRequest, Speakers
-from service.recordings import find_recordings
-from service.results.plots import draw_answer
-from service.results.schemas import PredictOut
-from service.results.serialisation import present
-from service.results.tables import write_csv
+from service.inference.request import AnalysisRequest, Speakers
+from service.results.plots import draw_response, require_matplotlib
+from service.results.schemas import COLUMNS, PredictOut
+from service.results.serialisation import to_response
 from service.results.terminal import render, render_brief
 from service.settings import Settings, load_settings
+from service.sources import find_recordings
 
-KNOWN_ERRORS: Final = (AlignmentError, ModelError, ServiceError)
+Format = Literal["table", "json", "csv", "brief"]
 
 
 @dataclass(frozen=True, slots=True)
 class PredictOptions:
-    """What was asked for.
+    """Options of the command.
 
     Attributes:
-        files: paths, folders, patterns.
-        as_json: one JSON answer per line.
-        as_csv: one row per word.
-        brief: one line per recording.
-        plot: a file, or for several recordings a folder.
-        transcript: what is said.
-        words_file: JSON, what is said and when.
-        speakers: "channels" for one speaker on each channel, "diarize" to tell them apart by voice.
-        bundle: name or folder.
-        aligner: by name.
+        files: Paths, folders and patterns.
+        fields: Fields of the request: transcript, speakers.
+        words_file: JSON file with words and their times.
+        formats: Requested output formats, at most one; none for a table.
+        plot: File of the plot, or folder for several recordings.
+        bundle: Name or folder.
+        aligner: Name.
     """
 
     files: Sequence[str]
-    as_json: bool = False
-    as_csv: bool = False
-    brief: bool = False
-    plot: Path | None = None
-    transcript: str | None = None
+    fields: dict[str, str | None] = field(default_factory=dict)
     words_file: Path | None = None
-    speakers: str | None = None
+    formats: Sequence[Format] = ()
+    plot: Path | None = None
     bundle: str | None = None
     aligner: str | None = None
 
 
 def run_predict(options: PredictOptions) -> int:
-    """Prints one answer per recording; 1 when some failed, 2 when it cannot start."""
+    """Print the result of each recording; return 1 when some failed, 2 when the command cannot start."""
     try:
-        _refuse_two_forms(options)
+        if len(options.formats) > 1:
+            raise ConflictingFieldsError(*(f"--{name}" for name in options.formats[:2]))
         settings = load_settings({"bundle": options.bundle, "aligner": options.aligner})
-        request = _read_request(options)
+        request = read_request(options)
         paths = find_recordings(options.files)
-        pictures = plan_pictures(options.plot, paths)
+        plots = plan_plots(options.plot, paths)
         engine = EmotionEngine(settings)
-    except (*KNOWN_ERRORS, OSError) as exc:
-        complain(exc)
+    except (CanSerError, OSError) as exc:
+        print_error(exc)
         return 2
-    printer = _Printer(options)
-    worker = _Worker(engine, request, settings, printer)
-    with _closing(engine):
+    printer = _Printer(options.formats[0] if options.formats else "table")
+    predictor = _Predictor(engine, request, settings, printer)
+    with closing(engine):
         try:
-            jobs = with_progress(list(zip(paths, pictures, strict=True)), "listening", printer.beside)
-            results = [worker.answer(*job) for job in jobs]
+            pairs = track(list(zip(paths, plots, strict=True)), "analysing", printer.error_console)
+            succeeded = [predictor.predict(*pair) for pair in pairs]
         except BrokenPipeError:
-            # Whoever read has read enough, as `head` does; Python must not write there once more at its end.
+            # The reader has closed the pipe, as `head` does; Python must not write to it again when it exits.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
-    return 0 if all(results) else 1
+    return 0 if all(succeeded) else 1
 
 
 @dataclass(frozen=True, slots=True)
-class _Worker:
-    """Answers one recording after the other."""
+class _Predictor:
+    """Analyses one recording after the other."""
 
     engine: EmotionEngine
     request: AnalysisRequest
     settings: Settings
     printer: "_Printer"
 
-    def answer(self, path: Path, picture: Path | None) -> bool:
-        """Whether it went well; what did not is said."""
+    def predict(self, path: Path, plot: Path | None) -> bool:
+        """Print the result of a recording, or its error; return whether it succeeded."""
         try:
             data = path.read_bytes()
-            answer = present(self.engine.analyse(data, self.request), self.engine)
-            if picture is not None:
+            response = to_response(self.engine.analyse(data, self.request), self.engine)
+            if plot is not None:
                 waveform = decode_audio(data, self.settings.max_audio_s)
-                title = f"{path.name}: {answer.emotion} {answer.probabilities[answer.emotion]:.2f}"
-                draw_answer(answer, waveform, title).savefig(picture, dpi=150)
-        except (*KNOWN_ERRORS, OSError) as exc:
-            complain(exc, f"{path}: ", self.printer.beside)
+                title = f"{path.name}: {response.emotion} {response.probabilities[response.emotion]:.2f}"
+                draw_response(response, waveform, title).savefig(plot, dpi=150)
+        except (CanSerError, OSError) as exc:
+            print_error(exc, f"{path}: ", self.printer.error_console)
             return False
-        self.printer.print(path, answer)
+        self.printer.print(path, response)
         return True
 
 
 class _Printer:
-    """Writes answers as they come.
+    """Prints results as they arrive.
 
     Attributes:
-        beside: draws the progress and takes complaints: the answers' own console where both are on one terminal; None
-            where a bar would tear apart JSON or CSV that goes there.
+        error_console: Console of the progress bar and of errors: that of the results where both use one terminal; None
+            where a bar would break JSON or CSV on the terminal.
     """
 
-    def __init__(self, options: PredictOptions) -> None:
-        self._options = options
-        self._heading = True
-        self._console = answers()
-        self.beside: Console | None = complaints()
+    def __init__(self, output: Format) -> None:
+        self._output = output
+        self._needs_header = True
+        self._console = output_console()
+        self.error_console: Console | None = error_console()
         if self._console.is_terminal:
-            self.beside = None if options.as_json or options.as_csv else self._console
+            self.error_console = None if output in ("json", "csv") else self._console
 
-    def print(self, path: Path, answer: PredictOut) -> None:
-        if self._options.as_json:
-            # A recording that failed has no line: each says whose it is.
-            body = {"file": str(path)} | answer.model_dump(mode="json", exclude_unset=True)
-            sys.stdout.write(json.dumps(body, ensure_ascii=False) + "\n")
-        elif self._options.as_csv:
-            write_csv(sys.stdout, str(path), answer, heading=self._heading)
-            self._heading = False
+    def print(self, path: Path, response: PredictOut) -> None:
+        """Print the result of one recording."""
+        if self._output == "json":
+            # A failed recording has no line: each line names its file.
+            line = {"file": str(path)} | response.model_dump(mode="json", exclude_unset=True)
+            sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
+        elif self._output == "csv":
+            write_csv(sys.stdout, str(path), response, header=self._needs_header)
+            self._needs_header = False
         else:
-            shown = render_brief if self._options.brief else render
-            self._console.print(shown(str(path), answer), soft_wrap=self._options.brief)
+            brief = self._output == "brief"
+            self._console.print((render_brief if brief else render)(str(path), response), soft_wrap=brief)
         sys.stdout.flush()
 
 
-def _refuse_two_forms(options: PredictOptions) -> None:
-    forms = {"--json": options.as_json, "--csv": options.as_csv, "--brief": options.brief}
-    wanted = [name for name, value in forms.items() if value]
-    if len(wanted) > 1:
-        raise ConflictingFieldsError(*wanted[:2])
+def write_csv(stream: TextIO, name: str, response: PredictOut, *, header: bool) -> None:
+    """Write the word rows of a response, after a header row where `header` is true."""
+    writer = csv.DictWriter(stream, [*COLUMNS, *(f"p_{label}" for label in response.probabilities)])
+    if header:
+        writer.writeheader()
+    for row in response.word_rows(name):
+        writer.writerow(row | {"known": str(row["known"]).lower()})
 
 
-def _read_request(options: PredictOptions) -> AnalysisRequest:
-    path = options.words_file
-    if options.transcript is not None and path is not None:
-        raise ConflictingFieldsError("--transcript", "--words")
-    speakers = next((known for known in get_args(Speakers) if known == options.speakers), None)
-    if speakers != options.speakers:
+def read_request(options: PredictOptions) -> AnalysisRequest:
+    """The request of the options.
+
+    Raises:
+        SettingsError: `--speakers` is unknown.
+        ConflictingFieldsError: Two options exclude each other.
+        InvalidWordsError, MalformedFormError: The file of words cannot be used.
+        OSError: It cannot be read.
+    """
+    speakers = options.fields.get("speakers")
+    if speakers is not None and speakers not in get_args(Speakers):
         known = " or ".join(f"`{each}`" for each in get_args(Speakers))
-        raise SettingsError(f"--speakers {options.speakers} is not known; it takes {known}, or leave it out")
+        raise SettingsError(f"--speakers {speakers} is unknown; use {known}, or omit it")
+    fields: dict[str, Any] = {**options.fields, "words": options.words_file and _read_text(options.words_file)}
     try:
-        # Windows' editors put a byte order mark before UTF-8.
-        text = path.read_text(encoding="utf-8-sig") if path else None
+        return AnalysisRequest(**fields)
+    except ConflictingFieldsError as exc:
+        raise ConflictingFieldsError(f"--{exc.first}", f"--{exc.second}") from exc
+
+
+def _read_text(path: Path) -> str:
+    try:
+        # Editors on Windows write a byte order mark before UTF-8.
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as exc:
         raise InvalidWordsError(f"{path} is not UTF-8 ({exc.reason})") from exc
-    return read_fields(options.transcript, text, speakers=speakers)
 
 
-@contextmanager
-def _closing(engine: EmotionEngine) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        engine.close()
+def plan_plots(plot: Path | None, recordings: Sequence[Path]) -> list[Path | None]:
+    """The plot of each recording: the named file, or files named after the recordings in the named folder.
+
+    Args:
+        plot: None for no plots; a file for one recording, a folder for one or more. Missing folders are created.
+        recordings: Recordings, in order.
+
+    Raises:
+        MissingPackageError: matplotlib is not installed.
+        SettingsError: A file is named for several recordings, or its suffix is not an image format.
+        OSError: A folder cannot be created.
+    """
+    if plot is None:
+        return [None] * len(recordings)
+    require_matplotlib()
+    is_image = plot.suffix[1:].lower() in _image_formats() and not plot.is_dir()
+    if len(recordings) == 1 and not plot.is_dir():
+        if plot.suffix and not is_image:
+            raise SettingsError(f"--plot {plot}: use one of the suffixes {', '.join(sorted(_image_formats()))}")
+        plot.parent.mkdir(parents=True, exist_ok=True)
+        return [plot]
+    if is_image:
+        raise SettingsError(f"--plot {plot}: the plots of {len(recordings)} recordings need a folder, not a file")
+    plot.mkdir(parents=True, exist_ok=True)
+    return [plot / f"{number:03d}-{path.stem}.png" for number, path in enumerate(recordings, start=1)]
+
+
+def _image_formats() -> frozenset[str]:
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    return frozenset(FigureCanvasBase.get_supported_filetypes()) - {"raw", "rgba", "pgf"}

@@ -1,9 +1,9 @@
 """The service as Ray Serve deployments: `serve run service.cluster:app`.
 
-`Ingress` is the same application as `can-ser serve`, in a process that decodes, cuts features and writes answers;
-`Aligner` finds words; `Classifier` is the network. Recordings therefore travel once, as sound, and only when words are
-to be found. Replicas, shares of GPUs and autoscaling are Ray Serve's own settings, by deployment; what follows here are
-their defaults. docs/scaling.md shows how to set them.
+`Ingress` is the application of `can-ser serve`, in a process that decodes audio, computes features and serialises
+responses; `Aligner` finds words; `Classifier` runs the network. Audio is therefore transferred once, and only where
+words must be found. Replicas, GPU shares and autoscaling are settings of Ray Serve for each deployment; this module
+sets their defaults. docs/scaling.md shows how to change them.
 """
 
 import asyncio
@@ -29,20 +29,20 @@ from service.settings import Settings, load_settings
 
 # Loading large models takes minutes on slow disks.
 _START_S: Final = 900.0
-# The application refuses before Ray Serve would queue: its answer says when to come back.
+# The application refuses requests before Ray Serve queues them, with a time after which to retry.
 _INGRESS_REQUESTS: Final = 1_000
 _CLASSIFIER_REQUESTS: Final = 64
-# Ours is the line about a request that says more.
+# The log line of the application has more fields.
 _LOGGING: Final = {"enable_access_log": False}
 _SCALING: Final = {"min_replicas": 1, "max_replicas": 100}
 _HEAD: Final = {"node:__internal_head__": 0.001}
 
 
-class Aligner:
-    """Replicas that find words, with whichever engine the settings name.
+class AlignerReplica:
+    """Replica that finds words, with the aligner of the settings.
 
-    WhisperX gathers the windows of all calls under way into batches itself, and lets each go as soon as it is heard; a
-    batch of `serve.batch` around it would keep the first ones until the last is done.
+    WhisperX collects the windows of concurrent calls into batches itself, and returns each as soon as it is
+    transcribed; `serve.batch` would delay all results of a batch until the last one.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -51,7 +51,7 @@ class Aligner:
         self._aligner.warm_up()
 
     def describe(self) -> AlignerInfo:
-        """Which engine, and why."""
+        """The aligner, and the reason for its choice."""
         return self._aligner.info
 
     def recognise(self, waveform: Waveform, language: str | None) -> Transcript:
@@ -63,35 +63,35 @@ class Aligner:
         return self._aligner.align(waveform, text, language)
 
 
-class Classifier:
-    """Replicas of the network: one call for all requests that wait, whichever ingress they came through."""
+class ClassifierReplica:
+    """Replica of the network: one call for all waiting requests of all ingresses."""
 
     def __init__(self, settings: Settings) -> None:
         configure_logs(settings.log_level)
         self._classifier = load_classifier(settings)
         self._classifier.warm_up()
-        # Without a wait a batch is what came while the last one was scored: a lone request waits for nobody.
-        gather = serve.batch(max_batch_size=settings.batch.max_requests, batch_wait_timeout_s=0.0)
-        self._gather = gather(self._score)
+        # Without a wait, a batch is what arrived while the last one was scored: a single request is not delayed.
+        batch = serve.batch(max_batch_size=settings.batch.max_requests, batch_wait_timeout_s=0.0)
+        self._classify_batched = batch(self._score)
 
     def describe(self) -> tuple[str, str]:
-        """The bundle's version, and the provider."""
+        """Version of the bundle, and the execution provider."""
         return self._classifier.bundle.version, self._classifier.provider
 
     async def classify(self, utterances: list[UtteranceFeatures]) -> list[UtteranceScores]:
         """See `service.inference.engine.Classifier.classify`."""
-        scores: list[UtteranceScores] = await self._gather(utterances)
+        scores: list[UtteranceScores] = await self._classify_batched(utterances)
         return scores
 
     async def _score(self, requests: list[list[UtteranceFeatures]]) -> list[list[UtteranceScores]]:
-        together = [utterance for request in requests for utterance in request]
-        scores = iter(await asyncio.to_thread(self._classifier.classify, together))
+        features = [utterance for request in requests for utterance in request]
+        scores = iter(await asyncio.to_thread(self._classifier.classify, features))
         return [[next(scores) for _ in request] for request in requests]
 
 
 @serve.ingress()
-class Ingress:
-    """The application, on the node where clients enter: a request is lost with that node and with no other."""
+class IngressReplica:
+    """The application, on the head node: a request is lost with that node and with no other."""
 
     def __init__(
         self, settings: Settings, aligner: "DeploymentHandle[Any]", classifier: "DeploymentHandle[Any]"
@@ -115,52 +115,55 @@ class Ingress:
 
 
 class DropRequestId:
-    """Takes the request's id out of a response: Ray Serve's proxy puts the same one in."""
+    """Removes the request id from a response: the proxy of Ray Serve adds the same one."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes one request on."""
+        """Forward one request."""
 
-        async def watch(message: Message) -> None:
+        async def send_without_id(message: Message) -> None:
             if message["type"] == "http.response.start":
                 del MutableHeaders(scope=message)["X-Request-ID"]
             await send(message)
 
-        await self._app(scope, receive, watch)
+        await self._app(scope, receive, send_without_id)
 
 
 def app(options: dict[str, str]) -> Application:
     """The application graph.
 
     Args:
-        options: settings by name, on top of CAN_* variables: `serve run service.cluster:app aligner=whisperx`.
+        options: Settings by name, which override CAN_* variables: `serve run service.cluster:app aligner=whisperx`.
 
     Raises:
-        SettingsError: they make no sense.
-        BundleError, AlignerUnavailableError: what is to be served is not on this machine.
+        SettingsError: They are invalid.
+        BundleError, AlignerUnavailableError: The bundle or the aligner is missing on this machine.
     """
     settings = load_settings(options)
     aligner = load_aligner(settings)
     calls = aligner.calls_at_once
     aligner.close()
     aligners = serve.deployment(
+        name="Aligner",
         max_ongoing_requests=calls,
         ray_actor_options={"num_cpus": 1},
         logging_config=_LOGGING,
         autoscaling_config={**_SCALING, "target_ongoing_requests": calls},
-    )(Aligner)
+    )(AlignerReplica)
     classifiers = serve.deployment(
+        name="Classifier",
         max_ongoing_requests=_CLASSIFIER_REQUESTS,
         ray_actor_options={"num_cpus": 0.5},
         logging_config=_LOGGING,
         autoscaling_config={**_SCALING, "target_ongoing_requests": _CLASSIFIER_REQUESTS / 4},
-    )(Classifier)
+    )(ClassifierReplica)
     ingress = serve.deployment(
+        name="Ingress",
         max_ongoing_requests=_INGRESS_REQUESTS,
         logging_config=_LOGGING,
         graceful_shutdown_timeout_s=settings.deadline_s,
         ray_actor_options={"num_cpus": 0.5, "resources": _HEAD},
-    )(Ingress)
+    )(IngressReplica)
     return ingress.bind(settings, aligners.bind(settings), classifiers.bind(settings))

@@ -20,69 +20,69 @@ from model.scores import UtteranceScores
 from service.errors import DeadlineError, ReplicaLostError, SettingsError
 
 _LOST: Final = (RayActorError, NodeDiedError, ObjectLostError, WorkerCrashedError)
-# A dying node may take several replicas with it before the router has heard of all of them.
+# A dying node may end several replicas before the router is notified of all of them.
 _ATTEMPTS: Final = 5
 _NETWORK_CALLS: Final = 4
 log = structlog.stdlib.get_logger("service.cluster.deployments")
 
 
 class RemoteStage:
-    """Calls to a deployment's replicas, from threads."""
+    """Calls from threads to the replicas of a deployment."""
 
     def __init__(self, name: str, handle: "DeploymentHandle[Any]", limit_s: Seconds) -> None:
-        """Calls nothing yet.
+        """Make no call yet.
 
         Args:
-            name: of the deployment.
-            handle: to it.
-            limit_s: a call takes no longer.
+            name: Name of the deployment.
+            handle: Its handle.
+            limit_s: Timeout of a call.
         """
         self._name, self._handle, self._limit_s = name, handle, limit_s
 
     def call(self, method: str, *arguments: object, limit_s: Seconds | None = None) -> Any:
-        """What a replica answers.
+        """Result of a replica.
 
         Args:
-            method: of the deployment's class.
-            arguments: for it.
-            limit_s: None for the usual one.
+            method: Method of the deployment class.
+            arguments: Its arguments.
+            limit_s: Timeout; None for the default.
 
         Raises:
-            AlignmentError, ModelError: the replica's own error, as it would be without a network between.
-            ReplicaLostError: replicas died under the call, again and again.
-            DeadlineError: it took too long.
+            AlignmentError, ModelError: The error of the replica, as in one process.
+            ReplicaLostError: Several replicas died during the call.
+            DeadlineError: The call timed out.
         """
         limit_s = limit_s or self._limit_s
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 return getattr(self._handle, method).remote(*arguments).result(timeout_s=limit_s)
             except RayTaskError as exc:
-                # Ray's own error is of both classes, and its text is a traceback.
+                # The error of Ray is of both classes, and its text is a traceback.
                 raise exc.cause from exc
             except _LOST as exc:
-                log.warning("a replica was lost", stage=self._name, attempt=attempt, error=type(exc).__name__)
+                log.warning("replica lost", stage=self._name, attempt=attempt, error=type(exc).__name__)
             except TimeoutError as exc:
                 raise DeadlineError(limit_s, 0.0) from exc
         raise ReplicaLostError(self._name, _ATTEMPTS)
 
 
 class RemoteAligner:
-    """An `Aligner` whose work is done by replicas."""
+    """An `Aligner` that calls replicas."""
 
     def __init__(self, stage: RemoteStage, calls_at_once: int, start_s: Seconds) -> None:
-        """Calls nothing yet.
+        """Make no call yet.
 
         Args:
-            stage: the replicas.
-            calls_at_once: how many may wait; the replicas have a queue in front of them.
-            start_s: the first replica is there within so long.
+            stage: The replicas.
+            calls_at_once: Number of calls that may wait; the replicas have a queue of their own.
+            start_s: Longest wait for the first replica.
         """
         self.info = AlignerInfo("unknown", "", "", "its replicas are starting")
         self.calls_at_once = calls_at_once
         self._stage, self._start_s = stage, start_s
 
     def warm_up(self) -> None:
-        """Waits for a replica: it has answered its warm-up before it takes calls."""
+        """Wait for a replica, which accepts calls after its warm-up."""
         self.info = self._stage.call("describe", limit_s=self._start_s)
 
     def recognise(self, waveform: Waveform, language: str | None = None) -> Transcript:
@@ -96,28 +96,28 @@ class RemoteAligner:
         return transcript
 
     def close(self) -> None:
-        """The replicas are Ray's to end."""
+        """Do nothing: Ray ends the replicas."""
 
 
 class RemoteClassifier:
-    """A `Classifier` whose network runs in replicas."""
+    """A `Classifier` that calls replicas."""
 
     def __init__(self, stage: RemoteStage, bundle: Bundle, start_s: Seconds) -> None:
-        """Calls nothing yet.
+        """Make no call yet.
 
         Args:
-            stage: the replicas.
-            bundle: as this process reads it; the replicas' must be the same.
-            start_s: as for `RemoteAligner`.
+            stage: The replicas.
+            bundle: Bundle of this process; the replicas must serve the same one.
+            start_s: As for `RemoteAligner`.
         """
         self.bundle, self.provider, self.calls_at_once = bundle, "", _NETWORK_CALLS
         self._stage, self._start_s = stage, start_s
 
     def warm_up(self) -> None:
-        """Waits for a replica.
+        """Wait for a replica.
 
         Raises:
-            SettingsError: it serves another bundle, whose features are not ours.
+            SettingsError: It serves another bundle, which may need other features.
         """
         version, self.provider = self._stage.call("describe", limit_s=self._start_s)
         if version != self.bundle.version:

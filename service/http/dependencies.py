@@ -1,4 +1,4 @@
-"""What routes need, each under one name; coroutines, because FastAPI runs plain functions in a thread."""
+"""Dependencies of routes; coroutines, because FastAPI runs plain functions in a thread."""
 
 from typing import Annotated
 
@@ -8,16 +8,16 @@ from service.http.lifecycle import AppState
 
 
 async def get_state(request: Request) -> AppState:
-    """The application's engine and its state."""
-    lifecycle: AppState = request.app.state.lifecycle
-    return lifecycle
+    """State of the application."""
+    state: AppState = request.app.state.can_ser
+    return state
 
 
 AppStateDep = Annotated[AppState, Depends(get_state)]
 
 
 async def get_owner(request: Request) -> str:
-    """Whose key came with the request; "" where none is needed."""
+    """Name of the API key of the request; "" where none is needed."""
     owner: str = getattr(request.state, "owner", "")
     return owner
 

@@ -1,4 +1,4 @@
-"""What a connection wants, and whether somebody is still at its other end."""
+"""Cancellation of work whose client has disconnected."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -8,38 +8,31 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 _T = TypeVar("_T", bound=Response)
-CLIENT_GONE: Final = 499
-"""Status in the log of a request whose client hung up (nginx's number); nobody is there to read it."""
+CLIENT_DISCONNECTED: Final = 499
+"""Status in the log of a request whose client disconnected (the number of nginx); it is never sent."""
 
 
-def wants_events(request: Request) -> bool:
-    """Whether the client asked for server-sent events."""
-    return any(
-        part.split(";")[0].strip() == "text/event-stream" for part in request.headers.get("accept", "").split(",")
-    )
-
-
-async def unless_gone(request: Request, work: Awaitable[_T]) -> _T | Response:
-    """The result of `work`, which is cancelled when the client hangs up.
+async def cancel_on_disconnect(request: Request, work: Awaitable[_T]) -> _T | Response:
+    """Return the result of `work`, which is cancelled when the client disconnects.
 
     Args:
-        request: its body must have been read.
-        work: makes the response.
+        request: A request whose body has been read.
+        work: Makes the response.
     """
     task = asyncio.ensure_future(work)
-    gone = asyncio.create_task(_wait_until_gone(request))
+    disconnect = asyncio.create_task(_wait_for_disconnect(request))
     try:
-        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({task, disconnect}, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             return task.result()
-        return Response(status_code=CLIENT_GONE)
+        return Response(status_code=CLIENT_DISCONNECTED)
     finally:
-        gone.cancel()
+        disconnect.cancel()
         if not task.done():
             task.cancel()
             await asyncio.wait({task})
 
 
-async def _wait_until_gone(request: Request) -> None:
+async def _wait_for_disconnect(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -1,90 +1,103 @@
-"""The form of POST /predict.
+"""Multipart forms of POST /predict and POST /jobs.
 
-It is read here and not by FastAPI, which looks at each field's type anew in every request: for eight fields that takes
-longer than reading the form does, on the event loop (`python -m benchmarks.load` shows it under CPU).
+They are read here and not by FastAPI, which inspects the type of each field anew in every request: for eight fields
+this takes longer than reading the form, on the event loop (`python -m benchmarks.load` shows it under CPU).
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from typing import Annotated, Any, Final
+from dataclasses import dataclass
+from typing import Any, Final
 
-from fastapi import Request, UploadFile
+from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from starlette.datastructures import FormData
+from pydantic import ValidationError
+from starlette.datastructures import FormData, UploadFile
 
 from service.errors import MalformedFormError, NoRoomError
-from service.inference.result import Speakers
-from service.results.schemas import Explain
+from service.inference.request import AnalysisRequest
 
-RECORDING: Final = "The recording: wav, flac, ogg, mp3, m4a, mp4 or webm."
-WORDS: Final = 'What is said and when: `[{"word": "hello", "start": 0.31, "end": 0.62}]`.'
-LANGUAGE: Final = "ISO 639-1 code."
-NAME_LETTERS: Final = 100
-"""Longest name of a language or an aligner."""
-ALIGNER: Final = "By name; leave it out for the server's."
-SPEAKERS: Final = "channels: one speaker on each channel, as calls are recorded; diarize: told apart by voice."
-SEGMENTS: Final = 'Where somebody speaks, in place of detection: `[{"start": 0.3, "end": 2.6}]`.'
-EXPLAIN: Final = "full: contributions for every class; false: no words."
-MAX_FIELDS: Final = 16
-MAX_FILES: Final = 8
-MAX_TEXT_BYTES: Final = 1_048_576
-"""More than there are, so that a wrong one gets a message of its own; every text is held in memory."""
+PREDICT_FIELDS: Final = tuple(AnalysisRequest.model_fields)
+JOB_FIELDS: Final = ("words", "language", "aligner", "explain")
+_RECORDING: Final = "Recording: wav, flac, ogg, mp3, m4a, mp4 or webm."
+# More than there are, so that a wrong field gets a message of its own; every text is held in memory.
+_MAX_FIELDS: Final = 16
+_MAX_FILES: Final = 8
+_MAX_TEXT_BYTES: Final = 1_048_576
 _MEDIA_TYPE: Final = "multipart/form-data"
 
 
-class PredictForm(BaseModel):
-    """What POST /predict takes."""
+@dataclass(frozen=True, slots=True)
+class RecordingForm:
+    """A recording and its request."""
 
-    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
-
-    file: Annotated[UploadFile, Field(description=RECORDING)]
-    transcript: Annotated[str | None, Field(description="What is said; its words are aligned, nothing recognised.")] = (
-        None
-    )
-    words: Annotated[str | None, Field(description=WORDS)] = None
-    language: Annotated[str | None, Field(description=LANGUAGE, max_length=NAME_LETTERS)] = None
-    aligner: Annotated[str | None, Field(description=ALIGNER, max_length=NAME_LETTERS)] = None
-    speakers: Annotated[Speakers | None, Field(description=SPEAKERS)] = None
-    segments: Annotated[str | None, Field(description=SEGMENTS)] = None
-    explain: Annotated[Explain, Field(description=EXPLAIN)] = "true"
+    file: UploadFile
+    request: AnalysisRequest
 
 
 @asynccontextmanager
-async def open_predict_form(request: Request) -> AsyncIterator[PredictForm]:
-    """The fields; an empty one counts as left out. The recording is closed, and its file gone, on leaving.
+async def open_form(http: Request, fields: Collection[str]) -> AsyncIterator[RecordingForm]:
+    """Read a form; on leaving, the recording is closed and its temporary file deleted.
+
+    Args:
+        http: The HTTP request.
+        fields: Names of the accepted fields; others are ignored.
 
     Raises:
-        HTTPException: what came is no form.
-        MalformedFormError: its charset cannot be read.
-        NoRoomError: the disk has no room for the recording.
-        RequestValidationError: a field is missing or makes no sense.
+        HTTPException: The body is not a form.
+        MalformedFormError: Its charset cannot be read.
+        NoRoomError: The disk has no space for the recording.
+        RequestValidationError: The recording is missing, or a field is out of bounds.
+        ServiceError: See `AnalysisRequest`.
     """
     try:
-        form = await request.form(max_fields=MAX_FIELDS, max_files=MAX_FILES, max_part_size=MAX_TEXT_BYTES)
+        form = await http.form(max_fields=_MAX_FIELDS, max_files=_MAX_FILES, max_part_size=_MAX_TEXT_BYTES)
     except UnicodeError as exc:
         raise MalformedFormError(f"the form's charset cannot be read ({exc})", "send UTF-8") from exc
     except OSError as exc:
         raise NoRoomError(exc.strerror or "disk") from exc
     try:
-        yield _validate(form)
+        yield RecordingForm(_find_file(form), _read_request(form, fields))
     finally:
         await form.close()
 
 
-def _validate(form: FormData) -> PredictForm:
-    given = {name: value for name, value in form.items() if value and not _is_no_file(value)}
+def _find_file(form: FormData) -> UploadFile:
+    value = form.get("file")
+    if isinstance(value, UploadFile) and (value.filename or value.size):
+        return value
+    # Browsers send an unnamed empty file for an empty field.
+    raise _invalid("file", "not_a_file" if value and isinstance(value, str) else "missing")
+
+
+def _read_request(form: FormData, fields: Collection[str]) -> AnalysisRequest:
+    given = {name: form[name] for name in fields if form.get(name)}
+    for name, value in given.items():
+        if not isinstance(value, str):
+            raise _invalid(name, "string_type")
     try:
-        return PredictForm.model_validate(given)
+        return AnalysisRequest(**given)
     except ValidationError as exc:
         raise RequestValidationError([{**error, "loc": ("body", *error["loc"])} for error in exc.errors()]) from exc
 
 
-def _is_no_file(value: Any) -> bool:
-    """What a browser sends for a file field that nobody filled in."""
-    return not isinstance(value, str) and not value.filename and not value.size
+def _invalid(name: str, kind: str) -> RequestValidationError:
+    return RequestValidationError([{"type": kind, "loc": ("body", name), "msg": kind.replace("_", " ")}])
 
 
-def describe_form(model: type[BaseModel]) -> dict[str, Any]:
-    """The form in OpenAPI's words, for a route's `openapi_extra`."""
-    return {"requestBody": {"required": True, "content": {_MEDIA_TYPE: {"schema": model.model_json_schema()}}}}
+def describe_form(fields: Collection[str]) -> dict[str, Any]:
+    """OpenAPI description of a form with these fields, for `openapi_extra` of a route."""
+    properties = AnalysisRequest.model_json_schema()["properties"]
+    file = {
+        "type": "string",
+        "contentMediaType": "application/octet-stream",
+        "title": "File",
+        "description": _RECORDING,
+    }
+    schema = {
+        "title": "RecordingForm",
+        "type": "object",
+        "properties": {"file": file, **{name: properties[name] for name in fields}},
+        "required": ["file"],
+    }
+    return {"requestBody": {"required": True, "content": {_MEDIA_TYPE: {"schema": schema}}}}

@@ -1,4 +1,4 @@
-"""One live connection: sound in, utterances out, each as soon as it is over."""
+"""One live connection: audio in, utterances out, each as soon as it has ended."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -19,146 +19,150 @@ from alignment.speech.endpointing import (
 from alignment.speech.windows import Window
 from alignment.timing import SAMPLE_RATE_HZ, Seconds
 from service.errors import BadFrameError, DeadlineError
-from service.inference.engine import EmotionEngine
-from service.inference.result import AnalysisRequest, ResultBuilder, ScoredUtterance
+from service.inference.engine import EmotionEngine, WindowLoop
+from service.inference.request import AnalysisRequest, Explain
+from service.inference.result import ResultBuilder, ScoredUtterance
 from service.inference.scheduler import Scheduler
-from service.results.schemas import Explain
-from service.results.serialisation import present_overall, present_utterance
+from service.results.serialisation import to_overall, to_utterance
 
 Message = dict[str, Any]
-_MOST_PENDING: Final = 4
+_MAX_PENDING: Final = 4
 
 
 class LiveSession:
-    """Keeps the order of utterances; when answers lag, it stops taking sound, so that the sender has to wait."""
+    """Sends utterances in order; while results lag, it reads no audio, so that the sender has to wait."""
 
     def __init__(
         self,
         engine: EmotionEngine,
-        stages: Scheduler,
+        scheduler: Scheduler,
         send: Callable[[Message], Awaitable[None]],
         *,
         rate_hz: int,
         explain: Explain,
         deadline_s: Seconds,
     ) -> None:
-        """Takes nothing yet.
+        """Read nothing yet.
 
         Args:
-            engine: the models.
-            stages: its queues.
-            send: sends a message to the client.
-            rate_hz: of the sound that will come.
-            explain: as in POST /predict.
-            deadline_s: of one utterance.
+            engine: The models.
+            scheduler: Schedules their use.
+            send: Sends a message to the client.
+            rate_hz: Sample rate of the audio.
+            explain: As in POST /predict.
+            deadline_s: Longest processing time of one utterance.
 
         Raises:
-            BadFrameError: the rate is out of bounds.
+            BadFrameError: The rate is out of bounds.
         """
         low, high = SAMPLE_RATE_BOUNDS_HZ
         if not low <= rate_hz <= high:
             raise BadFrameError(f"the rate is {rate_hz} Hz, accepted are {low} to {high} Hz")
-        self._engine, self._stages, self._send, self._explain = engine, stages, send, explain
+        self._engine, self._scheduler, self._send, self._explain = engine, scheduler, send, explain
         self._deadline_s = deadline_s
-        self._listener = Endpointer(engine.detector)
+        self._endpointer = Endpointer(engine.detector)
         self._resampler = soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32", quality="HQ")
-        self._early: asyncio.Task[list[ScoredUtterance]] | None = None
+        self._early: asyncio.Task[tuple[ScoredUtterance, ...]] | None = None
         self._pending: list[asyncio.Task[None]] = []
         self._scored: list[ScoredUtterance] = []
         self._number = -1
 
     @property
     def duration_s(self) -> Seconds:
-        """How much sound came."""
-        return self._listener.duration_s
+        """Duration of the audio so far."""
+        return self._endpointer.duration_s
 
     async def feed(self, frame: bytes) -> None:
-        """Takes 16-bit little-endian mono samples.
+        """Process 16-bit little-endian mono samples.
 
         Raises:
-            BadFrameError: no sample is there, or half a one.
-            AlignmentError, DeadlineError: an utterance could not be answered.
+            BadFrameError: The frame is empty or holds half a sample.
+            AlignmentError, DeadlineError: An utterance could not be analysed.
         """
         if not frame:
             raise BadFrameError("a frame is empty")
         if len(frame) % 2:
-            raise BadFrameError(f"a frame has {len(frame)} bytes; samples are 16 bits, so that the number is even")
-        await self._react(await asyncio.to_thread(self._listen, frame, last=False))
+            raise BadFrameError(f"a frame has {len(frame)} bytes; 16-bit samples need an even number")
+        await self._handle(await asyncio.to_thread(self._detect, frame, last=False))
         self._collect()
-        while len(self._pending) > _MOST_PENDING:
+        while len(self._pending) > _MAX_PENDING:
             await asyncio.wait({self._pending[0]})
             self._collect()
 
     async def finish(self) -> None:
-        """Answers what is left and says that it is done."""
-        await self._react(await asyncio.to_thread(self._listen, b"", last=True))
+        """Analyse the last utterance and send the message `done`."""
+        await self._handle(await asyncio.to_thread(self._detect, b"", last=True))
         await asyncio.gather(*self._pending)
-        overall = await asyncio.to_thread(present_overall, self._scored, self._engine)
+        overall = await asyncio.to_thread(to_overall, self._scored, self._engine.bundle)
         await self._send({"type": "done", "duration_s": round(self.duration_s, 3), **overall})
 
     async def close(self) -> None:
-        """Gives up what is under way."""
+        """Cancel the utterances in progress."""
         tasks = [*self._pending, *([self._early] if self._early else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _listen(self, frame: bytes, *, last: bool) -> list[SpeechEvent]:
+    def _detect(self, frame: bytes, *, last: bool) -> list[SpeechEvent]:
         samples = np.frombuffer(frame, "<i2").astype(np.float32) / np.float32(32_768)
-        heard = np.clip(self._resampler.resample_chunk(samples, last=last), -1.0, 1.0)
-        return self._listener.feed(heard) + (self._listener.finish() if last else [])
+        resampled = np.clip(self._resampler.resample_chunk(samples, last=last), -1.0, 1.0)
+        return self._endpointer.feed(resampled) + (self._endpointer.finish() if last else [])
 
-    async def _react(self, events: list[SpeechEvent]) -> None:
+    async def _handle(self, events: list[SpeechEvent]) -> None:
         for event in events:
             match event:
                 case SpeechStarted(start_s):
                     self._number += 1
                     await self._send({"type": "utterance.start", "id": self._number, "start_s": round(start_s, 3)})
                 case SpeechPaused(window):
-                    self._early = asyncio.create_task(self._answer(window))
+                    self._early = asyncio.create_task(self._analyse(window))
                 case SpeechResumed():
-                    self._drop_early()
+                    self._cancel_early()
                 case SpeechEnded(window):
-                    answer = self._early or asyncio.create_task(self._answer(window))
+                    analysis = self._early or asyncio.create_task(self._analyse(window))
                     self._early = None
-                    before = self._pending[-1] if self._pending else None
-                    self._pending.append(asyncio.create_task(self._tell(self._number, answer, before)))
+                    previous = self._pending[-1] if self._pending else None
+                    self._pending.append(asyncio.create_task(self._send_results(self._number, analysis, previous)))
 
-    def _drop_early(self) -> None:
+    def _cancel_early(self) -> None:
         if self._early:
             self._early.cancel()
             self._early = None
 
-    async def _answer(self, window: Window) -> list[ScoredUtterance]:
-        visit = self._stages.visit()
-        findings = ResultBuilder(AudioSource(window.end_s, SAMPLE_RATE_HZ, 1), ())
+    async def _analyse(self, window: Window) -> tuple[ScoredUtterance, ...]:
+        context = self._scheduler.open_context()
+        result = ResultBuilder(AudioSource(window.end_s, SAMPLE_RATE_HZ, 1), ())
+        loop = WindowLoop(self._engine, [(window, AnalysisRequest())], result, context.stopwatch)
         try:
             async with asyncio.timeout(self._deadline_s):
-                return await self._stages.add_window(visit, window, AnalysisRequest(), findings)
+                [found] = [each async for each in self._scheduler.run_windows(context, loop)]
+                return found.utterances
         except TimeoutError as exc:
-            raise DeadlineError(self._deadline_s, visit.watch.timings_ms["queue"] / 1_000) from exc
+            raise DeadlineError(self._deadline_s, context.queued_s) from exc
 
-    async def _tell(
-        self, number: int, answer: "asyncio.Task[list[ScoredUtterance]]", before: "asyncio.Task[None] | None"
+    async def _send_results(
+        self,
+        number: int,
+        analysis: "asyncio.Task[tuple[ScoredUtterance, ...]]",
+        previous: "asyncio.Task[None] | None",
     ) -> None:
-        """Sends an utterance's results after those of the one before it."""
+        """Send the results of an utterance after those of the previous one."""
         try:
-            scored = await answer
+            scored = await analysis
         finally:
-            answer.cancel()
-        if before is not None:
-            await before
+            analysis.cancel()
+        if previous is not None:
+            await previous
         self._scored += scored
         for each in scored:
-            told = await asyncio.to_thread(present_utterance, each, self._engine.bundle, self._explain)
-            await self._send(
-                {"type": "utterance.result", "id": number, **told.model_dump(mode="json", exclude_unset=True)}
-            )
+            utterance = await asyncio.to_thread(to_utterance, each, self._engine.bundle, self._explain)
+            fields = utterance.model_dump(mode="json", exclude_unset=True)
+            await self._send({"type": "utterance.result", "id": number, **fields})
         if not scored:
-            await self._send({"type": "utterance.dropped", "id": number, "reason": "no speech in it after all"})
+            await self._send({"type": "utterance.dropped", "id": number, "reason": "it holds no speech"})
 
     def _collect(self) -> None:
-        """Forgets what has been told; raises what went wrong in it."""
+        """Remove utterances that have been sent; raise the error of one that failed."""
         for task in [task for task in self._pending if task.done()]:
             self._pending.remove(task)
             task.result()

@@ -1,4 +1,4 @@
-"""The OpenAPI document, with every status that can come, and each refusal as the problem document that it is."""
+"""The OpenAPI document, with every possible status, and a problem document for each refusal."""
 
 from typing import Any, Final
 
@@ -8,16 +8,16 @@ _KEYS: Final = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "From `can-ser key`, where CAN_API_KEYS is set."},
     "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same key."},
 }
-# Where no keys are set, everybody may ask: the empty requirement.
+# The empty requirement applies where no keys are set.
 _SECURITY: Final[list[dict[str, list[str]]]] = [{}, {"bearer": []}, {"header": []}]
 _FASTAPI_ERRORS: Final = ("HTTPValidationError", "ValidationError")
 _RETRY_AFTER: Final = {
-    "Retry-After": {"description": "Seconds after which to ask again.", "schema": {"type": "integer", "minimum": 1}}
+    "Retry-After": {"description": "Seconds after which to retry.", "schema": {"type": "integer", "minimum": 1}}
 }
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Problem documents of these statuses, for a route's `responses`."""
+    """Problem documents of some statuses, for `responses` of a route."""
     schema = {"$ref": "#/components/schemas/Problem"}
     content = {"application/problem+json": {"schema": schema}}
     return {
@@ -27,10 +27,10 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 class Application(FastAPI):
-    """FastAPI, whose own validation errors never go out (`service.http.exception_handlers`)."""
+    """FastAPI without its own validation errors, which are never sent (`service.http.exception_handlers`)."""
 
     def openapi(self) -> dict[str, Any]:
-        """The document, made once."""
+        """The document, generated once."""
         if self.openapi_schema is None:
             document = super().openapi()
             schemas = document["components"]["schemas"]

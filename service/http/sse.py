@@ -1,4 +1,4 @@
-"""An answer that comes bit by bit: `progress`, `utterance` and `result` as server-sent events."""
+"""Server-sent events of POST /predict: `progress`, `utterance`, and `result` or `error`."""
 
 import asyncio
 import json
@@ -7,44 +7,51 @@ from dataclasses import asdict
 from typing import Final
 
 import structlog
+from fastapi import Request
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 
-from alignment.errors import AlignmentError
-from model.errors import ModelError
-from service.errors import ServiceError
-from service.http.exception_handlers import problem_response
+from alignment.errors import CanSerError
 from service.inference.result import ScoredUtterance
-from service.inference.scheduler import Observer, Progress
+from service.inference.scheduler import Progress, ProgressListener
+from service.results.problems import to_problem
 
 MEDIA_TYPE: Final = "text/event-stream"
-_QUIET_S: Final = 15.0
+_KEEPALIVE_S: Final = 15.0
 _Event = Progress | ScoredUtterance | str | Exception
-_NOTHING: Final = ""
+_NO_EVENT: Final = ""
 log = structlog.stdlib.get_logger("service.http.sse")
 
 
+def accepts_events(request: Request) -> bool:
+    """Whether the client requests server-sent events."""
+    return any(part.split(";")[0].strip() == MEDIA_TYPE for part in request.headers.get("accept", "").split(","))
+
+
 class EventStream:
-    """Makes an answer beside the response that tells of it; when the client goes, the answer is given up."""
+    """Runs an analysis while the response reports on it; a client that disconnects cancels the analysis."""
 
     def __init__(
-        self, answer: Callable[[Observer], Awaitable[str]], present: Callable[[ScoredUtterance], str], path: str
+        self,
+        analyse: Callable[[ProgressListener], Awaitable[str]],
+        serialise: Callable[[ScoredUtterance], str],
+        path: str,
     ) -> None:
-        """Begins the answer.
+        """Start the analysis.
 
         Args:
-            answer: makes the whole answer, as JSON, and tells an observer on its way.
-            present: an utterance as JSON; called in a thread.
-            path: of the request, for problem documents.
+            analyse: Returns the whole response as JSON, and reports to a listener meanwhile.
+            serialise: Returns an utterance as JSON; called in a thread.
+            path: Path of the request, for problem documents.
         """
         self._events: asyncio.Queue[_Event | None] = asyncio.Queue()
-        self._present, self._path = present, path
-        self._task = asyncio.create_task(self._make(answer))
+        self._serialise, self._path = serialise, path
+        self._task = asyncio.create_task(self._run(analyse))
 
     async def respond(self) -> EventSourceResponse:
-        """The response, as soon as there is something to tell.
+        """The response, once the first event is known.
 
         Raises:
-            AlignmentError, ModelError, ServiceError: what goes wrong before that has a status of its own.
+            CanSerError: An error before the first event, which has a status of its own.
         """
         try:
             first = await self._events.get()
@@ -56,45 +63,44 @@ class EventStream:
         if first is None:
             await self._task
         headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-        return EventSourceResponse(self._tell(first), headers=headers, media_type=MEDIA_TYPE)
+        return EventSourceResponse(self._write(first), headers=headers, media_type=MEDIA_TYPE)
 
-    async def _make(self, answer: Callable[[Observer], Awaitable[str]]) -> None:
+    async def _run(self, analyse: Callable[[ProgressListener], Awaitable[str]]) -> None:
         try:
-            self._events.put_nowait(await answer(self._events.put_nowait))
-        except (AlignmentError, ModelError, ServiceError) as error:
+            self._events.put_nowait(await analyse(self._events.put_nowait))
+        except CanSerError as error:
             self._events.put_nowait(error)
         finally:
             self._events.put_nowait(None)
 
-    async def _tell(self, event: _Event | None) -> AsyncIterator[bytes]:
+    async def _write(self, event: _Event | None) -> AsyncIterator[bytes]:
         try:
             while event is not None:
                 yield await self._format(event)
-                while (following := await self._next()) is _NOTHING:
+                while (following := await self._next()) is _NO_EVENT:
                     yield KEEPALIVE_COMMENT
                 event = following
             if error := self._task.exception() if self._task.done() else None:
                 log.error("unexpected error", exc_info=error)
-                yield self._problem(error)
+                yield self._format_error(error)
         finally:
             self._task.cancel()
 
     async def _next(self) -> _Event | None:
-        """The next event; `_NOTHING` after a while: a proxy would take more silence for a dead connection."""
+        """The next event, or `_NO_EVENT` after a while: proxies close connections that are silent for longer."""
         try:
-            return await asyncio.wait_for(self._events.get(), _QUIET_S)
+            return await asyncio.wait_for(self._events.get(), _KEEPALIVE_S)
         except TimeoutError:
-            return _NOTHING
+            return _NO_EVENT
 
     async def _format(self, event: _Event) -> bytes:
         if isinstance(event, Progress):
             return format_sse_event(event="progress", data_str=json.dumps(asdict(event)))
         if isinstance(event, ScoredUtterance):
-            return format_sse_event(event="utterance", data_str=await asyncio.to_thread(self._present, event))
+            return format_sse_event(event="utterance", data_str=await asyncio.to_thread(self._serialise, event))
         if isinstance(event, str):
             return format_sse_event(event="result", data_str=event)
-        return self._problem(event)
+        return self._format_error(event)
 
-    def _problem(self, error: BaseException) -> bytes:
-        document = bytes(problem_response(error, self._path).body).decode()
-        return format_sse_event(event="error", data_str=document)
+    def _format_error(self, error: BaseException) -> bytes:
+        return format_sse_event(event="error", data_str=to_problem(error, self._path).model_dump_json())

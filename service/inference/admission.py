@@ -1,89 +1,126 @@
-"""Admission control: a bounded number of requests at once, each with its deadline."""
+"""Admission control: a bounded number of requests at once, each with a deadline and an estimate for those refused."""
 
 import asyncio
+import math
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from alignment.timing import Seconds
 from service.errors import BusyError, DeadlineError
-from service.inference.pace import LoadEstimator
-from service.inference.result import Stopwatch
+from service.observability.stopwatch import Stopwatch
+
+_SMOOTHING: Final = 0.9
 
 
 @dataclass(slots=True, eq=False)
 class RequestContext:
-    """One request inside.
+    """State of one request while it is processed.
 
     Attributes:
-        watch: its times.
-        work: what a thread does for it now.
-        over: whether nobody waits for its answer any more.
+        stopwatch: Its stage times.
+        work: The thread-pool work that runs for it now.
+        cancelled: Whether its result is no longer wanted: the deadline has passed or the client has disconnected.
+        started: Arrival, on the clock of `time.perf_counter`.
     """
 
-    watch: Stopwatch
+    stopwatch: Stopwatch
     work: "Future[Any] | None" = None
-    over: bool = False
+    cancelled: bool = False
     started: float = field(default_factory=time.perf_counter)
 
-    def total(self) -> dict[str, float]:
-        """Its times, with the time since it came."""
-        return {**self.watch.timings_ms, "total": (time.perf_counter() - self.started) * 1_000}
+    @property
+    def queued_s(self) -> Seconds:
+        """Time spent in queues so far."""
+        return self.stopwatch.timings_ms["queue"] / 1_000
+
+    def timings_ms(self) -> dict[str, float]:
+        """Stage times, and the total time since the arrival."""
+        return {**self.stopwatch.timings_ms, "total": (time.perf_counter() - self.started) * 1_000}
+
+
+class LoadEstimator:
+    """Recent processing time per request, as an exponential moving average; idle time does not count."""
+
+    def __init__(self, clock: Callable[[], Seconds] = time.monotonic, first_guess_s: Seconds = 1.0) -> None:
+        self._clock = clock
+        self._average_s = first_guess_s
+        self._since = clock()
+
+    def begin(self, in_progress: int) -> None:
+        """Register a request that arrives while `in_progress` others are processed."""
+        if in_progress == 0:
+            self._since = self._clock()
+
+    def finish(self) -> None:
+        """Register the end of a request."""
+        now = self._clock()
+        self._average_s = _SMOOTHING * self._average_s + (1 - _SMOOTHING) * (now - self._since)
+        self._since = now
+
+    def retry_after_s(self, in_progress: int) -> int:
+        """Whole seconds until the requests in progress are expected to end, at least 1."""
+        return max(1, math.ceil(self._average_s * in_progress))
 
 
 class AdmissionControl:
     """A bounded number of requests at once."""
 
     def __init__(self, limit: int, deadline_s: Seconds) -> None:
-        """`under_way` tells how many places are taken."""
+        """Admit no request yet.
+
+        Args:
+            limit: Requests in progress at most.
+            deadline_s: Longest processing time of a request.
+        """
         self._limit, self._deadline_s = limit, deadline_s
-        self.under_way = 0
+        self.in_progress = 0
         self._lock = threading.Lock()
-        self._pace = LoadEstimator()
+        self._load = LoadEstimator()
 
     @asynccontextmanager
-    async def take(self, visit: RequestContext) -> AsyncIterator[None]:
-        """A place for one request, and its deadline.
+    async def admit(self, context: RequestContext) -> AsyncIterator[None]:
+        """Admit one request for the duration of the block, at most until its deadline.
 
-        The place is given back when no thread works for it any more, which is later than the block's end when the
-        deadline has passed or the client has gone.
+        The slot is released when no thread works for the request any more, which is after the end of the block where
+        the deadline has passed or the client has disconnected.
 
         Raises:
-            BusyError: the limit of requests is reached.
-            DeadlineError: the block took too long.
+            BusyError: The limit of requests is reached.
+            DeadlineError: The block took too long.
         """
-        self.refuse_when_busy()
-        self._pace.begin(self.under_way)
+        self.require_capacity()
+        self._load.begin(self.in_progress)
         self._count(+1)
         try:
             async with asyncio.timeout(self._deadline_s):
                 yield
         except TimeoutError as exc:
-            raise DeadlineError(self._deadline_s, visit.watch.timings_ms["queue"] / 1_000) from exc
+            raise DeadlineError(self._deadline_s, context.queued_s) from exc
         finally:
-            visit.over = True
-            if visit.work is None or visit.work.done():
-                self._leave()
+            context.cancelled = True
+            if context.work is None or context.work.done():
+                self._release()
             else:
-                visit.work.add_done_callback(lambda _: self._leave())
+                context.work.add_done_callback(lambda _: self._release())
 
-    def refuse_when_busy(self) -> None:
-        """Passes while there is a place.
+    def require_capacity(self) -> None:
+        """Raise when the limit of requests is reached.
 
         Raises:
-            BusyError: the limit of requests is reached.
+            BusyError: It is, with the time after which to retry.
         """
-        if self.under_way >= self._limit:
-            raise BusyError(self.under_way, self._pace.retry_after_s(self.under_way))
+        if self.in_progress >= self._limit:
+            raise BusyError(self.in_progress, self._load.retry_after_s(self.in_progress))
 
     def _count(self, change: int) -> None:
         with self._lock:
-            self.under_way += change
+            self.in_progress += change
 
-    def _leave(self) -> None:
-        self._pace.finish()
+    def _release(self) -> None:
+        self._load.finish()
         self._count(-1)

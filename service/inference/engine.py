@@ -1,6 +1,6 @@
-"""The whole path, from the bytes of a recording to scored utterances: what HTTP and the command line share."""
+"""From a recording to scored utterances: the models, and the one loop over windows."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -27,35 +27,48 @@ from model.bundle import Bundle, locate_bundle, read_bundle
 from model.runtime import EmotionClassifier
 from model.scores import UtteranceScores
 from service.errors import AlignerNotServedError
-from service.inference.result import Analysis, AnalysisRequest, ResultBuilder, Speakers, Stopwatch
+from service.inference.request import AnalysisRequest
+from service.inference.result import AnalysisResult, ResultBuilder, WindowResult
+from service.observability.stopwatch import Stopwatch
 from service.settings import Settings
+
+Classify = Callable[[Sequence[UtteranceFeatures]], list[UtteranceScores]]
+WindowRequest = tuple[Window, AnalysisRequest]
+"""A window, and the request as it applies to it."""
 
 
 class Classifier(Protocol):
-    """Scores utterances with a bundle's network; threads may share one."""
+    """Scores utterances with the network of a bundle; thread-safe."""
 
     bundle: Bundle
     provider: str
     calls_at_once: int
-    """How many calls are worth having under way."""
+    """Number of concurrent calls that increase throughput."""
 
     def classify(self, utterances: Sequence[UtteranceFeatures]) -> list[UtteranceScores]:
         """Scores of each utterance, in order."""
 
     def warm_up(self) -> None:
-        """Has the network answer once."""
+        """Run the network once."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PreparedWindow:
-    """What a window says, in its own time, and what the network reads of it: one entry per utterance."""
+    """A window without scores.
 
-    transcript: Transcript
+    Attributes:
+        window: Part of the recording.
+        transcript: Its utterances, in the time of the window; None where it holds no speech.
+        features: One entry per utterance.
+    """
+
+    window: Window
+    transcript: Transcript | None
     features: list[UtteranceFeatures]
 
 
 class EmotionEngine:
-    """Holds the models; threads may share one."""
+    """All models of the path; thread-safe."""
 
     def __init__(
         self,
@@ -65,17 +78,17 @@ class EmotionEngine:
         classifier: Classifier | None = None,
         diarizer: Diarizer | None = None,
     ) -> None:
-        """Checks the bundle and the aligner; loads the network, and of the aligner nothing yet.
+        """Check the bundle and the aligner; load the network, but no model of the aligner yet.
 
         Args:
-            settings: which bundle, which aligner, which limits.
-            aligner: takes the place of the one that the settings name.
-            classifier: takes the place of the network in this process.
-            diarizer: takes the place of pyannote's.
+            settings: Bundle, aligner and limits.
+            aligner: Replaces the aligner of the settings.
+            classifier: Replaces the network in this process.
+            diarizer: Replaces the pyannote diarizer.
 
         Raises:
-            BundleError, ProviderError: the bundle cannot be served.
-            AlignerUnavailableError: the aligner asked for cannot run.
+            BundleError, ProviderError: The bundle cannot be served.
+            AlignerUnavailableError: The requested aligner cannot run.
         """
         self._max_audio_s = settings.max_audio_s
         self.detector = VoiceActivityDetector()
@@ -85,12 +98,12 @@ class EmotionEngine:
 
     @property
     def bundle(self) -> Bundle:
-        """What is served."""
+        """The served bundle."""
         return self.classifier.bundle
 
     @property
     def aligner(self) -> AlignerInfo:
-        """Who answers, and why."""
+        """The served aligner, and the reason for its choice."""
         return self._aligner.info
 
     @property
@@ -99,21 +112,21 @@ class EmotionEngine:
         return self._aligner.calls_at_once
 
     def warm_up(self) -> None:
-        """Has every model answer once; the aligner beside the network.
+        """Run every model once; the aligner and the network in parallel.
 
         Raises:
-            AlignerError, BundleError: one of them cannot.
+            AlignerError, BundleError: A model cannot run.
         """
-        with ThreadPoolExecutor(1) as beside:
-            aligner = beside.submit(self._aligner.warm_up)
+        with ThreadPoolExecutor(1) as parallel:
+            aligner = parallel.submit(self._aligner.warm_up)
             self.warm_up_network()
             aligner.result()
 
     def warm_up_network(self) -> None:
-        """Has features and network answer once.
+        """Run feature extraction and the network once.
 
         Raises:
-            BundleError: they cannot.
+            BundleError: They cannot run.
         """
         waveform = Waveform(np.zeros(SAMPLE_RATE_HZ, np.float32), AudioSource(1.0, SAMPLE_RATE_HZ, 1))
         words = build_given_transcript([TimedWord("ready", 0.2, 0.8, "given")], waveform.duration_s)
@@ -121,38 +134,32 @@ class EmotionEngine:
         self.classifier.warm_up()
 
     def close(self) -> None:
-        """Ends worker processes."""
+        """End worker processes."""
         self._aligner.close()
 
-    def analyse(self, data: bytes, request: AnalysisRequest | None = None) -> Analysis:
-        """The whole path in the calling thread.
+    def analyse(self, data: bytes, request: AnalysisRequest | None = None) -> AnalysisResult:
+        """Analyse a recording in the calling thread.
 
         Args:
-            data: an audio file.
-            request: what is known beside it.
+            data: An audio file.
+            request: What is known about it.
 
         Raises:
-            AlignmentError: the recording or the words cannot be used; see `decode_audio` and `find_words`.
-            AlignerNotServedError: the request names another aligner.
+            AlignmentError: The recording or the words cannot be used; see `decode_audio` and `find_words`.
+            AlignerNotServedError: The request names another aligner.
         """
         request = request or AnalysisRequest()
         self.check(request)
-        watch = Stopwatch()
-        waveform = self.decode(data, watch, request.speakers)
-        findings = ResultBuilder(waveform.source, waveform.warnings)
-        for window in self.cut(waveform, request, watch):
-            prepared = self.prepare(window, request, watch)
-            if prepared is not None:
-                scores = watch.run("classify", partial(self.classify, prepared.features))
-                findings.add(window.start_s, prepared.transcript, scores, window.speaker)
-        return findings.finish(watch.timings_ms)
+        stopwatch = Stopwatch()
+        loop = self.start(self.decode(data, request, stopwatch), request, stopwatch)
+        return loop.run(self.classify).finish(stopwatch.timings_ms)
 
     def check(self, request: AnalysisRequest) -> None:
-        """Passes when such a request can be answered here.
+        """Raise unless this engine can process the request.
 
         Raises:
-            AlignerNotServedError: it names another aligner.
-            DiarizationUnavailableError: it wants speakers told apart, and what does that is not there.
+            AlignerNotServedError: It names another aligner.
+            DiarizationUnavailableError: It requests diarization, whose package or weights are missing.
         """
         if request.speakers == "diarize":
             self._diarizer.require()
@@ -162,57 +169,65 @@ class EmotionEngine:
     def decode(
         self,
         data: bytes,
-        watch: Stopwatch,
-        speakers: Speakers | None = None,
+        request: AnalysisRequest,
+        stopwatch: Stopwatch,
         *,
-        abandoned: Callable[[], bool] = lambda: False,
+        cancelled: Callable[[], bool] = lambda: False,
     ) -> Waveform:
-        """First stage; stops when it is `abandoned`."""
-        decode = decode_channels if speakers == "channels" else decode_audio
-        return watch.run("decode", lambda: decode(data, self._max_audio_s, abandoned=abandoned))
+        """Decode a recording; `cancelled` is called between blocks and stops decoding.
 
-    def cut(
-        self, waveform: Waveform, request: AnalysisRequest, watch: Stopwatch
-    ) -> Sequence[Window] | Iterator[Window]:
-        """Windows that are worked on one after the other; only what is to be recognised can be cut unseen."""
+        Raises:
+            AudioError: See `decode_audio`.
+        """
+        decode = decode_channels if request.speakers == "channels" else decode_audio
+        return stopwatch.run("decode", lambda: decode(data, self._max_audio_s, abandoned=cancelled))
+
+    def start(self, waveform: Waveform, request: AnalysisRequest, stopwatch: Stopwatch) -> "WindowLoop":
+        """The loop over the windows of a decoded recording."""
+        windows = ((window, request) for window in self._cut(waveform, request, stopwatch))
+        return WindowLoop(self, windows, ResultBuilder(waveform.source, waveform.warnings), stopwatch)
+
+    def _cut(self, waveform: Waveform, request: AnalysisRequest, stopwatch: Stopwatch) -> Iterable[Window]:
+        """Windows in order; a recording whose words or segments are given is one window."""
         if request.speakers == "channels":
             tracks = [self._cut_track(f"channel {number}", track) for number, track in enumerate(waveform.tracks, 1)]
             return merge(*tracks, key=lambda window: window.start_s)
         if request.speakers == "diarize":
-            return self._cut_with_turns(waveform, watch)
+            return self._cut_with_turns(waveform, stopwatch)
         if request.recognises and not request.segments and waveform.duration_s > WINDOW_S:
             return cut_windows(waveform.samples, self.detector)
         return [Window(0.0, waveform.samples)]
 
     def _cut_track(self, speaker: str, samples: NDArray[np.float32] | None) -> Iterator[Window]:
-        """A speaker's windows; none of a silent channel."""
+        """Windows of one channel; none of a silent one."""
         if samples is not None:
             for window in cut_windows(samples, self.detector):
                 yield replace(window, speaker=speaker)
 
-    def _cut_with_turns(self, waveform: Waveform, watch: Stopwatch) -> Iterator[Window]:
-        """All windows, once it is known who speaks when in the whole recording."""
-        turns = tuple(watch.run("diarize", lambda: self._diarizer.diarize(waveform)))
+    def _cut_with_turns(self, waveform: Waveform, stopwatch: Stopwatch) -> Iterator[Window]:
+        """Windows with the speaker turns of the whole recording."""
+        turns = tuple(stopwatch.run("diarize", lambda: self._diarizer.diarize(waveform)))
         for window in cut_windows(waveform.samples, self.detector):
             yield replace(window, turns=turns)
 
-    def prepare(self, window: Window, request: AnalysisRequest, watch: Stopwatch) -> PreparedWindow | None:
-        """Second and third stage: words (recognised, aligned or given) and features; None when nobody speaks."""
+    def prepare(self, window: Window, request: AnalysisRequest, stopwatch: Stopwatch) -> PreparedWindow:
+        """Words (recognised, aligned or given) and features of a window."""
         source = AudioSource(window.end_s - window.start_s, SAMPLE_RATE_HZ, 1)
         waveform = Waveform(window.samples, source, speech=request.segments)
         stage = "recognise" if request.recognises else "align"
         try:
-            words = watch.run(stage, lambda: self._find_words(waveform, request))
+            words = stopwatch.run(stage, partial(self._find_words, waveform, request))
         except NoSpeechError:
-            return None
+            return PreparedWindow(window, None, [])
         if window.turns is not None:
             words = assign_speakers(words, window.turns, window.start_s)
         spec = self.bundle.config.features
         transcript = select_transcript(words, spec)
-        return PreparedWindow(transcript, watch.run("features", lambda: compute_features(waveform, transcript, spec)))
+        features = stopwatch.run("features", lambda: compute_features(waveform, transcript, spec))
+        return PreparedWindow(window, transcript, features)
 
     def classify(self, features: Sequence[UtteranceFeatures]) -> list[UtteranceScores]:
-        """Last stage; utterances may come from different requests."""
+        """Scores of utterances, possibly of several requests."""
         return self.classifier.classify(features)
 
     def _find_words(self, waveform: Waveform, request: AnalysisRequest) -> Transcript:
@@ -225,20 +240,69 @@ class EmotionEngine:
         )
 
 
+class WindowLoop:
+    """The loop over the windows of one recording: prepare, classify, add.
+
+    Every path uses it: the command line and archives in one thread (`run`, `windows`), the service with `prepare` in a
+    pool of threads and the features of several requests scored together, worker processes with several loops at once.
+    """
+
+    def __init__(
+        self, engine: EmotionEngine, windows: Iterable[WindowRequest], result: ResultBuilder, stopwatch: Stopwatch
+    ) -> None:
+        """Prepare nothing yet.
+
+        Args:
+            engine: The models.
+            windows: Windows in order; the next one may be cut when it is needed.
+            result: Collects the window results.
+            stopwatch: Measures the stages.
+        """
+        self._engine, self._windows, self._stopwatch = engine, iter(windows), stopwatch
+        self.result = result
+
+    def prepare(self) -> PreparedWindow | None:
+        """Cut and prepare the next window; None after the last one. This is the expensive part.
+
+        Raises:
+            AlignmentError: The words cannot be found or used; see `find_words`.
+        """
+        pair = next(self._windows, None)
+        return None if pair is None else self._engine.prepare(*pair, self._stopwatch)
+
+    def add(self, prepared: PreparedWindow, scores: Sequence[UtteranceScores]) -> WindowResult:
+        """Add the scores of a prepared window to the result."""
+        if prepared.transcript is None:
+            return WindowResult(prepared.window, ())
+        return self.result.add(prepared.window, prepared.transcript, scores)
+
+    def windows(self, classify: Classify, cancelled: Callable[[], bool] = lambda: False) -> Iterator[WindowResult]:
+        """Results of the remaining windows, one after the other, until `cancelled` returns true."""
+        while not cancelled() and (prepared := self.prepare()) is not None:
+            features = prepared.features
+            yield self.add(prepared, self._stopwatch.run("classify", partial(classify, features)) if features else [])
+
+    def run(self, classify: Classify) -> ResultBuilder:
+        """Process all windows in the calling thread and return the result builder."""
+        for _ in self.windows(classify):
+            pass
+        return self.result
+
+
 def load_classifier(settings: Settings) -> EmotionClassifier:
-    """The network that the settings name.
+    """The network of the settings.
 
     Raises:
-        BundleError, ProviderError: it cannot be served.
+        BundleError, ProviderError: It cannot be served.
     """
     return EmotionClassifier(read_bundle(locate_bundle(settings.bundle)), settings.provider, settings.threads)
 
 
 def load_aligner(settings: Settings) -> Aligner:
-    """The aligner that the settings name; nothing of it is loaded yet.
+    """The aligner of the settings; none of its models is loaded yet.
 
     Raises:
-        AlignerUnavailableError: it cannot run.
+        AlignerUnavailableError: It cannot run.
     """
     return choose_aligner(
         settings.aligner, settings.whisperx.config(), settings.pocketsphinx.workers, settings.deadline_s

@@ -1,7 +1,6 @@
-"""A job's recording in windows, from any window on."""
+"""Windows of a long recording on disk, from any position."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,22 +10,23 @@ from alignment.speech.voice_activity import VoiceActivityDetector
 from alignment.speech.windows import Window, WindowCutter, cut_between_words
 from alignment.timing import samples_to_seconds, seconds_to_samples
 from alignment.transcripts.words import check_words
-from service.inference.result import AnalysisRequest
+from service.inference.engine import WindowRequest
+from service.inference.request import AnalysisRequest
 
 
 def cut_recording(
     audio: AudioFile, request: AnalysisRequest, detector: VoiceActivityDetector, first_sample: int = 0
-) -> Iterator[tuple[Window, AnalysisRequest]]:
-    """Each window, and the request as it applies to it.
+) -> Iterator[WindowRequest]:
+    """Windows in order, each with the request as it applies to it.
 
     Args:
-        audio: the recording.
-        request: what is known beside it; words are handed out to the windows that they lie in.
-        detector: finds the pauses.
-        first_sample: where a window ended before.
+        audio: The recording.
+        request: Given words are assigned to the windows that contain them.
+        detector: Finds the pauses at which windows end.
+        first_sample: End of an earlier window.
 
     Raises:
-        EmptyTranscriptError, WordOrderError, WordBoundsError: see `check_words`.
+        EmptyTranscriptError, WordOrderError, WordBoundsError: See `check_words`.
     """
     blocks = _skip(audio.read_blocks(), first_sample)
     if request.words is not None:
@@ -42,7 +42,7 @@ def cut_recording(
 
 def _cut_between_words(
     audio: AudioFile, request: AnalysisRequest, blocks: Iterator[NDArray[np.float32]], first_sample: int
-) -> Iterator[tuple[Window, AnalysisRequest]]:
+) -> Iterator[WindowRequest]:
     duration_s = audio.source.duration_s
     kept = np.zeros(0, np.float32)
     start = first_sample
@@ -52,7 +52,7 @@ def _cut_between_words(
             continue
         while len(kept) < end - start and (block := next(blocks, None)) is not None:
             kept = np.concatenate((kept, block))
-        yield Window(samples_to_seconds(start), kept[: end - start]), replace(request, words=cut.words)
+        yield Window(samples_to_seconds(start), kept[: end - start]), request.with_words(cut.words)
         kept, start = kept[end - start :].copy(), end
 
 

@@ -1,19 +1,35 @@
-"""The fields of a request, from a form or a command line, to what the engine takes."""
+"""The request of an analysis, and the rules of its fields.
 
-from typing import Annotated, Final, TypeVar
+HTTP forms, jobs, the command line, the Python API and the client use it. Fields may be given as text, as forms and
+files hold them: `words` and `segments` are then JSON, and a blank field counts as omitted.
+"""
 
-from pydantic import FailFast, TypeAdapter, ValidationError
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, TypeVar
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    FailFast,
+    Field,
+    PlainValidator,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
 from alignment.timing import Seconds
 from alignment.transcripts.words import TimedWord
 from service.errors import ConflictingFieldsError, InvalidSegmentsError, InvalidWordsError, MalformedFormError
-from service.inference.result import AnalysisRequest, Speakers
-from service.results.schemas import GivenSegment, GivenWord
 
 _T = TypeVar("_T")
-# A megabyte of JSON holds half a million mistakes; the first one is told.
-_WORDS: Final = TypeAdapter(Annotated[list[GivenWord], FailFast()])
-_SEGMENTS: Final = TypeAdapter(Annotated[list[GivenSegment], FailFast()])
+Explain = Literal["true", "false", "full"]
+Speakers = Literal["channels", "diarize"]
+Segment = tuple[Seconds, Seconds]
+MAX_NAME_LENGTH: Final = 100
+"""Characters of a language or an aligner."""
 _EXCLUSIVE: Final = (
     ("transcript", "words"),
     ("transcript", "speakers"),
@@ -21,63 +37,135 @@ _EXCLUSIVE: Final = (
     ("words", "segments"),
     ("segments", "speakers"),
 )
+_OPTIONAL_TEXT: Final = WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "null"}]})
 
 
-def read_fields(
-    transcript: str | None,
-    words: str | None,
-    language: str | None = None,
-    aligner: str | None = None,
-    speakers: Speakers | None = None,
-    segments: str | None = None,
-) -> AnalysisRequest:
-    """A request; a blank field counts as one that was left out.
+class GivenWord(BaseModel):
+    """A word with the caller's times."""
 
-    Args:
-        transcript: what is said.
-        words: JSON, a list of words with times.
-        language: ISO 639-1 code.
-        aligner: by name.
-        speakers: "channels" for one speaker on each channel, "diarize" to tell them apart by voice; words are to be
-            recognised.
-        segments: JSON, a list of stretches of speech, in place of detection.
+    model_config = ConfigDict(extra="ignore")
 
-    Raises:
-        ConflictingFieldsError: two fields are given that exclude each other.
-        MalformedFormError: a field is no text, or `words` or `segments` is no JSON.
-        InvalidWordsError, InvalidSegmentsError: it is JSON of another shape.
-    """
-    fields = {"transcript": transcript, "words": words, "language": language, "aligner": aligner, "segments": segments}
-    for name, value in fields.items():
-        _check_text(name, value or "")
-    given = {name: value for name, value in fields.items() if value and value.strip()}
-    present = {*given, "speakers"} if speakers else {*given}
-    for first, second in _EXCLUSIVE:
-        if {first, second} <= present:
-            raise ConflictingFieldsError(first, second)
-    return AnalysisRequest(
-        given.get("transcript"),
-        parse_words(given.get("words")),
-        given.get("language"),
-        given.get("aligner"),
-        speakers,
-        parse_segments(given.get("segments")),
+    word: Annotated[str, Field(min_length=1, max_length=200)]
+    start: Annotated[float, Field(description="Seconds from the start of the file.")]
+    end: Annotated[float, Field(description="Seconds from the start of the file.")]
+
+
+class GivenSegment(BaseModel):
+    """A speech segment with the caller's times."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    start: Annotated[float, Field(description="Seconds from the start of the file.")]
+    end: Annotated[float, Field(description="Seconds from the start of the file.")]
+
+
+# A megabyte of JSON can hold half a million mistakes; the first one is reported.
+_WORDS: Final = TypeAdapter(Annotated[list[GivenWord], FailFast()])
+_SEGMENTS: Final = TypeAdapter(Annotated[list[GivenSegment], FailFast()])
+
+
+def _read_words(value: Any) -> tuple[TimedWord, ...] | None:
+    if isinstance(value, str):
+        given = _parse("words", value, _WORDS, InvalidWordsError)
+        return tuple(TimedWord(each.word, each.start, each.end, "given") for each in given)
+    if value is None:
+        return None
+    return tuple(
+        each if isinstance(each, TimedWord) else TimedWord(each[0], each[1], each[2], "given") for each in value
     )
 
 
-def parse_words(text: str | None) -> tuple[TimedWord, ...] | None:
-    """Words with times from JSON; see `read_fields`."""
-    if text is None:
-        return None
-    given = _parse("words", text, _WORDS, InvalidWordsError)
-    return tuple(TimedWord(word.word, word.start, word.end, "given") for word in given)
+def _read_segments(value: Any) -> tuple[Segment, ...]:
+    if isinstance(value, str):
+        return tuple((each.start, each.end) for each in _parse("segments", value, _SEGMENTS, InvalidSegmentsError))
+    return tuple((start_s, end_s) for start_s, end_s in value or ())
 
 
-def parse_segments(text: str | None) -> tuple[tuple[Seconds, Seconds], ...]:
-    """Stretches of speech from JSON; see `read_fields`."""
-    if text is None:
-        return ()
-    return tuple((each.start, each.end) for each in _parse("segments", text, _SEGMENTS, InvalidSegmentsError))
+class AnalysisRequest(BaseModel):
+    """What a caller specifies in addition to the recording.
+
+    Attributes:
+        transcript: Words that are said; forced alignment replaces recognition.
+        words: Words that are said, with their times; nothing is recognised.
+        language: ISO 639-1 code; None for the default of the aligner.
+        aligner: Name of an aligner; "auto" or None for the default of the server.
+        speakers: "channels" for one speaker per channel of the recording, "diarize" to separate them by voice.
+        segments: (start_s, end_s) of speech segments, in place of detection; empty for detection.
+        explain: "true" returns words with contributions to the predicted class, "full" to every class, "false" none.
+
+    Raises:
+        ConflictingFieldsError: Two fields exclude each other.
+        MalformedFormError: A field holds characters that are not text, or `words` or `segments` is not JSON.
+        InvalidWordsError, InvalidSegmentsError: The JSON has another shape.
+        pydantic.ValidationError: Another field is out of bounds.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    transcript: Annotated[
+        str | None, Field(description="What is said; its words are aligned, nothing is recognised.")
+    ] = None
+    words: Annotated[
+        tuple[TimedWord, ...] | None,
+        PlainValidator(_read_words),
+        _OPTIONAL_TEXT,
+        Field(description='Words with their times: `[{"word": "hello", "start": 0.31, "end": 0.62}]`.'),
+    ] = None
+    language: Annotated[str | None, Field(description="ISO 639-1 code.", max_length=MAX_NAME_LENGTH)] = None
+    aligner: Annotated[
+        str | None,
+        Field(description="Name of an aligner; omit it for the default of the server.", max_length=MAX_NAME_LENGTH),
+    ] = None
+    speakers: Annotated[
+        Speakers | None,
+        Field(description="channels: one speaker per channel, as in call recordings; diarize: separated by voice."),
+    ] = None
+    segments: Annotated[
+        tuple[Segment, ...],
+        PlainValidator(_read_segments),
+        _OPTIONAL_TEXT,
+        Field(
+            description='Speech segments, in place of detection: `[{"start": 0.3, "end": 2.6}]`.',
+            json_schema_extra={"default": None},
+        ),
+    ] = ()
+    explain: Annotated[Explain, Field(description="full: contributions to every class; false: no words.")] = "true"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_fields(cls, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Check text and exclusive fields; drop blank ones."""
+        for name, value in fields.items():
+            if isinstance(value, str):
+                _check_text(name, value)
+        given = {name: value for name, value in fields.items() if not _is_omitted(value)}
+        for first, second in _EXCLUSIVE:
+            if {first, second} <= given.keys():
+                raise ConflictingFieldsError(first, second)
+        return given
+
+    @property
+    def recognises(self) -> bool:
+        """Whether the words must be recognised."""
+        return self.transcript is None and self.words is None
+
+    def with_words(self, words: tuple[TimedWord, ...]) -> "AnalysisRequest":
+        """The same request with other words."""
+        return self.model_copy(update={"words": words})
+
+    def to_form(self) -> dict[str, str]:
+        """Fields that differ from their defaults, as text; `AnalysisRequest(**form)` reads them."""
+        form = {name: value for name, value in self if isinstance(value, str)}
+        if self.words is not None:
+            words = [{"word": each.word, "start": each.start_s, "end": each.end_s} for each in self.words]
+            form["words"] = json.dumps(words)
+        if self.segments:
+            form["segments"] = json.dumps([{"start": start_s, "end": end_s} for start_s, end_s in self.segments])
+        return form
+
+
+def _is_omitted(value: object) -> bool:
+    return value is None or value == () or (isinstance(value, str) and not value.strip())
 
 
 def _parse(
@@ -97,4 +185,4 @@ def _check_text(name: str, value: str) -> None:
     try:
         value.encode("utf-8")
     except UnicodeEncodeError as exc:
-        raise MalformedFormError(f"`{name}` holds something that is no character ({exc.reason})", "send UTF-8") from exc
+        raise MalformedFormError(f"`{name}` holds invalid characters ({exc.reason})", "send UTF-8") from exc

@@ -1,81 +1,46 @@
-"""What is found in a recording, window by window, and the answer that it adds up to."""
+"""Per-window results and their aggregation into the result of a recording."""
 
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal, TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from alignment.audio import AudioSource
 from alignment.errors import NoSpeechError
+from alignment.speech.windows import Window
 from alignment.timing import Seconds
-from alignment.transcripts.words import AlignerInfo, TimedWord, Transcript, Utterance
+from alignment.transcripts.words import AlignerInfo, Transcript, Utterance
 from model.scores import UtteranceScores
-
-_T = TypeVar("_T")
-Speakers = Literal["channels", "diarize"]
-
-
-@dataclass(frozen=True, slots=True)
-class AnalysisRequest:
-    """What a caller may say beside the recording.
-
-    Attributes:
-        transcript: what is said; forced alignment replaces recognition.
-        words: what is said and when; nothing is recognised.
-        language: ISO 639-1 code; None for the aligner's own.
-        aligner: by name; "auto" or None for the server's.
-        speakers: "channels" for one speaker on each channel of the recording, "diarize" to tell them apart by voice.
-        segments: (start_s, end_s) of stretches of speech, in place of detection; empty for detection.
-    """
-
-    transcript: str | None = None
-    words: tuple[TimedWord, ...] | None = None
-    language: str | None = None
-    aligner: str | None = None
-    speakers: Speakers | None = None
-    segments: tuple[tuple[Seconds, Seconds], ...] = ()
-
-    @property
-    def recognises(self) -> bool:
-        """Whether nothing is known of what is said."""
-        return self.transcript is None and self.words is None
-
-
-@dataclass(slots=True)
-class Stopwatch:
-    """Milliseconds by stage; `observe` is told of each stage: its name, how long it took, when it ended (epoch, ns)."""
-
-    timings_ms: dict[str, float] = field(default_factory=dict)
-    observe: Callable[[str, Seconds, int], None] = lambda _stage, _spent_s, _ended_ns: None
-
-    def run(self, stage: str, work: Callable[[], _T]) -> _T:
-        """The result of `work`, its time added to `stage`."""
-        started = time.perf_counter()
-        try:
-            return work()
-        finally:
-            self.add(stage, time.perf_counter() - started)
-
-    def add(self, stage: str, spent_s: Seconds, ended_ns: int | None = None) -> None:
-        """Time that was spent elsewhere; until now, or until `ended_ns`."""
-        self.timings_ms[stage] = self.timings_ms.get(stage, 0.0) + spent_s * 1_000
-        self.observe(stage, spent_s, ended_ns or time.time_ns())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredUtterance:
-    """An utterance, in the recording's time, and what the network says of it."""
+    """An utterance, in the time of the recording, and its scores."""
 
     utterance: Utterance
     scores: UtteranceScores
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Analysis:
-    """What was found in a recording."""
+class WindowResult:
+    """A window of a recording and its scored utterances; none where the window holds no speech."""
+
+    window: Window
+    utterances: tuple[ScoredUtterance, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AnalysisResult:
+    """The result of a recording.
+
+    Attributes:
+        source: The decoded file.
+        utterances: At least one, in order of their start.
+        aligner: The engine that provided the words.
+        warnings: What was cut, interpolated or doubtful.
+        timings_ms: Time by stage.
+    """
 
     source: AudioSource
     utterances: tuple[ScoredUtterance, ...]
@@ -85,68 +50,79 @@ class Analysis:
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
-        """(classes,) of the whole recording: the mean of its utterances', weighted by duration."""
+        """(classes,) mean over the utterances, weighted by duration."""
         return mean_probabilities(self.utterances)
 
 
 def mean_probabilities(scored: Sequence[ScoredUtterance]) -> NDArray[np.float64]:
-    """(classes,) of several utterances, weighted by duration."""
-    if len(scored) == 1:
-        return scored[0].scores.probabilities
-    durations = [each.utterance.duration_s for each in scored]
-    mean: NDArray[np.float64] = np.average([each.scores.probabilities for each in scored], 0, durations)
+    """(classes,) mean over utterances, weighted by duration."""
+    return average_by_duration(
+        [each.scores.probabilities for each in scored], [each.utterance.duration_s for each in scored]
+    )
+
+
+def average_by_duration(probabilities: Sequence[ArrayLike], durations_s: Sequence[Seconds]) -> NDArray[np.float64]:
+    """(classes,) mean of (utterances, classes) probabilities, weighted by duration."""
+    if len(probabilities) == 1:
+        return np.asarray(probabilities[0], np.float64)
+    mean: NDArray[np.float64] = np.average(np.asarray(probabilities, np.float64), 0, durations_s)
     return mean
 
 
 class ResultBuilder:
-    """Grows window by window into an `Analysis`."""
+    """Collects window results into an `AnalysisResult`."""
 
     def __init__(self, source: AudioSource, warnings: Sequence[str]) -> None:
+        """Start without utterances.
+
+        Args:
+            source: The decoded file.
+            warnings: Warnings of the decoder.
+        """
         self.source = source
         self.warnings = list(warnings)
         self._utterances: list[ScoredUtterance] = []
-        self.aligner: AlignerInfo | None = None
+        self._aligner: AlignerInfo | None = None
 
-    def add(
-        self,
-        start_s: Seconds,
-        transcript: Transcript,
-        scores: Sequence[UtteranceScores],
-        speaker: str | None = None,
-    ) -> list[ScoredUtterance]:
-        """A window's utterances, moved to the recording's time.
+    def add(self, window: Window, transcript: Transcript, scores: Sequence[UtteranceScores]) -> WindowResult:
+        """Add the utterances of a window, moved to the time of the recording.
 
         Args:
-            start_s: of the window in the recording.
-            transcript: of the window, in its own time.
-            scores: one per utterance.
-            speaker: whose window it is, where it is one speaker's.
+            window: Part of the recording.
+            transcript: Its utterances, in the time of the window.
+            scores: One entry per utterance.
         """
-        found = [
-            ScoredUtterance(replace(shift_utterance(utterance, start_s), speaker=speaker or utterance.speaker), score)
+        scored = tuple(
+            ScoredUtterance(_place(utterance, window), score)
             for utterance, score in zip(transcript.utterances, scores, strict=True)
-        ]
-        self._utterances += found
-        self.aligner = transcript.aligner
-        place = "".join([f"{speaker}: " if speaker else "", f"from {start_s:.1f} s on: " if start_s else ""])
-        self.warnings += [place + warning for warning in transcript.warnings]
-        return found
+        )
+        self._utterances += scored
+        self._aligner = transcript.aligner
+        origin = [f"{window.speaker}: " if window.speaker else "", _since(window)]
+        self.warnings += ["".join([*origin, warning]) for warning in transcript.warnings]
+        return WindowResult(window, scored)
 
-    def finish(self, timings_ms: dict[str, float]) -> Analysis:
-        """The whole.
+    def finish(self, timings_ms: dict[str, float]) -> AnalysisResult:
+        """Build the result of the recording.
 
         Raises:
-            NoSpeechError: no window held an utterance.
+            NoSpeechError: No window holds an utterance.
         """
-        if self.aligner is None or not self._utterances:
+        if self._aligner is None or not self._utterances:
             raise NoSpeechError(self.source.duration_s)
-        in_order = sorted(self._utterances, key=lambda scored: scored.utterance.start_s)
-        return Analysis(self.source, tuple(in_order), self.aligner, tuple(self.warnings), timings_ms)
+        ordered = sorted(self._utterances, key=lambda scored: scored.utterance.start_s)
+        return AnalysisResult(self.source, tuple(ordered), self._aligner, tuple(self.warnings), timings_ms)
 
 
-def shift_utterance(utterance: Utterance, by_s: Seconds) -> Utterance:
-    """The same utterance, later."""
+def _since(window: Window) -> str:
+    return f"from {window.start_s:.1f} s on: " if window.start_s else ""
+
+
+def _place(utterance: Utterance, window: Window) -> Utterance:
+    """The utterance in the time of the recording, with the speaker of the window where it has one."""
+    speaker = window.speaker or utterance.speaker
+    by_s = window.start_s
     if not by_s:
-        return utterance
+        return replace(utterance, speaker=speaker)
     words = tuple(replace(word, start_s=word.start_s + by_s, end_s=word.end_s + by_s) for word in utterance.words)
-    return Utterance(utterance.start_s + by_s, utterance.end_s + by_s, words, utterance.speaker)
+    return Utterance(utterance.start_s + by_s, utterance.end_s + by_s, words, speaker)

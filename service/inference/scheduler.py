@@ -1,35 +1,30 @@
-"""Requests through the engine without ever blocking the event loop.
+"""Requests through the engine without blocking the event loop.
 
-Decoding and features are quick and run in a few threads. Recognition is slow and has threads of its own, so that a
-request which brings its own words never waits behind recordings that are being recognised. The network is asked in
-batches over all requests (`Batcher`). While several requests that bring their words are there,
-processes beside this one score the small ones (`service.inference.worker_pool`).
+Decoding and features run in one pool of threads, recognition in another (`service.inference.executor`). The network
+scores batches over all requests (`alignment.batcher.Batcher`). While several requests with given words are in progress,
+worker processes score the small ones (`service.inference.worker_pool`).
 """
 
-import asyncio
-import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from alignment.audio import Waveform
 from alignment.batcher import Batcher
-from alignment.errors import AlignmentError, AudioTooLongError
 from alignment.features.extraction import UtteranceFeatures
 from alignment.features.mfcc import compute_bases
-from alignment.speech.windows import Window
 from alignment.timing import Seconds
 from model.scores import UtteranceScores
 from service.inference.admission import AdmissionControl, RequestContext
-from service.inference.engine import EmotionEngine, PreparedWindow
-from service.inference.result import Analysis, AnalysisRequest, ResultBuilder, ScoredUtterance, Speakers, Stopwatch
-from service.inference.worker import WorkerInput, WorkerOutput
-from service.inference.worker_pool import MAX_BYTES, MAX_WORDS, InferenceWorkerPool, Task
+from service.inference.engine import EmotionEngine, PreparedWindow, WindowLoop
+from service.inference.executor import Executor, Pool, wait_for
+from service.inference.request import AnalysisRequest
+from service.inference.result import AnalysisResult, ResultBuilder, ScoredUtterance, WindowResult
+from service.inference.worker_pool import InferenceWorkerPool, Task, Upload, is_small
 from service.observability.metrics import Metrics
+from service.observability.stopwatch import Stopwatch
 from service.observability.tracing import NoTraces, Traces
 from service.settings import Settings
 
@@ -38,18 +33,18 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a recording is: seconds of audio that are done, of how many, and what is worked on now."""
+    """Progress of a recording: the current stage, and how much of the audio is done."""
 
     stage: str
     done_s: Seconds
     total_s: Seconds
 
 
-Observer = Callable[[Progress | ScoredUtterance], None]
+ProgressListener = Callable[[Progress | ScoredUtterance], None]
 
 
 class Scheduler:
-    """A bounded number of requests at once; one more is refused at once and told when to come back."""
+    """Processes a bounded number of requests at once; further ones are refused with a time after which to retry."""
 
     def __init__(
         self,
@@ -58,253 +53,185 @@ class Scheduler:
         metrics: Metrics | None = None,
         traces: Traces | None = None,
     ) -> None:
-        """Starts threads."""
+        """Start threads."""
         self._engine = engine
         self._traces = traces or NoTraces()
         self._metrics = metrics or Metrics()
-        self._places = AdmissionControl(settings.max_waiting, settings.deadline_s)
-        self._quick = ThreadPoolExecutor(os.cpu_count() or 1, "quick")
-        self._slow = ThreadPoolExecutor(engine.aligner_calls_at_once, "recognise")
+        self._executor = Executor(engine.aligner_calls_at_once)
+        self.admission = AdmissionControl(settings.max_waiting, settings.deadline_s)
         self._classifier: Batcher[Sequence[UtteranceFeatures], list[UtteranceScores]] = Batcher(
             "classify",
-            self._classify_together,
+            self._classify_batch,
             max_items=settings.batch.max_requests,
             linger_s=settings.batch.linger_ms / 1_000,
-            pending=lambda: len(self._near_classifier),
+            pending=lambda: len(self._before_classifier),
             on_batch=self._metrics.count_batch,
             workers=engine.classifier.calls_at_once,
         )
-        self._scorers = InferenceWorkerPool(settings, self._metrics.count_batch) if settings.scorers else None
+        self._workers = InferenceWorkerPool(settings, self._metrics.count_batch) if settings.scorers else None
         self._with_words: set[RequestContext] = set()
-        self._near_classifier: set[RequestContext] = set()
-        self._show_queues()
+        self._before_classifier: set[RequestContext] = set()
+        self._export_queues()
 
     @asynccontextmanager
     async def admit(self) -> AsyncIterator[RequestContext]:
-        """A place for one request, see `AdmissionControl.take`."""
-        visit = self.visit()
-        async with self._places.take(visit):
+        """Admit one request; see `AdmissionControl.admit`."""
+        context = self.open_context()
+        async with self.admission.admit(context):
             try:
-                yield visit
+                yield context
             finally:
-                self._with_words.discard(visit)
-                self._near_classifier.discard(visit)
+                self._with_words.discard(context)
+                self._before_classifier.discard(context)
 
-    @property
-    def under_way(self) -> int:
-        """How many requests are in."""
-        return self._places.under_way
-
-    def refuse_when_busy(self) -> None:
-        """See `AdmissionControl.refuse_when_busy`."""
-        self._places.refuse_when_busy()
+    def open_context(self) -> RequestContext:
+        """State of one request, live utterance or job, whose stages are traced."""
+        return RequestContext(Stopwatch({"queue": 0.0}, self._traces.record_stages()))
 
     def warm_up(self) -> None:
-        """Has every process beside this one answer once; the engine has done so already.
+        """Start the worker processes and run each once; the engine has been warmed up before.
 
         Raises:
-            AlignmentError, ModelError, WorkerFailedError: one cannot.
+            AlignmentError, ModelError, WorkerFailedError: A process cannot score.
         """
-        if self._scorers:
+        if self._workers:
             bundle = self._engine.bundle
             mfcc = bundle.config.features.mfcc
-            self._scorers.start(bundle.version, mfcc, compute_bases(mfcc))
+            self._workers.start(bundle.version, mfcc, compute_bases(mfcc))
 
-    def visit(self) -> RequestContext:
-        """One request, window or job, whose stages are told to whoever follows it."""
-        return RequestContext(Stopwatch({"queue": 0.0}, self._traces.watch_stages()))
-
-    async def answer(
+    async def analyse(
         self,
-        visit: RequestContext,
-        read: Callable[[], bytes],
+        context: RequestContext,
+        upload: Upload,
         request: AnalysisRequest,
-        present: Callable[[Analysis], _T],
-        observe: Observer | None = None,
-        size_bytes: int | None = None,
-    ) -> _T:
-        """What `EmotionEngine.analyse` finds, stage by stage, presented.
+        on_progress: ProgressListener | None = None,
+    ) -> AnalysisResult:
+        """Analyse a recording, as `EmotionEngine.analyse` does.
 
         Args:
-            visit: its place.
-            read: gives the recording, in a thread: what waits for one lies on disk.
-            request: what is known beside it.
-            present: makes the answer, in a thread.
-            observe: is told, in the event loop, how far it is and each utterance as soon as it is scored.
-            size_bytes: of the recording, where it is known.
+            context: State of the admitted request.
+            upload: The recording.
+            request: What is known about it.
+            on_progress: Called in the event loop with the progress, and with each utterance when it is scored.
+
+        Raises:
+            AlignmentError, ModelError, ServiceError: See `EmotionEngine.analyse` and `InferenceWorkerPool.submit`.
         """
         self._engine.check(request)
         if request.words is not None:
-            self._with_words.add(visit)
-            small = size_bytes is not None and size_bytes <= MAX_BYTES and len(request.words) <= MAX_WORDS
-            if observe is None and small and self._scorers and len(self._with_words) > 1:
-                return await self._answer_beside(self._scorers, visit, read, request, present)
-            if observe is None:
-                return await self._answer_given(visit, read, request, present)
-            self._near_classifier.add(visit)
-        findings = await self._analyse(visit, read, request, observe or (lambda _: None))
-        return await self.in_thread(visit, lambda: present(self._finish(visit, findings)))
-
-    async def _answer_given(
-        self,
-        visit: RequestContext,
-        read: Callable[[], bytes],
-        request: AnalysisRequest,
-        present: Callable[[Analysis], _T],
-    ) -> _T:
-        """Words are there: all of it is quick, and while no other request is near, one thread does it in one go."""
-        self._near_classifier.add(visit)
-        engine = self._engine
-
-        def begin() -> tuple[ResultBuilder, PreparedWindow | None, _T | None]:
-            waveform = engine.decode(read(), visit.watch, abandoned=lambda: visit.over)
-            findings = ResultBuilder(waveform.source, waveform.warnings)
-            prepared = engine.prepare(Window(0.0, waveform.samples), request, visit.watch)
-            if prepared is None or len(self._near_classifier) > 1:
-                return findings, prepared, None
-            self._metrics.count_batch(1)
-            scores = visit.watch.run("classify", lambda: engine.classify(prepared.features))
-            findings.add(0.0, prepared.transcript, scores)
-            return findings, prepared, present(self._finish(visit, findings))
-
-        findings, prepared, answer = await self.in_thread(visit, begin)
-        if answer is not None:
-            return answer
-        if prepared is not None:
-            findings.add(0.0, prepared.transcript, await self._classify(visit, prepared))
-        return await self.in_thread(visit, lambda: present(self._finish(visit, findings)))
-
-    async def _answer_beside(
-        self,
-        scorers: InferenceWorkerPool,
-        visit: RequestContext,
-        read: Callable[[], bytes],
-        request: AnalysisRequest,
-        present: Callable[[Analysis], _T],
-    ) -> _T:
-        """All of it in a process beside this one, several requests together; what proves to be long comes back."""
-        came = time.perf_counter()
-
-        def conclude(scored: WorkerOutput) -> _T:
-            own_s = sum(each.spent_s for each in scored.stages)
-            queued_s = visit.watch.timings_ms["queue"] / 1_000
-            visit.watch.add("queue", max(0.0, time.perf_counter() - came - own_s - queued_s))
-            for each in scored.stages:
-                visit.watch.add(each.stage, each.spent_s, each.ended_ns)
-            if isinstance(scored.found, AlignmentError):
-                raise scored.found
-            return present(self._finish(visit, scored.found))
-
-        asked = Task(
-            read=lambda: WorkerInput(read(), request),
-            conclude=conclude,
-            abandoned=lambda: visit.over,
-            taken=partial(visit.watch.add, "queue"),
-        )
-        with suppress(AudioTooLongError):
-            answer: _T = await self._wait(visit, scorers.submit(asked))
-            return answer
-        return await self._answer_given(visit, lambda: asked.recording.data, request, present)
-
-    async def _analyse(
-        self, visit: RequestContext, read: Callable[[], bytes], request: AnalysisRequest, observe: Observer
-    ) -> ResultBuilder:
-        waveform = await self._decode(visit, read, request.speakers)
-        findings = ResultBuilder(waveform.source, waveform.warnings)
-        stage, total_s = "recognise" if request.recognises else "align", waveform.source.duration_s
-        observe(Progress(stage, 0.0, total_s))
-        # Telling speakers apart, which comes before the first window, takes as long as recognition does.
-        pool = self._slow if request.speakers == "diarize" else self._quick
-        async for window in self._windows(visit, self._engine.cut(waveform, request, visit.watch), pool):
-            for scored in await self.add_window(visit, window, request, findings):
-                observe(scored)
-            observe(Progress(stage, window.end_s, total_s))
-        return findings
-
-    async def add_window(
-        self, visit: RequestContext, window: Window, request: AnalysisRequest, findings: ResultBuilder
-    ) -> list[ScoredUtterance]:
-        """A window through recognition, features and network; its utterances, none when nobody speaks."""
-        pool = self._quick if request.words is not None else self._slow
-        prepared = await self.in_thread(visit, lambda: self._engine.prepare(window, request, visit.watch), pool)
-        if prepared is None:
-            return []
-        scores = await self._classify(visit, prepared)
-        return findings.add(window.start_s, prepared.transcript, scores, window.speaker)
-
-    async def _classify(self, visit: RequestContext, prepared: PreparedWindow) -> list[UtteranceScores]:
-        started = time.perf_counter()
-        self._near_classifier.discard(visit)
-        scores = await self._wait(visit, self._classifier.submit(prepared.features))
-        visit.watch.add("classify", time.perf_counter() - started)
-        return scores
-
-    async def _windows(
-        self, visit: RequestContext, windows: Sequence[Window] | Iterator[Window], pool: ThreadPoolExecutor
-    ) -> AsyncIterator[Window]:
-        """Each window; where to cut is looked for in a thread, just before the window is needed."""
-        if isinstance(windows, Sequence):
-            for window in windows:
-                yield window
-            return
-        while window := await self.in_thread(visit, partial(next, windows, None), pool):
-            yield window
-
-    async def _decode(self, visit: RequestContext, read: Callable[[], bytes], speakers: Speakers | None) -> Waveform:
-        """Sound; the file's bytes are let go when this returns."""
-        return await self.in_thread(
-            visit, lambda: self._engine.decode(read(), visit.watch, speakers, abandoned=lambda: visit.over)
-        )
-
-    async def in_thread(
-        self, visit: RequestContext, work: Callable[[], _T], pool: ThreadPoolExecutor | None = None
-    ) -> _T:
-        """`work` in a thread; the time until a thread was free counts as queue."""
-        submitted = time.perf_counter()
-
-        def timed() -> _T:
-            visit.watch.add("queue", time.perf_counter() - submitted)
-            return work()
-
-        return await self._wait(visit, (pool or self._quick).submit(timed))
-
-    @property
-    def waiting(self) -> dict[str, int]:
-        """How many pieces of work each stage's queue holds."""
-        pools = {"prepare": self._quick, "recognise": self._slow}
-        # A thread pool tells the length of its queue nowhere else.
-        sizes = {name: pool._work_queue.qsize() for name, pool in pools.items()}
-        beside = {"score": self._scorers.waiting} if self._scorers else {}
-        return {**sizes, "classify": self._classifier.waiting, **beside}
-
-    def close(self) -> None:
-        """Ends threads and processes; what has not begun is dropped."""
-        self._quick.shutdown(wait=False, cancel_futures=True)
-        self._slow.shutdown(wait=False, cancel_futures=True)
-        self._classifier.close()
-        if self._scorers:
-            self._scorers.close()
-
-    def _classify_together(self, requests: Sequence[Sequence[UtteranceFeatures]]) -> list[list[UtteranceScores]]:
-        scores = iter(self._engine.classify([features for request in requests for features in request]))
-        return [[next(scores) for _ in request] for request in requests]
-
-    def _finish(self, visit: RequestContext, findings: ResultBuilder) -> Analysis:
-        """The whole; it counts as answered."""
-        analysis = findings.finish(visit.total())
+            self._with_words.add(context)
+            self._before_classifier.add(context)
+        if request.words is None or on_progress is not None:
+            result = await self._analyse_windows(context, upload, request, on_progress)
+        elif self._workers and len(self._with_words) > 1 and is_small(upload, request):
+            result = await self._analyse_in_worker(context, self._workers, upload, request)
+        else:
+            result = await self._analyse_given(context, upload, request)
+        analysis = result.finish(context.timings_ms())
         self._metrics.count_recording(analysis.source.duration_s, analysis.timings_ms)
         return analysis
 
-    def _show_queues(self) -> None:
-        self._metrics.watch("under_way", "Requests that hold a place.", lambda: self.under_way)
+    async def _analyse_given(self, context: RequestContext, upload: Upload, request: AnalysisRequest) -> ResultBuilder:
+        """Given words: while no other request is about to be classified, one thread does everything at once."""
+        engine = self._engine
+
+        def prepare() -> tuple[WindowLoop, PreparedWindow | None]:
+            loop = self._open(context, upload, request)
+            prepared = loop.prepare()
+            if prepared is None or len(self._before_classifier) > 1:
+                return loop, prepared
+            self._metrics.count_batch(1)
+            loop.add(prepared, context.stopwatch.run("classify", partial(engine.classify, prepared.features)))
+            return loop, None
+
+        loop, prepared = await self._executor.run(context, prepare)
+        if prepared is not None:
+            loop.add(prepared, await self._classify(context, prepared.features))
+        return loop.result
+
+    async def _analyse_in_worker(
+        self, context: RequestContext, workers: InferenceWorkerPool, upload: Upload, request: AnalysisRequest
+    ) -> ResultBuilder:
+        """Given words, several requests at once: a worker process scores a batch of them."""
+        self._before_classifier.discard(context)
+        submitted, queued_s = time.perf_counter(), context.queued_s
+        output = await wait_for(context, workers.submit(Task(upload, request, context)))
+        own_s = sum(stage.spent_s for stage in output.stages)
+        already_s = own_s + context.queued_s - queued_s
+        context.stopwatch.add("queue", max(0.0, time.perf_counter() - submitted - already_s))
+        for stage in output.stages:
+            context.stopwatch.add(stage.stage, stage.spent_s, stage.ended_ns)
+        return output.unwrap()
+
+    async def _analyse_windows(
+        self, context: RequestContext, upload: Upload, request: AnalysisRequest, on_progress: ProgressListener | None
+    ) -> ResultBuilder:
+        notify = on_progress or (lambda _: None)
+        loop = await self._executor.run(context, lambda: self._open(context, upload, request))
+        stage, total_s = "recognise" if request.recognises else "align", loop.result.source.duration_s
+        notify(Progress(stage, 0.0, total_s))
+        async for result in self.run_windows(context, loop, uses_aligner=request.words is None):
+            for scored in result.utterances:
+                notify(scored)
+            notify(Progress(stage, result.window.end_s, total_s))
+        return loop.result
+
+    async def run_windows(
+        self, context: RequestContext, loop: WindowLoop, *, uses_aligner: bool = True
+    ) -> AsyncIterator[WindowResult]:
+        """Results of the windows of a loop, each prepared in a thread and scored with those of other requests.
+
+        Args:
+            context: State of the request.
+            loop: Windows to process.
+            uses_aligner: Whether preparation uses the aligner; it then runs in the pool for recognition.
+        """
+        pool: Pool = "recognise" if uses_aligner else "prepare"
+        while (prepared := await self._executor.run(context, loop.prepare, pool)) is not None:
+            yield loop.add(prepared, await self._classify(context, prepared.features) if prepared.features else [])
+
+    async def run(self, context: RequestContext, work: Callable[[], _T]) -> _T:
+        """Return the result of quick work in a thread, such as serialisation."""
+        return await self._executor.run(context, work)
+
+    def _open(self, context: RequestContext, upload: Upload, request: AnalysisRequest) -> WindowLoop:
+        """Read and decode a recording; its bytes are released when this returns."""
+        stopwatch = context.stopwatch
+        waveform = self._engine.decode(upload.file.read(), request, stopwatch, cancelled=lambda: context.cancelled)
+        return self._engine.start(waveform, request, stopwatch)
+
+    async def _classify(self, context: RequestContext, features: Sequence[UtteranceFeatures]) -> list[UtteranceScores]:
+        started = time.perf_counter()
+        self._before_classifier.discard(context)
+        scores = await wait_for(context, self._classifier.submit(features))
+        context.stopwatch.add("classify", time.perf_counter() - started)
+        return scores
+
+    def _classify_batch(self, requests: Sequence[Sequence[UtteranceFeatures]]) -> list[list[UtteranceScores]]:
+        scores = iter(self._engine.classify([features for request in requests for features in request]))
+        return [[next(scores) for _ in request] for request in requests]
+
+    @property
+    def waiting(self) -> dict[str, int]:
+        """Length of the queue of each stage."""
+        workers = {"score": self._workers.waiting} if self._workers else {}
+        return {**self._executor.waiting, "classify": self._classifier.waiting, **workers}
+
+    def close(self) -> None:
+        """End threads and processes; work that has not begun is dropped."""
+        self._executor.close()
+        self._classifier.close()
+        if self._workers:
+            self._workers.close()
+
+    def _export_queues(self) -> None:
+        self._metrics.add_gauge(
+            "under_way", "Requests that are admitted and not finished.", lambda: self.admission.in_progress
+        )
         for stage in self.waiting:
-            text = "Pieces of work that wait for a worker."
-            self._metrics.watch("queue_depth", text, partial(self._waiting_at, stage), stage=stage)
+            self._metrics.add_gauge(
+                "queue_depth", "Work items waiting for a worker.", partial(self._waiting_at, stage), stage=stage
+            )
 
     def _waiting_at(self, stage: str) -> float:
         return self.waiting[stage]
-
-    @staticmethod
-    async def _wait(visit: RequestContext, future: "Future[_T]") -> _T:
-        visit.work = future
-        return await asyncio.wrap_future(future)

@@ -1,25 +1,25 @@
-"""What a scorer process does: recordings that bring their words, from bytes to scores, by the service's own engine."""
+"""Inference worker process: recordings with given words, from bytes to scores, with an engine of its own."""
 
 import gc
 import signal
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from alignment.errors import AlignmentError
+from alignment.errors import AlignmentError, CanSerError
 from alignment.features.mfcc import Bases, MfccConfig, adopt_bases
-from alignment.speech.windows import Window
 from alignment.timing import Seconds
-from model.errors import ModelError
 from service.errors import WorkerFailedError
-from service.inference.engine import EmotionEngine, PreparedWindow
-from service.inference.result import AnalysisRequest, ResultBuilder, Stopwatch
+from service.inference.engine import EmotionEngine, PreparedWindow, WindowLoop
+from service.inference.request import AnalysisRequest
+from service.inference.result import ResultBuilder
+from service.observability.stopwatch import Stopwatch
 from service.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerInput:
-    """An audio file, and a request that says which words are in it."""
+    """An audio file and a request with given words."""
 
     data: bytes
     request: AnalysisRequest
@@ -27,95 +27,111 @@ class WorkerInput:
 
 @dataclass(frozen=True, slots=True)
 class StageTime:
-    """How long a stage took, and when it ended (nanoseconds since the epoch)."""
+    """Duration of a stage and its end (nanoseconds since the epoch)."""
 
     stage: str
     spent_s: Seconds
     ended_ns: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class WorkerOutput:
-    """What was found, or why the recording or its words cannot be used, and how long it took."""
+    """Result of one recording.
 
-    found: ResultBuilder | AlignmentError
-    stages: list[StageTime]
+    Attributes:
+        stages: Stage times, in order.
+        result: Collected results; None where the recording cannot be used.
+        error: Why it cannot be used.
+    """
+
+    stages: list[StageTime] = field(default_factory=list)
+    result: ResultBuilder | None = None
+    error: AlignmentError | None = None
+
+    def unwrap(self) -> ResultBuilder:
+        """The collected results.
+
+        Raises:
+            AlignmentError: The recording cannot be used.
+        """
+        if self.result is None:
+            raise self.error or WorkerFailedError("its output is empty")
+        return self.result
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Prepared:
-    stages: list[StageTime]
-    found: ResultBuilder | AlignmentError
-    window: PreparedWindow | None
+    loop: WindowLoop
+    window: PreparedWindow
 
 
-_Trouble = ModelError | AlignmentError | WorkerFailedError
-_engine: EmotionEngine | _Trouble = WorkerFailedError("start_scorer() has not run in this process")
+_engine: EmotionEngine | CanSerError = WorkerFailedError("start_worker() has not run in this process")
 
 
-def start_scorer(settings: Settings, version: str, config: MfccConfig, bases: Bases) -> None:
-    """Initialises a scorer process; its aligner, which nobody asks here, stays unloaded.
+def start_worker(settings: Settings, version: str, config: MfccConfig, bases: Bases) -> None:
+    """Initialise a worker process; the models of its aligner, which it does not use, stay unloaded.
 
-    What keeps it from scoring is kept, and told to whoever asks it.
+    An error that prevents this is raised by every later call of `score`.
 
     Args:
-        settings: of its engine.
-        version: of the bundle that the service has loaded.
-        config: of the bundle's features.
-        bases: for it.
+        settings: Settings of its engine.
+        version: Version of the bundle that the service has loaded.
+        config: Feature configuration of the bundle.
+        bases: Precomputed for it.
     """
     global _engine  # noqa: PLW0603 - a process pool has no other place for what its initialiser makes
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     adopt_bases(config, bases)
     try:
         _engine = _open_engine(settings, version)
-    except (ModelError, AlignmentError, WorkerFailedError) as exc:
+    except CanSerError as exc:
         _engine = exc
     gc.collect()
-    # What is there now stays: the collector need not look through it again and again.
+    # Objects that are loaded now stay: the collector need not scan them again.
     gc.freeze()
 
 
 def _open_engine(settings: Settings, version: str) -> EmotionEngine:
     engine = EmotionEngine(settings)
     if engine.bundle.version != version:
-        raise WorkerFailedError("the bundle on disk is another one than was loaded", "start the service anew")
+        raise WorkerFailedError("the bundle on disk has changed since the service loaded it", "restart the service")
     engine.warm_up_network()
     return engine
 
 
-def score(recordings: Sequence[WorkerInput]) -> list[WorkerOutput]:
-    """Each recording on its own up to the network, which is asked once for all; one that fails fails alone.
+def score(inputs: Sequence[WorkerInput]) -> list[WorkerOutput]:
+    """Outputs in the order of the inputs; the features of all recordings are scored in one call.
 
     Raises:
-        ModelError, AlignmentError, WorkerFailedError: this process cannot score.
+        CanSerError: This process cannot score.
     """
     engine = _started()
-    prepared = [_prepare(engine, recording) for recording in recordings]
+    outputs = [WorkerOutput() for _ in inputs]
+    prepared = [_prepare(engine, each, output) for each, output in zip(inputs, outputs, strict=True)]
     started = time.perf_counter()
-    scores = iter(engine.classify([features for each in prepared if each.window for features in each.window.features]))
+    scores = iter(engine.classify([features for each in prepared if each for features in each.window.features]))
     spent_s, ended_ns = time.perf_counter() - started, time.time_ns()
-    answers = []
-    for each in prepared:
-        if each.window and isinstance(each.found, ResultBuilder):
-            each.stages.append(StageTime("classify", spent_s, ended_ns))
-            each.found.add(0.0, each.window.transcript, [next(scores) for _ in each.window.features])
-        answers.append(WorkerOutput(each.found, each.stages))
-    return answers
+    for each, output in zip(prepared, outputs, strict=True):
+        if each:
+            each.loop.add(each.window, [next(scores) for _ in each.window.features])
+            output.stages.append(StageTime("classify", spent_s, ended_ns))
+    return outputs
 
 
-def _prepare(engine: EmotionEngine, recording: WorkerInput) -> _Prepared:
-    stages: list[StageTime] = []
-    watch = Stopwatch(observe=lambda *told: stages.append(StageTime(*told)))
+def _prepare(engine: EmotionEngine, given: WorkerInput, output: WorkerOutput) -> _Prepared | None:
+    """The recording up to its features; a recording that cannot be used has an error in its output."""
+    stopwatch = Stopwatch(on_stage=lambda *stage: output.stages.append(StageTime(*stage)))
     try:
-        waveform = engine.decode(recording.data, watch)
-        window = engine.prepare(Window(0.0, waveform.samples), recording.request, watch)
+        loop = engine.start(engine.decode(given.data, given.request, stopwatch), given.request, stopwatch)
+        window = loop.prepare()
     except AlignmentError as exc:
-        return _Prepared(stages, exc, None)
-    return _Prepared(stages, ResultBuilder(waveform.source, waveform.warnings), window)
+        output.error = exc
+        return None
+    output.result = loop.result
+    return None if window is None else _Prepared(loop, window)
 
 
 def _started() -> EmotionEngine:
-    if isinstance(_engine, _Trouble):
+    if isinstance(_engine, CanSerError):
         raise _engine
     return _engine

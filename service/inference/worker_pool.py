@@ -1,9 +1,9 @@
-"""Processes beside the service that score recordings which bring their words.
+"""Worker processes that score recordings with given words.
 
-Python lets one thread of a process run at a time. Decoding, features and what surrounds the network need it as much as
-HTTP does, so that threads leave cores idle: with every request in this process the service used 1.5 of 2 cores, with a
-scorer on each 1.8. A recording that brings its scorer down, or keeps it, is sent once more, to a process where it is
-alone, and so is whatever was in its company.
+Python runs one thread of a process at a time. Decoding, features and the code around the network need the interpreter
+as much as HTTP does, so that threads leave cores idle: with all requests in one process the service used 1.5 of 2
+cores, with a worker process per core 1.8. A batch whose process dies or takes too long is repeated one recording at a
+time, so that a recording that breaks its process does not affect others.
 """
 
 import queue
@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any, Final
+from typing import BinaryIO, Final
 
 from alignment.batcher import Batcher
 from alignment.errors import DecodingAbandonedError
@@ -21,16 +21,25 @@ from alignment.features.mfcc import Bases, MfccConfig
 from alignment.timing import Seconds
 from alignment.worker_pool import WorkerPool
 from service.errors import WorkerFailedError
-from service.inference.worker import WorkerInput, WorkerOutput, score, start_scorer
+from service.inference.admission import RequestContext
+from service.inference.request import AnalysisRequest
+from service.inference.worker import WorkerInput, WorkerOutput, score, start_worker
 from service.settings import Settings
 
 MAX_BYTES: Final = 1_000_000
 MAX_WORDS: Final = 400
 MAX_S: Final[Seconds] = 60.0
-"""What is larger is scored by a thread: it would take long to send and to score, and those beside it would wait."""
-_TOGETHER: Final = 6
+_BATCH: Final = 6
 _LIMIT_S: Final[Seconds] = 30.0
 _START_S: Final[Seconds] = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A recording on disk or in memory, and its size where that is known."""
+
+    file: BinaryIO
+    size_bytes: int | None = None
 
 
 @dataclass(eq=False)
@@ -38,68 +47,75 @@ class Task:
     """A recording to be scored.
 
     Attributes:
-        read: gives what is sent; called once.
-        conclude: makes the answer of what came back, in a thread.
-        abandoned: whether nobody waits for it any more.
-        taken: is told how long it waited for a thread.
+        upload: The recording.
+        request: Its request, with given words.
+        context: State of the request that it belongs to.
     """
 
-    read: Callable[[], WorkerInput]
-    conclude: Callable[[WorkerOutput], Any]
-    abandoned: Callable[[], bool]
-    taken: Callable[[Seconds], None]
+    upload: Upload
+    request: AnalysisRequest
+    context: RequestContext
     since: float = field(default_factory=time.perf_counter)
 
     @cached_property
-    def recording(self) -> WorkerInput:
-        """What is sent; a file can be read once, and may have to be sent again, or be scored here after all."""
-        return self.read()
+    def input(self) -> WorkerInput:
+        """The input of the worker, read once; it may be sent more than once."""
+        return WorkerInput(self.upload.file.read(), self.request)
+
+
+def is_small(upload: Upload, request: AnalysisRequest) -> bool:
+    """Whether a recording with given words may go to a worker process.
+
+    Larger ones are scored by a thread: they would take long to send and to score, and delay the rest of their batch.
+    """
+    words = request.words or ()
+    sized = upload.size_bytes is not None and upload.size_bytes <= MAX_BYTES
+    return sized and 0 < len(words) <= MAX_WORDS and words[-1].end_s <= MAX_S
 
 
 class InferenceWorkerPool:
-    """Some processes, each given what waits as soon as it is free, several recordings at once."""
+    """Worker processes, each of which takes a batch of the waiting recordings as soon as it is free."""
 
-    def __init__(self, settings: Settings, observe: Callable[[int], None]) -> None:
-        """Starts threads; the processes begin with `start`.
+    def __init__(self, settings: Settings, on_batch: Callable[[int], None]) -> None:
+        """Start threads; the processes are started by `start`.
 
         Args:
-            settings: how many, which bundle and which limits, as for the engine of this process.
-            observe: is told how many recordings are scored together.
+            settings: Number of processes, bundle and limits, as for the engine of this process.
+            on_batch: Called with the size of each batch.
         """
-        # A recording that turns out to be long comes back as too long, and a thread takes it.
-        self._settings = settings.model_copy(update={"max_audio_s": min(settings.max_audio_s, MAX_S)})
+        self._settings = settings
         self._closed = False
         self._pools: list[WorkerPool] = []
-        self._alone = threading.Lock()
+        self._isolation = threading.Lock()
         self._free: queue.SimpleQueue[WorkerPool] = queue.SimpleQueue()
-        self._batches: Batcher[Task, Any] = Batcher(
+        self._batches: Batcher[Task, WorkerOutput] = Batcher(
             "score",
             self._score,
-            max_items=min(_TOGETHER, settings.batch.max_requests),
+            max_items=min(_BATCH, settings.batch.max_requests),
             linger_s=0.0,
-            on_batch=observe,
+            on_batch=on_batch,
             workers=settings.scorers,
         )
 
     @property
     def waiting(self) -> int:
-        """Recordings that no thread has taken yet."""
+        """Length of the queue."""
         return self._batches.waiting
 
     def start(self, version: str, config: MfccConfig, bases: Bases) -> None:
-        """Has every process answer once.
+        """Start every process and run it once.
 
         Args:
-            version: of the bundle that the service has loaded.
-            config: of the bundle's features.
-            bases: for it.
+            version: Version of the bundle that the service has loaded.
+            config: Feature configuration of the bundle.
+            bases: Precomputed for it.
 
         Raises:
-            ModelError, AlignmentError: a process cannot serve what the settings name.
-            WorkerFailedError: one cannot start.
+            ModelError, AlignmentError: A process cannot serve the settings.
+            WorkerFailedError: A process cannot start.
         """
-        initialise = partial(start_scorer, self._settings, version, config, bases)
-        failed = partial(WorkerFailedError, way_out="see the log; CAN_SCORERS=0 does without")
+        initialise = partial(start_worker, self._settings, version, config, bases)
+        failed = partial(WorkerFailedError, way_out="see the log; CAN_SCORERS=0 serves without worker processes")
         count = self._settings.scorers
         self._pools = [WorkerPool(1, initialise, _LIMIT_S, failed, attempts=1) for _ in range(count + 1)]
         if self._closed:
@@ -109,54 +125,49 @@ class InferenceWorkerPool:
         for pool in self._pools[1:]:
             self._free.put(pool)
 
-    def submit(self, asked: Task) -> "Future[Any]":
-        """What `asked.conclude` makes; raises what it raised, or what came of the recording; later."""
-        return self._batches.submit(asked)
+    def submit(self, task: Task) -> "Future[WorkerOutput]":
+        """Queue a recording.
+
+        The future raises WorkerFailedError where the recording breaks its process, and DecodingAbandonedError where its
+        request has been cancelled.
+        """
+        return self._batches.submit(task)
 
     def close(self) -> None:
-        """Ends threads and processes; what waits is cancelled."""
+        """End threads and processes; queued recordings are cancelled."""
         self._closed = True
         self._batches.close()
         for pool in self._pools:
             pool.close()
 
-    def _score(self, asked: Sequence[Task]) -> list[Any]:
+    def _score(self, tasks: Sequence[Task]) -> list[WorkerOutput | Exception]:
         now = time.perf_counter()
-        for each in asked:
-            each.taken(now - each.since)
+        for task in tasks:
+            task.context.stopwatch.add("queue", now - task.since)
         pool = self._free.get()
         try:
-            wanted = [each for each in asked if not each.abandoned()]
-            scored = self._ask(pool, wanted)
+            wanted = [task for task in tasks if not task.context.cancelled]
+            outputs = dict(zip(wanted, self._score_batch(pool, wanted), strict=True))
         finally:
             self._free.put(pool)
-        return [_conclude(each, scored[each]) if each in scored else DecodingAbandonedError() for each in asked]
+        return [outputs.get(task, DecodingAbandonedError()) for task in tasks]
 
-    def _ask(self, pool: WorkerPool, wanted: Sequence[Task]) -> dict[Task, WorkerOutput | WorkerFailedError]:
-        if not wanted:
-            return {}
+    def _score_batch(self, pool: WorkerPool, tasks: Sequence[Task]) -> Sequence[WorkerOutput | Exception]:
+        if not tasks:
+            return []
         try:
-            [scored] = pool.map(score, [([each.recording for each in wanted],)])
+            [outputs] = pool.map(score, [([task.input for task in tasks],)])
         except WorkerFailedError:
-            return {each: self._ask_alone(each) for each in wanted if not each.abandoned()}
-        return dict(zip(wanted, scored, strict=True))
+            return [self._score_alone(task) for task in tasks]
+        return outputs
 
-    def _ask_alone(self, asked: Task) -> WorkerOutput | WorkerFailedError:
-        """Whoever was there when a process broke is asked for again, in one that it shares with nobody."""
+    def _score_alone(self, task: Task) -> WorkerOutput | Exception:
+        """Repeat a recording of a failed batch in the process that is reserved for this."""
+        if task.context.cancelled:
+            return DecodingAbandonedError()
         try:
-            with self._alone:
-                [[scored]] = self._pools[0].map(score, [([asked.recording],)], 2 * _LIMIT_S)
+            with self._isolation:
+                [[output]] = self._pools[0].map(score, [([task.input],)], 2 * _LIMIT_S)
         except WorkerFailedError as exc:
             return WorkerFailedError(exc.reason)
-        return scored
-
-
-def _conclude(asked: Task, scored: WorkerOutput | WorkerFailedError) -> Any:
-    if isinstance(scored, WorkerFailedError):
-        return scored
-    if asked.abandoned():
-        return DecodingAbandonedError()
-    try:
-        return asked.conclude(scored)
-    except Exception as exc:  # noqa: BLE001 - whatever it is belongs to the request that caused it
-        return exc
+        return output

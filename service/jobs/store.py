@@ -1,8 +1,8 @@
-"""Jobs on disk: an SQLite file, and each recording beside it until its job has ended.
+"""Jobs on disk: an SQLite file, and the recording of each job until it has ended.
 
-SQLite and not a queue library: those that were looked at (huey, among others) forget the task in hand when the process
-is killed. A window's utterances and the place where the next one begins are written in one transaction, so that nothing
-is lost or doubled, whenever the process ends.
+The queue libraries that were examined (huey, among others) lose the current task when the process is killed. Here the
+utterances of a window and the start of the next window are written in one transaction, so that nothing is lost or
+processed twice, whenever the process ends.
 """
 
 import sqlite3
@@ -34,20 +34,20 @@ CREATE TABLE IF NOT EXISTS utterances (
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A row of the table.
+    """A row of the table `jobs`.
 
     Attributes:
-        id: its name.
-        owner: who may see it; "" for everybody.
-        status: where it stands.
-        created: seconds since 1970.
-        ended: seconds since 1970; None before.
-        request: JSON of what was asked beside the recording.
-        total_s: length of the recording; None until it was read through.
-        next_sample: where the next window begins, at 16 kHz.
-        done_s: the same in seconds.
+        id: Unique id.
+        owner: Name of the API key that may access it; "" without keys.
+        status: Current status.
+        created: Seconds since 1970.
+        ended: Seconds since 1970; None before.
+        request: JSON of the fields of the request.
+        total_s: Duration of the recording; None until it has been read.
+        next_sample: Start of the next window, at 16 kHz.
+        done_s: The same in seconds.
         warnings: JSON list.
-        result: JSON of the whole answer.
+        result: JSON of the response.
         problem: JSON of a problem document.
     """
 
@@ -69,34 +69,34 @@ _COLUMNS: Final = ", ".join(field.name for field in fields(Job))
 
 
 class JobStore:
-    """One process's jobs; threads may share it."""
+    """The jobs of one process; thread-safe."""
 
     def __init__(self, folder: Path, clock: Callable[[], Seconds] = time.time) -> None:
-        """Opens or makes the folder, and queues again what was under way when the last process ended.
+        """Open or create the folder, and requeue the jobs that ran when the last process ended.
 
         Raises:
-            JobsUnavailableError: it cannot be written, or another process holds it.
+            JobsUnavailableError: It cannot be written, or another process uses it.
         """
         self._folder, self._clock = folder, clock
         self._lock = threading.Lock()
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._database = sqlite3.connect(folder / DATABASE, timeout=0.5, check_same_thread=False)
-            # Whoever writes first holds the file until the process ends, however it ends.
+            # The first process that writes keeps the lock until it ends, in whatever way.
             self._database.executescript("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;")
             self._database.execute("PRAGMA foreign_keys = ON")
             self._database.executescript(_SCHEMA)
             self._write("UPDATE jobs SET status = 'queued' WHERE status = 'running'")
-            self._remove_strays()
+            self._remove_partial_uploads()
         except (OSError, sqlite3.Error) as exc:
             raise JobsUnavailableError(folder, str(exc)) from exc
 
     def recording(self, job_id: str) -> Path:
-        """Where a job's recording lies."""
+        """Path of the recording of a job."""
         return self._folder / f"{job_id}.audio"
 
     def add(self, job_id: str, request: str, owner: str = "") -> Job:
-        """Queues a job whose recording is there."""
+        """Queue a job whose recording is stored."""
         self._write(
             f"INSERT INTO jobs ({_COLUMNS}) VALUES (?, ?, 'queued', ?, NULL, ?, NULL, 0, 0, '[]', NULL, NULL)",  # noqa: S608
             (job_id, owner, self._clock(), request),
@@ -107,7 +107,7 @@ class JobStore:
         """A job.
 
         Raises:
-            UnknownJobError: there is none of that name for that owner.
+            UnknownJobError: The owner has no job of that id.
         """
         found = self._read(f"SELECT {_COLUMNS} FROM jobs WHERE id = ? AND owner = ?", (job_id, owner))  # noqa: S608
         if not found:
@@ -115,29 +115,29 @@ class JobStore:
         return Job(*found[0])
 
     def count_open(self) -> int:
-        """How many have not ended."""
+        """Number of jobs that have not ended."""
         return int(self._read("SELECT count(*) FROM jobs WHERE ended IS NULL")[0][0])
 
     def take(self) -> Job | None:
-        """The job that has waited longest, running from now on."""
+        """Mark the oldest queued job as running and return it; None without one."""
         longest = "SELECT id FROM jobs WHERE status = 'queued' ORDER BY created, id LIMIT 1"
         statement = f"UPDATE jobs SET status = 'running' WHERE id = ({longest}) RETURNING {_COLUMNS}"  # noqa: S608
         with self._writing() as database:
             found = database.execute(statement).fetchall()
         return Job(*found[0]) if found else None
 
-    def hand_back(self, job_id: str) -> None:
-        """A job that was taken and could not be worked on waits again."""
+    def requeue(self, job_id: str) -> None:
+        """Queue a running job again."""
         self._write("UPDATE jobs SET status = 'queued' WHERE id = ? AND status = 'running'", (job_id,))
 
-    def note_total(self, job_id: str, total_s: Seconds) -> None:
-        """The recording was read through."""
+    def set_total(self, job_id: str, total_s: Seconds) -> None:
+        """Set the duration of the recording."""
         self._write("UPDATE jobs SET total_s = ? WHERE id = ?", (total_s, job_id))
 
     def add_window(
         self, job_id: str, utterances: Sequence[str], next_sample: int, done_s: Seconds, warnings: str
     ) -> bool:
-        """A window is answered; False when the job is not there any more."""
+        """Store the result of a window; False when the job has been deleted."""
         with self._writing() as database:
             done = database.execute(
                 "UPDATE jobs SET next_sample = ?, done_s = ?, warnings = ? WHERE id = ?",
@@ -153,11 +153,11 @@ class JobStore:
             return True
 
     def utterances(self, job_id: str) -> list[str]:
-        """JSON of each, in order."""
+        """JSON of each utterance, in order."""
         return [body for (body,) in self._read("SELECT body FROM utterances WHERE job = ? ORDER BY number", (job_id,))]
 
     def finish(self, job_id: str, *, result: str | None = None, problem: str | None = None) -> None:
-        """The job ended, one way or the other; its recording goes."""
+        """Mark a job as done or failed, and delete its recording."""
         status = "failed" if result is None else "done"
         self._write(
             "UPDATE jobs SET status = ?, ended = ?, result = ?, problem = ? WHERE id = ?",
@@ -167,21 +167,21 @@ class JobStore:
         self.recording(job_id).unlink(missing_ok=True)
 
     def delete(self, job_id: str) -> None:
-        """Forgets a job and all of it."""
+        """Delete a job and its recording."""
         self._write("DELETE FROM jobs WHERE id = ?", (job_id,))
         self.recording(job_id).unlink(missing_ok=True)
 
-    def forget_ended(self, keep_s: Seconds) -> None:
-        """Forgets what ended longer ago than that."""
+    def delete_expired(self, keep_s: Seconds) -> None:
+        """Delete jobs that ended longer ago than `keep_s`."""
         self._write("DELETE FROM jobs WHERE ended < ?", (self._clock() - keep_s,))
 
     def close(self) -> None:
-        """Lets another process have it; whoever still writes is told that it cannot."""
+        """Release the folder; later writes raise JobsUnavailableError."""
         with self._lock:
             self._database.close()
 
-    def _remove_strays(self) -> None:
-        """Recordings of uploads that a dying process left half done."""
+    def _remove_partial_uploads(self) -> None:
+        """Delete uploads that an ended process left incomplete."""
         known = {self.recording(job_id) for (job_id,) in self._read("SELECT id FROM jobs WHERE ended IS NULL")}
         for path in self._folder.glob("*.audio*"):
             if path not in known:
@@ -190,7 +190,7 @@ class JobStore:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction; nothing of it stays when it fails, on a full disk for instance."""
+        """One transaction, rolled back on failure, for instance on a full disk."""
         try:
             with self._lock, self._database:
                 yield self._database

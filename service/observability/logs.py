@@ -1,6 +1,6 @@
-"""Logs, one line an event, each with its request id: JSON, or in colours on a terminal.
+"""Logs: one line per event with its request id, as JSON, or in colours on a terminal.
 
-No audio and no transcript is ever logged.
+Audio and transcripts are never logged.
 """
 
 import logging
@@ -13,7 +13,7 @@ from asgi_correlation_id import correlation_id
 
 
 def configure_logs(level: str) -> None:
-    """Sends structlog and the standard library's logs to standard error."""
+    """Send the logs of structlog and of the standard library to standard error."""
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -38,7 +38,7 @@ def configure_logs(level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    # Our own line about each request says more than uvicorn's.
+    # The log line of RequestLog has more fields.
     logging.getLogger("uvicorn.access").disabled = True
     logging.getLogger("httpx").setLevel(logging.WARNING)
 

@@ -1,4 +1,4 @@
-"""What an operator watches, in Prometheus's format; docker/grafana/dashboard.json draws it."""
+"""Prometheus metrics; docker/grafana/dashboard.json displays them."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -19,35 +19,39 @@ from alignment.timing import Seconds
 
 _STAGE_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 _FACTORS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2)
+WATCHED_BY_MACHINES: Final = ("/health/", "/metrics")
+"""Paths that monitoring requests all the time; they are neither traced nor logged at level info."""
 _SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
 class Metrics:
-    """Counters and histograms of one application, in a registry of their own."""
+    """Counters, histograms and gauges of one application, in a registry of their own."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         self._gauges: dict[str, Gauge] = {}
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self._registry)
-        self._requests = self._counter("requests", "Requests answered.", "method", "path", "status")
-        self._seconds = self._histogram("request_seconds", "From first byte to last.", _STAGE_S, "path")
+        self._requests = self._counter("requests", "Responses sent.", "method", "path", "status")
+        self._seconds = self._histogram(
+            "request_seconds", "Time from the first byte of a request to the last of its response.", _STAGE_S, "path"
+        )
         self._rejected = self._counter("rejected", "Requests refused, by problem code.", "code")
         self._stages = self._histogram("stage_seconds", "Time of a recording in each stage.", _STAGE_S, "stage")
-        self._batches = self._histogram("batch_requests", "Requests that the network answers together.", _SIZES)
-        self._audio = self._counter("audio_seconds", "Length of the recordings answered.")
-        self._factor = self._histogram("real_time_factor", "Time to an answer, per second of audio.", _FACTORS)
-        self._jobs = self._counter("jobs", "Jobs that ended.", "status")
+        self._batches = self._histogram("batch_requests", "Requests in one call of the network.", _SIZES)
+        self._audio = self._counter("audio_seconds", "Duration of the analysed recordings.")
+        self._factor = self._histogram("real_time_factor", "Processing time per second of audio.", _FACTORS)
+        self._jobs = self._counter("jobs", "Ended jobs.", "status")
 
     def count_request(self, method: str, path: str, status: int, spent_s: Seconds, code: str | None) -> None:
-        """A response went out.
+        """Count a response.
 
         Args:
-            method: of the request.
-            path: the route's template, so that there are as many values as routes.
-            status: of the response.
-            spent_s: on it.
-            code: of the problem document, if it is one.
+            method: Method of the request.
+            path: Template of the route, so that there are as many values as routes.
+            status: Status of the response.
+            spent_s: Time spent on it.
+            code: Code of the problem document, if it is one.
         """
         self._requests.labels(method, path, str(status)).inc()
         self._seconds.labels(path).observe(spent_s)
@@ -55,7 +59,7 @@ class Metrics:
             self._rejected.labels(code).inc()
 
     def count_recording(self, duration_s: Seconds, timings_ms: Mapping[str, float]) -> None:
-        """A recording was answered."""
+        """Count an analysed recording."""
         for stage, spent_ms in timings_ms.items():
             self._stages.labels(stage).observe(spent_ms / 1_000)
         self._audio.inc(duration_s)
@@ -63,26 +67,26 @@ class Metrics:
             self._factor.observe(timings_ms["total"] / 1_000 / duration_s)
 
     def count_batch(self, requests: int) -> None:
-        """The network was asked once for so many requests."""
+        """Count a call of the network for a number of requests."""
         self._batches.observe(requests)
 
     def count_job(self, status: str) -> None:
-        """A job ended."""
+        """Count an ended job."""
         self._jobs.labels(status).inc()
 
-    def name_model(self, **facts: str) -> None:
-        """Which weights, provider and aligner answer."""
-        Info("can_model", "What answers.", registry=self._registry).info(facts)
+    def set_model_info(self, **facts: str) -> None:
+        """Set the weights, provider and aligner that are served."""
+        Info("can_model", "Served weights, provider and aligner.", registry=self._registry).info(facts)
 
-    def watch(self, name: str, text: str, read: Callable[[], float], **labels: str) -> None:
-        """A gauge that is read when somebody looks."""
+    def add_gauge(self, name: str, text: str, read: Callable[[], float], **labels: str) -> None:
+        """Add a gauge that is read at every scrape."""
         gauge = self._gauges.get(name)
         if gauge is None:
             gauge = self._gauges[name] = Gauge(f"can_{name}", text, list(labels), registry=self._registry)
         (gauge.labels(**labels) if labels else gauge).set_function(read)
 
     def write(self) -> bytes:
-        """All of it, as text."""
+        """All metrics in the text format."""
         return generate_latest(self._registry)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:

@@ -1,13 +1,13 @@
-"""Traces through OpenTelemetry; imported only where they are wanted.
+"""Traces through OpenTelemetry (extra `telemetry`, `CAN_TRACES=true`).
 
-FastAPI makes the span of each request and follows the caller's `traceparent`; the stages under it are made here. Where
-they go, how many are kept and how the service is called there is told by the standard's own variables:
-`OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_TRACES_SAMPLER`, `OTEL_SERVICE_NAME`.
+FastAPI creates the span of each request and continues the caller's `traceparent`; the spans of stages are created here.
+The standard variables configure the export: `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_EXPORTER_OTLP_HEADERS`,
+`OTEL_TRACES_SAMPLER`, `OTEL_SERVICE_NAME`.
 
 Source: https://www.w3.org/TR/trace-context/ and https://opentelemetry.io/docs/specs/semconv/http/http-spans/.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Final
@@ -21,7 +21,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from alignment.timing import Seconds
-from service.http.middleware.request_log import WATCHED_BY_MACHINES
+from service.observability.metrics import WATCHED_BY_MACHINES
+from service.observability.tracing import StageRecorder
 
 REQUEST_ID: Final = "can.request_id"
 JOB: Final = "can.job"
@@ -29,16 +30,16 @@ _NANOSECONDS: Final = 1_000_000_000
 
 
 class OpenTelemetryTraces:
-    """Hands spans to a provider."""
+    """Creates spans with a tracer provider."""
 
     def __init__(self, provider: TracerProvider) -> None:
-        """Takes a provider that has an exporter."""
+        """Use a provider that has an exporter."""
         self._provider = provider
         self._tracer = provider.get_tracer("can-ser", version("can-ser"))
 
     @property
-    def of_requests(self) -> TelemetryConfig:
-        """See `Traces.of_requests`; logs and metrics are our own."""
+    def request_config(self) -> TelemetryConfig:
+        """See `Traces.request_config`; logs and metrics of this project replace those of FastAPI."""
         return {
             "tracer_provider": self._provider,
             "metrics": False,
@@ -49,32 +50,32 @@ class OpenTelemetryTraces:
         }
 
     @contextmanager
-    def follow_job(self, job_id: str, /) -> Iterator[None]:
-        """See `Traces.follow_job`."""
+    def trace_job(self, job_id: str, /) -> Iterator[None]:
+        """See `Traces.trace_job`."""
         with self._tracer.start_as_current_span(
             "job",
             context.Context(),
             attributes={JOB: job_id},
-            # An error's message may hold a word of what was said.
+            # The message of an error may hold a word of the transcript.
             record_exception=False,
             set_status_on_exception=False,
         ):
             yield
 
-    def watch_stages(self) -> Callable[[str, Seconds, int], None]:
-        """See `Traces.watch_stages`."""
+    def record_stages(self) -> StageRecorder:
+        """See `Traces.record_stages`."""
         parent, request_id = context.get_current(), correlation_id.get()
         facts = {REQUEST_ID: request_id} if request_id else {}
         trace.get_current_span().set_attributes(facts)
 
-        def note(stage: str, spent_s: Seconds, ended_ns: int) -> None:
+        def record(stage: str, spent_s: Seconds, ended_ns: int) -> None:
             if stage == "queue":
-                # Waiting is no stage: it shows as the gap before one.
+                # Queue time is the gap before a stage.
                 return
             start = ended_ns - int(spent_s * _NANOSECONDS)
             self._tracer.start_span(stage, parent, attributes=facts, start_time=start).end(ended_ns)
 
-        return note
+        return record
 
     def close(self) -> None:
         """See `Traces.close`."""
@@ -82,7 +83,7 @@ class OpenTelemetryTraces:
 
 
 def export_traces() -> OpenTelemetryTraces:
-    """Traces that go where the variables of OpenTelemetry say."""
+    """Traces that are exported as the OTEL_* variables configure."""
     named = Resource({"service.name": "can-ser"}).merge(OTELResourceDetector().detect())
     provider = TracerProvider(resource=named)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))

@@ -1,6 +1,6 @@
-"""Who is told what a request did, and when: nobody, or OpenTelemetry (extra `telemetry`, `CAN_TRACES=true`).
+"""Tracing interface, with a no-op implementation; `service.observability.opentelemetry` is the other one.
 
-A trace holds times, names of stages, statuses and ids. Neither sound nor words nor keys ever enter one.
+A trace holds times, names of stages, statuses and ids; never audio, words or keys.
 """
 
 from collections.abc import Callable
@@ -10,56 +10,43 @@ from typing import Protocol
 from fastapi.telemetry import TelemetryConfig
 
 from alignment.timing import Seconds
-from service.errors import MissingPackageError
+
+StageRecorder = Callable[[str, Seconds, int], None]
+"""Called after a stage, in any thread, with its name, its duration and its end (nanoseconds since the epoch)."""
 
 
 class Traces(Protocol):
-    """Takes spans."""
+    """Creates spans."""
 
     @property
-    def of_requests(self) -> TelemetryConfig:
-        """What FastAPI, which makes the span of each request, is to do."""
+    def request_config(self) -> TelemetryConfig:
+        """Configuration of FastAPI, which creates the span of each request."""
 
-    def follow_job(self, job_id: str, /) -> AbstractContextManager[None]:
-        """A job, which no request waits for."""
+    def trace_job(self, job_id: str, /) -> AbstractContextManager[None]:
+        """A span for a job, which belongs to no request."""
 
-    def watch_stages(self) -> Callable[[str, Seconds, int], None]:
-        """Is told, in any thread, of each stage that has ended: a child of what is followed where this is called."""
+    def record_stages(self) -> StageRecorder:
+        """A function that records stages as children of the span that is current when this is called."""
 
     def close(self) -> None:
-        """Sends what is left."""
+        """Export the remaining spans."""
 
 
 class NoTraces:
-    """Tells nobody: not FastAPI's own logs either, which would hold what errors say."""
+    """No spans, and none of FastAPI's own logs, which would hold the messages of errors."""
 
     @property
-    def of_requests(self) -> TelemetryConfig:
-        """See `Traces.of_requests`."""
+    def request_config(self) -> TelemetryConfig:
+        """See `Traces.request_config`."""
         return {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 
-    def follow_job(self, _job_id: str, /) -> AbstractContextManager[None]:
-        """See `Traces.follow_job`."""
+    def trace_job(self, _job_id: str, /) -> AbstractContextManager[None]:
+        """See `Traces.trace_job`."""
         return nullcontext()
 
-    def watch_stages(self) -> Callable[[str, Seconds, int], None]:
-        """See `Traces.watch_stages`."""
+    def record_stages(self) -> StageRecorder:
+        """See `Traces.record_stages`."""
         return lambda _stage, _spent_s, _ended_ns: None
 
     def close(self) -> None:
-        """Nothing is left."""
-
-
-def open_traces(*, wanted: bool) -> Traces:
-    """The traces that the settings ask for.
-
-    Raises:
-        MissingPackageError: OpenTelemetry is not installed.
-    """
-    if not wanted:
-        return NoTraces()
-    try:
-        from service.observability.opentelemetry import export_traces
-    except ModuleNotFoundError as exc:
-        raise MissingPackageError("opentelemetry-sdk", "telemetry") from exc
-    return export_traces()
+        """Do nothing."""

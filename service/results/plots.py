@@ -1,14 +1,12 @@
-"""A picture of an answer: the waveform by emotion, what each word gave, where the network looked, emotion over time."""
+"""Plot of a response: waveform by emotion, contributions and attention of words, emotion over time."""
 
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from alignment.audio import Waveform
-from service.errors import MissingPackageError
+from alignment.errors import optional_packages
 from service.results.schemas import PredictOut, UtteranceOut, WordOut
-from service.results.tables import contribution_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +23,7 @@ COLOURS: Final = {
     "afraid": "#4b5675",
     "disgusted": "#7a8f1c",
 }
-"""As on the page."""
+"""As on the web page."""
 TEXT, SOUND, OTHER, QUIET = "#4f58d6", "#0d9488", "#9a6b8f", "#c9c6be"
 _POINTS_PER_INCH, _INCHES_A_SECOND = 200, 1.1
 _WIDTH_IN: Final = (9.0, 40.0)
@@ -33,22 +31,22 @@ _READABLE_WORDS_A_SECOND: Final = 5.0
 
 
 def require_matplotlib() -> None:
-    """Passes when answers can be drawn.
+    """Raise unless plots can be drawn.
 
     Raises:
         MissingPackageError: matplotlib is not installed.
     """
-    if find_spec("matplotlib") is None:
-        raise MissingPackageError("matplotlib", "plots")
+    with optional_packages("plots", "matplotlib"):
+        import matplotlib  # noqa: F401
 
 
-def draw_answer(answer: PredictOut, waveform: Waveform, title: str = "") -> "Figure":
-    """A figure of four panels over one time axis; save it with `figure.savefig("answer.png")`.
+def draw_response(response: PredictOut, waveform: Waveform, title: str = "") -> "Figure":
+    """A figure of four panels over one time axis; save it with `figure.savefig("plot.png")`.
 
     Args:
-        answer: with words (`explain` is not "false").
-        waveform: the recording, from `alignment.audio.decode_audio`.
-        title: stands above.
+        response: With words (`explain` is not "false").
+        waveform: The recording, from `alignment.audio.decode_audio`.
+        title: Title of the figure.
 
     Raises:
         MissingPackageError: matplotlib is not installed.
@@ -59,30 +57,30 @@ def draw_answer(answer: PredictOut, waveform: Waveform, title: str = "") -> "Fig
     width = float(np.clip(waveform.duration_s * _INCHES_A_SECOND, *_WIDTH_IN))
     figure = Figure((width, 7.5), layout="constrained")
     panels = figure.subplots(4, 1, sharex=True, height_ratios=(2, 2, 2, 1))
-    figure.suptitle(title or f"{answer.emotion} {answer.probabilities[answer.emotion]:.2f}")
-    words = [(utterance, word) for utterance in answer.utterances for word in utterance.words]
-    _draw_waveform(panels[0], answer, waveform, width)
-    _draw_pairs(panels[1], words, [contribution_of(word, utterance.emotion) for utterance, word in words])
-    panels[1].set_ylabel("gave to the\npredicted emotion")
+    figure.suptitle(title or f"{response.emotion} {response.probabilities[response.emotion]:.2f}")
+    words = [(utterance, word) for utterance in response.utterances for word in utterance.words]
+    _draw_waveform(panels[0], response, waveform, width)
+    _draw_pairs(panels[1], words, [word.contribution_to(utterance.emotion) for utterance, word in words])
+    panels[1].set_ylabel("contribution to the\npredicted emotion")
     panels[1].axhline(0, color="0.6", linewidth=0.8)
     _draw_pairs(panels[2], words, [(word.text_attention, word.audio_attention) for _, word in words])
     panels[2].set_ylabel("attention")
     panels[2].legend(loc="upper right", frameon=False, ncols=2)
     if len(words) < _READABLE_WORDS_A_SECOND * width:
         _write_words(panels[1], words)
-    _draw_emotions(panels[3], answer)
+    _draw_emotions(panels[3], response)
     panels[3].set(xlabel="seconds", xlim=(0, waveform.duration_s))
     return figure
 
 
-def _draw_waveform(axes: "Axes", answer: PredictOut, waveform: Waveform, width_in: float) -> None:
-    """Loudest sample up and down of every point."""
+def _draw_waveform(axes: "Axes", response: PredictOut, waveform: Waveform, width_in: float) -> None:
+    """Envelope of the waveform, coloured by utterance."""
     points = min(len(waveform.samples), round(width_in * _POINTS_PER_INCH))
     starts = np.linspace(0, len(waveform.samples), points, endpoint=False).astype(np.int64)
     high, low = (extreme.reduceat(waveform.samples, starts) for extreme in (np.maximum, np.minimum))
     time_s = starts / len(waveform.samples) * waveform.duration_s
     axes.fill_between(time_s, low, high, color=QUIET, linewidth=0)
-    for utterance in answer.utterances:
+    for utterance in response.utterances:
         inside = (time_s >= utterance.start_s) & (time_s < utterance.end_s)
         axes.fill_between(time_s, low, high, where=inside.tolist(), color=_colour(utterance.emotion), linewidth=0)
         label = f"{utterance.emotion} {utterance.probabilities[utterance.emotion]:.2f}"
@@ -92,7 +90,7 @@ def _draw_waveform(axes: "Axes", answer: PredictOut, waveform: Waveform, width_i
 
 
 def _draw_pairs(axes: "Axes", words: list[tuple[UtteranceOut, WordOut]], values: list[tuple[float, float]]) -> None:
-    """Two bars under each word, over its own time."""
+    """Two bars for each word, over its time span."""
     starts = np.array([word.start_s for _, word in words])
     widths = np.array([word.end_s - word.start_s for _, word in words])
     text, sound = np.array(values).T
@@ -109,17 +107,19 @@ def _write_words(axes: "Axes", words: list[tuple[UtteranceOut, WordOut]]) -> Non
         )
 
 
-def _draw_emotions(axes: "Axes", answer: PredictOut) -> None:
-    """Each utterance's probabilities, stacked."""
-    starts = [utterance.start_s for utterance in answer.utterances]
-    widths = [utterance.end_s - utterance.start_s for utterance in answer.utterances]
+def _draw_emotions(axes: "Axes", response: PredictOut) -> None:
+    """Stacked probabilities of each utterance."""
+    starts = [utterance.start_s for utterance in response.utterances]
+    widths = [utterance.end_s - utterance.start_s for utterance in response.utterances]
     bottom = np.zeros(len(starts))
-    for label in answer.probabilities:
-        heights = np.array([utterance.probabilities[label] for utterance in answer.utterances])
+    for label in response.probabilities:
+        heights = np.array([utterance.probabilities[label] for utterance in response.utterances])
         axes.bar(starts, heights, widths, bottom, align="edge", color=_colour(label), label=label)
         bottom += heights
     axes.set(ylim=(0, 1), ylabel="emotion")
-    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.35), ncols=len(answer.probabilities), frameon=False, fontsize=8)
+    axes.legend(
+        loc="upper left", bbox_to_anchor=(0, -0.35), ncols=len(response.probabilities), frameon=False, fontsize=8
+    )
 
 
 def _colour(emotion: str) -> str:

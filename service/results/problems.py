@@ -1,108 +1,82 @@
-"""Every error to its HTTP status and RFC 9457 problem type: one table, and a test that walks it."""
+"""HTTP status and RFC 9457 problem document of every error: one table, and a test over every error class."""
 
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
+from asgi_correlation_id import correlation_id
+
 from alignment import errors as alignment_errors
+from alignment.errors import CanSerError
 from model import errors as model_errors
 from service import errors as service_errors
+from service.results.schemas import Problem
 
 
 @dataclass(frozen=True, slots=True)
 class ProblemType:
-    """How an error is told to a client."""
+    """HTTP status, code and title of an error."""
 
     status: HTTPStatus
     code: str
     title: str
 
 
-_UNPROCESSABLE: Final = HTTPStatus.UNPROCESSABLE_ENTITY
-_UNAVAILABLE: Final = HTTPStatus.SERVICE_UNAVAILABLE
-
-PROBLEMS: Final[dict[type[Exception], ProblemType]] = {
-    alignment_errors.EmptyFileError: ProblemType(HTTPStatus.BAD_REQUEST, "empty-file", "The file is empty"),
-    alignment_errors.UndecodableAudioError: ProblemType(
-        HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "not-audio", "The file is not audio"
+_TABLE: Final[tuple[tuple[type[CanSerError], int, str, str], ...]] = (
+    (alignment_errors.EmptyFileError, 400, "empty-file", "The file is empty"),
+    (alignment_errors.UndecodableAudioError, 415, "not-audio", "The file is not audio"),
+    (alignment_errors.UnsupportedAudioError, 422, "unsupported-audio", "The audio format is out of bounds"),
+    (alignment_errors.NoSamplesError, 422, "no-samples", "The audio holds no samples"),
+    (alignment_errors.NonFiniteAudioError, 422, "non-finite-audio", "The audio holds non-finite values"),
+    (alignment_errors.SilentAudioError, 422, "silent-audio", "The audio is silent"),
+    (alignment_errors.AudioTooShortError, 422, "audio-too-short", "The audio is too short"),
+    (alignment_errors.AudioTooLongError, 413, "audio-too-long", "The audio is too long"),
+    (alignment_errors.EmptyTranscriptError, 422, "empty-transcript", "The transcript holds no word"),
+    (
+        alignment_errors.TranscriptTooLongError,
+        422,
+        "transcript-too-long",
+        "The transcript is too long for the audio",
     ),
-    alignment_errors.UnsupportedAudioError: ProblemType(
-        _UNPROCESSABLE, "unsupported-audio", "The audio's format is out of bounds"
+    (alignment_errors.WordOrderError, 422, "words-out-of-order", "The words are out of order"),
+    (alignment_errors.WordBoundsError, 422, "words-out-of-bounds", "A word is outside the audio"),
+    (alignment_errors.SegmentError, 422, "segments-out-of-bounds", "A segment is outside the audio, or out of order"),
+    (alignment_errors.NoSpeechError, 422, "no-speech", "No speech was found"),
+    (
+        alignment_errors.UnsupportedLanguageError,
+        422,
+        "unsupported-language",
+        "The language is not supported",
     ),
-    alignment_errors.NoSamplesError: ProblemType(_UNPROCESSABLE, "no-samples", "The audio holds no samples"),
-    alignment_errors.NonFiniteAudioError: ProblemType(
-        _UNPROCESSABLE, "non-finite-audio", "The audio holds values that are no numbers"
-    ),
-    alignment_errors.SilentAudioError: ProblemType(_UNPROCESSABLE, "silent-audio", "The audio is silent"),
-    alignment_errors.AudioTooShortError: ProblemType(_UNPROCESSABLE, "audio-too-short", "The audio is too short"),
-    alignment_errors.AudioTooLongError: ProblemType(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "audio-too-long", "The audio is too long"
-    ),
-    alignment_errors.EmptyTranscriptError: ProblemType(
-        _UNPROCESSABLE, "empty-transcript", "The transcript holds no word"
-    ),
-    alignment_errors.TranscriptTooLongError: ProblemType(
-        _UNPROCESSABLE, "transcript-too-long", "The audio cannot hold so many words"
-    ),
-    alignment_errors.WordOrderError: ProblemType(_UNPROCESSABLE, "words-out-of-order", "The words are out of order"),
-    alignment_errors.WordBoundsError: ProblemType(
-        _UNPROCESSABLE, "words-out-of-bounds", "A word lies outside the audio"
-    ),
-    alignment_errors.SegmentError: ProblemType(
-        _UNPROCESSABLE, "segments-out-of-bounds", "The segments are not stretches of this audio"
-    ),
-    alignment_errors.NoSpeechError: ProblemType(_UNPROCESSABLE, "no-speech", "No speech was found"),
-    alignment_errors.UnsupportedLanguageError: ProblemType(
-        _UNPROCESSABLE, "unsupported-language", "The aligner does not know the language"
-    ),
-    alignment_errors.AlignerUnavailableError: ProblemType(
-        _UNAVAILABLE, "aligner-unavailable", "The aligner is not available"
-    ),
-    alignment_errors.DiarizationUnavailableError: ProblemType(
-        _UNPROCESSABLE, "diarization-unavailable", "Speakers cannot be told apart here"
-    ),
-    alignment_errors.AlignerFailedError: ProblemType(_UNAVAILABLE, "aligner-failed", "The aligner failed"),
-    model_errors.ModelError: ProblemType(_UNAVAILABLE, "model-unavailable", "The model is not available"),
-    service_errors.MalformedFormError: ProblemType(
-        HTTPStatus.BAD_REQUEST, "malformed-form", "The request is not such a form"
-    ),
-    service_errors.InvalidWordsError: ProblemType(_UNPROCESSABLE, "invalid-words", "The words cannot be used"),
-    service_errors.InvalidSegmentsError: ProblemType(_UNPROCESSABLE, "invalid-segments", "The segments cannot be used"),
-    service_errors.ConflictingFieldsError: ProblemType(
-        _UNPROCESSABLE, "conflicting-fields", "Two fields exclude each other"
-    ),
-    service_errors.UploadTooLargeError: ProblemType(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "upload-too-large", "The upload is too large"
-    ),
-    service_errors.UploadTimeoutError: ProblemType(
-        HTTPStatus.REQUEST_TIMEOUT, "upload-timeout", "The upload took too long"
-    ),
-    service_errors.UploadsFullError: ProblemType(_UNAVAILABLE, "uploads-full", "Too many uploads are on their way"),
-    service_errors.NoRoomError: ProblemType(_UNAVAILABLE, "no-room", "There is no room for the upload"),
-    service_errors.WrongKeyError: ProblemType(HTTPStatus.UNAUTHORIZED, "wrong-key", "An API key is needed"),
-    service_errors.RateLimitedError: ProblemType(
-        HTTPStatus.TOO_MANY_REQUESTS, "rate-limited", "This key has asked too often"
-    ),
-    service_errors.AlignerNotServedError: ProblemType(
-        _UNPROCESSABLE, "aligner-not-served", "That aligner does not run here"
-    ),
-    service_errors.NotReadyError: ProblemType(_UNAVAILABLE, "not-ready", "The service is not ready"),
-    service_errors.BusyError: ProblemType(_UNAVAILABLE, "busy", "The service is busy"),
-    service_errors.JobsFullError: ProblemType(_UNAVAILABLE, "jobs-full", "Too many jobs are waiting"),
-    service_errors.JobsUnavailableError: ProblemType(_UNAVAILABLE, "jobs-unavailable", "Jobs cannot be kept here"),
-    service_errors.BadFrameError: ProblemType(HTTPStatus.BAD_REQUEST, "bad-frame", "A live message cannot be read"),
-    service_errors.LiveLimitError: ProblemType(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "live-limit", "The live connection took too long"
-    ),
-    service_errors.LiveFullError: ProblemType(_UNAVAILABLE, "live-full", "Too many live connections are open"),
-    service_errors.UnknownJobError: ProblemType(HTTPStatus.NOT_FOUND, "unknown-job", "There is no such job"),
-    service_errors.ReplicaLostError: ProblemType(_UNAVAILABLE, "replica-lost", "Replicas died under this request"),
-    service_errors.WorkerFailedError: ProblemType(
-        _UNPROCESSABLE, "scorer-failed", "The recording brings its scorer down"
-    ),
-    service_errors.DeadlineError: ProblemType(HTTPStatus.GATEWAY_TIMEOUT, "deadline", "The answer took too long"),
-}
-"""Subclasses take the nearest entry above them."""
+    (alignment_errors.AlignerUnavailableError, 503, "aligner-unavailable", "The aligner is not available"),
+    (alignment_errors.DiarizationUnavailableError, 422, "diarization-unavailable", "Diarization is not available"),
+    (alignment_errors.AlignerFailedError, 503, "aligner-failed", "The aligner failed"),
+    (model_errors.ModelError, 503, "model-unavailable", "The model is not available"),
+    (service_errors.MalformedFormError, 400, "malformed-form", "The request is not a valid form"),
+    (service_errors.InvalidWordsError, 422, "invalid-words", "The words are invalid"),
+    (service_errors.InvalidSegmentsError, 422, "invalid-segments", "The segments are invalid"),
+    (service_errors.ConflictingFieldsError, 422, "conflicting-fields", "Two fields exclude each other"),
+    (service_errors.UploadTooLargeError, 413, "upload-too-large", "The upload is too large"),
+    (service_errors.UploadTimeoutError, 408, "upload-timeout", "The upload took too long"),
+    (service_errors.UploadsFullError, 503, "uploads-full", "Too many uploads are in progress"),
+    (service_errors.NoRoomError, 503, "no-room", "There is no disk space for the upload"),
+    (service_errors.WrongKeyError, 401, "wrong-key", "An API key is required"),
+    (service_errors.RateLimitedError, 429, "rate-limited", "The request rate of this key is reached"),
+    (service_errors.AlignerNotServedError, 422, "aligner-not-served", "The aligner is not served"),
+    (service_errors.NotReadyError, 503, "not-ready", "The service is not ready"),
+    (service_errors.BusyError, 503, "busy", "The service is busy"),
+    (service_errors.JobsFullError, 503, "jobs-full", "Too many jobs are waiting"),
+    (service_errors.JobsUnavailableError, 503, "jobs-unavailable", "Jobs cannot be stored"),
+    (service_errors.BadFrameError, 400, "bad-frame", "A live message cannot be read"),
+    (service_errors.LiveLimitError, 413, "live-limit", "The live connection reached a limit"),
+    (service_errors.LiveFullError, 503, "live-full", "Too many live connections are open"),
+    (service_errors.UnknownJobError, 404, "unknown-job", "The job does not exist"),
+    (service_errors.ReplicaLostError, 503, "replica-lost", "Replicas died during this request"),
+    (service_errors.WorkerFailedError, 422, "scorer-failed", "The recording breaks its worker process"),
+    (service_errors.DeadlineError, 504, "deadline", "The processing took too long"),
+)
+PROBLEMS: Final = {error: ProblemType(HTTPStatus(status), code, title) for error, status, code, title in _TABLE}
+"""Problem of each error; subclasses use the entry of their nearest base."""
 
 NEVER_OVER_HTTP: Final = frozenset(
     {
@@ -119,9 +93,36 @@ NEVER_OVER_HTTP: Final = frozenset(
         service_errors.UnreachableError,
     }
 )
-"""Errors of training, of the start, of the command line and of clients, and one that nobody waits for."""
+"""Errors of training, the start, the command line and clients, and of requests without a client."""
 
 
 def find_problem(error: BaseException) -> ProblemType | None:
-    """The entry for an error's class or its nearest base; None when there is none."""
+    """The table entry of an error class or its nearest base; None when there is none."""
     return next((PROBLEMS[base] for base in type(error).__mro__ if base in PROBLEMS), None)
+
+
+def to_problem(error: BaseException, path: str) -> Problem:
+    """The problem document of an error; the message of an unexpected error is not exposed.
+
+    Args:
+        error: Any exception.
+        path: Path of the request.
+    """
+    known = find_problem(error)
+    if known is None:
+        detail = "an unexpected error occurred; it is logged under the request id, please report it"
+        return make_problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", "Internal error", detail, path)
+    return make_problem(known.status, known.code, known.title, str(error), path)
+
+
+def make_problem(status: int, code: str, title: str, detail: str, path: str) -> Problem:
+    """A problem document with the id of the current request."""
+    return Problem(
+        type=f"urn:can-ser:problem:{code}",
+        title=title,
+        status=status,
+        detail=detail,
+        instance=path,
+        code=code,
+        request_id=correlation_id.get() or "",
+    )

@@ -1,68 +1,79 @@
-"""What goes over the wire, and onto standard output with `--json`."""
+"""Response schemas, over HTTP and on standard output with `--json`, and their flat form: one row per word."""
 
+from collections.abc import Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
+
+from alignment.errors import optional_packages
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 Probability = Annotated[float, Field(ge=0, le=1)]
-Explain = Literal["true", "false", "full"]
+COLUMNS: Final = (
+    "file",
+    "utterance",
+    "utterance_start_s",
+    "utterance_end_s",
+    "speaker",
+    "emotion",
+    "word",
+    "start_s",
+    "end_s",
+    "timing",
+    "score",
+    "known",
+    "text_attention",
+    "audio_attention",
+    "text_contribution",
+    "audio_contribution",
+)
+"""Columns of a word, followed by one column `p_LABEL` per class with the probability of its utterance.
 
-
-class GivenWord(BaseModel):
-    """A word that the caller times."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    word: Annotated[str, Field(min_length=1, max_length=200)]
-    start: Annotated[float, Field(description="Seconds from the start of the file.")]
-    end: Annotated[float, Field(description="Seconds from the start of the file.")]
-
-
-class GivenSegment(BaseModel):
-    """A stretch of speech that the caller knows."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    start: Annotated[float, Field(description="Seconds from the start of the file.")]
-    end: Annotated[float, Field(description="Seconds from the start of the file.")]
+The CSV export of the page has the same columns.
+"""
 
 
 class Attribution(BaseModel):
-    """A word's share of the predicted class's log-score, minus its mean over classes."""
+    """Contribution of the network's states at a word to the log-score of the predicted class, minus its class mean."""
 
     text: float
     audio: float
 
 
 class FullAttribution(BaseModel):
-    """The same for every class."""
+    """Contribution of the network's states at a word to the log-score of every class, minus its class mean."""
 
     text: dict[str, float]
     audio: dict[str, float]
 
 
 class WordOut(BaseModel):
-    """A word, where it was, where the network looked, and what that did."""
+    """A word with its times, attention weights and contributions."""
 
     word: str
     start_s: float
     end_s: float
     timing: Literal["aligned", "recognised", "given", "interpolated"]
-    score: Annotated[float | None, Field(description="The aligner's own confidence, where it has one.")]
-    known: Annotated[bool, Field(description="Whether the network has a vector for it.")]
+    score: Annotated[float | None, Field(description="Confidence of the aligner, where it has one.")]
+    known: Annotated[bool, Field(description="Whether the vocabulary of the network contains the word.")]
     guessed_pronunciation: bool
     text_attention: Probability
     audio_attention: Probability
     contribution: Attribution | FullAttribution
-    speaker: Annotated[str | None, Field(description="Whose it is, where speakers were asked for.")] = None
+    speaker: Annotated[str | None, Field(description="Speaker, where speakers were requested.")] = None
+
+    def contribution_to(self, emotion: str) -> tuple[float, float]:
+        """Contributions of text and audio to a class; to the predicted one unless `explain` is "full"."""
+        if isinstance(self.contribution, Attribution):
+            return self.contribution.text, self.contribution.audio
+        return self.contribution.text[emotion], self.contribution.audio[emotion]
 
 
 class UtteranceOut(BaseModel):
-    """A stretch of speech."""
+    """An utterance."""
 
     start_s: float
     end_s: float
@@ -73,14 +84,14 @@ class UtteranceOut(BaseModel):
     audio_probabilities: dict[str, Probability] = {}
     bias: Annotated[
         float | dict[str, float],
-        Field(description="What no word contributes; with all contributions it sums to the centred log-probability."),
+        Field(description="Contribution of the biases; with all contributions it sums to the centred log-probability."),
     ] = 0.0
     words: list[WordOut] = []
-    speaker: Annotated[str | None, Field(description="Whose it is, where speakers were asked for.")] = None
+    speaker: Annotated[str | None, Field(description="Speaker, where speakers were requested.")] = None
 
 
 class MomentOut(BaseModel):
-    """How somebody sounded, and when."""
+    """Emotion of a speaker in one utterance."""
 
     start_s: float
     end_s: float
@@ -89,7 +100,7 @@ class MomentOut(BaseModel):
 
 
 class SpeakerOut(BaseModel):
-    """One speaker: the mean of their utterances, by duration, and one utterance after the other."""
+    """One speaker: the mean over their utterances, weighted by duration, and the utterances in order."""
 
     speaker: str
     spoken_s: float
@@ -99,7 +110,7 @@ class SpeakerOut(BaseModel):
 
 
 class AudioOut(BaseModel):
-    """The file as it came."""
+    """Properties of the uploaded file."""
 
     duration_s: float
     sample_rate_hz: int
@@ -107,7 +118,7 @@ class AudioOut(BaseModel):
 
 
 class ModelOut(BaseModel):
-    """Which weights answered."""
+    """The weights."""
 
     name: str
     version: str
@@ -118,7 +129,7 @@ class ModelOut(BaseModel):
 
 
 class AlignerOut(BaseModel):
-    """Who found the words."""
+    """The engine that provided the words."""
 
     name: str
     model: str
@@ -127,60 +138,82 @@ class AlignerOut(BaseModel):
 
 
 class PredictOut(BaseModel):
-    """The answer of POST /predict."""
+    """Response of POST /predict."""
 
     emotion: str
-    probabilities: Annotated[dict[str, Probability], Field(description="Mean of the utterances', by duration.")]
+    probabilities: Annotated[
+        dict[str, Probability], Field(description="Mean over the utterances, weighted by duration.")
+    ]
     utterances: list[UtteranceOut]
     audio: AudioOut
     model: ModelOut
     aligner: AlignerOut
     warnings: list[str]
     timings_ms: dict[str, float]
-    speakers: Annotated[list[SpeakerOut], Field(description="Each speaker over time, where they were asked for.")] = []
+    speakers: Annotated[
+        list[SpeakerOut], Field(description="Emotion of each speaker over time, where speakers were requested.")
+    ] = []
 
-    def to_dataframe(self, name: str = "") -> "DataFrame":
-        """A pandas table with a row per word; see `service.results.tables.COLUMNS`.
+    def word_rows(self, name: str = "") -> Iterator[dict[str, Any]]:
+        """One dictionary per word, by column; see `COLUMNS`. Contributions are to the emotion of the utterance.
 
         Args:
-            name: of the recording, for the column `file`.
+            name: Name of the recording, for the column `file`.
+        """
+        for number, utterance in enumerate(self.utterances, start=1):
+            probabilities = {f"p_{label}": utterance.probabilities[label] for label in self.probabilities}
+            for word in utterance.words:
+                values = (
+                    *(name, number, utterance.start_s, utterance.end_s, utterance.speaker, utterance.emotion),
+                    *(word.word, word.start_s, word.end_s, word.timing, word.score, word.known),
+                    *(word.text_attention, word.audio_attention, *word.contribution_to(utterance.emotion)),
+                )
+                yield dict(zip(COLUMNS, values, strict=True)) | probabilities
+
+    def to_dataframe(self, name: str = "") -> "DataFrame":
+        """A pandas table of the rows of `word_rows`.
+
+        Args:
+            name: Name of the recording, for the column `file`.
 
         Raises:
             MissingPackageError: pandas is not installed.
         """
-        from service.results.tables import to_dataframe
-
-        return to_dataframe(name, self)
+        with optional_packages("plots", "pandas"):
+            from pandas import DataFrame
+        return DataFrame(list(self.word_rows(name)))
 
 
 class LimitsOut(BaseModel):
-    """What one request may hold."""
+    """Limits of one request."""
 
     max_audio_s: float
     max_upload_bytes: int
 
 
 class ProgressOut(BaseModel):
-    """How far a job is."""
+    """Progress of a job."""
 
-    done_s: Annotated[float, Field(description="Seconds of audio that are answered.")]
-    total_s: Annotated[float | None, Field(description="Of so many; null until the file has been read through.")]
+    done_s: Annotated[float, Field(description="Seconds of audio that are analysed.")]
+    total_s: Annotated[float | None, Field(description="Duration of the audio; null until the file has been read.")]
 
 
 class JobOut(BaseModel):
-    """The answer of POST /jobs and GET /jobs/{id}."""
+    """Response of POST /jobs and GET /jobs/{id}."""
 
     id: str
     status: Literal["queued", "running", "done", "failed"]
     created_at: datetime
-    expires_at: Annotated[datetime | None, Field(description="When it is forgotten; null until it has ended.")]
+    expires_at: Annotated[datetime | None, Field(description="When the job is deleted; null until it has ended.")]
     progress: ProgressOut
-    result: Annotated[PredictOut | None, Field(description="As POST /predict answers; null until it is done.")] = None
-    problem: Annotated["Problem | None", Field(description="Why it failed.")] = None
+    result: Annotated[
+        PredictOut | None, Field(description="As the response of POST /predict; null until the job is done.")
+    ] = None
+    problem: Annotated["Problem | None", Field(description="Why the job failed.")] = None
 
 
 class ServedModelOut(ModelOut):
-    """The answer of GET /model."""
+    """Response of GET /model."""
 
     system: str
     vectors: str
@@ -195,7 +228,7 @@ class ServedModelOut(ModelOut):
 
 
 class HealthOut(BaseModel):
-    """The answer of the health checks."""
+    """Response of the health checks."""
 
     status: Literal["live", "ready"]
 

@@ -1,8 +1,8 @@
-"""From an analysis to what is sent."""
+"""From analysis results to response schemas."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,12 @@ from alignment.transcripts.words import AlignerInfo, TimedWord
 from model.bundle import Bundle
 from model.scores import UtteranceScores
 from service.inference.engine import EmotionEngine
-from service.inference.result import Analysis, ScoredUtterance, mean_probabilities
+from service.inference.request import Explain
+from service.inference.result import AnalysisResult, ScoredUtterance, mean_probabilities
 from service.results.schemas import (
     AlignerOut,
     Attribution,
     AudioOut,
-    Explain,
     FullAttribution,
     LimitsOut,
     ModelOut,
@@ -31,50 +31,20 @@ from service.results.schemas import (
 )
 from service.settings import Settings
 
-_MILLISECOND = 3
+_MILLISECOND: Final = 3
 
 
-def present(analysis: Analysis, engine: EmotionEngine, explain: Explain = "true") -> PredictOut:
-    """The answer to a request."""
-    told = [present_utterance(scored, engine.bundle, explain) for scored in analysis.utterances]
-    whole = present_whole(
-        analysis.probabilities, told, analysis.source, analysis.aligner, analysis.warnings, analysis.timings_ms, engine
+def to_response(result: AnalysisResult, engine: EmotionEngine, explain: Explain = "true") -> PredictOut:
+    """Response for a recording."""
+    utterances = [to_utterance(scored, engine.bundle, explain) for scored in result.utterances]
+    response = assemble_response(
+        result.probabilities, utterances, result.source, result.aligner, result.warnings, result.timings_ms, engine
     )
-    speakers = present_speakers(analysis.utterances, engine.bundle)
-    return whole.model_copy(update={"speakers": speakers}) if speakers else whole
+    speakers = to_speakers(result.utterances, engine.bundle)
+    return response.model_copy(update={"speakers": speakers}) if speakers else response
 
 
-def present_speakers(scored: Sequence[ScoredUtterance], bundle: Bundle) -> list[SpeakerOut]:
-    """Every speaker over time, in the order of their names; none where nobody asked for them."""
-    names = sorted({each.utterance.speaker for each in scored if each.utterance.speaker})
-    emotions = bundle.config.emotions
-    told = []
-    for name in names:
-        own = [each for each in scored if each.utterance.speaker == name]
-        overall = mean_probabilities(own)
-        told.append(
-            SpeakerOut(
-                speaker=name,
-                spoken_s=round(sum(each.utterance.duration_s for each in own), _MILLISECOND),
-                emotion=emotions[int(overall.argmax())],
-                probabilities=_by_emotion(emotions, overall),
-                timeline=[_present_moment(each, emotions) for each in own],
-            )
-        )
-    return told
-
-
-def _present_moment(scored: ScoredUtterance, emotions: Sequence[str]) -> MomentOut:
-    probabilities = scored.scores.probabilities
-    return MomentOut(
-        start_s=round(scored.utterance.start_s, _MILLISECOND),
-        end_s=round(scored.utterance.end_s, _MILLISECOND),
-        emotion=emotions[int(probabilities.argmax())],
-        probabilities=_by_emotion(emotions, probabilities),
-    )
-
-
-def present_whole(
+def assemble_response(
     probabilities: NDArray[np.float64],
     utterances: list[UtteranceOut],
     source: AudioSource,
@@ -83,34 +53,45 @@ def present_whole(
     timings_ms: Mapping[str, float],
     engine: EmotionEngine,
 ) -> PredictOut:
-    """The answer made of utterances that are presented already."""
-    emotions = engine.bundle.config.emotions
+    """Response made of utterances that are serialised already, with (classes,) probabilities of the recording."""
     return PredictOut(
-        emotion=emotions[int(probabilities.argmax())],
-        probabilities=_by_emotion(emotions, probabilities),
+        **_emotion(probabilities, engine.bundle),
         utterances=utterances,
         audio=AudioOut(
-            duration_s=round(source.duration_s, _MILLISECOND),
-            sample_rate_hz=source.sample_rate_hz,
-            channels=source.channels,
+            duration_s=_round(source.duration_s), sample_rate_hz=source.sample_rate_hz, channels=source.channels
         ),
-        model=present_model(engine),
-        aligner=present_aligner(aligner),
+        model=to_model(engine),
+        aligner=to_aligner(aligner),
         warnings=list(warnings),
         timings_ms={stage: round(spent, 2) for stage, spent in timings_ms.items()},
     )
 
 
-def present_overall(scored: Sequence[ScoredUtterance], engine: EmotionEngine) -> dict[str, Any]:
-    """Emotion and probabilities of several utterances together; null where there are none."""
+def to_speakers(scored: Sequence[ScoredUtterance], bundle: Bundle) -> list[SpeakerOut]:
+    """Every speaker in the order of their names; empty where no speakers were requested."""
+    names = sorted({each.utterance.speaker for each in scored if each.utterance.speaker})
+    return [_speaker(name, [each for each in scored if each.utterance.speaker == name], bundle) for name in names]
+
+
+def _speaker(name: str, own: Sequence[ScoredUtterance], bundle: Bundle) -> SpeakerOut:
+    timeline = [MomentOut(**_span(each), **_emotion(each.scores.probabilities, bundle)) for each in own]
+    return SpeakerOut(
+        speaker=name,
+        spoken_s=_round(sum(each.utterance.duration_s for each in own)),
+        **_emotion(mean_probabilities(own), bundle),
+        timeline=timeline,
+    )
+
+
+def to_overall(scored: Sequence[ScoredUtterance], bundle: Bundle) -> dict[str, Any]:
+    """Emotion and probabilities of several utterances; null where there are none."""
     if not scored:
         return {"emotion": None, "probabilities": None}
-    emotions, overall = engine.bundle.config.emotions, mean_probabilities(scored)
-    return {"emotion": emotions[int(overall.argmax())], "probabilities": _by_emotion(emotions, overall)}
+    return _emotion(mean_probabilities(scored), bundle)
 
 
-def present_model(engine: EmotionEngine) -> ModelOut:
-    """Which weights answer, and where they run."""
+def to_model(engine: EmotionEngine) -> ModelOut:
+    """The served weights and their execution provider."""
     bundle = engine.bundle
     return ModelOut(
         name=bundle.config.name,
@@ -122,16 +103,16 @@ def present_model(engine: EmotionEngine) -> ModelOut:
     )
 
 
-def present_aligner(info: AlignerInfo) -> AlignerOut:
-    """Who finds the words."""
+def to_aligner(info: AlignerInfo) -> AlignerOut:
+    """The engine that provided the words."""
     return AlignerOut(name=info.name, model=info.model, language=info.language, reason=info.reason)
 
 
-def present_served(engine: EmotionEngine, settings: Settings) -> ServedModelOut:
-    """Everything about what is served."""
+def to_served_model(engine: EmotionEngine, settings: Settings) -> ServedModelOut:
+    """Everything that GET /model returns."""
     config = engine.bundle.config
     return ServedModelOut(
-        **present_model(engine).model_dump(),
+        **to_model(engine).model_dump(),
         system=config.system,
         vectors=config.origin.vectors,
         created=config.origin.created,
@@ -140,70 +121,74 @@ def present_served(engine: EmotionEngine, settings: Settings) -> ServedModelOut:
         vocabulary_words=len(engine.bundle.vocabulary.words),
         features=asdict(config.features),
         network=asdict(config.network),
-        aligner=present_aligner(engine.aligner),
+        aligner=to_aligner(engine.aligner),
         limits=LimitsOut(max_audio_s=settings.max_audio_s, max_upload_bytes=settings.max_upload_bytes),
     )
 
 
-def present_utterance(scored: ScoredUtterance, bundle: Bundle, explain: Explain = "true") -> UtteranceOut:
-    """One entry of the answer's utterances."""
+def to_utterance(scored: ScoredUtterance, bundle: Bundle, explain: Explain = "true") -> UtteranceOut:
+    """One entry of `utterances`."""
     utterance, scores = scored.utterance, scored.scores
-    emotions = bundle.config.emotions
-    best = int(scores.probabilities.argmax())
-    facts = {
-        "start_s": round(utterance.start_s, _MILLISECOND),
-        "end_s": round(utterance.end_s, _MILLISECOND),
-        "text": utterance.text,
-        "emotion": emotions[best],
-        "probabilities": _by_emotion(emotions, scores.probabilities),
-    }
+    fields: dict[str, Any] = _span(scored) | {"text": utterance.text} | _emotion(scores.probabilities, bundle)
     if utterance.speaker:
-        facts["speaker"] = utterance.speaker
+        fields["speaker"] = utterance.speaker
     if explain == "false":
-        return UtteranceOut.model_validate(facts)
-    full = explain == "full"
-    return UtteranceOut.model_validate(
-        facts
-        | {
-            "text_probabilities": _by_emotion(emotions, scores.text_probabilities),
-            "audio_probabilities": _by_emotion(emotions, scores.audio_probabilities),
-            "bias": _by_emotion(emotions, scores.bias) if full else float(scores.bias[best]),
-            "words": [
-                _present_word(word, index, scores, bundle, None if full else best, utterance.speaker)
-                for index, word in enumerate(utterance.words)
-            ],
-        }
-    )
+        return UtteranceOut.model_validate(fields)
+    emotions = bundle.config.emotions
+    predicted = None if explain == "full" else int(scores.probabilities.argmax())
+    fields |= {
+        "text_probabilities": _by_emotion(emotions, scores.text_probabilities),
+        "audio_probabilities": _by_emotion(emotions, scores.audio_probabilities),
+        "bias": _by_emotion(emotions, scores.bias) if predicted is None else float(scores.bias[predicted]),
+        "words": [
+            _word(word, index, scores, bundle, predicted, utterance.speaker)
+            for index, word in enumerate(utterance.words)
+        ],
+    }
+    return UtteranceOut.model_validate(fields)
 
 
-def _present_word(
-    word: TimedWord,
-    index: int,
-    scores: UtteranceScores,
-    bundle: Bundle,
-    only_class: int | None,
-    speaker: str | None,
+def _word(
+    word: TimedWord, index: int, scores: UtteranceScores, bundle: Bundle, predicted: int | None, speaker: str | None
 ) -> WordOut:
+    """A word with contributions to the predicted class, or to all of them where `predicted` is None."""
     text, audio = scores.text_contributions[index], scores.audio_contributions[index]
     emotions = bundle.config.emotions
-    share: Attribution | FullAttribution
-    if only_class is None:
-        share = FullAttribution(text=_by_emotion(emotions, text), audio=_by_emotion(emotions, audio))
+    contribution: Attribution | FullAttribution
+    if predicted is None:
+        contribution = FullAttribution(text=_by_emotion(emotions, text), audio=_by_emotion(emotions, audio))
     else:
-        share = Attribution(text=float(text[only_class]), audio=float(audio[only_class]))
+        contribution = Attribution(text=float(text[predicted]), audio=float(audio[predicted]))
     return WordOut(
         word=word.word,
-        start_s=round(word.start_s, _MILLISECOND),
-        end_s=round(word.end_s, _MILLISECOND),
+        start_s=_round(word.start_s),
+        end_s=_round(word.end_s),
         timing=word.timing,
         score=None if word.score is None else round(word.score, 4),
         known=normalise_word(word.word) in bundle.vocabulary,
         guessed_pronunciation=word.guessed_pronunciation,
         text_attention=min(1.0, float(scores.text_attention[index])),
         audio_attention=min(1.0, float(scores.audio_attention[index])),
-        contribution=share,
+        contribution=contribution,
         **({"speaker": speaker} if speaker else {}),
     )
+
+
+def _emotion(probabilities: NDArray[np.float64], bundle: Bundle) -> dict[str, Any]:
+    """The fields `emotion` and `probabilities`."""
+    emotions = bundle.config.emotions
+    return {
+        "emotion": emotions[int(probabilities.argmax())],
+        "probabilities": _by_emotion(emotions, probabilities),
+    }
+
+
+def _span(scored: ScoredUtterance) -> dict[str, float]:
+    return {"start_s": _round(scored.utterance.start_s), "end_s": _round(scored.utterance.end_s)}
+
+
+def _round(time_s: float) -> float:
+    return round(time_s, _MILLISECOND)
 
 
 def _by_emotion(emotions: Sequence[str], values: NDArray[np.float64]) -> dict[str, float]:

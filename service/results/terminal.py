@@ -1,4 +1,4 @@
-"""An answer for people: a bar per class, the words with their attention and what they contributed."""
+"""A response on a terminal: a bar per class, and the words with their attention and contributions."""
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
@@ -6,9 +6,8 @@ from rich.table import Table
 from rich.text import Text
 
 from service.results.schemas import PredictOut, UtteranceOut, WordOut
-from service.results.tables import contribution_of
 
-_BAR_WIDTH, _BRIEF_WIDTH, _SHARE_WIDTH = 24, 10, 10
+_BAR_WIDTH, _BRIEF_WIDTH, _CONTRIBUTION_WIDTH = 24, 10, 10
 _COLOURS = {
     "angry": "red",
     "happy": "yellow",
@@ -21,33 +20,33 @@ _COLOURS = {
 }
 
 
-def render(name: str, answer: PredictOut) -> RenderableType:
-    """Everything about one file."""
-    heading = f"[bold]{escape(name)}[/]  {answer.audio.duration_s:.2f} s  →  "
-    verdict = f"[bold {_colour(answer.emotion)}]{answer.emotion}[/] {answer.probabilities[answer.emotion]:.2f}"
-    parts: list[RenderableType] = [Text.from_markup(heading + verdict)]
-    for utterance in answer.utterances:
+def render(name: str, response: PredictOut) -> RenderableType:
+    """The whole response for one file."""
+    heading = f"[bold]{escape(name)}[/]  {response.audio.duration_s:.2f} s  →  "
+    result = f"[bold {_colour(response.emotion)}]{response.emotion}[/] {response.probabilities[response.emotion]:.2f}"
+    parts: list[RenderableType] = [Text.from_markup(heading + result)]
+    for utterance in response.utterances:
         speaker = f"  {utterance.speaker}:" if utterance.speaker else ""
         times = f"{utterance.start_s:.2f} to {utterance.end_s:.2f} s"
         parts.append(Text(f"\n{times}{speaker}  {utterance.text or '(no word)'}"))
         parts.append(_classes(utterance))
         if utterance.words:
             parts.append(_words(utterance))
-    aligner = f"{answer.aligner.name} ({answer.aligner.model}; {answer.aligner.reason})"
-    weights = f"{answer.model.name} {answer.model.version}, trained on {answer.model.trained_on}"
+    aligner = f"{response.aligner.name} ({response.aligner.model}; {response.aligner.reason})"
+    weights = f"{response.model.name} {response.model.version}, trained on {response.model.trained_on}"
     parts.append(
-        Text(f"\nwords by {aligner}\nscores by {weights}, {answer.model.licence}, {answer.model.provider}", "dim")
+        Text(f"\nwords: {aligner}\nscores: {weights}, {response.model.licence}, {response.model.provider}", "dim")
     )
-    parts += [Text(f"note: {warning}", "yellow") for warning in answer.warnings]
+    parts += [Text(f"note: {warning}", "yellow") for warning in response.warnings]
     return Group(*parts)
 
 
-def render_brief(name: str, answer: PredictOut) -> RenderableType:
-    """One line about one file: emotion, probability, length, name."""
-    probability = answer.probabilities[answer.emotion]
-    text = Text(f"{answer.emotion:<11}", f"bold {_colour(answer.emotion)}")
-    text.append_text(_bar(probability, answer.emotion, _BRIEF_WIDTH))
-    return text.append(f" {probability:.2f} {answer.audio.duration_s:8.2f} s  {name}", "not bold default")
+def render_brief(name: str, response: PredictOut) -> RenderableType:
+    """One line for one file: emotion, probability, duration, name."""
+    probability = response.probabilities[response.emotion]
+    text = Text(f"{response.emotion:<11}", f"bold {_colour(response.emotion)}")
+    text.append_text(_bar(probability, response.emotion, _BRIEF_WIDTH))
+    return text.append(f" {probability:.2f} {response.audio.duration_s:8.2f} s  {name}", "not bold default")
 
 
 def _classes(utterance: UtteranceOut) -> Table:
@@ -65,32 +64,32 @@ def _classes(utterance: UtteranceOut) -> Table:
 
 
 def _words(utterance: UtteranceOut) -> Table:
-    table = Table(box=None, padding=(0, 1), title=f"where it looked, and what each word gave to “{utterance.emotion}”")
+    table = Table(box=None, padding=(0, 1), title=f"attention and contributions to “{utterance.emotion}”")
     table.title_justify, table.title_style = "left", "dim"
     for heading in ("word", "from", "to"):
         table.add_column(heading, no_wrap=True)
     for heading in ("text attention", "sound attention"):
         table.add_column(heading, justify="right")
-    for heading in ("text gave", "sound gave"):
-        table.add_column(heading, min_width=_SHARE_WIDTH + 6)
-    shares = [contribution_of(word, utterance.emotion) for word in utterance.words]
-    largest = max(abs(share) for pair in shares for share in pair)
-    for word, pair in zip(utterance.words, shares, strict=True):
+    for heading in ("text contribution", "sound contribution"):
+        table.add_column(heading, min_width=_CONTRIBUTION_WIDTH + 6)
+    pairs = [word.contribution_to(utterance.emotion) for word in utterance.words]
+    largest = max(abs(value) for pair in pairs for value in pair)
+    for word, pair in zip(utterance.words, pairs, strict=True):
         attention = f"{word.text_attention:.2f}", f"{word.audio_attention:.2f}"
-        gave = [_share(share, largest) for share in pair]
-        table.add_row(_mark(word), f"{word.start_s:.2f}", f"{word.end_s:.2f}", *attention, *gave)
+        contributions = [_contribution(value, largest) for value in pair]
+        table.add_row(_mark(word), f"{word.start_s:.2f}", f"{word.end_s:.2f}", *attention, *contributions)
     return table
 
 
-def _share(share: float, largest: float) -> Text:
-    """A number and a bar: green speaks for the emotion, red against it."""
-    length = round(abs(share) / largest * _SHARE_WIDTH) if largest else 0
-    text = Text(f"{share:+.2f} ")
-    return text.append("█" * length, "green" if share > 0 else "red")
+def _contribution(value: float, largest: float) -> Text:
+    """A number and a bar: green supports the emotion, red opposes it."""
+    length = round(abs(value) / largest * _CONTRIBUTION_WIDTH) if largest else 0
+    text = Text(f"{value:+.2f} ")
+    return text.append("█" * length, "green" if value > 0 else "red")
 
 
 def _mark(word: WordOut) -> Text:
-    """The word; one that the network does not know, or whose times were made up, says so."""
+    """The word, marked where it is unknown to the network or its times are interpolated."""
     notes = []
     if not word.known:
         notes.append("unknown")

@@ -1,7 +1,6 @@
 """Files that break decoders; more of them: python -m tests.fuzz_decoders."""
 
 from collections.abc import Iterator
-from itertools import islice
 
 import av
 import numpy as np
@@ -10,8 +9,8 @@ import pytest
 from alignment.audio import decode_audio, decode_channels
 from alignment.containers import open_with_ffmpeg
 from alignment.errors import DecodingAbandonedError, UndecodableAudioError
-from tests.builders import encode, encode_with_ffmpeg, tone
-from tests.mutations import CONTAINERS, mutants, whole
+from tests.builders import FIXTURES, encode, encode_with_ffmpeg, tone
+from tests.mutations import CONTAINERS, whole
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
@@ -22,9 +21,12 @@ def test_ffmpeg_decodes_every_container(container: str) -> None:
 
 
 def test_unlisted_track_ends_the_audio_with_a_warning() -> None:
-    """After a flipped bit in a transport stream's table, PyAV raised IndexError for an unlisted track."""
-    [(_, data)] = islice(mutants(1, 2_748), 2_747, None)
-    assert any("a track starts" in warning for warning in decode_audio(data).warnings)
+    """A transport stream with a flipped bit in its table, for which PyAV raises IndexError.
+
+    It is a file and not generated, because the encoder's output differs between processors and runs.
+    """
+    warnings = decode_audio((FIXTURES / "hostile" / "late_track.ts").read_bytes()).warnings
+    assert any("a track starts" in warning for warning in warnings)
 
 
 def test_unsupported_codec_is_refused() -> None:

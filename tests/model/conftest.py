@@ -1,4 +1,4 @@
 import torch
 
-# The networks of these tests are small: threads would wait for each other longer than they compute.
+# The networks of these tests are small: synchronising threads would take longer than computing.
 torch.set_num_threads(1)

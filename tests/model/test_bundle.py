@@ -19,21 +19,21 @@ def edit_config(folder: Path, **changes: object) -> None:
     write_sums(folder)
 
 
-def test_what_was_written_is_read(tiny_bundle: Bundle) -> None:
+def test_written_bundle_is_read(tiny_bundle: Bundle) -> None:
     assert tiny_bundle.config.emotions == ("angry", "happy", "sad", "neutral")
     assert tiny_bundle.config.temperature == 1.5
     assert tiny_bundle.vocabulary.words[1] == "children"
     assert len(tiny_bundle.version) == 12
 
 
-def test_any_change_changes_the_version(copy: Path, tiny_bundle: Bundle) -> None:
+def test_change_of_a_file_changes_version(copy: Path, tiny_bundle: Bundle) -> None:
     assert read_bundle(copy).version == tiny_bundle.version
     edit_config(copy, temperature=2.0)
     assert read_bundle(copy).version != tiny_bundle.version
 
 
 @pytest.mark.parametrize("name", [*CONTENTS, SUMS])
-def test_a_missing_file(copy: Path, name: str) -> None:
+def test_missing_file_is_refused(copy: Path, name: str) -> None:
     (copy / name).unlink()
     with pytest.raises(BundleMissingError) as caught:
         read_bundle(copy)
@@ -41,14 +41,14 @@ def test_a_missing_file(copy: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CONTENTS)
-def test_an_altered_file(copy: Path, name: str) -> None:
+def test_altered_file_is_refused(copy: Path, name: str) -> None:
     (copy / name).write_bytes((copy / name).read_bytes() + b" ")
     with pytest.raises(BundleDamagedError, match="checksum"):
         read_bundle(copy)
 
 
 @pytest.mark.parametrize("version", [0, 2, "1", None])
-def test_another_format(copy: Path, version: object) -> None:
+def test_other_format_version_is_refused(copy: Path, version: object) -> None:
     edit_config(copy, format=version)
     with pytest.raises(BundleVersionError):
         read_bundle(copy)
@@ -66,30 +66,30 @@ def test_another_format(copy: Path, version: object) -> None:
         {"features": None},
     ],
 )
-def test_content_that_makes_no_sense(copy: Path, changes: dict[str, object]) -> None:
+def test_invalid_content_is_refused(copy: Path, changes: dict[str, object]) -> None:
     edit_config(copy, **changes)
     with pytest.raises(BundleDamagedError):
         read_bundle(copy)
 
 
-def test_a_config_that_is_no_json(copy: Path) -> None:
+def test_config_that_is_not_json_is_refused(copy: Path) -> None:
     (copy / CONFIG).write_text("{")
     write_sums(copy)
     with pytest.raises(BundleDamagedError, match="JSON"):
         read_bundle(copy)
 
 
-def test_checksums_that_are_none(copy: Path) -> None:
+def test_malformed_checksums_are_refused(copy: Path) -> None:
     (copy / SUMS).write_text("nothing\n")
     with pytest.raises(BundleDamagedError):
         read_bundle(copy)
 
 
-def test_no_folder(tmp_path: Path) -> None:
+def test_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BundleMissingError, match="model.train"):
         read_bundle(tmp_path / "nowhere")
 
 
-def test_shipped_bundles_go_by_name_others_by_folder(tmp_path: Path) -> None:
+def test_shipped_bundle_by_name_and_others_by_folder(tmp_path: Path) -> None:
     assert locate_bundle("starter").parent.name == "bundles"
     assert locate_bundle(str(tmp_path)) == tmp_path

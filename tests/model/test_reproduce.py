@@ -15,7 +15,7 @@ from model.training.systems import SYSTEMS
 from tests.model.corpora.iemocap_fixture import write_iemocap
 from tests.waiting import wait_until
 
-PAPER_ROWS = [name for name, system in SYSTEMS.items() if system.tables]
+PAPER_SYSTEMS = [name for name, system in SYSTEMS.items() if system.tables]
 OPTIONS = (
     *("--root", "corpus", "--out", "out", "--embeddings", "random", "--cache", "cache", "--folds", "session"),
     *("--limit-folds", "2", "--max-epochs", "2", "--set", "network.hidden=4", "--set", "network.embedding_dim=6"),
@@ -40,38 +40,38 @@ def report(folder: Path) -> Any:
     return json.loads((folder / "out" / "report.json").read_text())
 
 
-def test_all_rows_of_the_paper(folder: Path) -> None:
+def test_all_systems_of_the_paper(folder: Path) -> None:
     result = reproduce()
     assert result.exit_code == 0, result.stderr
-    found = report(folder)
-    assert list(found["rows"]) == PAPER_ROWS
-    assert all(len(row["wa"]) == len(row["ua"]) == 2 for row in found["rows"].values())
-    assert found["corpus"]["labelled"] == 10
-    assert found["corpus"]["kept"] == 7
+    record = report(folder)
+    assert list(record["rows"]) == PAPER_SYSTEMS
+    assert all(len(row["wa"]) == len(row["ua"]) == 2 for row in record["rows"].values())
+    assert record["corpus"]["labelled"] == 10
+    assert record["corpus"]["kept"] == 7
     text = (folder / "out" / "report.md").read_text()
-    assert list(found["difference_to_can"]) == [row for row in PAPER_ROWS if row != "can"]
-    assert set(found["difference_to_can"]["text"]) == {"wa", "ua"}
-    assert [len(folds) for folds in found["folds"].values()] == [2] * len(PAPER_ROWS)
+    assert list(record["difference_to_can"]) == [row for row in PAPER_SYSTEMS if row != "can"]
+    assert set(record["difference_to_can"]["text"]) == {"wa", "ua"}
+    assert [len(folds) for folds in record["folds"].values()] == [2] * len(PAPER_SYSTEMS)
     for caption in ("Table 2", "Table 3", "Table 4", "0.579 ± 0.019", "− cross attention", "by session"):
         assert caption in text
     assert str(folder) not in text
     page = (folder / "out" / "report.html").read_text()
-    assert page.count("<polyline") == len(PAPER_ROWS)
+    assert page.count("<polyline") == len(PAPER_SYSTEMS)
     assert "<table>" in page
 
 
-def test_rows_may_be_chosen_and_settings_are_recorded(folder: Path) -> None:
+def test_systems_can_be_chosen_and_settings_are_recorded(folder: Path) -> None:
     result = reproduce("--rows", "can,yoon-mha3", "--set", "network.heads=split", "--classes", "4")
     assert result.exit_code == 0, result.stderr
-    found = json.loads((folder / "out" / "report.json").read_text())
-    assert list(found["rows"]) == ["can", "yoon-mha3"]
-    assert found["experiments"]["can"]["network"]["heads"] == "split"
+    record = report(folder)
+    assert list(record["rows"]) == ["can", "yoon-mha3"]
+    assert record["experiments"]["can"]["network"]["heads"] == "split"
     text = (folder / "out" / "report.md").read_text()
-    assert "not the paper's recipe: `network.hidden=4`, `network.heads=split`, `training.max_epochs=2`" in text
-    assert found["experiments"]["can"]["labels"] == ["ang", "hap", "sad", "neu"]
+    assert "differ from the paper's recipe: `network.hidden=4`, `network.heads=split`, `training.max_epochs=2`" in text
+    assert record["experiments"]["can"]["labels"] == ["ang", "hap", "sad", "neu"]
 
 
-def test_a_setting_that_one_row_overrides_still_is_told(folder: Path) -> None:
+def test_setting_overridden_by_one_system_is_reported(folder: Path) -> None:
     result = reproduce("--rows", "text,can", "--limit-folds", "1", "--set", "features.segmentation=equal")
     assert result.exit_code == 0, result.stderr
     text = (folder / "out" / "report.md").read_text()
@@ -80,18 +80,18 @@ def test_a_setting_that_one_row_overrides_still_is_told(folder: Path) -> None:
     assert report(folder)["difference_to_can"]["text"]["wa"]["p"] is None
 
 
-def test_without_can_nothing_is_compared(folder: Path) -> None:
+def test_report_without_can_has_no_differences(folder: Path) -> None:
     assert reproduce("--rows", "text", "--limit-folds", "1").exit_code == 0
     assert report(folder)["difference_to_can"] == {}
-    assert "no row `can`" in (folder / "out" / "report.md").read_text()
+    assert "`can` not trained" in (folder / "out" / "report.md").read_text()
 
 
-def test_recognised_words_are_one_more_row(folder: Path) -> None:
-    """The fixture's sentences are noise: what is heard in them does not matter here, only that it is asked."""
+def test_recognised_words_add_one_system(folder: Path) -> None:
+    """The fixture's audio is noise: the recognised words do not matter, only that the recogniser runs."""
     result = reproduce("--rows", "can", "--alignment", "pocketsphinx", "--limit-folds", "1")
     assert result.exit_code == 0, result.stderr
     assert list(report(folder)["rows"]) == ["can", "can-pocketsphinx"]
-    assert "CAN, words heard by PocketSphinx" in (folder / "out" / "report.md").read_text()
+    assert "CAN, words from PocketSphinx" in (folder / "out" / "report.md").read_text()
 
 
 @pytest.mark.parametrize(
@@ -102,13 +102,13 @@ def test_recognised_words_are_one_more_row(folder: Path) -> None:
         (("--subset", "scripted", "--root", "corpus/Session1"), "Session*"),
     ],
 )
-def test_what_cannot_work_says_why(folder: Path, options: tuple[str, ...], hint: str) -> None:
+def test_invalid_options_are_refused_with_hint(folder: Path, options: tuple[str, ...], hint: str) -> None:
     result = reproduce(*options)
     assert result.exit_code == 1
     assert hint in result.stderr
 
 
-def test_killed_and_resumed_gives_the_same_tables(folder: Path) -> None:
+def test_killed_run_resumes_to_identical_tables(folder: Path) -> None:
     assert reproduce("--rows", "text,can").exit_code == 0
     uninterrupted = report(folder)["rows"]
     (folder / "out").rename(folder / "whole")

@@ -5,7 +5,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from model.atomic import locked_folder
+from model.atomic import exclusive_lock
 from model.bundle import read_bundle
 from model.runtime import EmotionClassifier
 from model.train import main
@@ -31,22 +31,22 @@ def train(*options: str) -> Result:
     return CliRunner(env={"COLUMNS": "200"}).invoke(app, [*command, *options])
 
 
-def test_from_a_corpus_to_a_bundle_that_answers(folder: Path) -> None:
+def test_train_writes_bundle_that_classifies(folder: Path) -> None:
     result = train("--folds", "session", "--fold-bundles")
     assert result.exit_code == 0, result.stderr
     assert WITHOUT_WDSEG in result.stderr
     bundle = read_bundle(folder / "bundles" / "mine")
     EmotionClassifier(bundle).warm_up()
-    figures = json.loads((bundle.folder / "metrics.json").read_text())["cross_validation"]
-    assert figures["folds"] == 4
-    assert figures["protocol"].startswith("by session")
+    metrics = json.loads((bundle.folder / "metrics.json").read_text())["cross_validation"]
+    assert metrics["folds"] == 4
+    assert metrics["protocol"].startswith("by session")
     assert "Licence of these weights: CC0-1.0" in (bundle.folder / "MODEL_CARD.md").read_text()
     assert str(folder) not in (bundle.folder / "metrics.json").read_text()
     for fold in ("Ses01F", "Ses01M", "Ses02F", "Ses02M"):
         EmotionClassifier(read_bundle(folder / "runs" / "mine" / fold / "bundle")).warm_up()
 
 
-def test_finished_folds_are_not_trained_again_unless_a_setting_changes(folder: Path) -> None:
+def test_finished_folds_are_reused_unless_a_setting_changes(folder: Path) -> None:
     assert train("--folds", "session").exit_code == 0
     result_file = folder / "runs" / "mine" / "Ses01F" / "result.json"
     first = result_file.stat().st_mtime_ns
@@ -57,43 +57,43 @@ def test_finished_folds_are_not_trained_again_unless_a_setting_changes(folder: P
     assert "1 of 5 folds are finished already" in bundles.stderr
     other = train("--folds", "session", "--set", "training.alpha=0.2")
     assert "finished already" not in other.stderr
-    assert "kept in runs/mine-before-1" in other.stderr.replace("\n", " ")
+    assert "moved to runs/mine-before-1" in other.stderr
     assert (folder / "runs" / "mine-before-1" / "Ses01F" / "result.json").is_file()
 
 
-def test_other_word_vectors_of_the_same_name_are_another_run(folder: Path) -> None:
+def test_other_word_vectors_with_same_name_start_new_run(folder: Path) -> None:
     for value in ("0.5", "0.25"):
         (folder / "vectors.txt").write_text("".join(f"{word} {value} {value}\n" for word in ("excuse", "me")))
         frozen = ("--set", "training.embedding_rate=0", "--set", "network.embedding_dim=2")
         result = train("--folds", "session", "--embeddings", "glove", "--glove", "vectors.txt", *frozen)
         assert result.exit_code == 0, result.stderr
-        # What was neither given nor trained is no word of the bundle.
+        # A word whose vector was neither given nor trained is pruned.
         assert read_bundle(folder / "bundles" / "mine").vocabulary.words == ("excuse", "me")
     assert "mine-before-1" in result.stderr
     assert "1 words of the corpus are not in vectors.txt: ++laughter++" in result.stderr
 
 
-def test_one_fold_alone(folder: Path) -> None:
+def test_single_fold(folder: Path) -> None:
     result = train("--folds", "session", "--fold", "1")
     assert result.exit_code == 0, result.stderr
     assert "Ses01M" in result.stderr
-    figures = json.loads((folder / "bundles" / "mine" / "metrics.json").read_text())["cross_validation"]
-    assert figures["folds"] == 1
+    metrics = json.loads((folder / "bundles" / "mine" / "metrics.json").read_text())["cross_validation"]
+    assert metrics["folds"] == 1
 
 
-def test_weights_of_an_unknown_corpus_need_a_licence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_corpus_requires_licence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.model.test_train.MADE", ())
     result = train("--folds", "session")
     assert result.exit_code == 1
     assert "--licence" in result.stderr
 
 
-def test_notes_stand_in_the_card(folder: Path) -> None:
+def test_notes_are_included_in_card(folder: Path) -> None:
     assert train("--skip-cv", "--note", "It was noise.").exit_code == 0
     card = (folder / "bundles" / "mine" / "MODEL_CARD.md").read_text()
     assert "- It was noise." in card
     assert "Not measured" in card
-    assert "none was fitted" in card
+    assert "not fitted" in card
 
 
 @pytest.mark.parametrize(
@@ -113,51 +113,51 @@ def test_notes_stand_in_the_card(folder: Path) -> None:
         (("--set", "training.batch_size=0"), "greater than 0"),
         (("--set", "features.mfcc.n_mfcc=41"), "at most n_mels"),
         (("--set", "training.learning_rate=nan"), "finite"),
-        (("--glove", "vectors.txt", "--folds", "session"), "--embeddings random makes no use of --glove"),
-        (("--fold", "0", "--skip-cv"), "leave one of them out"),
-        (("--out", "corpus"), "is no bundle"),
-        (("--out", "corpus/Session1/dialog/EmoEvaluation/Ses01F_impro01.txt"), "is no bundle"),
+        (("--glove", "vectors.txt", "--folds", "session"), "--embeddings random does not use --glove"),
+        (("--fold", "0", "--skip-cv"), "omit one of them"),
+        (("--out", "corpus"), "is not a bundle"),
+        (("--out", "corpus/Session1/dialog/EmoEvaluation/Ses01F_impro01.txt"), "is not a bundle"),
         (("--out", "runs/x/x", "--runs", "runs/x"), "a folder outside it"),
         (("--cache", "/dev/null/cache", "--folds", "session"), "Not a directory"),
     ],
 )
-def test_what_cannot_work_says_why(folder: Path, options: tuple[str, ...], hint: str) -> None:
+def test_invalid_options_are_refused_with_hint(folder: Path, options: tuple[str, ...], hint: str) -> None:
     result = train(*options)
     assert result.exit_code == 1
     assert hint in result.stderr
     assert "Traceback" not in result.stderr
 
 
-def test_what_is_said_of_the_weights_can_be_mended_without_training_again(folder: Path) -> None:
+def test_origin_can_be_changed_without_training_again(folder: Path) -> None:
     assert train("--skip-cv", "--licence", "MIT").exit_code == 0
     made = read_bundle(folder / "bundles" / "mine").config.origin.created
-    again = train("--skip-cv", "--licence", "CC-BY-4.0", "--vectors", "none to speak of")
+    again = train("--skip-cv", "--licence", "CC-BY-4.0", "--vectors", "no vectors")
     assert "finished already" in again.stderr
     origin = read_bundle(folder / "bundles" / "mine").config.origin
-    assert (origin.licence, origin.vectors, origin.created) == ("CC-BY-4.0", "none to speak of", made)
+    assert (origin.licence, origin.vectors, origin.created) == ("CC-BY-4.0", "no vectors", made)
 
 
-def test_a_run_is_of_one_command_at_a_time(folder: Path) -> None:
-    with locked_folder(folder / "runs" / "mine"):
+def test_run_is_locked_by_one_command(folder: Path) -> None:
+    with exclusive_lock(folder / "runs" / "mine", RuntimeError):
         result = train("--skip-cv")
     assert result.exit_code == 1
-    assert "another command is at work" in result.stderr
+    assert "another command is using runs/mine" in result.stderr
     assert train("--skip-cv").exit_code == 0
 
 
-def test_what_differs_from_the_run_that_was_there_is_told(folder: Path) -> None:
+def test_differences_to_previous_run_are_printed(folder: Path) -> None:
     assert train("--skip-cv").exit_code == 0
     other = train("--skip-cv", "--seed", "3")
-    assert "held another run (training.seed was 0, is 3" in other.stderr
+    assert "held a different run (training.seed was 0, is 3" in other.stderr
 
 
-def test_the_same_corpus_by_another_path_is_the_same_run(folder: Path) -> None:
+def test_same_corpus_at_other_path_is_same_run(folder: Path) -> None:
     assert train("--skip-cv").exit_code == 0
     again = train("--skip-cv", "--root", str(folder / "corpus"))
     assert "1 of 1 folds are finished already" in again.stderr
 
 
-def test_folds_of_other_code_are_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folds_of_other_code_version_are_reported(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert train("--skip-cv").exit_code == 0
     monkeypatch.setattr("model.runs.folds.training_code", lambda: "another")
     assert "1 of them were trained by another version of this code" in train("--skip-cv").stderr

@@ -10,7 +10,7 @@ from service.app import create_app
 from service.inference.engine import EmotionEngine
 from service.settings import JobSettings, Settings
 from tests.fakes import FakeAligner
-from tests.service.cluster_fixture import TwoNodes, free_port, run_two_nodes
+from tests.service.cluster.cluster_fixture import TwoNodes, free_port, run_two_nodes
 from tests.waiting import wait_until
 
 

@@ -13,8 +13,8 @@ import uvicorn
 
 from alignment.aligners.protocol import Aligner
 from service.app import create_app
-from service.cli.serve import configure_server
 from service.http.lifecycle import AppState
+from service.http.server import configure_server
 from service.inference.engine import EmotionEngine
 from service.settings import Settings
 from tests.waiting import wait_until
@@ -60,10 +60,10 @@ def serve(settings: Settings, aligner: Aligner) -> Iterator[Served]:
     thread = threading.Thread(target=server.run, name="uvicorn")
     thread.start()
     try:
-        wait_until(lambda: server.started and app.state.lifecycle.ready)
+        wait_until(lambda: server.started and app.state.can_ser.ready)
         port = server.servers[0].sockets[0].getsockname()[1]
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-            yield Served(app.state.lifecycle, server, client, port)
+            yield Served(app.state.can_ser, server, client, port)
     finally:
         server.should_exit = True
         thread.join(60)

@@ -1,4 +1,4 @@
-from service.inference.pace import LoadEstimator
+from service.inference.admission import LoadEstimator
 
 
 def test_the_pace_counts_work_and_not_idle_time() -> None:

@@ -12,8 +12,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from service import AsyncClient, Client
+from service.client import RetryPolicy, read_retry_after
 from service.errors import ConflictingFieldsError, RefusedError, UnreachableError
-from service.retries import RetryPolicy, read_retry_after
 from tests.builders import encode, noise
 
 BUSY = {"type": "urn:x", "title": "busy", "status": 503, "detail": "come back", "code": "busy", "request_id": "r1"}

@@ -1,32 +1,42 @@
-"""Around every request: who may ask, and from which pages."""
+"""API keys, the request rate of each key, and the origins of browser pages.
 
+The settings hold only SHA-256 digests of keys. A key is 32 random bytes, so that no slow hash is needed.
+"""
+
+import hmac
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from hashlib import sha256
 from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from alignment.timing import Seconds
 from service.errors import RateLimitedError, WrongKeyError
 from service.http.exception_handlers import problem_response
-from service.http.middleware.keys import KeyRing, RequestRate
 from service.settings import Settings
 
-_OPEN: Final = ("/health/", "/static/", "/docs", "/openapi.json")
+SUBPROTOCOL: Final = "can-ser"
+_OWNER_LENGTH: Final = 16
+_PUBLIC: Final = ("/health/", "/static/", "/docs", "/openapi.json")
 _POLICY_VIOLATION: Final = 1008
 
 
-class Access:
-    """Checks the key of whatever is neither a health check nor the page nor the documentation."""
+class Authentication:
+    """Checks the key of every request except health checks, the page and the documentation."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
-        self._ring = KeyRing(settings.api_keys)
+        self._keys = KeyRing(settings.api_keys)
         self._rate = RequestRate(settings.key_requests_per_minute)
         self._origins = frozenset(settings.origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes one request or connection on."""
-        if scope["type"] not in {"http", "websocket"} or scope["path"] == "/" or scope["path"].startswith(_OPEN):
+        """Forward or refuse one request or connection."""
+        if scope["type"] not in {"http", "websocket"} or scope["path"] == "/" or scope["path"].startswith(_PUBLIC):
             await self._app(scope, receive, send)
             return
         try:
@@ -45,21 +55,88 @@ class Access:
             self._check_origin(headers)
         elif scope["method"] == "OPTIONS":
             return
-        owner = self._ring.identify(headers)
+        owner = self._keys.identify(headers)
         scope.setdefault("state", {})["owner"] = owner
         if scope["type"] == "websocket" or scope["method"] == "POST":
-            self._rate.note(owner)
+            self._rate.count(owner)
 
     def _check_origin(self, headers: Headers) -> None:
-        """A page of another site may open a WebSocket without asking: browsers leave the check to the server."""
+        """Refuse pages of other sites: browsers open their WebSockets without a CORS check."""
         origin = headers.get("origin")
         if origin and origin not in self._origins and _host_of(origin) != headers.get("host"):
             raise WrongKeyError()
 
 
 def _host_of(origin: str) -> str:
-    """Host and port; "" of what is no address."""
+    """Host and port of an origin; "" where it is not an address."""
     try:
         return urlsplit(origin).netloc
     except ValueError:
         return ""
+
+
+def make_key() -> tuple[str, str]:
+    """A new key, and its digest for CAN_API_KEYS."""
+    key = secrets.token_urlsafe(32)
+    return key, sha256(key.encode()).hexdigest()
+
+
+class KeyRing:
+    """The accepted keys; without any, every request is accepted."""
+
+    def __init__(self, digests: Sequence[str]) -> None:
+        """Use SHA-256 digests in hexadecimal."""
+        self._digests = tuple(digest.lower() for digest in digests)
+
+    def identify(self, headers: Headers) -> str:
+        """Name of the key of a request, "" where none is needed.
+
+        Every digest is compared, in constant time, so that the duration reveals nothing.
+
+        Raises:
+            WrongKeyError: The request has no key, or an unknown one.
+        """
+        if not self._digests:
+            return ""
+        digest = sha256(read_key(headers).encode()).hexdigest()
+        matches = [hmac.compare_digest(digest, known) for known in self._digests]
+        if not any(matches):
+            raise WrongKeyError()
+        return digest[:_OWNER_LENGTH]
+
+
+def read_key(headers: Headers) -> str:
+    """Key of a request; browsers can send one with a WebSocket only as its second subprotocol."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token.strip():
+        return token.strip()
+    offered = [part.strip() for part in headers.get("sec-websocket-protocol", "").split(",")]
+    if len(offered) == 2 and offered[0] == SUBPROTOCOL:
+        return offered[1]
+    return headers.get("x-api-key", "")
+
+
+class RequestRate:
+    """A limit of requests per minute for each key, a tenth of which may arrive at once."""
+
+    def __init__(self, per_minute: int | None, clock: Callable[[], Seconds] = time.monotonic) -> None:
+        """Use None for no limit."""
+        self._every_s = 60.0 / per_minute if per_minute else 0.0
+        self._burst_s = 6.0
+        self._clock = clock
+        self._due: dict[str, Seconds] = {}
+
+    def count(self, owner: str) -> None:
+        """Count a request of a key.
+
+        Raises:
+            RateLimitedError: The limit is reached.
+        """
+        if not owner or not self._every_s:
+            return
+        now = self._clock()
+        due = max(now, self._due.get(owner, now))
+        wait_s = due - now - max(0.0, self._burst_s - self._every_s)
+        if wait_s > 0:
+            raise RateLimitedError(round(60.0 / self._every_s), wait_s)
+        self._due[owner] = due + self._every_s

@@ -1,4 +1,4 @@
-"""Around every request: how large an upload may be, how long it may take, and how many may come at once."""
+"""Limits of request bodies: size, duration, and number of concurrent uploads."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -13,79 +13,79 @@ from service.settings import Settings
 
 
 class UploadLimits:
-    """Refuses a body past its limit: by its stated length, as soon as that many bytes came, or when it stalls.
+    """Refuses a body that passes a limit: by its Content-Length, after that many bytes, or when it stalls.
 
-    A place in the queue is taken when a body is there; the bodies that are on their way are bounded here, because each
-    takes room on disk and a slow one takes it for long.
+    A request is admitted when its body has arrived; bodies that are still arriving are bounded here, because each needs
+    disk space and a slow one needs it for long.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._settings = settings
         self._limits: Mapping[str, int] = {"/jobs": settings.jobs.max_upload_bytes}
-        self._coming: set[_Upload] = set()
+        self._arriving: set[_Upload] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes one request on."""
+        """Forward or refuse one request."""
         if scope["type"] != "http" or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
         upload = _Upload(receive, self._limits.get(scope["path"], self._settings.max_upload_bytes), self._settings)
         try:
-            upload.check_stated(Headers(scope=scope))
-            self._take_place(upload)
+            upload.check_length(Headers(scope=scope))
+            self._register(upload)
         except (UploadTooLargeError, UploadsFullError) as error:
             await problem_response(error, scope["path"])(scope, receive, send)
             return
         try:
             await self._app(scope, upload.receive, send)
         finally:
-            self._coming.discard(upload)
+            self._arriving.discard(upload)
 
-    def _take_place(self, upload: "_Upload") -> None:
-        if len(self._coming) >= self._settings.max_uploads:
+    def _register(self, upload: "_Upload") -> None:
+        if len(self._arriving) >= self._settings.max_uploads:
             raise UploadsFullError(self._settings.max_uploads)
-        self._coming.add(upload)
-        upload.on_whole = lambda: self._coming.discard(upload)
+        self._arriving.add(upload)
+        upload.on_complete = lambda: self._arriving.discard(upload)
 
 
 class _Upload:
-    """One body on its way."""
+    """One request body."""
 
     def __init__(self, receive: Receive, limit_bytes: int, settings: Settings) -> None:
         self._receive, self._limit_bytes = receive, limit_bytes
-        self._idle_s, self._whole_s = settings.upload_idle_s, settings.upload_s
-        self._received, self._whole = 0, False
-        self._last: Seconds = asyncio.get_running_loop().time() + settings.upload_s
-        self.on_whole: Callable[[], None] = lambda: None
+        self._idle_s, self._total_s = settings.upload_idle_s, settings.upload_s
+        self._received, self._complete = 0, False
+        self._deadline: Seconds = asyncio.get_running_loop().time() + settings.upload_s
+        self.on_complete: Callable[[], None] = lambda: None
 
-    def check_stated(self, headers: Headers) -> None:
-        """Passes when the length that the client states is in bounds, or it states none.
+    def check_length(self, headers: Headers) -> None:
+        """Raise when the Content-Length is over the limit.
 
         Raises:
-            UploadTooLargeError: it is not.
+            UploadTooLargeError: It is.
         """
-        stated = headers.get("content-length", "0")
-        if stated.isdecimal() and int(stated) > self._limit_bytes:
+        length = headers.get("content-length", "0")
+        if length.isdecimal() and int(length) > self._limit_bytes:
             raise UploadTooLargeError(self._limit_bytes)
 
     async def receive(self) -> Message:
-        """The next piece.
+        """The next part of the body.
 
         Raises:
-            UploadTooLargeError, UploadTimeoutError: a limit is passed.
+            UploadTooLargeError, UploadTimeoutError: A limit is passed.
         """
-        if self._whole:
+        if self._complete:
             return await self._receive()
-        left_s = self._last - asyncio.get_running_loop().time()
+        left_s = self._deadline - asyncio.get_running_loop().time()
         try:
             message = await asyncio.wait_for(self._receive(), min(self._idle_s, left_s))
         except TimeoutError as exc:
-            raise UploadTimeoutError(self._idle_s, self._whole_s) from exc
+            raise UploadTimeoutError(self._idle_s, self._total_s) from exc
         self._received += len(message.get("body", b""))
         if self._received > self._limit_bytes:
             raise UploadTooLargeError(self._limit_bytes)
         if not message.get("more_body", False):
-            self._whole = True
-            self.on_whole()
+            self._complete = True
+            self.on_complete()
         return message

@@ -1,4 +1,4 @@
-"""Swagger UI at `/docs`, from the package that brings its files: no other host is asked, a network is not needed."""
+"""Swagger UI at `/docs`, from files of an installed package: no other host is contacted."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -8,7 +8,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
-# Swagger UI sets styles as it draws, and has its pictures in its style sheet.
+# Swagger UI sets inline styles, and its style sheet contains its images.
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
@@ -35,12 +35,12 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/docs")
 async def documentation() -> HTMLResponse:
-    """The page."""
+    """Swagger UI."""
     return HTMLResponse(_PAGE, headers={"Content-Security-Policy": POLICY})
 
 
 def install_documentation(app: FastAPI) -> None:
-    """Serves the page and Swagger UI's files."""
+    """Serve Swagger UI and its files."""
     app.include_router(router)
     folder = Path(str(files("fastapi_offline"))) / "static"
     app.mount("/docs/files", StaticFiles(directory=folder), name="documentation")

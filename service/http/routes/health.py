@@ -1,4 +1,4 @@
-"""Is it alive, can it answer, and what does it serve?"""
+"""Health checks, metrics, and the served model."""
 
 from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -7,37 +7,37 @@ from starlette.responses import Response
 from service.http.dependencies import AppStateDep
 from service.http.openapi import refusals
 from service.results.schemas import HealthOut, ServedModelOut
-from service.results.serialisation import present_served
+from service.results.serialisation import to_served_model
 
 router = APIRouter(tags=["service"])
 
 
 class MetricsResponse(Response):
-    """Prometheus's text format."""
+    """Metrics in the text format of Prometheus."""
 
     media_type = CONTENT_TYPE_LATEST
 
 
 @router.get("/health/live")
 async def live() -> HealthOut:
-    """The process runs."""
+    """Whether the process runs."""
     return HealthOut(status="live")
 
 
 @router.get("/health/ready", responses=refusals(503))
-async def ready(lifecycle: AppStateDep) -> HealthOut:
-    """Every model has answered its warm-up."""
-    lifecycle.require_ready()
+async def ready(state: AppStateDep) -> HealthOut:
+    """Whether every model has been loaded and run once."""
+    state.require_ready()
     return HealthOut(status="ready")
 
 
 @router.get("/metrics", response_class=MetricsResponse, responses=refusals(401))
-async def metrics(lifecycle: AppStateDep) -> Response:
-    """Prometheus's text format."""
-    return MetricsResponse(lifecycle.metrics.write())
+async def metrics(state: AppStateDep) -> Response:
+    """Metrics in the text format of Prometheus."""
+    return MetricsResponse(state.metrics.write())
 
 
 @router.get("/model", responses=refusals(401))
-async def served_model(lifecycle: AppStateDep) -> ServedModelOut:
-    """Which weights and which aligner answer, and why these."""
-    return present_served(lifecycle.engine, lifecycle.settings)
+async def served_model(state: AppStateDep) -> ServedModelOut:
+    """The served weights and aligner, and the reason for the choice of the aligner."""
+    return to_served_model(state.engine, state.settings)

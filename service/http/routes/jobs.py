@@ -1,23 +1,22 @@
-"""Long recordings: a job now, its answer later."""
+"""Jobs: long recordings, analysed in the background."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from fastapi import APIRouter, File, Form, UploadFile
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from service.http.dependencies import AppStateDep, OwnerDep
-from service.http.forms import ALIGNER, EXPLAIN, LANGUAGE, NAME_LETTERS, RECORDING, WORDS
+from service.http.forms import JOB_FIELDS, describe_form, open_form
 from service.http.openapi import refusals
-from service.jobs.runner import JobRequest
 from service.jobs.store import Job
-from service.results.schemas import Explain, JobOut, ProgressOut
+from service.results.schemas import JobOut, ProgressOut
 
 router = APIRouter(tags=["jobs"])
 
 
 _LOCATION: Final[dict[int | str, dict[str, Any]]] = {
-    202: {"headers": {"Location": {"description": "Where to ask for the answer.", "schema": {"type": "string"}}}}
+    202: {"headers": {"Location": {"description": "Address of the job.", "schema": {"type": "string"}}}}
 }
 
 
@@ -26,46 +25,40 @@ _LOCATION: Final[dict[int | str, dict[str, Any]]] = {
     status_code=202,
     response_model=JobOut,
     responses=_LOCATION | refusals(400, 401, 408, 413, 415, 422, 429, 503),
+    openapi_extra=describe_form(JOB_FIELDS),
 )
-async def create_job(
-    lifecycle: AppStateDep,
-    owner: OwnerDep,
-    file: Annotated[UploadFile, File(description=RECORDING)],
-    words: Annotated[str | None, Form(description=WORDS)] = None,
-    language: Annotated[str | None, Form(description=LANGUAGE, max_length=NAME_LETTERS)] = None,
-    aligner: Annotated[str | None, Form(description=ALIGNER, max_length=NAME_LETTERS)] = None,
-    explain: Annotated[Explain, Form(description=EXPLAIN)] = "true",
-) -> Response:
-    """Takes a recording of up to hours; `Location` says where to ask for the answer.
+async def create_job(http: Request, state: AppStateDep, owner: OwnerDep) -> Response:
+    """Accept a recording of up to hours; `Location` is the address of its progress and response.
 
     The recording is kept on disk until the job has ended, and no longer. A job survives the end of the service's
-    process and goes on where it was.
+    process and resumes where it was.
     """
-    job = await lifecycle.jobs.submit(file.file, JobRequest(words, language, aligner, explain), owner)
-    return _respond(job, lifecycle.settings.jobs.keep_s, 202, {"Location": f"/jobs/{job.id}"})
+    async with open_form(http, JOB_FIELDS) as form:
+        job = await state.jobs.submit(form.file.file, form.request, owner)
+    return _respond(job, state.settings.jobs.keep_s, 202, {"Location": f"/jobs/{job.id}"})
 
 
 @router.get("/jobs/{job_id}", response_model=JobOut, responses=refusals(401, 404, 503))
-async def read_job(lifecycle: AppStateDep, owner: OwnerDep, job_id: str) -> Response:
-    """How far a job is, and its answer once it is done."""
-    return _respond(await lifecycle.jobs.find(job_id, owner), lifecycle.settings.jobs.keep_s)
+async def read_job(state: AppStateDep, owner: OwnerDep, job_id: str) -> Response:
+    """Progress of a job, and its response once it is done."""
+    return _respond(await state.jobs.find(job_id, owner), state.settings.jobs.keep_s)
 
 
 @router.delete("/jobs/{job_id}", status_code=204, response_class=Response, responses=refusals(401, 404, 503))
-async def delete_job(lifecycle: AppStateDep, owner: OwnerDep, job_id: str) -> None:
-    """Stops and forgets a job, its recording and its answer."""
-    await lifecycle.jobs.delete(job_id, owner)
+async def delete_job(state: AppStateDep, owner: OwnerDep, job_id: str) -> None:
+    """Stop and delete a job, its recording and its response."""
+    await state.jobs.delete(job_id, owner)
 
 
 def _respond(job: Job, keep_s: float, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    told = JobOut(
+    fields = JobOut(
         id=job.id,
         status=job.status,
         created_at=datetime.fromtimestamp(job.created, UTC),
         expires_at=None if job.ended is None else datetime.fromtimestamp(job.ended + keep_s, UTC),
         progress=ProgressOut(done_s=round(job.done_s, 3), total_s=job.total_s),
     )
-    # The answer is JSON already, and may be long.
-    head = told.model_dump_json(exclude={"result", "problem"})[:-1]
+    # The result is stored as JSON, and may be long: it is not parsed again.
+    head = fields.model_dump_json(exclude={"result", "problem"})[:-1]
     body = f'{head},"result":{job.result or "null"},"problem":{job.problem or "null"}}}'
     return Response(body, status, headers, "application/json")

@@ -1,4 +1,4 @@
-"""The page for people at `/`: the files of `service/static`, no build step, nothing from another host."""
+"""The web page at `/`: the files of `service/static`, without a build step or files of other hosts."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -14,11 +14,11 @@ POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "media-src 'self' blob:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
-"""Content-Security-Policy of the page: its own files, and the recording that the browser holds."""
+"""Content-Security-Policy of the page: its own files, and recordings in the memory of the browser."""
 _HEADERS: Final = {
     "Content-Security-Policy": POLICY,
     "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
-    # An answer that is in a cache is asked for again, and is not sent again when it is the same.
+    # Cached files are revalidated, and sent again only after a change.
     "Cache-Control": "no-cache",
 }
 router = APIRouter(include_in_schema=False)
@@ -26,12 +26,12 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/")
 async def page() -> FileResponse:
-    """The page."""
+    """The web page."""
     return FileResponse(FOLDER / "index.html", headers=_HEADERS)
 
 
 class PageFiles(StaticFiles):
-    """What the page is made of."""
+    """Files of the page."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         """A file, or 404."""
@@ -41,6 +41,6 @@ class PageFiles(StaticFiles):
 
 
 def install_page(app: FastAPI) -> None:
-    """Serves the page and its files."""
+    """Serve the page and its files."""
     app.include_router(router)
     app.mount("/static", PageFiles(directory=FOLDER), name="static")

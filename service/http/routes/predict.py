@@ -1,4 +1,4 @@
-"""A recording in, emotions out."""
+"""POST /predict: emotions of a recording."""
 
 from collections.abc import Awaitable
 from typing import Any, Final
@@ -7,16 +7,16 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from service.http.dependencies import AppStateDep
-from service.http.disconnect import unless_gone, wants_events
-from service.http.forms import PredictForm, describe_form, open_predict_form
+from service.http.disconnect import cancel_on_disconnect
+from service.http.forms import PREDICT_FIELDS, RecordingForm, describe_form, open_form
 from service.http.lifecycle import AppState
 from service.http.openapi import refusals
-from service.http.sse import MEDIA_TYPE, EventStream
-from service.inference.request import read_fields
-from service.inference.result import Analysis, ScoredUtterance
-from service.inference.scheduler import Observer
+from service.http.sse import MEDIA_TYPE, EventStream, accepts_events
+from service.inference.result import AnalysisResult, ScoredUtterance
+from service.inference.scheduler import ProgressListener
+from service.inference.worker_pool import Upload
 from service.results.schemas import PredictOut
-from service.results.serialisation import present, present_utterance
+from service.results.serialisation import to_response, to_utterance
 
 router = APIRouter(tags=["emotion"])
 
@@ -30,37 +30,38 @@ _EVENTS: Final[dict[int | str, dict[str, Any]]] = {
     "/predict",
     response_model=PredictOut,
     responses=_EVENTS | refusals(400, 401, 408, 413, 415, 422, 429, 503, 504),
-    openapi_extra=describe_form(PredictForm),
+    openapi_extra=describe_form(PREDICT_FIELDS),
 )
-async def predict(http: Request, lifecycle: AppStateDep) -> Response:
-    """The emotion of a recording, of each of its utterances, and which words and sounds carried it.
+async def predict(http: Request, state: AppStateDep) -> Response:
+    """Emotions of a recording and of each of its utterances, with the contributions of words and sound.
 
-    With `Accept: text/event-stream` the answer comes as server-sent events: `progress` (`{"stage", "done_s",
+    With `Accept: text/event-stream` the response is a stream of server-sent events: `progress` (`{"stage", "done_s",
     "total_s"}`), `utterance` (an entry of `utterances`, as soon as it is scored), and at the end `result` (the whole
-    answer) or `error` (a problem document). What is refused before the first event has its own status, as without.
+    response) or `error` (a problem document). An error before the first event has its own status, as without events.
     """
-    async with open_predict_form(http) as form:
-        return await _answer(http, lifecycle, form)
+    async with open_form(http, PREDICT_FIELDS) as form:
+        return await _respond(http, state, form)
 
 
-async def _answer(http: Request, lifecycle: AppState, form: PredictForm) -> Response:
-    request = read_fields(form.transcript, form.words, form.language, form.aligner, form.speakers, form.segments)
-    engine, stages = lifecycle.engine, lifecycle.stages
+async def _respond(http: Request, state: AppState, form: RecordingForm) -> Response:
+    engine, scheduler, request = state.engine, state.scheduler, form.request
+    upload = Upload(form.file.file, form.file.size)
 
-    def write(analysis: Analysis) -> str:
-        return present(analysis, engine, form.explain).model_dump_json(exclude_unset=True)
+    async def analyse(on_progress: ProgressListener | None = None) -> str:
+        async with scheduler.admit() as context:
+            result = await scheduler.analyse(context, upload, request, on_progress)
+            return await scheduler.run(context, lambda: write(result))
 
-    async def answer(observe: Observer | None = None) -> str:
-        async with stages.admit() as visit:
-            return await stages.answer(visit, form.file.file.read, request, write, observe, form.file.size)
+    def write(result: AnalysisResult) -> str:
+        return to_response(result, engine, request.explain).model_dump_json(exclude_unset=True)
 
-    def show(scored: ScoredUtterance) -> str:
-        return present_utterance(scored, engine.bundle, form.explain).model_dump_json(exclude_unset=True)
+    def write_utterance(scored: ScoredUtterance) -> str:
+        return to_utterance(scored, engine.bundle, request.explain).model_dump_json(exclude_unset=True)
 
-    if wants_events(http):
-        return await unless_gone(http, EventStream(answer, show, http.url.path).respond())
-    return await unless_gone(http, _respond(answer()))
+    if accepts_events(http):
+        return await cancel_on_disconnect(http, EventStream(analyse, write_utterance, http.url.path).respond())
+    return await cancel_on_disconnect(http, _as_json(analyse()))
 
 
-async def _respond(answer: Awaitable[str]) -> Response:
-    return Response(await answer, media_type="application/json")
+async def _as_json(body: Awaitable[str]) -> Response:
+    return Response(await body, media_type="application/json")

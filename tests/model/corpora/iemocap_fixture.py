@@ -1,4 +1,4 @@
-"""A small tree in IEMOCAP's on-disk format: single raters' lines, stray files, twins in names, a missing alignment."""
+"""Small corpus in IEMOCAP's format with lines of single raters, stray files, similar names and a missing alignment."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ WORDS = timed(("excuse(2)", 0.2, 0.6), ("me", 0.6, 0.9), ("++laughter++", 1.0, 1
 
 
 def write_iemocap(root: Path) -> Path:
-    """Writes the tree and returns its root."""
+    """Write the corpus and return its root."""
     for seed, (dialog, turns) in enumerate(SENTENCES.items()):
         session = root / f"Session{int(dialog[3:5])}"
         evaluations = session / "dialog" / "EmoEvaluation"

@@ -33,15 +33,15 @@ def corpus(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_it_reads_back_as_iemocap(corpus: Path) -> None:
-    found = read_iemocap(corpus, strict=True)
-    assert found.by_label == dict.fromkeys(LABELS, 16)
-    assert len(found.utterances) == 80
-    assert found.without_wdseg == found.without_wav == found.damaged == ()
-    assert {u.speaker for u in found.utterances} == {"Ses01F", "Ses01M", "Ses02F", "Ses02M"}
+def test_corpus_is_read_as_iemocap(corpus: Path) -> None:
+    read = read_iemocap(corpus, strict=True)
+    assert read.by_label == dict.fromkeys(LABELS, 16)
+    assert len(read.utterances) == 80
+    assert read.without_wdseg == read.without_wav == read.damaged == ()
+    assert {u.speaker for u in read.utterances} == {"Ses01F", "Ses01M", "Ses02F", "Ses02M"}
 
 
-def test_word_i_of_the_text_sits_on_word_i_of_the_sound(corpus: Path) -> None:
+def test_words_are_aligned_with_audio(corpus: Path) -> None:
     for utterance in read_iemocap(corpus).utterances[:10]:
         waveform = decode_audio(utterance.wav.read_bytes())
         assert len(utterance.words) == 3
@@ -55,10 +55,10 @@ def test_every_text_belongs_to_one_session(corpus: Path) -> None:
     sessions: dict[str, set[int]] = {}
     for utterance in read_iemocap(corpus).utterances:
         sessions.setdefault(" ".join(w.word for w in utterance.words), set()).add(utterance.session)
-    assert all(len(found) == 1 for found in sessions.values())
+    assert all(len(numbers) == 1 for numbers in sessions.values())
 
 
-def test_pairs_say_what_carries_the_label(corpus: Path) -> None:
+def test_pairs_file_states_modality_of_label(corpus: Path) -> None:
     with (corpus / "pairs.tsv").open(newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     labels = {u.name: u.label for u in read_iemocap(corpus).utterances}
@@ -69,14 +69,14 @@ def test_pairs_say_what_carries_the_label(corpus: Path) -> None:
         assert labels[row["name"]] in (row["text_label"], row["sound_label"])
 
 
-def test_the_same_seed_gives_the_same_corpus(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_same_seed_gives_same_corpus(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     other = tmp_path_factory.mktemp("again")
     write_composite(TAKES, TEXTS, other, per_label=8, neutral_share=0.5, seed=0)
     for path in sorted(corpus.rglob("*.wav"))[:5]:
         assert path.read_bytes() == (other / path.relative_to(corpus)).read_bytes()
 
 
-def test_sounds_come_from_one_voice_in_runs() -> None:
+def test_pieces_are_taken_in_runs() -> None:
     takes = [cut_take(1, "ang", seed) for seed in (1, 2)]
     parts = assemble(takes, 40, np.random.default_rng(0))
     assert len(parts) == 42
@@ -85,7 +85,7 @@ def test_sounds_come_from_one_voice_in_runs() -> None:
     assert runs > 15
 
 
-def test_joints_are_faded_and_keep_their_length() -> None:
+def test_joints_are_faded_without_changing_length() -> None:
     parts = [np.ones(800, np.float32), np.ones(480, np.float32)]
     joined = join(parts)
     assert len(joined) == 1_280
@@ -93,14 +93,14 @@ def test_joints_are_faded_and_keep_their_length() -> None:
     assert joined[400] == 1.0
 
 
-def test_texts_are_shared_out_by_label() -> None:
+def test_texts_are_distributed_by_label() -> None:
     shares = split_among(TEXTS, 3, np.random.default_rng(0))
     assert [{label: len(texts) for label, texts in share.items()} for share in shares] == [dict.fromkeys(LABELS, 4)] * 3
     everything = [text.words for share in shares for texts in share.values() for text in texts]
     assert len(everything) == len(set(everything)) == 60
 
 
-def test_neutral_pairs_are_neutral_on_both_sides() -> None:
+def test_neutral_pairs_are_neutral_in_both_modalities() -> None:
     texts = split_among(TEXTS, 1, np.random.default_rng(0))[0]
     pairings = list(pair_texts(texts, 8, 0.5, np.random.default_rng(0)))
     neutral = [p for p in pairings if p.label == "neu"]
@@ -108,7 +108,7 @@ def test_neutral_pairs_are_neutral_on_both_sides() -> None:
     assert {p.kind for p in neutral} == {"both"}
 
 
-def test_ravdess_names(tmp_path: Path) -> None:
+def test_ravdess_names_are_parsed(tmp_path: Path) -> None:
     for name in ("03-01-02-01-01-01-02.wav", "03-01-06-01-01-01-02.wav", "03-02-05-01-01-01-02.wav", "notes.txt"):
         (tmp_path / "Actor_02").mkdir(exist_ok=True)
         (tmp_path / "Actor_02" / name).touch()
@@ -116,12 +116,12 @@ def test_ravdess_names(tmp_path: Path) -> None:
     assert (take.actor, take.label, take.gender, take.sentence) == (2, "neu", "F", "kids are talking by the door")
 
 
-def test_no_ravdess(tmp_path: Path) -> None:
+def test_missing_ravdess_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CorpusMissingError):
         read_ravdess(tmp_path)
 
 
-def test_the_real_clips(ravdess: Path) -> None:
+def test_real_clips(ravdess: Path) -> None:
     takes = read_ravdess(ravdess)
     assert Counter(take.label for take in takes if take.actor == 1) == {
         "neu": 12,
@@ -132,8 +132,8 @@ def test_the_real_clips(ravdess: Path) -> None:
     }
 
 
-def test_a_session_holds_only_the_sound_of_its_own_actors(tmp_path: Path) -> None:
-    """Each actor's sound is a level of its own here."""
+def test_session_contains_only_audio_of_its_actors(tmp_path: Path) -> None:
+    """Each actor's audio is a constant of a different level."""
     levels = {1: 0.1, 2: 0.2, 3: 0.3, 4: 0.4}
     takes = [
         CutTake(

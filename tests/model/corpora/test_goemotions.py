@@ -19,16 +19,16 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_one_label_that_we_use_and_each_wording_once(root: Path) -> None:
-    found = {text.words: text.label for text in read_goemotions(root)}
-    assert found == {
+def test_single_used_label_and_each_wording_once(root: Path) -> None:
+    labels = {text.words: text.label for text in read_goemotions(root)}
+    assert labels == {
         ("that", "is", "so", "funny"): "hap",
         ("i", "hate", "two", "things"): "ang",
         ("it", "is", "a", "table"): "neu",
     }
 
 
-def test_a_comment_with_a_masked_name_is_no_sentence(root: Path) -> None:
+def test_comment_with_masked_name_is_excluded(root: Path) -> None:
     (root / "dev.tsv").write_text("[NAME]'s dog is so [RELIGION]\t1\tid4\n")
     [comment] = [comment for comment in read_comments(root) if comment.masked]
     assert comment.words == ("s", "dog", "is", "so")
@@ -42,20 +42,20 @@ def test_all_comments(root: Path) -> None:
 
 
 @pytest.mark.parametrize("line", ["only text", "text\tx\tid", "text\t9\tid"])
-def test_damage_is_named(root: Path, line: str) -> None:
+def test_damage_is_reported_with_line(root: Path, line: str) -> None:
     (root / "dev.tsv").write_text(f"fine\t1\tid\n{line}\n")
     with pytest.raises(CorpusFileError) as caught:
         read_goemotions(root)
     assert caught.value.line == 2
 
 
-def test_a_missing_file(root: Path) -> None:
+def test_missing_file_is_refused(root: Path) -> None:
     (root / "labels.txt").unlink()
     with pytest.raises(CorpusMissingError, match=r"labels\.txt"):
         read_goemotions(root)
 
 
-def test_the_real_comments(goemotions: Path) -> None:
+def test_real_comments(goemotions: Path) -> None:
     texts = read_goemotions(goemotions)
     assert len(texts) > 13_000
     assert all(2 <= len(text.words) <= 14 for text in texts)

@@ -1,5 +1,6 @@
-"""IEMOCAP's own format, with the quirks that the real release has."""
+"""IEMOCAP's format, with the irregularities of the release."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ def root(tmp_path: Path) -> Path:
     return write_iemocap(tmp_path / "IEMOCAP_full_release")
 
 
-def test_labels_are_counted_and_the_wanted_ones_kept(root: Path) -> None:
+def test_labels_are_counted_and_requested_ones_read(root: Path) -> None:
     corpus = read_iemocap(root)
     assert corpus.labelled == 10
     assert corpus.by_label == {"ang": 2, "exc": 1, "fea": 1, "hap": 1, "neu": 2, "sad": 2, "xxx": 1}
@@ -24,34 +25,34 @@ def test_labels_are_counted_and_the_wanted_ones_kept(root: Path) -> None:
     assert corpus.damaged == ()
 
 
-def test_dialogs_whose_names_begin_alike_stay_apart(root: Path) -> None:
+def test_dialogs_with_common_prefix_are_separate(root: Path) -> None:
     dialogs = {u.name: u.dialog for u in read_iemocap(root).utterances}
     assert dialogs["Ses02M_script01_1_F000"] == "Ses02M_script01_1"
     assert dialogs["Ses02M_script01_1b_F000"] == "Ses02M_script01_1b"
 
 
-def test_the_last_letter_is_the_speaker_not_the_first(root: Path) -> None:
+def test_last_letter_is_the_speaker(root: Path) -> None:
     speakers = {u.name: u.speaker for u in read_iemocap(root).utterances}
     assert speakers["Ses01F_impro01_M000"] == "Ses01M"
     assert speakers["Ses01F_impro01_F000"] == "Ses01F"
 
 
-def test_styles(root: Path) -> None:
+def test_style_follows_dialog_name(root: Path) -> None:
     styles = {u.dialog: u.style for u in read_iemocap(root).utterances}
     assert styles["Ses01F_impro01"] == "improvised"
     assert styles["Ses02M_script01_1b"] == "scripted"
 
 
-def test_words_keep_fillers_and_lose_variants(root: Path) -> None:
+def test_words_keep_fillers_without_variant_numbers(root: Path) -> None:
     [first, *_] = read_iemocap(root).utterances
     assert [word.word for word in first.words] == ["excuse", "me", "++laughter++"]
 
 
 @pytest.mark.parametrize(
     ("damage", "reason"),
-    [(b"no wav at all", "cannot be opened"), (b"", "cannot be opened"), (None, "its last word ends")],
+    [(b"not a wav", "cannot be opened"), (b"", "cannot be opened"), (None, "its last word ends")],
 )
-def test_damaged_sound_is_named_and_skipped_or_refused(root: Path, damage: bytes | None, reason: str) -> None:
+def test_damaged_audio_is_reported_and_skipped_or_refused(root: Path, damage: bytes | None, reason: str) -> None:
     wav = root / "Session1" / "sentences" / "wav" / "Ses01F_impro01" / "Ses01F_impro01_F000.wav"
     wav.write_bytes(wav.read_bytes()[:8_000] if damage is None else damage)
     corpus = read_iemocap(root)
@@ -63,7 +64,7 @@ def test_damaged_sound_is_named_and_skipped_or_refused(root: Path, damage: bytes
         read_iemocap(root, strict=True)
 
 
-def test_labels_may_be_chosen(root: Path) -> None:
+def test_labels_can_be_chosen(root: Path) -> None:
     assert {u.label for u in read_iemocap(root, ("fea", "sad")).utterances} == {"fea", "sad"}
 
 
@@ -77,7 +78,7 @@ def damage_wdseg(root: Path) -> None:
     path.write_text("SFrm EFrm SegAScr Word\n5 2 -1 A\n")
 
 
-def test_damage_is_skipped_and_told(root: Path) -> None:
+def test_damage_is_skipped_and_reported(root: Path) -> None:
     damage_evaluation(root)
     damage_wdseg(root)
     corpus = read_iemocap(root)
@@ -88,31 +89,31 @@ def test_damage_is_skipped_and_told(root: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [damage_evaluation, damage_wdseg])
-def test_strict_refuses_with_path_and_line(root: Path, damage) -> None:  # type: ignore[no-untyped-def]
+def test_strict_refuses_with_path_and_line(root: Path, damage: Callable[[Path], None]) -> None:
     damage(root)
     with pytest.raises(CorpusFileError) as caught:
         read_iemocap(root, strict=True)
     assert (caught.value.line or 0) >= 2
 
 
-def test_a_wav_that_is_gone(root: Path) -> None:
+def test_missing_wav_is_reported(root: Path) -> None:
     (root / "Session1" / "sentences" / "wav" / "Ses01F_impro01" / "Ses01F_impro01_F000.wav").unlink()
     assert read_iemocap(root).without_wav == ("Ses01F_impro01_F000",)
 
 
-def test_another_folder(tmp_path: Path) -> None:
-    with pytest.raises(CorpusMissingError, match="--root"):
+def test_folder_without_corpus_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CorpusMissingError, match=r"no Session.* with --root"):
         read_iemocap(tmp_path)
 
 
-def test_a_strange_byte_in_a_rater_s_line_costs_nothing(root: Path) -> None:
+def test_invalid_byte_in_rater_line_is_ignored(root: Path) -> None:
     path = root / "Session1" / "dialog" / "EmoEvaluation" / "Ses01F_impro01.txt"
     whole = read_iemocap(root)
     path.write_bytes(path.read_bytes() + b"C-E1:\tAnger;\t(caf\xe9)\n")
     assert read_iemocap(root, strict=True) == whole
 
 
-def test_an_evaluation_that_is_no_text_is_named(root: Path) -> None:
+def test_evaluation_that_is_not_text_is_reported(root: Path) -> None:
     path = root / "Session1" / "dialog" / "EmoEvaluation" / "Ses01F_impro01.txt"
     path.write_bytes(b"\xff\xfe\x00\x81")
     corpus = read_iemocap(root)

@@ -1,0 +1,67 @@
+"""A corpus ready to train on: features, word vectors, labels, normalisation, and the same as flat tensors."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from model.bundle import Normalisation
+from model.config import TrainingConfig
+from model.data.batches import RaggedData
+from model.data.embeddings import Embeddings
+from model.data.features import FeatureSet
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PreparedData:
+    """A corpus ready to train on.
+
+    Attributes:
+        by_speed: Features at each speed of the augmentation, the true speed first.
+        embeddings: Vocabulary and table.
+        labels: (utterances,) int64 index into the experiment's labels.
+        names: Names of the utterances.
+    """
+
+    by_speed: tuple[FeatureSet, ...]
+    embeddings: Embeddings
+    labels: NDArray[np.int64]
+    names: tuple[str, ...]
+
+
+def choose_normalisation(features: FeatureSet, utterances: NDArray[np.int64], config: TrainingConfig) -> Normalisation:
+    """Normalisation fitted on some utterances, or the identity if `config.normalise` is false."""
+    if config.normalise:
+        return fit_normalisation(features, utterances)
+    n_mfcc = features.frames.shape[1]
+    return Normalisation((0.0,) * n_mfcc, (1.0,) * n_mfcc)
+
+
+def fit_normalisation(features: FeatureSet, utterances: NDArray[np.int64]) -> Normalisation:
+    """Per-coefficient mean and standard deviation over the frames of some utterances."""
+    edges = np.concatenate(([0], np.cumsum(features.frame_counts)))
+    lasts = np.cumsum(features.segment_counts)
+    total, squares, count = np.zeros(features.frames.shape[1]), np.zeros(features.frames.shape[1]), 0
+    for index in utterances:
+        start, end = edges[lasts[index] - features.segment_counts[index]], edges[lasts[index]]
+        frames = features.frames[start:end].astype(np.float64)
+        total, squares, count = total + frames.sum(axis=0), squares + (frames**2).sum(axis=0), count + len(frames)
+    mean = total / count
+    std = np.sqrt(np.maximum(squares / count - mean**2, 1e-12))
+    return Normalisation(tuple(mean.tolist()), tuple(std.tolist()))
+
+
+def to_ragged(
+    features: FeatureSet, embeddings: Embeddings, labels: NDArray[np.int64], normalisation: Normalisation
+) -> RaggedData:
+    """Flat tensors of a feature set, normalised."""
+    words = [index for row in features.words for index in embeddings.vocabulary.indices(row)]
+    return RaggedData(
+        frames=torch.from_numpy(normalisation.apply(features.frames)),
+        frame_counts=torch.from_numpy(np.array(features.frame_counts)),
+        segment_counts=torch.from_numpy(np.array(features.segment_counts)),
+        words=torch.tensor(words),
+        word_counts=torch.tensor([len(row) for row in features.words]),
+        labels=torch.from_numpy(labels),
+    )

@@ -1,0 +1,31 @@
+"""Early refusal of recordings, before their bytes are read."""
+
+import structlog
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from service.errors import BusyError, NotReadyError
+from service.http.exception_handlers import problem_response
+from service.http.lifecycle import AppState
+
+log = structlog.stdlib.get_logger("service.http.middleware.admission")
+
+
+class EarlyAdmission:
+    """Refuses recordings while the models are not ready or the limit of requests is reached."""
+
+    def __init__(self, app: ASGIApp, state: AppState) -> None:
+        self._app = app
+        self._state = state
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Forward or refuse one request."""
+        if scope["type"] == "http" and scope["method"] == "POST":
+            try:
+                self._state.require_ready()
+                if scope["path"] != "/jobs":
+                    self._state.scheduler.admission.require_capacity()
+            except (NotReadyError, BusyError) as error:
+                log.warning("request refused", error=type(error).__name__, path=scope["path"])
+                await problem_response(error, scope["path"])(scope, receive, send)
+                return
+        await self._app(scope, receive, send)

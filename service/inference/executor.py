@@ -1,0 +1,59 @@
+"""Thread pools that keep blocking work off the event loop, and the time that work waits for them."""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Literal, TypeVar
+
+from service.inference.admission import RequestContext
+
+_T = TypeVar("_T")
+Pool = Literal["prepare", "recognise"]
+
+
+class Executor:
+    """One pool for quick work (decoding, features, responses), one for recognition.
+
+    Recognition has threads of its own, so that a request with given words never waits behind recordings that are
+    recognised.
+    """
+
+    def __init__(self, recognitions_at_once: int) -> None:
+        """Start threads when they are needed.
+
+        Args:
+            recognitions_at_once: Threads of the pool for recognition.
+        """
+        self._pools: dict[Pool, ThreadPoolExecutor] = {
+            "prepare": ThreadPoolExecutor(os.cpu_count() or 1, "prepare"),
+            "recognise": ThreadPoolExecutor(recognitions_at_once, "recognise"),
+        }
+
+    async def run(self, context: RequestContext, work: Callable[[], _T], pool: Pool = "prepare") -> _T:
+        """Return the result of `work`, run in a thread; the wait for a free thread counts as queue time."""
+        submitted = time.perf_counter()
+
+        def measured() -> _T:
+            context.stopwatch.add("queue", time.perf_counter() - submitted)
+            return work()
+
+        return await wait_for(context, self._pools[pool].submit(measured))
+
+    @property
+    def waiting(self) -> dict[str, int]:
+        """Length of each queue."""
+        # ThreadPoolExecutor has no public accessor for its queue.
+        return {name: pool._work_queue.qsize() for name, pool in self._pools.items()}
+
+    def close(self) -> None:
+        """End the threads; work that has not begun is dropped."""
+        for pool in self._pools.values():
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+async def wait_for(context: RequestContext, future: "Future[_T]") -> _T:
+    """Result of work that another thread does for a request."""
+    context.work = future
+    return await asyncio.wrap_future(future)

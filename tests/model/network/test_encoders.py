@@ -1,0 +1,47 @@
+"""Options of the lower audio encoder, against averages of the same LSTM's states."""
+
+import torch
+from torch import nn
+
+from model.config import NetworkConfig
+from model.data.batches import pack_segments
+from model.network.encoders import SegmentEncoder
+
+COUNTS = torch.tensor([2, 5])
+
+
+def encode(config: NetworkConfig, *, training: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+    """Segment vectors, and (segments, 2 · hidden) sums of the LSTM's states over each segment."""
+    torch.manual_seed(0)
+    encoder = SegmentEncoder(config).train(training)
+    frames = torch.randn(7, config.n_mfcc)
+    packed, segment_of_row = pack_segments(frames, torch.tensor([0, 2]), COUNTS)
+    vectors = encoder(packed, segment_of_row, COUNTS)
+    sums = torch.stack([encoder.lstm(part.unsqueeze(0))[0].sum(dim=1)[0] for part in frames.split([2, 5])])
+    return vectors, sums
+
+
+def tiny(dropout: float = 0.0, **choices: object) -> NetworkConfig:
+    return NetworkConfig(embedding_dim=6, hidden=4, n_mfcc=3, dropout=dropout, **choices)  # type: ignore[arg-type]
+
+
+def test_segment_is_averaged_over_its_own_frames() -> None:
+    vectors, sums = encode(tiny())
+    torch.testing.assert_close(vectors, sums / COUNTS.unsqueeze(1))
+
+
+def test_pooled_frames_averages_over_fixed_number() -> None:
+    """Segments zero-padded to eight frames: the paper's average divides both sums by eight."""
+    vectors, sums = encode(tiny(pooled_frames=8))
+    torch.testing.assert_close(vectors, sums / 8)
+
+
+def test_dropout_is_applied_to_pooled_vector_or_frames() -> None:
+    """At .5 a pooled value is zero or doubled; with dropout on frames it is neither in general."""
+    pooled, sums = encode(tiny(dropout=0.5), training=True)
+    means = sums / COUNTS.unsqueeze(1)
+    either = torch.isclose(pooled, 2 * means) | (pooled == 0)
+    assert either.all()
+    frames, _ = encode(tiny(dropout=0.5, segment_dropout="frames"), training=True)
+    assert not (torch.isclose(frames, 2 * means) | (frames == 0)).all()
+    assert nn.functional.mse_loss(frames, means) > 0

@@ -1,0 +1,33 @@
+import numpy as np
+import pytest
+from scipy.stats import ttest_rel
+
+from model.report.comparison import corrected_difference
+
+OURS = [0.58, 0.60, 0.55, 0.59, 0.57]
+THEIRS = [0.56, 0.57, 0.56, 0.57, 0.55]
+
+
+def test_uncorrected_test_equals_paired_t_test() -> None:
+    difference = corrected_difference(OURS, THEIRS, 0.0)
+    reference = ttest_rel(OURS, THEIRS)
+    interval = reference.confidence_interval()
+    assert [difference.mean, difference.p] == pytest.approx([0.016, reference.pvalue])
+    assert [difference.low, difference.high] == pytest.approx([interval.low, interval.high])
+
+
+def test_corrected_test_by_hand() -> None:
+    """Two folds, differences 1 and 3: mean 2, variance 2, error √((1/2 + 1/8) · 2) = √1.25, t = 12.7062 on 1 degree."""
+    difference = corrected_difference([1.0, 3.0], [0.0, 0.0], 1 / 8)
+    assert difference.mean == 2.0
+    assert difference.high - difference.mean == pytest.approx(12.7062 * np.sqrt(1.25), rel=1e-5)
+
+
+def test_single_fold_has_no_interval() -> None:
+    difference = corrected_difference([0.5], [0.4], 0.1)
+    assert difference.mean == pytest.approx(0.1)
+    assert np.isnan([difference.low, difference.high, difference.p]).all()
+
+
+def test_equal_metrics_do_not_differ() -> None:
+    assert corrected_difference(OURS, OURS, 0.1).p == 1.0

@@ -1,0 +1,52 @@
+"""Training commands on a machine without the training extra."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.machines import ROOT, install_links, run_there
+
+
+@pytest.fixture(scope="module")
+def core_only(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Packages of a machine with `make install` only."""
+    return install_links(ROOT / "requirements" / "core.txt", tmp_path_factory.mktemp("core"))
+
+
+@pytest.fixture(scope="module")
+def train_only(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Packages of a machine with `make install-train` only."""
+    return install_links(ROOT / "requirements" / "train.txt", tmp_path_factory.mktemp("train"))
+
+
+@pytest.mark.parametrize(
+    ("module", "options"),
+    [
+        ("model.train", ("--root", "missing", "--out", "missing")),
+        ("model.reproduce", ("--root", "missing", "--out", "missing")),
+        ("model.data.emotion_vectors", ("--goemotions", "missing", "--out", "missing")),
+    ],
+)
+def test_missing_training_extra_is_one_line(core_only: Path, module: str, options: tuple[str, ...]) -> None:
+    done = run_there(core_only, "-m", module, *options)
+    assert (done.returncode, done.stdout) == (2, "")
+    [line] = done.stderr.splitlines()
+    assert "`make install-train`" in line
+    assert run_there(core_only, "-m", module, "--help").returncode == 0
+
+
+def test_missing_starter_extra_is_one_line(train_only: Path) -> None:
+    options = ("--goemotions", "missing", "--out", "missing")
+    done = run_there(train_only, "-m", "model.data.emotion_vectors", *options)
+    assert (done.returncode, done.stdout) == (2, "")
+    [line] = done.stderr.splitlines()
+    assert "pip install '.[starter]'" in line
+
+
+def test_composite_corpus_needs_no_extra(core_only: Path) -> None:
+    options = ("--ravdess", "missing", "--goemotions", "missing", "--out", "missing")
+    done = run_there(core_only, "-m", "model.corpora.composite", *options)
+    assert (done.returncode, done.stdout) == (1, "")
+    [line] = done.stderr.splitlines()
+    assert "missing contains no GoEmotions labels.txt" in line
+    assert "--goemotions" in line

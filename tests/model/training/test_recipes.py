@@ -1,0 +1,60 @@
+import pytest
+
+from model.errors import TrainingError
+from model.training.recipes import PAPER, STARTER, change, changes_from, choose_recipe
+
+
+def test_paper_recipe_has_published_values() -> None:
+    """Section 4.2."""
+    assert (PAPER.features.mfcc.n_mfcc, PAPER.features.overlap) == (40, 0.1)
+    assert (PAPER.features.mfcc.window_samples, PAPER.features.mfcc.hop_samples) == (400, 160)
+    assert (PAPER.network.hidden, PAPER.network.dropout, PAPER.network.head_count) == (128, 0.3, 4)
+    training = PAPER.training
+    assert (training.batch_size, training.learning_rate, training.clip_norm) == (64, 1e-3, 1.0)
+    assert (training.alpha, training.patience) == (0.1, 10)
+
+
+def test_single_settings_can_be_changed() -> None:
+    changed = change(
+        PAPER,
+        [
+            "network.dropout=0.2",
+            "network.heads=split",
+            "training.augmentation.speeds=1.0,0.9",
+            "features.mfcc.n_mels=128",
+            "features.mfcc.pre_emphasis=0",
+            "features.overlap=0.2",
+            "features.fillers=dropped",
+            "network.hidden=64",
+            "network.pooled_frames=300",
+            "network.segment_dropout=frames",
+            "training.normalise=false",
+        ],
+    )
+    assert (changed.network.dropout, changed.network.heads) == (0.2, "split")
+    assert changed.training.augmentation.speeds == (1.0, 0.9)
+    assert (changed.features.mfcc.n_mels, changed.features.mfcc.pre_emphasis) == (128, 0.0)
+    assert (changed.features.overlap, changed.features.fillers) == (0.2, "dropped")
+    assert (changed.network.hidden, changed.network.pooled_frames) == (64, 300)
+    assert (changed.network.segment_dropout, changed.training.normalise) == ("frames", False)
+    assert PAPER.network.dropout == 0.3
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["network.dropout", "network.drop=1", "network=1", "x.y=1", "network.dropout=much", "network.heads=odd"],
+)
+def test_invalid_setting_is_refused(setting: str) -> None:
+    with pytest.raises(TrainingError, match="--set"):
+        change(PAPER, [setting])
+
+
+def test_changes_between_recipes_reproduce_the_second() -> None:
+    settings = ["features.overlap=0.2", "network.heads=split", "training.augmentation.speeds=1.0,0.9"]
+    assert changes_from(PAPER, change(PAPER, settings)) == settings
+    assert change(PAPER, changes_from(PAPER, STARTER)) == STARTER
+
+
+def test_unknown_recipe_is_refused() -> None:
+    with pytest.raises(TrainingError, match="paper, starter"):
+        choose_recipe("best", [])

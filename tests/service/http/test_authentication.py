@@ -1,0 +1,161 @@
+import asyncio
+from collections.abc import Iterator
+from hashlib import sha256
+
+import pytest
+from fastapi.testclient import TestClient
+from starlette.datastructures import Headers
+from starlette.types import Message
+from starlette.websockets import WebSocketDisconnect
+from typer.testing import CliRunner
+
+from service.app import create_app
+from service.cli.app import app as command
+from service.errors import RateLimitedError, WrongKeyError
+from service.http.middleware.authentication import KeyRing, RequestRate
+from service.inference.engine import EmotionEngine
+from service.settings import Settings
+from tests.builders import encode, noise
+from tests.fakes import FakeAligner
+from tests.waiting import wait_until
+
+KEYS = ("the-first-key", "the-second-key")
+WAV = encode(noise(1.0))
+SITE = "https://example.org"
+
+
+@pytest.fixture
+def guarded(settings: Settings, aligner: FakeAligner) -> Iterator[TestClient]:
+    """Two keys, 60 requests a minute each, one other site."""
+    digests = tuple(sha256(key.encode()).hexdigest() for key in KEYS)
+    bounded = settings.model_copy(
+        update={"api_keys": digests, "key_requests_per_minute": 60, "origins": (SITE,), "upload_idle_s": 0.3}
+    )
+    with TestClient(create_app(bounded, engine=EmotionEngine(bounded, aligner=aligner))) as client:
+        wait_until(lambda: client.get("/health/ready").status_code == 200)
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 401),
+        ({"authorization": "Bearer wrong"}, 401),
+        ({"authorization": f"Basic {KEYS[0]}"}, 401),
+        ({"authorization": f"Bearer {KEYS[0]}"}, 200),
+        ({"x-api-key": KEYS[1]}, 200),
+    ],
+)
+def test_a_key_is_wanted(guarded: TestClient, headers: dict[str, str], status: int) -> None:
+    response = guarded.post("/predict", files={"file": WAV}, headers=headers)
+    assert response.status_code == status
+    assert status == 200 or response.json()["code"] == "wrong-key"
+    assert guarded.get("/metrics", headers=headers).status_code == status
+
+
+def test_health_page_and_documentation_are_open(guarded: TestClient) -> None:
+    for path in ("/health/live", "/health/ready", "/", "/docs", "/openapi.json"):
+        assert guarded.get(path).status_code == 200, path
+
+
+def test_a_job_belongs_to_its_key(guarded: TestClient) -> None:
+    mine, yours = ({"x-api-key": key} for key in KEYS)
+    location = guarded.post("/jobs", files={"file": WAV}, headers=mine).headers["location"]
+    assert guarded.get(location, headers=mine).status_code == 200
+    assert guarded.get(location, headers=yours).status_code == 404
+    assert guarded.delete(location, headers=yours).status_code == 404
+    assert guarded.delete(location, headers=mine).status_code == 204
+
+
+def test_a_key_that_asks_too_often(guarded: TestClient) -> None:
+    headers = {"x-api-key": KEYS[0]}
+    answers = [guarded.post("/predict", headers=headers) for _ in range(12)]
+    refused = next(answer for answer in answers if answer.status_code == 429)
+    assert refused.json()["code"] == "rate-limited"
+    assert int(refused.headers["retry-after"]) >= 1
+    assert guarded.post("/predict", headers={"x-api-key": KEYS[1]}).status_code == 400
+
+
+def test_the_rate_recovers_as_it_says() -> None:
+    now = 0.0
+    rate = RequestRate(30, lambda: now)
+    for _ in range(3):
+        rate.count("a")
+    with pytest.raises(RateLimitedError) as caught:
+        rate.count("a")
+    rate.count("b")
+    now += caught.value.retry_after_s
+    rate.count("a")
+    RequestRate(None).count("a")
+
+
+def test_live_connections_want_a_key_and_a_known_site(guarded: TestClient) -> None:
+    mine = {"x-api-key": KEYS[0]}
+    for headers in ({}, {**mine, "origin": "https://elsewhere.org"}):
+        with pytest.raises(WebSocketDisconnect) as caught, guarded.websocket_connect("/stream", headers=headers):
+            pass
+        assert caught.value.code == 1008
+    for headers in (mine, {**mine, "origin": SITE}, {**mine, "origin": "http://testserver"}):
+        with guarded.websocket_connect("/stream", headers=headers) as session:
+            session.send_json({"type": "end"})
+            assert session.receive_json()["type"] == "done"
+    with guarded.websocket_connect("/stream", subprotocols=["can-ser", KEYS[1]]) as session:
+        assert session.accepted_subprotocol == "can-ser"
+
+
+def test_browsers_send_a_key_as_a_subprotocol() -> None:
+    ring = KeyRing([sha256(b"abc").hexdigest()])
+    assert ring.identify(Headers({"sec-websocket-protocol": "can-ser, abc"}))
+    with pytest.raises(WrongKeyError):
+        ring.identify(Headers({"sec-websocket-protocol": "abc"}))
+
+
+def test_other_sites_only_when_they_are_named(guarded: TestClient, client: TestClient) -> None:
+    ask = {"origin": SITE, "access-control-request-method": "POST", "access-control-request-headers": "x-api-key"}
+    assert guarded.options("/predict", headers=ask).headers["access-control-allow-origin"] == SITE
+    other = guarded.options("/predict", headers=ask | {"origin": "https://elsewhere.org"})
+    assert "access-control-allow-origin" not in other.headers
+    assert "access-control-allow-origin" not in client.get("/model", headers={"origin": SITE}).headers
+
+
+def test_a_key_is_made_and_works() -> None:
+    made = CliRunner().invoke(command, ["key"]).stdout.split()
+    assert KeyRing([made[3]]).identify(Headers({"x-api-key": made[1]}))
+
+
+@pytest.mark.parametrize("limit", ["upload_idle_s", "upload_s"])
+def test_an_upload_that_stalls_is_refused(settings: Settings, aligner: FakeAligner, limit: str) -> None:
+    """The first half of the body comes, then nothing, or a byte now and then."""
+    hasty = settings.model_copy(update={limit: 0.2})
+    app = create_app(hasty, engine=EmotionEngine(hasty, aligner=aligner))
+    sent: list[Message] = []
+    head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\nRIFF'
+    first = True
+
+    async def receive() -> Message:
+        nonlocal first
+        if not first:
+            await asyncio.sleep(0.05 if limit == "upload_s" else 20)
+        body, first = (head if first else b"."), False
+        return {"type": "http.request", "body": body, "more_body": True}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def ask() -> None:
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/predict",
+            "query_string": b"",
+            "http_version": "1.1",
+            "headers": [(b"content-type", b"multipart/form-data; boundary=x")],
+        }
+        app.state.can_ser._ready = True
+        async with asyncio.timeout(10):
+            await app(scope, receive, send)
+
+    asyncio.run(ask())
+    assert sent[0]["status"] == 408
+    assert b"upload-timeout" in sent[1]["body"]
+    app.state.can_ser.scheduler.close()

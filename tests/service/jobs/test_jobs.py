@@ -1,0 +1,285 @@
+import json
+import sqlite3
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+
+from alignment.errors import AlignerFailedError
+from model.bundle import Bundle
+from service.app import create_app
+from service.errors import JobsUnavailableError, UnknownJobError
+from service.inference.engine import EmotionEngine
+from service.jobs.store import DATABASE, JobStore
+from service.settings import Settings
+from tests.builders import encode, noise, tone
+from tests.comparing import assert_same_answer
+from tests.fakes import FakeAligner
+from tests.waiting import wait_until
+
+LONG = encode(np.tile(noise(1.0), 150))
+TWO_WINDOWS = LONG[: 44 + 2 * 16_000 * 70]
+
+
+def submit(client: TestClient, data: bytes = LONG, **fields: str) -> Any:
+    return client.post("/jobs", files={"file": data}, data=fields)
+
+
+def wait_for(client: TestClient, location: str) -> Any:
+    wait_until(lambda: client.get(location).json()["status"] in {"done", "failed"})
+    return client.get(location).json()
+
+
+def files_left(settings: Settings) -> list[str]:
+    return sorted(path.name for path in settings.jobs.folder.iterdir() if not path.name.startswith("jobs.sqlite3"))
+
+
+def test_a_job_from_start_to_end(client: TestClient, settings: Settings) -> None:
+    """150 s of sound in windows of at most 60 s, each of which the fake aligner hears two words in."""
+    accepted = submit(client)
+    assert accepted.status_code == 202
+    assert accepted.json()["status"] in {"queued", "running"}
+    job = wait_for(client, accepted.headers["location"])
+    assert (job["status"], job["problem"]) == ("done", None)
+    assert job["progress"] == {"done_s": 150.0, "total_s": 150.0}
+    assert job["expires_at"] > job["created_at"]
+    result = job["result"]
+    starts = [utterance["start_s"] for utterance in result["utterances"]]
+    assert len(starts) >= 3
+    assert starts == sorted(starts)
+    assert all(30 <= late - early <= 60 for early, late in zip(starts, starts[1:], strict=False))
+    durations = [utterance["end_s"] - utterance["start_s"] for utterance in result["utterances"]]
+    for emotion, value in result["probabilities"].items():
+        each = [utterance["probabilities"][emotion] for utterance in result["utterances"]]
+        assert value == pytest.approx(np.average(each, weights=durations), abs=1e-3)
+    assert files_left(settings) == []
+
+
+def test_a_short_job_is_answered_as_a_request_is(client: TestClient) -> None:
+    words = json.dumps([{"word": "the", "start": 0.5, "end": 0.9}, {"word": "garden", "start": 2.0, "end": 2.9}])
+    for fields in ({}, {"words": words, "explain": "full"}):
+        data = encode(noise(4.0), 16_000)
+        job = wait_for(client, submit(client, data, **fields).headers["location"])
+        assert_same_answer(job["result"], client.post("/predict", files={"file": data}, data=fields).json())
+
+
+def test_given_words_of_a_long_recording(client: TestClient, settings: Settings) -> None:
+    """The same as in one piece, although it is worked on in windows."""
+    spoken = [{"word": "garden", "start": 2.0 * i + 0.5, "end": 2.0 * i + 1.1} for i in range(70)]
+    job = wait_for(client, submit(client, LONG, words=json.dumps(spoken)).headers["location"])
+    assert [w["word"] for u in job["result"]["utterances"] for w in u["words"]] == ["garden"] * 70
+    patient = settings.model_copy(update={"max_audio_s": 200, "max_upload_bytes": 10_000_000})
+    with TestClient(create_app(patient, engine=EmotionEngine(patient, aligner=FakeAligner()))) as whole:
+        wait_until(lambda: whole.get("/health/ready").status_code == 200)
+        answer = whole.post("/predict", files={"file": LONG}, data={"words": json.dumps(spoken)}).json()
+    assert_same_answer(job["result"], answer)
+
+
+@pytest.mark.parametrize(
+    ("data", "fields", "status", "code"),
+    [
+        (b"", {}, 400, "empty-file"),
+        (b"not audio", {}, 415, "not-audio"),
+        (LONG, {"aligner": "none"}, 422, "aligner-not-served"),
+        (LONG, {"words": "["}, 400, "malformed-form"),
+    ],
+)
+def test_what_is_refused_at_once(
+    client: TestClient, settings: Settings, data: bytes, fields: dict[str, str], status: int, code: str
+) -> None:
+    response = submit(client, data, **fields)
+    assert (response.status_code, response.json()["code"]) == (status, code)
+    assert not settings.jobs.folder.exists() or files_left(settings) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "fields", "code"),
+    [
+        (encode(np.zeros(16_000, np.float32)), {}, "silent-audio"),
+        (encode(np.tile(noise(1.0, rate_hz=4_000), 201), 4_000), {}, "audio-too-long"),
+        (encode(tone(1.0)), {"words": '[{"word": "a", "start": 3, "end": 4}]'}, "words-out-of-bounds"),
+    ],
+)
+def test_what_goes_wrong_later_is_the_job_s_problem(
+    client: TestClient, settings: Settings, data: bytes, fields: dict[str, str], code: str
+) -> None:
+    job = wait_for(client, submit(client, data, **fields).headers["location"])
+    assert (job["status"], job["result"], job["problem"]["code"]) == ("failed", None, code)
+    assert files_left(settings) == []
+
+
+def test_an_aligner_that_breaks_ends_its_job_and_not_the_next(client: TestClient, aligner: FakeAligner) -> None:
+    for error, code in (
+        (AlignerFailedError("fake", "it fell over"), "aligner-failed"),
+        (KeyError("a secret"), "internal-error"),
+    ):
+        aligner.error = error
+        job = wait_for(client, submit(client).headers["location"])
+        assert job["problem"]["code"] == code
+        assert "secret" not in json.dumps(job)
+    aligner.error = None
+    assert wait_for(client, submit(client).headers["location"])["status"] == "done"
+
+
+def test_a_bounded_number_waits_and_a_deleted_one_makes_room(
+    client: TestClient, aligner: FakeAligner, settings: Settings
+) -> None:
+    aligner.gate.clear()
+    locations = [submit(client).headers["location"] for _ in range(3)]
+    refused = submit(client)
+    assert (refused.status_code, refused.json()["code"]) == (503, "jobs-full")
+    assert int(refused.headers["retry-after"]) >= 1
+    wait_until(lambda: aligner.calls == 1)
+    for location in locations[:2]:
+        assert client.delete(location).status_code == 204
+        assert (client.get(location).status_code, client.delete(location).json()["code"]) == (404, "unknown-job")
+    assert submit(client).status_code == 202
+    aligner.gate.set()
+    assert wait_for(client, locations[2])["status"] == "done"
+
+
+@pytest.mark.parametrize("stage", ["recognise", "classify"])
+def test_jobs_survive_the_kill_of_their_process(
+    tmp_path: Path, tiny_bundle: Bundle, settings: Settings, client: TestClient, stage: str
+) -> None:
+    (tmp_path / "long.wav").write_bytes(TWO_WINDOWS)
+    command = [sys.executable, "-m", "tests.service.jobs.killed_job", str(tiny_bundle.folder)]
+    command += [str(settings.jobs.folder), str(tmp_path / "long.wav"), stage]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        told = {process.stdout.readline().strip() for _ in range(3)}
+        process.kill()
+    assert "held" in told
+    (settings.jobs.folder / "0.audio-part").write_bytes(b"half an upload")
+    answered = sum((done_s > 0) + (done_s >= 70) for done_s in done_seconds(settings))
+    assert answered
+    resumed = FakeAligner()
+    with TestClient(create_app(settings, engine=EmotionEngine(settings, aligner=resumed))) as restarted:
+        jobs = [wait_for(restarted, f"/jobs/{name}") for name in told - {"held"}]
+        assert files_left(settings) == []
+        heard = resumed.calls
+        undisturbed = wait_for(restarted, submit(restarted, TWO_WINDOWS).headers["location"])
+    assert resumed.calls - heard == len(undisturbed["result"]["utterances"]) == 2
+    # What was answered before is not asked for again, and all else is.
+    assert heard == 4 - answered
+    for job in jobs:
+        assert job["status"] == "done"
+        assert_same_answer(job["result"], undisturbed["result"])
+
+
+def done_seconds(settings: Settings) -> list[float]:
+    """How far each job is on disk."""
+    with closing(sqlite3.connect(settings.jobs.folder / DATABASE)) as database:
+        return [done_s for (done_s,) in database.execute("SELECT done_s FROM jobs")]
+
+
+def test_a_stop_hands_jobs_back(settings: Settings, aligner: FakeAligner) -> None:
+    """The server stops in the middle of a job, whose second window is with the aligner."""
+    with TestClient(create_app(settings, engine=EmotionEngine(settings, aligner=aligner))) as first:
+        wait_until(lambda: first.get("/health/ready").status_code == 200)
+        location = submit(first).headers["location"]
+        wait_until(lambda: first.get(location).json()["progress"]["done_s"] > 0)
+        aligner.gate.clear()
+        assert first.get(location).json()["status"] == "running"
+    aligner.gate.set()
+    resumed = FakeAligner()
+    with TestClient(create_app(settings, engine=EmotionEngine(settings, aligner=resumed))) as second:
+        job = wait_for(second, location)
+    assert job["status"] == "done"
+    assert len(job["result"]["utterances"]) == 4
+    assert resumed.calls < 4
+
+
+def test_a_disk_that_takes_nothing_for_a_while_costs_no_job(
+    settings: Settings, aligner: FakeAligner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.jobs.runner._SWEEP_S", 0.05)
+    app = create_app(settings, engine=EmotionEngine(settings, aligner=aligner))
+    with TestClient(app) as client:
+        wait_until(lambda: client.get("/health/ready").status_code == 200)
+        aligner.gate.clear()
+        location = submit(client).headers["location"]
+        wait_until(lambda: aligner.calls == 1)
+        store = app.state.can_ser.jobs._store
+        handed_back: list[str] = []
+        requeue = store.requeue
+
+        def note(job_id: str) -> None:
+            handed_back.append(job_id)
+            requeue(job_id)
+
+        monkeypatch.setattr(store, "requeue", note)
+        store._database.execute("PRAGMA query_only = ON")
+        refused = submit(client)
+        assert (refused.status_code, refused.json()["code"]) == (503, "jobs-unavailable")
+        aligner.gate.set()
+        wait_until(lambda: len(handed_back) > 2)
+        assert files_left(settings) == [f"{handed_back[0]}.audio"]
+        store._database.execute("PRAGMA query_only = OFF")
+        job = wait_for(client, location)
+    assert (job["status"], len(job["result"]["utterances"])) == ("done", 4)
+    assert aligner.calls == 5
+    assert files_left(settings) == []
+
+
+def test_a_disk_without_room_for_a_recording(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("service.jobs.runner.shutil.copyfileobj", fail)
+    refused = submit(client)
+    assert (refused.status_code, refused.json()["code"]) == (503, "jobs-unavailable")
+    assert "No space left" in refused.json()["detail"]
+    monkeypatch.setattr("tempfile.SpooledTemporaryFile.write", fail)
+    full = submit(client)
+    assert (full.status_code, full.json()["code"]) == (503, "no-room")
+    assert int(full.headers["retry-after"]) >= 1
+
+
+def test_jobs_that_come_at_once_do_not_pass_the_limit(client: TestClient, aligner: FakeAligner) -> None:
+    aligner.gate.clear()
+    with ThreadPoolExecutor(8) as pool:
+        statuses = [answer.status_code for answer in pool.map(lambda _: submit(client, TWO_WINDOWS), range(8))]
+    aligner.gate.set()
+    assert sorted(statuses) == [202] * 3 + [503] * 5
+
+
+def test_answers_expire(tmp_path: Path) -> None:
+    now = 1_000.0
+    store = JobStore(tmp_path, lambda: now)
+    store.add("a", "{}")
+    now += 10_000
+    store.delete_expired(60)
+    assert store.find("a").status == "queued"
+    store.finish("a", result="{}")
+    now += 61
+    store.delete_expired(60)
+    with pytest.raises(UnknownJobError):
+        store.find("a")
+    store.close()
+
+
+def test_another_owner_s_job_is_not_there(tmp_path: Path) -> None:
+    store = JobStore(tmp_path)
+    store.add("a", "{}", "me")
+    assert store.find("a", "me").owner == "me"
+    with pytest.raises(UnknownJobError):
+        store.find("a", "you")
+    store.close()
+
+
+def test_one_process_holds_the_folder(tmp_path: Path) -> None:
+    store = JobStore(tmp_path)
+    with pytest.raises(JobsUnavailableError, match="locked"):
+        JobStore(tmp_path)
+    store.close()
+    JobStore(tmp_path).close()
+    (tmp_path / "file").touch()
+    with pytest.raises(JobsUnavailableError, match="CAN_JOBS__FOLDER"):
+        JobStore(tmp_path / "file")

@@ -1,0 +1,165 @@
+"""Spans, from the SDK's own exporter into memory."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+import pytest
+from fastapi.testclient import TestClient
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from service.app import create_app, open_traces
+from service.errors import MissingPackageError
+from service.inference.engine import EmotionEngine
+from service.observability.opentelemetry import JOB, REQUEST_ID, OpenTelemetryTraces, export_traces
+from service.settings import Settings
+from tests.builders import encode, noise
+from tests.fakes import FakeAligner
+from tests.service.http.test_predict import WAV
+from tests.service.http.test_stream import END, read_all, send, spoken
+from tests.waiting import wait_until
+
+PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+MARK = "unspeakable"
+
+
+@pytest.fixture
+def exporter() -> InMemorySpanExporter:
+    return InMemorySpanExporter()
+
+
+@pytest.fixture
+def traced(settings: Settings, aligner: FakeAligner, exporter: InMemorySpanExporter) -> Iterator[TestClient]:
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    engine = EmotionEngine(settings, aligner=aligner)
+    with TestClient(create_app(settings, engine=engine, traces=OpenTelemetryTraces(provider))) as client:
+        wait_until(lambda: client.get("/health/ready").status_code == 200)
+        yield client
+
+
+def split(exporter: InMemorySpanExporter) -> tuple[ReadableSpan, dict[str, ReadableSpan]]:
+    """The span of the request, and those of its stages by name, in order; each name comes once."""
+    *stages, whole = exporter.get_finished_spans()
+    assert len({span.name for span in stages}) == len(stages)
+    return whole, {span.name: span for span in stages}
+
+
+def test_spans_of_scorers_stand_where_the_work_was_done(
+    settings: Settings, aligner: FakeAligner, exporter: InMemorySpanExporter
+) -> None:
+    """Six at once: each with its stages one after the other, within its request; a refused one has what it came to."""
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    beside = settings.model_copy(update={"scorers": 1})
+    app = create_app(beside, engine=EmotionEngine(beside, aligner=aligner), traces=OpenTelemetryTraces(provider))
+    words = '[{"word": "the", "start": 0.1, "end": 0.3}]'
+    with TestClient(app) as client, ThreadPoolExecutor(6) as pool:
+        wait_until(lambda: client.get("/health/ready").status_code == 200)
+        files = [WAV] * 5 + [b"no sound"]
+        answers = list(
+            pool.map(lambda data: client.post("/predict", files={"file": data}, data={"words": words}), files)
+        )
+    assert [answer.status_code for answer in answers] == [200] * 5 + [415]
+    traces: dict[int, list[ReadableSpan]] = {}
+    for span in exporter.get_finished_spans():
+        traces.setdefault(span.context.trace_id, []).append(span)
+    requests = [spans for spans in traces.values() if any(span.name == "POST /predict" for span in spans)]
+    assert sorted(len(spans) for spans in requests) == [2, 5, 5, 5, 5, 5]
+    for *stages, whole in requests:
+        assert [span.name for span in stages] == ["decode", "align", "features", "classify"][: len(stages)]
+        times = [time or 0 for span in stages for time in (span.start_time, span.end_time)]
+        # A clock of nanoseconds is read a moment after the one that measures.
+        assert all(later > earlier - 1_000_000 for earlier, later in pairwise(times))
+        assert (whole.start_time or 0) <= times[0] + 1_000_000
+        assert times[-1] <= (whole.end_time or 0)
+
+
+@pytest.mark.parametrize(
+    ("fields", "stages"),
+    [
+        ({}, ["decode", "recognise", "features", "classify"]),
+        ({"transcript": f"the {MARK} children"}, ["decode", "align", "features", "classify"]),
+        ({"words": '[{"word": "unspeakable", "start": 0.5, "end": 0.9}]'}, ["decode", "align", "features", "classify"]),
+    ],
+)
+def test_one_span_per_stage_under_the_caller_s(
+    traced: TestClient, exporter: InMemorySpanExporter, fields: dict[str, str], stages: list[str]
+) -> None:
+    response = traced.post("/predict", files={"file": WAV}, data=fields, headers={"traceparent": PARENT})
+    whole, parts = split(exporter)
+    assert whole.name == "POST /predict"
+    assert whole.attributes is not None
+    assert whole.attributes["http.response.status_code"] == response.status_code == 200
+    assert whole.parent is not None
+    assert f"{whole.parent.trace_id:032x}-{whole.parent.span_id:016x}" in PARENT
+    assert list(parts) == stages
+    for span in parts.values():
+        assert span.parent is not None
+        assert span.parent.span_id == whole.context.span_id
+        assert span.attributes is not None
+        assert span.attributes[REQUEST_ID] == response.headers["x-request-id"]
+        assert (whole.start_time or 0) <= (span.start_time or 0) <= (span.end_time or 0) <= (whole.end_time or 0)
+    assert MARK not in "".join(span.to_json() for span in exporter.get_finished_spans())
+
+
+def test_an_error_is_a_status_and_not_what_was_said(traced: TestClient, exporter: InMemorySpanExporter) -> None:
+    word = f'[{{"word": "{MARK}", "start": 9, "end": 1}}]'
+    assert MARK in traced.post("/predict", files={"file": WAV}, data={"words": word}).text
+    whole, _ = split(exporter)
+    assert (whole.attributes or {})["http.response.status_code"] == 422
+    assert MARK not in "".join(span.to_json() for span in exporter.get_finished_spans())
+
+
+def test_jobs_and_live_speech_are_followed_too(traced: TestClient, exporter: InMemorySpanExporter) -> None:
+    location = traced.post("/jobs", files={"file": encode(noise(1.0))}).headers["location"]
+    wait_until(lambda: traced.get(location).json()["status"] == "done")
+    with traced.websocket_connect("/stream") as session:
+        send(session, spoken())
+        session.send_text(END)
+        read_all(session)
+    spans = {span.context.span_id: span for span in exporter.get_finished_spans() if span.context}
+    owners = {spans[span.parent.span_id].name for span in spans.values() if span.parent and span.name == "recognise"}
+    assert owners == {"job", "WS /stream"}
+    [job] = [span for span in spans.values() if span.name == "job"]
+    assert (job.attributes or {}) == {JOB: location.removeprefix("/jobs/")}
+
+
+def test_health_and_metrics_are_not_followed(traced: TestClient, exporter: InMemorySpanExporter) -> None:
+    traced.get("/health/live")
+    traced.get("/metrics")
+    assert exporter.get_finished_spans() == ()
+
+
+def test_nothing_is_imported_where_traces_are_off() -> None:
+    """FastAPI itself needs the interface of OpenTelemetry, which does nothing without the SDK."""
+    absent = {"opentelemetry.sdk", export_traces.__module__}
+    code = (
+        "import sys; from service.app import create_app; from service.settings import Settings; "
+        "create_app(Settings(traces={traces})); sys.exit(len({absent} & set(sys.modules)))"
+    )
+    loaded = [
+        subprocess.run([sys.executable, "-c", code.format(traces=traces, absent=absent)], check=False).returncode
+        for traces in (False, True)
+    ]
+    assert loaded == [0, len(absent)]
+
+
+def test_the_standard_s_variables_name_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, expected in ((None, "can-ser"), ("ours", "ours")):
+        if name:
+            monkeypatch.setenv("OTEL_SERVICE_NAME", name)
+        traces = export_traces()
+        assert traces._provider.resource.attributes["service.name"] == expected
+        traces.close()
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
+    monkeypatch.delitem(sys.modules, "service.observability.opentelemetry", raising=False)
+    with pytest.raises(MissingPackageError, match="make install-telemetry"):
+        open_traces(enabled=True)
