@@ -1,4 +1,4 @@
-"""Waveforms: any container, any rate, any number of channels in; 16 kHz mono float32 out."""
+"""Decoding of audio in any container, rate and number of channels to mono float32 at 16 kHz."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -29,13 +29,13 @@ MIN_DURATION_S: Final = 0.1
 SAMPLE_RATE_BOUNDS_HZ: Final = (4_000, 768_000)
 CHANNEL_BOUNDS: Final = (1, 32)
 _SPEAKER_BOUNDS: Final = (2, 8)
-_CUT_RATIO: Final = 0.97
+_TRUNCATED_RATIO: Final = 0.97
 _OVERSHOOT_SHARE: Final = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
 class AudioSource:
-    """What the file was before it became a waveform."""
+    """Format of the decoded file."""
 
     duration_s: Seconds
     sample_rate_hz: int
@@ -44,14 +44,14 @@ class AudioSource:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Waveform:
-    """Mono sound at 16 kHz.
+    """Mono audio at 16 kHz.
 
     Attributes:
         samples: (samples,) float32 at 16 kHz, full scale 1, all finite.
-        source: the file that it came from.
-        warnings: what the caller should know about the file (cut, damaged, scaled).
-        tracks: (samples,) of each channel where they were asked for; None for one that is silent.
-        speech: (start_s, end_s) of stretches of speech that the caller knows; empty leaves it to detection.
+        source: Format of the decoded file.
+        warnings: Messages about the file (truncated, damaged, scaled).
+        tracks: (samples,) of each channel, after `decode_channels` only; None for a silent one.
+        speech: (start_s, end_s) of given speech segments; empty for voice activity detection.
     """
 
     samples: NDArray[np.float32]
@@ -66,17 +66,17 @@ class Waveform:
         return samples_to_seconds(len(self.samples))
 
     def cut(self, start_s: Seconds, end_s: Seconds) -> NDArray[np.float32]:
-        """(samples,) between two times, clipped to the waveform."""
+        """Return (samples,) between two times, clipped to the waveform."""
         return self.samples[max(0, seconds_to_samples(start_s)) : max(0, seconds_to_samples(end_s))]
 
 
 @dataclass(frozen=True, slots=True)
 class _Bounds:
-    """How long decoding may go on.
+    """Limits of decoding.
 
     Attributes:
-        max_duration_s: of the sound.
-        abandoned: whether nobody waits for it any more.
+        max_duration_s: Longest audio.
+        abandoned: Returns whether the request has ended.
     """
 
     max_duration_s: Seconds
@@ -86,27 +86,27 @@ class _Bounds:
 def decode_audio(
     data: bytes, max_duration_s: Seconds = 300.0, *, abandoned: Callable[[], bool] = lambda: False
 ) -> Waveform:
-    """Waveform of an audio file held in memory.
+    """Decode audio bytes to mono float32 at 16 kHz.
 
     Args:
-        data: the whole file; wav, flac, ogg, mp3 (libsndfile), m4a, mp4, webm (FFmpeg).
-        max_duration_s: decoding stops, with an error, past this length, whatever the header says.
-        abandoned: asked between blocks; decoding stops when nobody waits for it any more.
+        data: Complete file: wav, flac, ogg, mp3 (libsndfile), m4a, mp4, webm (FFmpeg).
+        max_duration_s: Longest audio; decoding stops there, whatever the header states.
+        abandoned: Called between blocks; decoding stops when it returns True.
 
     Returns:
-        The sound, its channels averaged, resampled by soxr (high quality) to 16 kHz. A file that is cut or damaged
-        gives what is there, with a warning.
+        The channels' average, resampled by soxr (high quality) to 16 kHz. A truncated or damaged file gives the audio
+        that it holds, with a warning.
 
     Raises:
-        EmptyFileError: there are no bytes.
-        UndecodableAudioError: the bytes are no audio.
-        UnsupportedAudioError: under 4 or over 768 kHz, or more than 32 channels.
-        NoSamplesError: the file holds no sample.
-        NonFiniteAudioError: a sample is NaN or infinite.
-        SilentAudioError: all samples are zero.
-        AudioTooShortError: under 0.1 s.
-        AudioTooLongError: over `max_duration_s`.
-        DecodingAbandonedError: it was.
+        EmptyFileError: There are no bytes.
+        UndecodableAudioError: The bytes are no audio.
+        UnsupportedAudioError: The rate is under 4 or over 768 kHz, or there are more than 32 channels.
+        NoSamplesError: The file holds no sample.
+        NonFiniteAudioError: A sample is NaN or infinite.
+        SilentAudioError: All samples are zero.
+        AudioTooShortError: The audio lasts less than 0.1 s.
+        AudioTooLongError: The audio lasts longer than `max_duration_s`.
+        DecodingAbandonedError: `abandoned` returned True.
     """
     if not data:
         raise EmptyFileError()
@@ -116,18 +116,18 @@ def decode_audio(
 def decode_channels(
     data: bytes, max_duration_s: Seconds = 300.0, *, abandoned: Callable[[], bool] = lambda: False
 ) -> Waveform:
-    """The same with each channel beside the whole, for a call that has one speaker on each.
+    """Decode audio bytes as `decode_audio` does, and each channel in addition, for one speaker per channel.
 
-    The file is decoded once more per channel, which is quick beside whatever is done with the sound.
+    The file is decoded once more per channel, which is fast compared with recognition.
 
     Args:
-        data: as for `decode_audio`.
-        max_duration_s: of the file.
-        abandoned: as for `decode_audio`.
+        data: See `decode_audio`.
+        max_duration_s: See `decode_audio`.
+        abandoned: See `decode_audio`.
 
     Raises:
-        UnsupportedAudioError: there are fewer than 2 channels, or more than 8.
-        AudioError: see `decode_audio`.
+        UnsupportedAudioError: There are fewer than 2 channels, or more than 8.
+        AudioError: See `decode_audio`.
     """
     whole = decode_audio(data, max_duration_s, abandoned=abandoned)
     _check_bounds("number of channels for one speaker each", whole.source.channels, _SPEAKER_BOUNDS)
@@ -145,13 +145,13 @@ def _decode_channel(data: bytes, channel: int, bounds: _Bounds) -> NDArray[np.fl
 
 @dataclass(frozen=True, slots=True)
 class AudioFile:
-    """A recording on disk that was read through once, so that everything about it is known but the sound.
+    """Recording on disk that was decoded once for its properties, without keeping the samples.
 
     Attributes:
-        path: where it is.
-        source: what it is.
-        warnings: see `Waveform`.
-        scale: what the samples are divided by; None where they are clipped.
+        path: Path of the file.
+        source: Format of the file.
+        warnings: See `Waveform`.
+        scale: Divisor of the samples; None where they are clipped.
     """
 
     path: Path
@@ -160,7 +160,7 @@ class AudioFile:
     scale: float | None
 
     def read_blocks(self) -> Iterator[NDArray[np.float32]]:
-        """The samples of `decode_audio`, a block at a time, never all of them at once."""
+        """Yield the samples of `decode_audio` block by block."""
         opener = open_with_soundfile if _opens_with_soundfile(self.path) else open_with_ffmpeg
         with opener(self.path) as opened:
             for block in _resample_blocks(
@@ -170,14 +170,14 @@ class AudioFile:
 
 
 def inspect_audio(path: Path, max_duration_s: Seconds) -> AudioFile:
-    """Reads a recording on disk from end to end and keeps none of its sound.
+    """Decode a recording on disk for its properties, without keeping the samples.
 
     Args:
-        path: the file.
-        max_duration_s: as for `decode_audio`.
+        path: Path of the file.
+        max_duration_s: See `decode_audio`.
 
     Raises:
-        AudioError: as `decode_audio`.
+        AudioError: See `decode_audio`.
     """
     if not path.stat().st_size:
         raise EmptyFileError()
@@ -186,17 +186,18 @@ def inspect_audio(path: Path, max_duration_s: Seconds) -> AudioFile:
         mono, peak = _open_mono(opened, _Bounds(max_duration_s)), _Peak()
         for block in _resample_blocks(mono, opened.sample_rate_hz):
             peak.add(block)
-        source, scale = _judge(opened, mono, peak)
+        source, scale = _conclude(opened, mono, peak)
         return AudioFile(path, source, tuple(opened.warnings), scale)
 
     return _read(path, measure)
 
 
 def probe_audio(path: Path) -> None:
-    """Passes when a recording on disk begins with sound; the rest of it is not read.
+    """Raise unless a recording on disk starts with decodable audio; only its first block is read.
 
     Raises:
-        EmptyFileError, UndecodableAudioError, UnsupportedAudioError, NoSamplesError, NonFiniteAudioError: it does not.
+        EmptyFileError, UndecodableAudioError, UnsupportedAudioError, NoSamplesError, NonFiniteAudioError: The first
+            block cannot be used.
     """
     if not path.stat().st_size:
         raise EmptyFileError()
@@ -209,7 +210,7 @@ def probe_audio(path: Path) -> None:
 
 
 def _read(source: bytes | Path, use: Callable[[SampleBlocks], _T]) -> _T:
-    """What `use` makes of the file, opened by libsndfile, or else by FFmpeg."""
+    """Result of `use` on the file, opened by libsndfile, or else by FFmpeg."""
     try:
         with open_with_soundfile(source) as opened:
             return use(opened)
@@ -225,7 +226,7 @@ def _read(source: bytes | Path, use: Callable[[SampleBlocks], _T]) -> _T:
 
 
 def _opens_with_soundfile(path: Path) -> bool:
-    """Whether libsndfile finds sound in it; as `_read` finds out."""
+    """Whether `_read` would open the file by libsndfile."""
     try:
         with open_with_soundfile(path) as opened:
             return next(iter(opened.blocks), None) is not None
@@ -238,7 +239,7 @@ def _collect(opened: SampleBlocks, bounds: _Bounds, channel: int | None = None) 
     pieces = list(_resample_blocks(mono, opened.sample_rate_hz))
     samples = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
     peak.add(samples)
-    source, scale = _judge(opened, mono, peak)
+    source, scale = _conclude(opened, mono, peak)
     return Waveform(_fit(samples, scale), source, tuple(opened.warnings))
 
 
@@ -248,17 +249,17 @@ def _open_mono(opened: SampleBlocks, bounds: _Bounds, channel: int | None = None
     return _MonoBlocks(opened, bounds, channel)
 
 
-def _judge(opened: SampleBlocks, mono: "_MonoBlocks", peak: "_Peak") -> tuple[AudioSource, float | None]:
-    """What the file was, and its scale, once all of it has passed; adds to the warnings."""
+def _conclude(opened: SampleBlocks, mono: "_MonoBlocks", peak: "_Peak") -> tuple[AudioSource, float | None]:
+    """Format and scale of a file after its last block; adds to the warnings."""
     if not mono.count:
         raise NoSamplesError()
     source = AudioSource(mono.count / opened.sample_rate_hz, opened.sample_rate_hz, opened.channels)
     if source.duration_s < MIN_DURATION_S:
         raise AudioTooShortError(source.duration_s, MIN_DURATION_S)
     scale = peak.choose_scale(source.duration_s, opened.warnings)
-    if not opened.warnings and source.duration_s < _CUT_RATIO * opened.promised_s:
+    if not opened.warnings and source.duration_s < _TRUNCATED_RATIO * opened.stated_s:
         opened.warnings.append(
-            f"the file is cut: it promises {opened.promised_s:.2f} s, {source.duration_s:.2f} s are there"
+            f"the file is truncated: its header states {opened.stated_s:.2f} s, it holds {source.duration_s:.2f} s"
         )
     return source, scale
 
@@ -270,7 +271,7 @@ def _check_bounds(quantity: str, got: int, bounds: tuple[int, int]) -> None:
 
 
 class _MonoBlocks:
-    """Averages the channels of each block, or takes one, and counts and checks what passes."""
+    """Blocks of the channels' average, or of one channel, counted and checked."""
 
     def __init__(self, opened: SampleBlocks, bounds: _Bounds, channel: int | None = None) -> None:
         self.count = 0
@@ -281,7 +282,7 @@ class _MonoBlocks:
     def __iter__(self) -> Iterator[NDArray[np.float32]]:
         rate = self._opened.sample_rate_hz
         for block in self._opened.blocks:
-            mono = self._choose(block)
+            mono = self._mix(block)
             finite = np.isfinite(mono)
             if not finite.all():
                 raise NonFiniteAudioError((self.count + int(finite.argmin())) / rate)
@@ -292,7 +293,7 @@ class _MonoBlocks:
                 raise DecodingAbandonedError()
             yield mono
 
-    def _choose(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _mix(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
         if self._channel is not None:
             return block[:, self._channel]
         mean: NDArray[np.float32] = block.mean(axis=1, dtype=np.float32) if block.shape[1] > 1 else block[:, 0]
@@ -300,7 +301,7 @@ class _MonoBlocks:
 
 
 def _resample_blocks(blocks: _MonoBlocks, rate_hz: int) -> Iterator[NDArray[np.float32]]:
-    """Blocks at 16 kHz; the sound at its own rate is never held as a whole."""
+    """Resample block by block to 16 kHz."""
     if rate_hz == SAMPLE_RATE_HZ:
         yield from blocks
         return
@@ -311,7 +312,7 @@ def _resample_blocks(blocks: _MonoBlocks, rate_hz: int) -> Iterator[NDArray[np.f
 
 
 class _Peak:
-    """How loud the sound gets, block by block.
+    """Peak of the samples, updated block by block.
 
     A filter or a lossy codec overshoots by a few samples, which are clipped; a float file on another scale is scaled.
     """
@@ -331,18 +332,18 @@ class _Peak:
         self._count += len(samples)
 
     def choose_scale(self, duration_s: Seconds, warnings: list[str]) -> float | None:
-        """What to divide by; None to clip."""
+        """Divisor of the samples; None to clip them."""
         if self._not_finite_s is not None:
             raise NonFiniteAudioError(self._not_finite_s)
         if self._peak == 0.0:
             raise SilentAudioError(duration_s)
         if self._over <= _OVERSHOOT_SHARE * self._count:
             return None
-        warnings.append(f"samples reach {self._peak:.3g} times full scale; the sound was scaled down to fit")
+        warnings.append(f"samples reach {self._peak:.3g} times full scale; the audio was scaled down")
         return self._peak
 
 
 def _fit(samples: NDArray[np.float32], scale: float | None) -> NDArray[np.float32]:
-    """The same sound within [-1, 1]."""
+    """Samples within [-1, 1]."""
     fitted: NDArray[np.float32] = np.clip(samples, -1.0, 1.0) if scale is None else samples / np.float32(scale)
     return fitted

@@ -1,7 +1,7 @@
-"""Work of many requests in one call: a model is asked once for all that wait for it.
+"""Dynamic batching: one call of a model for the queued items of many requests.
 
-A worker takes whatever waits as soon as it is free, so that a batch grows with the load by itself. It lingers for a
-moment only when it is told that more is about to come: a lone request never waits for company.
+A free worker takes everything that is queued, so that batches grow with the load. It waits for more items only while
+some are announced as pending; a single item is processed without delay.
 """
 
 import queue
@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 from alignment.timing import Seconds
@@ -18,12 +19,12 @@ _Out = TypeVar("_Out")
 
 
 class Batcher(Generic[_In, _Out]):
-    """Threads that answer items in batches; an item that fails never takes its neighbours with it."""
+    """Threads that process queued items in batches; a failing item does not affect other items of its batch."""
 
     def __init__(
         self,
         name: str,
-        process: Callable[[Sequence[_In]], Sequence[_Out | Exception]],
+        process: Callable[[Sequence[_In]], Sequence[_Out | BaseException]],
         *,
         max_items: int = 32,
         linger_s: Seconds = 0.002,
@@ -31,95 +32,102 @@ class Batcher(Generic[_In, _Out]):
         on_batch: Callable[[int], None] = lambda _: None,
         workers: int = 1,
     ) -> None:
-        """Starts the threads.
+        """Start the threads.
 
         Args:
-            name: of the threads.
-            process: one result per item, in order.
-            max_items: of one batch.
-            linger_s: longest wait for more items, and only while some are expected.
-            pending: how many items are on their way here.
-            on_batch: is told the size of each batch.
-            workers: threads.
+            name: Prefix of the thread names.
+            process: Returns one result per item, in order; a result that is an exception is raised to the caller of
+                its item. When `process` itself raises, the items are processed again one by one.
+            max_items: Largest batch.
+            linger_s: Longest wait for more items, only while some are pending.
+            pending: Number of items that are about to be submitted.
+            on_batch: Called with the size of each batch.
+            workers: Number of threads.
         """
         self._process, self._max_items, self._linger_s = process, max_items, linger_s
         self._pending, self._on_batch = pending, on_batch
+        # Submitting never waits for a lock that a worker holds: it happens in the event loop.
         self._items: queue.SimpleQueue[tuple[_In, Future[_Out]] | None] = queue.SimpleQueue()
         self._closed = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._work, name=f"{name}_{index}", daemon=True) for index in range(workers)
-        ]
-        for thread in self._threads:
-            thread.start()
+        for index in range(workers):
+            threading.Thread(target=self._work, name=f"{name}_{index}", daemon=True).start()
 
     @property
     def waiting(self) -> int:
-        """Items that no worker has taken yet."""
+        """Number of items that no worker has taken yet."""
         return self._items.qsize()
 
     def submit(self, item: _In) -> "Future[_Out]":
-        """The item's result, later; cancelling it before a worker takes it costs nothing."""
+        """Queue an item; its future can be cancelled until a worker takes it."""
         future: Future[_Out] = Future()
         self._items.put((item, future))
-        # Task for afterwards: what comes while it closes is cancelled here or by the thread that ends last.
+        # The threads may have emptied the queue for the last time before this item entered it.
         if self._closed.is_set():
             future.cancel()
         return future
 
     def close(self) -> None:
-        """Ends the threads; what waits is cancelled."""
+        """End the threads after their current batch and cancel queued items."""
         self._closed.set()
-        for _ in self._threads:
-            self._items.put(None)
+        self._items.put(None)
 
     def _work(self) -> None:
-        while (first := self._items.get()) is not None and not self._closed.is_set():
-            batch = [first, *self._company()]
-            self._run([entry for entry in batch if entry[1].set_running_or_notify_cancel()])
-        if first is not None:
-            first[1].cancel()
-        self._cancel_rest()
-
-    def _company(self) -> list[tuple[_In, "Future[_Out]"]]:
-        """What else waits, and what comes within the linger while more is expected."""
-        batch: list[tuple[_In, Future[_Out]]] = []
-        give_up = time.perf_counter() + self._linger_s
-        while len(batch) + 1 < self._max_items:
-            pause_s = max(0.0, give_up - time.perf_counter()) if self._pending() > 0 else 0.0
+        while not self._closed.is_set():
+            batch: list[tuple[_In, Future[_Out]]] = []
             try:
-                entry = self._items.get(timeout=pause_s) if pause_s else self._items.get_nowait()
-            except queue.Empty:
+                self._gather(batch)
+                self._run(batch)
+            except BaseException as exc:  # noqa: BLE001 - no future may stay pending, and the thread must go on
+                for _, future in batch:
+                    if not future.done():
+                        future.set_exception(exc)
+        self._cancel_queued()
+
+    def _gather(self, batch: list[tuple[_In, "Future[_Out]"]]) -> None:
+        """Wait for an item, then add what is queued and, while more items are pending, what arrives in time."""
+        self._take(batch, None)
+        deadline = time.perf_counter() + self._linger_s
+        while 0 < len(batch) < self._max_items:
+            wait_s = max(0.0, deadline - time.perf_counter()) if self._pending() > 0 else 0.0
+            if not self._take(batch, wait_s):
                 break
-            if entry is None:
-                self._items.put(None)
-                break
+
+    def _take(self, batch: list[tuple[_In, "Future[_Out]"]], timeout_s: Seconds | None) -> bool:
+        """Add the next item, unless it was cancelled; False when there is none."""
+        try:
+            entry = self._items.get(timeout=timeout_s)
+        except queue.Empty:
+            return False
+        if entry is None:
+            self._items.put(None)
+            return False
+        if entry[1].set_running_or_notify_cancel():
             batch.append(entry)
-        return batch
+        return True
 
     def _run(self, batch: Sequence[tuple[_In, "Future[_Out]"]]) -> None:
         if not batch:
             return
         self._on_batch(len(batch))
         try:
-            results = self._process([item for item, _ in batch])
-        except Exception as exc:  # noqa: BLE001 - whatever it is belongs to the request that caused it
+            results = list(zip(batch, self._process([item for item, _ in batch]), strict=True))
+        except Exception as exc:  # noqa: BLE001 - any error belongs to the request that caused it
             if len(batch) == 1:
                 batch[0][1].set_exception(exc)
                 return
             for entry in batch:
                 self._run([entry])
             return
-        for (_, future), result in zip(batch, results, strict=True):
-            if isinstance(result, Exception):
+        for (_, future), result in results:
+            if isinstance(result, BaseException):
                 future.set_exception(result)
             else:
                 future.set_result(result)
 
-    def _cancel_rest(self) -> None:
-        while True:
-            try:
-                entry = self._items.get_nowait()
-            except queue.Empty:
-                return
-            if entry is not None:
-                entry[1].cancel()
+    def _cancel_queued(self) -> None:
+        with suppress(queue.Empty):
+            while True:
+                if entry := self._items.get_nowait():
+                    entry[1].cancel()
+        # For the other threads, which may still wait for an item.
+        self._items.put(None)

@@ -1,8 +1,8 @@
-"""Blocks of raw samples from an audio file, in memory or on disk.
+"""Blocks of raw samples from an audio file in memory or on disk.
 
-libsndfile (soundfile) reads wav, flac, ogg and mp3; FFmpeg (PyAV) reads the rest (m4a, mp4, webm) and the streamed
-wav files whose header says that they are empty. Both yield blocks, so that a small file that decodes to hours can be
-refused before it fills the memory. Headers are never trusted for a length.
+libsndfile (soundfile) reads wav, flac, ogg and mp3; FFmpeg (PyAV) reads other formats (m4a, mp4, webm) and streamed
+wav files without a length in their header. Both yield blocks, so that a small file that decodes to hours is refused
+before it fills the memory. Lengths in headers are never trusted.
 """
 
 from collections.abc import Iterator
@@ -26,11 +26,11 @@ BLOCK_SAMPLES: Final = 65_536
 _OGG_END_OF_STREAM: Final = 0x04
 _WITH_LENGTH: Final = ("mov", "matroska")
 _UNKNOWN_LENGTH: Final = 0x7FFF_0000
-# FFmpeg can follow the addresses inside a playlist; only containers that hold their own sound are let in.
+# FFmpeg would follow the addresses inside a playlist; only containers that hold their own audio are allowed.
 _FFMPEG_FORMATS: Final = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,wav,w64,mp3,aac,ogg,flac,aiff,au,caf,amr,asf,avi,flv,mpegts,mpeg"
 )
-# FFmpeg knows hundreds of decoders, for games and cameras of the last century too; each is code that a file may attack.
+# FFmpeg has hundreds of decoders, also for old games and cameras; each one is code that a file may attack.
 _FFMPEG_CODECS: Final = (
     "aac,aac_latm,ac3,adpcm_ima_qt,adpcm_ima_wav,adpcm_ms,alac,amrnb,amrwb,eac3,flac,gsm,gsm_ms,libopus,mp1,mp1float,mp2,"
     "mp2float,mp3,mp3float,opus,pcm_alaw,pcm_f32be,pcm_f32le,pcm_f64be,pcm_f64le,pcm_mulaw,pcm_s16be,pcm_s16le,pcm_s24be,"
@@ -45,29 +45,29 @@ _FFMPEG_OPTIONS: Final = {
 
 @dataclass(slots=True)
 class SampleBlocks:
-    """An opened file.
+    """Format and samples of an opened file.
 
     Attributes:
-        sample_rate_hz: as the container says it.
-        channels: as the container says it.
-        promised_s: length that the container claims, 0 where it claims none; used for warnings only.
-        blocks: (samples, channels) float32 pieces, full scale 1.
-        warnings: filled while the blocks are read.
+        sample_rate_hz: Sample rate in the header.
+        channels: Number of channels in the header.
+        stated_s: Length in the header, 0 where there is none; used for warnings only.
+        blocks: (samples, channels) float32 blocks, full scale 1.
+        warnings: Extended while the blocks are read.
     """
 
     sample_rate_hz: int
     channels: int
-    promised_s: Seconds
+    stated_s: Seconds
     blocks: Iterator[NDArray[np.float32]] = field(default_factory=lambda: iter(()))
     warnings: list[str] = field(default_factory=list)
 
 
 @contextmanager
 def open_with_soundfile(source: bytes | Path) -> Iterator[SampleBlocks]:
-    """Opens wav, flac, ogg or mp3, in memory or on disk.
+    """Open a wav, flac, ogg or mp3 file in memory or on disk.
 
     Raises:
-        UndecodableAudioError: libsndfile does not know the format.
+        UndecodableAudioError: libsndfile does not support the format.
     """
     with _open_source(source) as (stream, data):
         try:
@@ -83,7 +83,7 @@ def open_with_soundfile(source: bytes | Path) -> Iterator[SampleBlocks]:
 
 @contextmanager
 def _open_source(source: bytes | Path) -> Iterator[tuple[BinaryIO, bytes | mmap]]:
-    """A stream to read from, and a look at any place of it; of a file on disk, only what is looked at is loaded."""
+    """Stream and random access to a file; a file on disk is mapped and not loaded as a whole."""
     if isinstance(source, bytes):
         yield BytesIO(source), source
         return
@@ -104,23 +104,25 @@ def _soundfile_blocks(file: soundfile.SoundFile, warnings: list[str]) -> Iterato
 
 
 def _length_warnings(data: bytes | mmap) -> list[str]:
-    """Says when a wav or ogg file ends before, or says nothing of, its own end (cut downloads, pipes)."""
-    if data[:4] == b"RIFF" and (found := _find_data_chunk(data)):
-        at, claimed_bytes = found
-        there_bytes = len(data) - at
-        if there_bytes and (claimed_bytes == 0 or claimed_bytes >= _UNKNOWN_LENGTH):
-            return ["the wav header does not say how long the sound is (a stream?); all that is there was used"]
-        if claimed_bytes > there_bytes:
-            return [f"the wav file is cut: it promises {claimed_bytes} bytes of sound, {there_bytes} are there"]
+    """Warn about a wav or ogg file that is truncated (cut downloads) or states no length (pipes)."""
+    if data[:4] == b"RIFF" and (chunk := _find_data_chunk(data)):
+        at, stated_bytes = chunk
+        actual_bytes = len(data) - at
+        if actual_bytes and (stated_bytes == 0 or stated_bytes >= _UNKNOWN_LENGTH):
+            return ["the wav header states no length (a stream?); all audio in the file was used"]
+        if stated_bytes > actual_bytes:
+            return [
+                f"the wav file is truncated: its header states {stated_bytes} bytes of audio, {actual_bytes} remain"
+            ]
     if data[:4] == b"OggS":
         last_page = data.rfind(b"OggS")
         if last_page + 5 < len(data) and not data[last_page + 5] & _OGG_END_OF_STREAM:
-            return ["the ogg file is cut: it has no last page; all that is there was used"]
+            return ["the ogg file is truncated: it has no last page; all audio in the file was used"]
     return []
 
 
 def _find_data_chunk(data: bytes | mmap) -> tuple[int, int] | None:
-    """Where the sound of a RIFF file starts, and how many bytes its header claims."""
+    """Start of the samples of a RIFF file, and their number of bytes in the header."""
     at = 12
     while at + 8 <= len(data):
         name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
@@ -132,10 +134,10 @@ def _find_data_chunk(data: bytes | mmap) -> tuple[int, int] | None:
 
 @contextmanager
 def open_with_ffmpeg(source: bytes | Path) -> Iterator[SampleBlocks]:
-    """Opens anything else that FFmpeg knows and that holds its own sound.
+    """Open a file in another format of FFmpeg that holds its own audio.
 
     Raises:
-        UndecodableAudioError: FFmpeg does not know the format, or finds no sound in it.
+        UndecodableAudioError: FFmpeg does not support the format, or the file holds no audio track.
     """
     with _open_source(source) as (file, data):
         try:
@@ -148,16 +150,16 @@ def open_with_ffmpeg(source: bytes | Path) -> Iterator[SampleBlocks]:
 
 def _opened_by_ffmpeg(container: av.container.InputContainer, data: bytes | mmap) -> SampleBlocks:
     if not container.streams.audio:
-        raise UndecodableAudioError("the file holds no sound track")
+        raise UndecodableAudioError("the file holds no audio track")
     stream = container.streams.audio[0]
     if getattr(stream, "codec_context", None) is None:
-        raise UndecodableAudioError("the sound's codec is not known")
+        raise UndecodableAudioError("its audio codec is unknown")
     if stream.codec_context.name not in _FFMPEG_CODECS.split(","):
-        raise UndecodableAudioError(f"the sound's codec is {stream.codec_context.name}, which is not read here")
-    # Other containers do not say how long they are: FFmpeg guesses it from the first frames' bit rate.
-    says_its_length = container.format.name.startswith(_WITH_LENGTH) and container.duration
-    promised_s = container.duration / av.time_base if says_its_length and container.duration else 0.0
-    opened = SampleBlocks(stream.rate or 0, stream.channels or 0, promised_s)
+        raise UndecodableAudioError(f"its audio codec {stream.codec_context.name} is not supported")
+    # Other containers state no length: FFmpeg estimates it from the bit rate of the first frames.
+    has_length = container.format.name.startswith(_WITH_LENGTH) and container.duration
+    stated_s = container.duration / av.time_base if has_length and container.duration else 0.0
+    opened = SampleBlocks(stream.rate or 0, stream.channels or 0, stated_s)
     opened.warnings.extend(_length_warnings(data))
     opened.blocks = _ffmpeg_blocks(container, stream, opened.warnings)
     return opened
@@ -166,7 +168,7 @@ def _opened_by_ffmpeg(container: av.container.InputContainer, data: bytes | mmap
 def _ffmpeg_blocks(
     container: av.container.InputContainer, stream: av.AudioStream, warnings: list[str]
 ) -> Iterator[NDArray[np.float32]]:
-    """All that can be decoded; a damaged packet is left out, and counted in a warning."""
+    """Blocks of all packets that can be decoded; damaged ones are left out and counted in a warning."""
     converter = _Converter(stream)
     damaged = 0
     packets = container.demux(stream)
@@ -177,8 +179,8 @@ def _ffmpeg_blocks(
             warnings.append(f"the file is damaged ({exc.strerror}); the part before the damage was used")
             break
         except IndexError:
-            # A broken transport stream brings forth a track that was not there when PyAV listed them.
-            warnings.append("the file is damaged (a track begins in its middle); the part before the damage was used")
+            # A damaged transport stream gives packets of a track that PyAV has not listed.
+            warnings.append("the file is damaged (a track starts in the middle); the part before the damage was used")
             break
         if packet is None:
             break
@@ -194,7 +196,7 @@ def _ffmpeg_blocks(
 
 
 class _Converter:
-    """Frames to float blocks of the stream's rate and channels, also where a frame has others."""
+    """Converter of frames of any format to float blocks at the stream's rate and channels."""
 
     def __init__(self, stream: av.AudioStream) -> None:
         self._layout, self._rate = stream.layout, stream.rate

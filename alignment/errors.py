@@ -5,30 +5,30 @@ CanSerError                           also the base of `model.errors.ModelError`
 └── AlignmentError
     ├── AudioError
     │   ├── EmptyFileError            no bytes at all
-    │   ├── UndecodableAudioError     not audio, or audio of a kind nobody here can read
+    │   ├── UndecodableAudioError     not audio, or audio in an unsupported format
     │   ├── UnsupportedAudioError     a sample rate or channel count out of bounds
-    │   ├── NoSamplesError            a header and nothing after it
+    │   ├── NoSamplesError            a header without samples
     │   ├── NonFiniteAudioError       NaN or infinity among the samples
     │   ├── SilentAudioError          every sample is zero
     │   ├── AudioTooShortError
     │   ├── AudioTooLongError
-    │   └── DecodingAbandonedError    nobody waits for the sound any more
+    │   └── DecodingAbandonedError    the request has ended
     ├── TranscriptError
     │   ├── EmptyTranscriptError      a transcript or word list without a word
     │   ├── TranscriptTooLongError    more words than the audio can hold
-    │   ├── WordOrderError            a word that ends before it starts, or starts before the one before it
+    │   ├── WordOrderError            a word that ends before it starts, or starts before the previous one
     │   ├── WordBoundsError           a word outside the audio
-    │   └── SegmentError              a stretch of speech outside the audio, or before the one before it
+    │   └── SegmentError              a speech segment outside the audio, or before the previous one
     ├── NoSpeechError                 voice activity detection found nothing
     ├── AlignerError
     │   ├── AlignerUnavailableError   a package or weights are missing
     │   ├── FetchError                weights could not be downloaded
     │   ├── UnsupportedLanguageError
-    │   ├── DiarizationUnavailableError  speakers cannot be told apart
-    │   └── AlignerFailedError        the engine died or broke on this input
+    │   ├── DiarizationUnavailableError  packages or weights for diarization are missing
+    │   └── AlignerFailedError        the engine failed on this input
     └── WdsegError                    a damaged .wdseg file
 
-Facts are attributes; the message says what was wrong, what was got and what to do.
+Facts are attributes; the message states what was wrong, the value, and what to do.
 """
 
 from collections.abc import Callable, Iterator
@@ -37,7 +37,7 @@ from pathlib import Path
 
 
 class CanSerError(Exception):
-    """Base of every error that this project raises about data or environment.
+    """Base of all errors about data or environment in this project.
 
     Pickling keeps the message and all attributes, although constructors take facts and not the message.
     """
@@ -84,11 +84,11 @@ def optional_packages(extra: str, *modules: str) -> Iterator[None]:
 
 
 class AlignmentError(CanSerError):
-    """Base of everything that `alignment` raises about data or environment."""
+    """Base of all errors of `alignment`."""
 
 
 class AudioError(AlignmentError):
-    """The uploaded sound cannot be used."""
+    """The audio cannot be used."""
 
 
 class EmptyFileError(AudioError):
@@ -107,7 +107,7 @@ class UndecodableAudioError(AudioError):
 
 
 class UnsupportedAudioError(AudioError):
-    """A sample rate or a channel count lies outside what is accepted."""
+    """A sample rate or a channel count is out of bounds."""
 
     def __init__(self, quantity: str, got: int, low: int, high: int) -> None:
         self.quantity, self.got, self.low, self.high = quantity, got, low, high
@@ -115,7 +115,7 @@ class UnsupportedAudioError(AudioError):
 
 
 class NoSamplesError(AudioError):
-    """The container is fine but holds no samples."""
+    """The container is valid but holds no samples."""
 
     def __init__(self) -> None:
         super().__init__("the file has an audio header but no samples; record or export it again")
@@ -140,7 +140,7 @@ class SilentAudioError(AudioError):
 
 
 class AudioTooShortError(AudioError):
-    """Shorter than the shortest word."""
+    """The audio is shorter than the shortest word."""
 
     def __init__(self, duration_s: float, limit_s: float) -> None:
         self.duration_s, self.limit_s = duration_s, limit_s
@@ -148,7 +148,7 @@ class AudioTooShortError(AudioError):
 
 
 class AudioTooLongError(AudioError):
-    """Longer than the limit; `duration_s` is where decoding stopped."""
+    """The audio is longer than the limit; `duration_s` is where decoding stopped."""
 
     def __init__(self, duration_s: float, limit_s: float) -> None:
         self.duration_s, self.limit_s = duration_s, limit_s
@@ -156,25 +156,25 @@ class AudioTooLongError(AudioError):
 
 
 class DecodingAbandonedError(AudioError):
-    """Whoever asked has gone, or has had an answer: the deadline's."""
+    """Decoding was stopped because its request was cancelled or passed its deadline."""
 
     def __init__(self) -> None:
-        super().__init__("nobody waits for this sound any more; its decoding was stopped")
+        super().__init__("decoding was stopped because its request has ended; send the recording again")
 
 
 class TranscriptError(AlignmentError):
-    """The caller's words do not fit the audio."""
+    """The given words or segments do not fit the audio."""
 
 
 class EmptyTranscriptError(TranscriptError):
-    """Nothing to align."""
+    """There is no word to align."""
 
     def __init__(self) -> None:
         super().__init__("the transcript holds no word; leave it out to have the speech recognised")
 
 
 class TranscriptTooLongError(TranscriptError):
-    """More words than anyone can say in that time."""
+    """The transcript has more words than the audio can hold."""
 
     def __init__(self, words: int, limit: int, duration_s: float) -> None:
         self.words, self.limit, self.duration_s = words, limit, duration_s
@@ -185,7 +185,7 @@ class TranscriptTooLongError(TranscriptError):
 
 
 class WordOrderError(TranscriptError):
-    """Words must follow one another in time."""
+    """Words do not follow one another in time."""
 
     def __init__(self, index: int, word: str, reason: str) -> None:
         self.index, self.word, self.reason = index, word, reason
@@ -193,7 +193,7 @@ class WordOrderError(TranscriptError):
 
 
 class WordBoundsError(TranscriptError):
-    """A word lies outside the audio."""
+    """A word is outside the audio."""
 
     def __init__(self, index: int, word: str, start_s: float, end_s: float, duration_s: float) -> None:
         self.index, self.word = index, word
@@ -205,12 +205,12 @@ class WordBoundsError(TranscriptError):
 
 
 class SegmentError(TranscriptError):
-    """The caller's stretches of speech must follow one another inside the audio."""
+    """Given speech segments do not follow one another inside the audio."""
 
     def __init__(self, index: int, start_s: float, end_s: float, reason: str) -> None:
         self.index, self.start_s, self.end_s, self.reason = index, start_s, end_s, reason
         super().__init__(
-            f"segment {index} ({start_s:g} to {end_s:g} s) {reason}; give stretches of speech in order, in seconds "
+            f"segment {index} ({start_s:g} to {end_s:g} s) {reason}; give speech segments in order, in seconds "
             "from the start of the file"
         )
 
@@ -227,11 +227,11 @@ class NoSpeechError(AlignmentError):
 
 
 class AlignerError(AlignmentError):
-    """The engine that turns sound into timed words cannot do it."""
+    """The engine that turns audio into timed words cannot run."""
 
 
 class AlignerUnavailableError(AlignerError):
-    """A package or its weights are not there."""
+    """A package or weights of the aligner are missing."""
 
     def __init__(self, aligner: str, reason: str, way_out: str) -> None:
         self.aligner, self.reason, self.way_out = aligner, reason, way_out
@@ -239,18 +239,18 @@ class AlignerUnavailableError(AlignerError):
 
 
 class FetchError(AlignerError):
-    """A download failed, or brought something else than what was promised; `status` is HTTP's, where there was one."""
+    """A download failed or gave unexpected content; `status` is the HTTP status, if any."""
 
     def __init__(self, what: str, reason: str, status: int | None = None) -> None:
         self.what, self.reason, self.status = what, reason, status
         super().__init__(
-            f"{what} could not be fetched: {reason}; run the command again, it goes on where it stopped, or copy the "
-            "folder of weights from a machine that has them"
+            f"{what} could not be fetched: {reason}; run the command again to resume it, or copy the folder of "
+            "weights from another machine"
         )
 
 
 class UnsupportedLanguageError(AlignerError):
-    """The aligner does not know the language."""
+    """The aligner does not support the language."""
 
     def __init__(self, aligner: str, language: str, supported: str) -> None:
         self.aligner, self.language, self.supported = aligner, language, supported
@@ -258,15 +258,15 @@ class UnsupportedLanguageError(AlignerError):
 
 
 class DiarizationUnavailableError(AlignerError):
-    """What tells speakers apart is not there."""
+    """Packages or weights for speaker diarization are missing."""
 
     def __init__(self, reason: str, way_out: str) -> None:
         self.reason, self.way_out = reason, way_out
-        super().__init__(f"speakers cannot be told apart here: {reason}; {way_out}")
+        super().__init__(f"speaker diarization is not available: {reason}; {way_out}")
 
 
 class AlignerFailedError(AlignerError):
-    """The engine died or refused this audio."""
+    """The engine failed on this audio."""
 
     def __init__(self, aligner: str, reason: str) -> None:
         self.aligner, self.reason = aligner, reason

@@ -1,4 +1,4 @@
-"""From a recording to what a model reads: the only place that composes decoding, alignment and features."""
+"""Composition of alignment and features, from a waveform to the input of a model."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,18 +18,18 @@ def find_words(
     words: Sequence[TimedWord] | None = None,
     language: str | None = None,
 ) -> Transcript:
-    """Timed words: the caller's own, those of the caller's transcript, or recognised ones.
+    """Return timed words: given ones, those of a transcript, or recognised ones.
 
     Args:
-        waveform: the recording.
-        aligner: recognises, or aligns `transcript`.
-        transcript: what is said; its words are aligned.
-        words: what is said and when; nothing is recognised.
-        language: for the aligner.
+        waveform: Decoded recording.
+        aligner: Recognises the words, or aligns `transcript`.
+        transcript: Spoken words, to be timed by forced alignment.
+        words: Spoken words with their times; the aligner is not used.
+        language: Language for the aligner.
 
     Raises:
-        ValueError: both transcript and words are given.
-        AlignmentError: see `Aligner` and `build_given_transcript`.
+        ValueError: Both transcript and words are given.
+        AlignmentError: See `Aligner` and `build_given_transcript`.
     """
     if transcript is not None and words is not None:
         raise ValueError("give either a transcript or words")
@@ -41,12 +41,12 @@ def find_words(
 
 
 def select_transcript(transcript: Transcript, spec: FeatureSpec) -> Transcript:
-    """The transcript with the words that the model reads."""
-    return replace(transcript, utterances=tuple(select_words(spoken, spec) for spoken in transcript.utterances))
+    """Keep the words of a transcript that the model reads."""
+    return replace(transcript, utterances=tuple(select_words(each, spec) for each in transcript.utterances))
 
 
 def compute_features(waveform: Waveform, transcript: Transcript, spec: FeatureSpec) -> list[UtteranceFeatures]:
-    """Features of every utterance of a recording, in order."""
+    """Compute the features of every utterance of a recording, in order."""
     return [
         extract_features(waveform.cut(utterance.start_s, utterance.end_s), utterance, spec)
         for utterance in transcript.utterances

@@ -1,7 +1,7 @@
-"""Seconds, samples and frames, and the one rounding rule between them.
+"""Conversion between seconds, samples and frames, with one rounding rule.
 
-Everything past decoding runs at 16 kHz; alignment counts time in frames of 10 ms, the unit of the corpus's own
-alignment files. A number between two units goes to the nearer one, a half goes up.
+Everything after decoding runs at 16 kHz; alignment counts time in frames of 10 ms, the unit of IEMOCAP's alignment
+files. A number between two units is rounded to the nearest one, a half up.
 """
 
 from math import floor
@@ -15,7 +15,7 @@ Seconds = float
 
 
 def round_half_up(value: float) -> int:
-    """Nearest integer; a half goes up (`round` would send 0.5 to 0 and 1.5 to 2)."""
+    """Nearest integer; a half is rounded up (`round` gives 0 for 0.5 and 2 for 1.5)."""
     return floor(value + 0.5)
 
 
@@ -40,5 +40,5 @@ def frames_to_seconds(frames: int) -> Seconds:
 
 
 def samples_to_whole_frames(samples: int) -> int:
-    """Number of frames that cover so many samples, the last one possibly in part."""
+    """Number of frames that cover a number of samples, the last one possibly in part."""
     return -(-samples // FRAME_SAMPLES)

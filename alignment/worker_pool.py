@@ -1,7 +1,7 @@
-"""Worker processes that can be stopped at once, whatever they are doing.
+"""Worker processes that can be stopped at any time.
 
-`concurrent.futures` waits for running calls, at exit too; these workers hold the far end of a pipe and end themselves
-when it is closed, or when their parent ends.
+`concurrent.futures` waits for running calls, also at exit; these workers hold the far end of a pipe and exit when it is
+closed or when their parent ends.
 """
 
 import os
@@ -30,20 +30,20 @@ class WorkerPool:
         workers: int,
         initialise: Callable[[], None],
         limit_s: Seconds,
-        failed: Callable[[str], Exception],
+        make_error: Callable[[str], Exception],
         *,
         attempts: int = 2,
     ) -> None:
-        """Starts nothing yet.
+        """Store the parameters; processes start on first use.
 
         Args:
-            workers: processes.
-            initialise: runs first in each of them; like what `map` calls, no function of the main module.
-            limit_s: of one `map`; then its workers are stopped.
-            failed: makes the error that `map` raises, of the reason.
-            attempts: how often calls are made before a dying worker is held against them.
+            workers: Number of processes.
+            initialise: Runs first in each process; as the function of `map`, it must not belong to the main module.
+            limit_s: Longest duration of one `map`, after which its workers are stopped.
+            make_error: Makes the error that `map` raises from its reason.
+            attempts: Number of times that calls are made when workers die.
         """
-        self._workers, self._initialise, self._limit_s, self._failed = workers, initialise, limit_s, failed
+        self._workers, self._initialise, self._limit_s, self._make_error = workers, initialise, limit_s, make_error
         self._attempts = attempts
         self._lock = threading.Lock()
         self._closed = False
@@ -52,20 +52,20 @@ class WorkerPool:
     def map(
         self, function: Callable[..., _T], calls: Sequence[tuple[object, ...]], limit_s: Seconds | None = None
     ) -> list[_T]:
-        """One result per call, in order; calls that a dying worker takes with it are made again.
+        """Return one result per call, in order; calls lost with a dying worker are repeated.
 
         Args:
-            function: of a module.
-            calls: its arguments.
-            limit_s: None for the usual one.
+            function: Function of an importable module.
+            calls: Arguments of each call.
+            limit_s: Longest duration; None for the limit of the pool.
 
         Raises:
-            Exception: what `failed` makes: workers died at every attempt, took longer than the limit, or the pool is
-                closed.
+            Exception: Made by `make_error`: workers died at every attempt or took longer than the limit, or the pool
+                is closed.
         """
         limit_s = limit_s or self._limit_s
         for _ in range(self._attempts):
-            processes = self._begun()
+            processes = self._current()
             try:
                 return processes.run(function, calls, limit_s)
             except (BrokenProcessPool, CancelledError) as exc:
@@ -73,21 +73,21 @@ class WorkerPool:
                 self._replace(processes)
             except TimeoutError as exc:
                 self._replace(processes)
-                raise self._failed(f"it took longer than {limit_s:g} s") from exc
-        raise self._failed(f"its worker process died, {self._attempts} of {self._attempts} times") from cause
+                raise self._make_error(f"it took longer than {limit_s:g} s") from exc
+        raise self._make_error(f"its worker process died, {self._attempts} of {self._attempts} times") from cause
 
     def close(self) -> None:
-        """Stops the workers; work under way is abandoned."""
+        """Stop the workers and abandon running calls."""
         with self._lock:
             self._closed = True
             if self._processes:
                 self._processes.stop()
 
-    def _begun(self) -> "_Processes":
-        """Made when they are needed: their queues are the system's, and outlive a process that ends by force."""
+    def _current(self) -> "_Processes":
+        """Running processes, started on first use, because their system queues outlive a parent that is killed."""
         with self._lock:
             if self._closed:
-                raise self._failed("it is being closed")
+                raise self._make_error("it is being closed")
             if self._processes is None:
                 self._processes = _Processes(self._workers, self._initialise)
             return self._processes
@@ -100,12 +100,12 @@ class WorkerPool:
 
 
 class _Processes:
-    """One generation of workers."""
+    """Set of worker processes that are stopped together."""
 
     def __init__(self, workers: int, initialise: Callable[[], None]) -> None:
         context = _Context()
-        self._kept, self._theirs = context.Pipe()
-        self._executor = ProcessPoolExecutor(workers, context, _start, (self._theirs, initialise))
+        self._near_end, self._far_end = context.Pipe()
+        self._executor = ProcessPoolExecutor(workers, context, _start, (self._far_end, initialise))
 
     def run(self, function: Callable[..., _T], calls: Sequence[tuple[object, ...]], limit_s: Seconds) -> list[_T]:
         futures: list[Future[_T]] = []
@@ -120,17 +120,17 @@ class _Processes:
         try:
             return self._executor.submit(function, *call)
         except RuntimeError as exc:
-            # Another thread has stopped these processes since.
+            # Another thread has stopped these processes.
             raise BrokenProcessPool(str(exc)) from exc
 
     def stop(self) -> None:
-        """Ends the processes now."""
-        self._kept.close()
+        """End the processes immediately."""
+        self._near_end.close()
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 
 class _Process(SpawnProcess):
-    """Does not import the main module anew: a script without `if __name__ == "__main__"` would run again in it."""
+    """Process that does not import the main module, so that a script without a main guard does not run again."""
 
     def start(self) -> None:
         with _nameless_main():
@@ -143,23 +143,23 @@ class _Context(SpawnContext):
 
 @contextmanager
 def _nameless_main() -> Iterator[None]:
-    """Takes from the main module what `multiprocessing.spawn` would find it by."""
+    """Hide the attributes by which `multiprocessing.spawn` finds the main module."""
     with _STARTING:
         main = vars(sys.modules["__main__"])
-        kept: dict[str, object] = {name: main[name] for name in ("__spec__", "__file__") if name in main}
-        main.update(dict.fromkeys(kept))
+        hidden: dict[str, object] = {name: main[name] for name in ("__spec__", "__file__") if name in main}
+        main.update(dict.fromkeys(hidden))
         try:
             yield
         finally:
-            main.update(kept)
+            main.update(hidden)
 
 
 def _start(far_end: Connection, initialise: Callable[[], None]) -> None:
-    threading.Thread(target=_end_when_told, args=(far_end,), daemon=True).start()
+    threading.Thread(target=_exit_with_parent, args=(far_end,), daemon=True).start()
     initialise()
 
 
-def _end_when_told(far_end: Connection) -> None:
+def _exit_with_parent(far_end: Connection) -> None:
     parent = parent_process()
     wait([far_end, parent.sentinel] if parent else [far_end])
     os._exit(1)

@@ -18,15 +18,15 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from alignment.aligners.weights.locate import WhisperXConfig
-from alignment.aligners.whisperx.aligner import WhisperXAligner
+from alignment.aligners.weights.config import WhisperXConfig
+from alignment.aligners.whisperx.aligner import WhisperXAligner, transcribe
 from alignment.aligners.whisperx.ctc import Emission, align_symbols
 from alignment.aligners.whisperx.models import WhisperXModels
-from alignment.aligners.whisperx.recogniser import DecodingOptions, Window
+from alignment.aligners.whisperx.recogniser import DecodingOptions, RecognitionInput
 from alignment.aligners.whisperx.speech_detection import make_detector
-from alignment.aligners.whisperx.window_queue import WindowQueue
 from alignment.aligners.whisperx.word_aligner import AlignmentInput
 from alignment.audio import decode_audio
+from alignment.batcher import Batcher
 
 _FOLDER: Final = Path("tests/fixtures/tiny_whisperx")
 _REQUESTS: Final = 32
@@ -46,15 +46,19 @@ def best_s(work: Callable[[], object], times: int = 3) -> float:
 
 def compare_batches(models: WhisperXModels, sounds: list[NDArray[np.float32]], batch_size: int) -> None:
     """Requests one after the other, and all at once through the queue."""
-    windows = [Window(sounds[index % len(sounds)], DecodingOptions("en")) for index in range(_REQUESTS)]
-    queue = WindowQueue(models.recogniser.transcribe_many, batch_size, 600.0)
+    windows = [RecognitionInput(sounds[index % len(sounds)], DecodingOptions("en")) for index in range(_REQUESTS)]
+    queue = Batcher("recognise", models.recogniser.transcribe_many, max_items=batch_size, linger_s=0.0)
+
+    def recognise(window: RecognitionInput) -> list[str]:
+        return transcribe([window], queue, batch_size, 600.0)
 
     def together() -> None:
         with ThreadPoolExecutor(_REQUESTS) as pool:
-            list(pool.map(lambda window: queue.transcribe([window]), windows))
+            list(pool.map(recognise, windows))
 
-    alone_s = best_s(lambda: [queue.transcribe([window]) for window in windows])
+    alone_s = best_s(lambda: [recognise(window) for window in windows])
     together_s = best_s(together)
+    queue.close()
     print(
         f"recognition of {_REQUESTS} short clips: one by one {1_000 * alone_s / _REQUESTS:.1f} ms each, "
         f"at once in batches of {batch_size} {1_000 * together_s / _REQUESTS:.1f} ms each: "
@@ -81,7 +85,7 @@ def compare_alignment(models: WhisperXModels, sound: NDArray[np.float32], text: 
     segment = {"text": text, "start": 0.0, "end": length_s}
     device = models.placement.device
     theirs_s = best_s(lambda: align([segment], aligner._network, metadata, sound, device))
-    ours_s = best_s(lambda: aligner.find_words([AlignmentInput([sound], text.split())]))
+    ours_s = best_s(lambda: aligner.align_words([AlignmentInput([sound], text.split())]))
     print(
         f"alignment with the tiny network: whisperx {1_000 * theirs_s / length_s:.1f} ms per second of audio, "
         f"ours {1_000 * ours_s / length_s:.1f}: {theirs_s / ours_s:.1f} times as fast"

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from alignment.aligners.selection import AlignerChoice
-from alignment.aligners.weights.locate import VadChoice, WhisperXConfig
+from alignment.aligners.weights.config import VadChoice, WhisperXConfig
 from service.errors import SettingsError
 
 PREFIX: Final = "CAN_"

@@ -4,11 +4,13 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
 from alignment.aligners.pocketsphinx.aligner import PocketSphinxAligner
-from alignment.aligners.weights.locate import WhisperXConfig
+from alignment.aligners.weights.config import WhisperXConfig
+from alignment.aligners.weights.permissions import make_private
 from alignment.aligners.whisperx.aligner import WhisperXAligner
 from model.bundle import Bundle, read_bundle
 from tests.builders import TINY_WHISPERX, write_tiny_bundle
@@ -43,9 +45,19 @@ def connections() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def whisperx(connections: list[str]) -> WhisperXAligner:
+def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Copy of the weights in tests/fixtures/tiny_whisperx that no other user can write to, as NLTK requires."""
+    folder = tmp_path_factory.mktemp("tiny_weights")
+    for name in ("whisper", "align", "nltk_data"):
+        copytree(TINY_WHISPERX / name, folder / name)
+    make_private([folder, *folder.rglob("*")])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def whisperx(connections: list[str], tiny_weights: Path) -> WhisperXAligner:
     """The real library on models that know forty words; importing it takes 13 s, once a session."""
-    aligner = WhisperXAligner(WhisperXConfig(model="tiny-words", weights=str(TINY_WHISPERX), threads=1, batch_size=4))
+    aligner = WhisperXAligner(WhisperXConfig(model="tiny-words", weights=str(tiny_weights), threads=1, batch_size=4))
     aligner.warm_up()
     return aligner
 

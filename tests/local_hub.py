@@ -44,7 +44,7 @@ class LocalHub(ThreadingHTTPServer):
 
     @property
     def sources(self) -> Sources:
-        return Sources(self.address, f"{self.address}/torch/", f"{self.address}/nltk/index.xml", silence_s=5)
+        return Sources(self.address, f"{self.address}/torch/", f"{self.address}/nltk/index.xml", timeout_s=5)
 
     def add_repository(self, name: str, folder: Path) -> None:
         """All files of a folder and of those in it."""

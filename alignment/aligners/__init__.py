@@ -1,1 +1,1 @@
-"""Engines that find timed words, behind the protocol `Aligner`."""
+"""Recognition and forced alignment engines behind the protocol `Aligner`."""

@@ -1,4 +1,4 @@
-"""What every engine that finds timed words offers."""
+"""Interface of the engines that turn audio into timed words."""
 
 from typing import Protocol
 
@@ -7,48 +7,48 @@ from alignment.transcripts.words import AlignerInfo, Transcript
 
 
 class Aligner(Protocol):
-    """Turns sound into utterances of timed words; threads may share one."""
+    """Recognition and forced alignment; safe to share between threads."""
 
     @property
     def info(self) -> AlignerInfo:
-        """Engine, model, language, and why this engine was taken."""
+        """Engine, model, language, and why this engine was selected."""
 
     @property
     def calls_at_once(self) -> int:
-        """How many calls are worth having under way; more than that only wait inside."""
+        """Number of concurrent calls that are useful; further ones only queue inside."""
 
     def warm_up(self) -> None:
-        """Loads what is needed and answers once, so that the first request waits for nothing.
+        """Load the models and run each once, so that the first request is not delayed.
 
         Raises:
-            AlignerError: the engine cannot work.
+            AlignerError: The engine cannot run.
         """
 
     def recognise(self, waveform: Waveform, language: str | None = None) -> Transcript:
-        """Words that are said, with their times.
+        """Recognise the spoken words with their times.
 
         Args:
-            waveform: the sound.
-            language: ISO 639-1 code; None for the aligner's own.
+            waveform: Decoded audio.
+            language: ISO 639-1 code; None for the aligner's default.
 
         Raises:
-            NoSpeechError: nobody speaks.
-            UnsupportedLanguageError: the engine does not know the language.
-            AlignerFailedError: the engine broke.
+            NoSpeechError: The audio holds no speech.
+            UnsupportedLanguageError: The engine does not support the language.
+            AlignerFailedError: The engine failed.
         """
 
     def align(self, waveform: Waveform, text: str, language: str | None = None) -> Transcript:
-        """Times of words that are known (forced alignment).
+        """Find the times of known words (forced alignment).
 
         Args:
-            waveform: the sound.
-            text: what is said, words separated by white space.
-            language: as in `recognise`.
+            waveform: Decoded audio.
+            text: Spoken words, separated by white space.
+            language: As in `recognise`.
 
         Raises:
-            EmptyTranscriptError: the text holds no word.
-            NoSpeechError, UnsupportedLanguageError, AlignerFailedError: as in `recognise`.
+            EmptyTranscriptError: The text holds no word.
+            NoSpeechError, UnsupportedLanguageError, AlignerFailedError: As in `recognise`.
         """
 
     def close(self) -> None:
-        """Ends processes and frees memory."""
+        """End threads and processes and free memory."""

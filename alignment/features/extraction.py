@@ -1,7 +1,7 @@
-"""What a model reads: one word and one run of MFCC frames per step.
+"""Input features of the models: one word and its MFCC frames per step.
 
-Training and serving meet here: a corpus and an aligner both give an utterance with timed words, and everything from
-there to the features is this module.
+Shared by training and serving: corpora and aligners both give utterances with timed words, from which this module
+computes the features.
 """
 
 from dataclasses import dataclass, field, replace
@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alignment.features.mfcc import MfccConfig, compute_mfcc
-from alignment.features.segmentation import segment_by_words, segment_equally
-from alignment.features.silence import share_silence
+from alignment.features.segmentation import segment_by_words, segment_equally, share_silence
 from alignment.timing import samples_to_whole_frames, seconds_to_frames
 from alignment.transcripts.normalisation import is_filler, normalise_word
 from alignment.transcripts.words import Utterance
@@ -23,13 +22,13 @@ Fillers = Literal["kept", "dropped"]
 
 @dataclass(frozen=True, slots=True)
 class FeatureSpec:
-    """Everything that decides a feature's value; it travels with the weights.
+    """All parameters of the features; stored with the weights.
 
     Attributes:
-        segmentation: "aligned" cuts at the words, "equal" into as many equal pieces, "whole" not at all.
-        overlap: share of its length by which a segment reaches over, half on either side.
-        fillers: whether `++LAUGHTER++` and the like are words of their own, or silence that their neighbours share.
-        mfcc: the coefficients.
+        segmentation: "aligned" cuts at the words, "equal" into as many equal segments, "whole" not at all.
+        overlap: Share of its length by which a segment overlaps its neighbours, half on either side.
+        fillers: Whether fillers such as `++LAUGHTER++` are words, or silence that their neighbours share.
+        mfcc: Parameters of the coefficients.
     """
 
     segmentation: Segmentation = "aligned"
@@ -44,10 +43,10 @@ class FeatureSpec:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UtteranceFeatures:
-    """One utterance as the network reads it, without padding.
+    """Features of one utterance, without padding.
 
     Attributes:
-        words: normalised spelling of each word; at least one, "" for an unknown one.
+        words: Normalised spelling of each word; at least one, "" for an unknown one.
         frames: (frames, n_mfcc) float32, segment after segment.
         frame_counts: (segments,) int64; as many segments as words, or one for the segmentation "whole".
     """
@@ -58,12 +57,12 @@ class UtteranceFeatures:
 
 
 def extract_features(samples: NDArray[np.float32], utterance: Utterance, spec: FeatureSpec) -> UtteranceFeatures:
-    """Features of one utterance.
+    """Compute the features of one utterance.
 
     Args:
         samples: (samples,) at 16 kHz from `utterance.start_s` to `utterance.end_s`.
-        utterance: its words; times count from the same origin as `utterance.start_s`.
-        spec: how to cut and what to compute.
+        utterance: Words with times that count from the same origin as `utterance.start_s`.
+        spec: Segmentation and coefficients.
 
     Source: Lee, Yoon, Jung 2020, Section 3.1.
     """
@@ -74,7 +73,7 @@ def extract_features(samples: NDArray[np.float32], utterance: Utterance, spec: F
 
 
 def select_words(utterance: Utterance, spec: FeatureSpec) -> Utterance:
-    """The utterance with the words that the model reads; one of fillers alone keeps them.
+    """Keep the words of an utterance that the model reads; an utterance of fillers only keeps them.
 
     Source: Lee, Yoon, Jung 2020, Section 4.2, names `<s> <sil> </s>` as removed and is silent on fillers.
     """

@@ -1,7 +1,7 @@
 """Mel-frequency cepstral coefficients of many segments at once.
 
-librosa gives the definition (filter bank, decibels, orthonormal DCT-II); the arithmetic is here because librosa
-takes one signal a call, and a call costs more than a word. A test holds the two equal.
+librosa gives the definition (filter bank, decibels, orthonormal DCT-II); it is computed here because librosa takes one
+signal per call, and a call costs more than a word. A test checks that both are equal.
 
 Source: Lee, Yoon, Jung 2020, Sections 3.1.2 and 4.2: 40 coefficients, Hamming window of 25 ms, hop of 10 ms.
 Deviation: pre-emphasis 0.97, which the paper does not mention; `pre_emphasis=0` turns it off.
@@ -16,20 +16,20 @@ from numpy.typing import NDArray
 
 from alignment.timing import SAMPLE_RATE_HZ
 
-# Blocks that stay in the cache, and whose memory is not given back to the system each time.
+# Such blocks fit into the cache, and their memory is not returned to the system each time.
 _FFT_BLOCK_FRAMES: Final = 128
 _POWER_FLOOR: Final = 1e-10
 
 
 @dataclass(frozen=True, slots=True)
 class MfccConfig:
-    """How a segment becomes coefficients.
+    """Parameters of the coefficients.
 
     Attributes:
-        n_mfcc: coefficients kept, c0 included.
-        n_mels: Slaney mel bands from 0 to 8 kHz.
-        window_samples: periodic Hamming window, centred in the FFT.
-        hop_samples: from one frame to the next.
+        n_mfcc: Number of coefficients, c0 included.
+        n_mels: Number of Slaney mel bands from 0 to 8 kHz.
+        window_samples: Length of the periodic Hamming window, centred in the FFT.
+        hop_samples: Distance between frames.
         n_fft: FFT length.
         pre_emphasis: y[t] = x[t] − pre_emphasis · x[t−1], once over the utterance, the first sample kept.
     """
@@ -50,7 +50,7 @@ class MfccConfig:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bases:
-    """What the arithmetic is done with.
+    """Window, filter bank and transform of the coefficients.
 
     Attributes:
         window: (window,) float32.
@@ -68,7 +68,7 @@ _adopted: dict[MfccConfig, Bases] = {}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SegmentFrames:
-    """Coefficients of all segments of an utterance, one after the other, without padding.
+    """Coefficients of all segments of an utterance, concatenated without padding.
 
     Attributes:
         frames: (frames, n_mfcc) float32, decibels; segment 0's frames first.
@@ -80,7 +80,7 @@ class SegmentFrames:
 
 
 def compute_mfcc(samples: NDArray[np.float32], bounds: NDArray[np.int64], config: MfccConfig) -> SegmentFrames:
-    """MFCC of every segment of one utterance.
+    """Compute the MFCC of every segment of one utterance.
 
     A segment of N samples has 1 + ⌊(N − 400) / 160⌋ frames; one shorter than a window is zero-padded to one frame.
     Decibels are absolute (no `top_db`): relative ones would make a segment depend on where its neighbour was cut.
@@ -88,11 +88,11 @@ def compute_mfcc(samples: NDArray[np.float32], bounds: NDArray[np.int64], config
     Args:
         samples: (samples,) float32 at 16 kHz, the utterance.
         bounds: (segments, 2) start and end in samples, within the utterance.
-        config: which coefficients.
+        config: Parameters of the coefficients.
 
     Returns:
-        What `librosa.feature.mfcc(S=librosa.power_to_db(librosa.feature.melspectrogram(…), top_db=None))` gives for
-        each segment on its own, within 1e-3 dB.
+        Result of `librosa.feature.mfcc(S=librosa.power_to_db(librosa.feature.melspectrogram(…), top_db=None))` for
+        each segment alone, within 1e-3 dB.
     """
     lengths = bounds[:, 1] - bounds[:, 0]
     counts = 1 + np.maximum(0, lengths - config.window_samples) // config.hop_samples
@@ -121,15 +121,15 @@ def _pad_end(samples: NDArray[np.float32], count: int) -> NDArray[np.float32]:
 
 def _cepstra(windows: NDArray[np.float32], valid_samples: NDArray[np.int64], config: MfccConfig) -> NDArray[np.float32]:
     """(frames, window) samples → (frames, n_mfcc) coefficients."""
-    # numpy's own rfft transforms frame by frame, scipy's several at once.
-    from scipy.fft import rfft  # slow to import: on first use, never with the module
+    # numpy's rfft transforms frame by frame, scipy's several frames at once.
+    from scipy.fft import rfft  # slow to import
 
     bases = _adopted.get(config) or compute_bases(config)
     shaped = windows * bases.window
     short = valid_samples < config.window_samples
     if short.any():
         shaped[short] *= np.arange(config.window_samples) < valid_samples[short, None]
-    # Where the window lies inside the FFT turns phases only, so that padding at the end serves as well as centring.
+    # The position of the window inside the FFT changes phases only, so padding at the end is equal to centring.
     spectrum = rfft(shaped, n=config.n_fft)
     power = spectrum.real**2 + spectrum.imag**2
     decibels = 10.0 * np.log10(np.maximum(power @ bases.mel_bank, _POWER_FLOOR))
@@ -138,14 +138,14 @@ def _cepstra(windows: NDArray[np.float32], valid_samples: NDArray[np.int64], con
 
 
 def adopt_bases(config: MfccConfig, bases: Bases) -> None:
-    """Takes bases that another process has computed, which spares this one librosa: 110 MB, and a second to import."""
+    """Use bases that another process has computed, without importing librosa: 110 MB, and one second."""
     _adopted[config] = bases
 
 
 @lru_cache(maxsize=8)
 def compute_bases(config: MfccConfig) -> Bases:
     """Window, mel bank and DCT as librosa and scipy define them."""
-    from librosa.filters import get_window, mel  # slow to import: on first use, never with the module
+    from librosa.filters import get_window, mel  # slow to import
     from scipy.fft import dct
 
     window = get_window("hamming", config.window_samples, fftbins=True).astype(np.float32)

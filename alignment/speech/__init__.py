@@ -1,1 +1,1 @@
-"""Where speech is in a recording: voice activity, windows, live endpointing."""
+"""Voice activity detection, windows of long recordings and live endpointing."""

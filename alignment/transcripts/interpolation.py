@@ -1,4 +1,4 @@
-"""Times for words that an engine left without."""
+"""Times of words that an engine could not align."""
 
 from collections.abc import Sequence
 from difflib import SequenceMatcher
@@ -10,22 +10,22 @@ from alignment.transcripts.normalisation import normalise_word
 from alignment.transcripts.words import TimedWord
 
 Span = tuple[Seconds, Seconds]
-_LEAST_WORD_S: Final = 0.05
+_MIN_WORD_S: Final = 0.05
 
 
 def interpolate_spans(
     words: Sequence[str], spans: Sequence[Span | None], start_s: Seconds, end_s: Seconds
 ) -> list[Span]:
-    """A span for every word; a run of words without one shares the gap around it, by number of letters.
+    """Fill in missing spans: consecutive words without one share the gap around them, by number of letters.
 
-    A gap too small for them (under 0.05 s a word) is widened at the cost of its two neighbours, each of which keeps
-    at least half of its time.
+    A gap too small for its words (under 0.05 s each) is widened into its two neighbours, each of which keeps at least
+    half of its time.
 
     Args:
-        words: as written.
+        words: Written words.
         spans: (start_s, end_s) of each word, in order, or None.
-        start_s: no word starts before.
-        end_s: no word ends after.
+        start_s: Earliest start of a word.
+        end_s: Latest end of a word.
     """
     filled = list(spans)
     first = 0
@@ -36,25 +36,25 @@ def interpolate_spans(
         last = first
         while last < len(filled) and filled[last] is None:
             last += 1
-        low_s, high_s = _make_room(filled, first, last, start_s, end_s)
+        low_s, high_s = _widen_gap(filled, first, last, start_s, end_s)
         filled[first:last] = share_time(words[first:last], low_s, high_s)
         first = last
     return [span for span in filled if span is not None]
 
 
 def share_time(words: Sequence[str], start_s: Seconds, end_s: Seconds) -> list[Span]:
-    """Consecutive spans from `start_s` to `end_s`, each in proportion to its word's letters."""
+    """Divide the time from `start_s` to `end_s` among words in proportion to their letters."""
     letters = list(accumulate((max(1, len(word)) for word in words), initial=0))
-    edges = [start_s + (end_s - start_s) * passed / letters[-1] for passed in letters]
+    edges = [start_s + (end_s - start_s) * count / letters[-1] for count in letters]
     return list(pairwise(edges))
 
 
 def spread_over_speech(words: Sequence[str], speech: Sequence[Span]) -> list[Span]:
-    """Consecutive spans over stretches of speech, in proportion to letters, when nothing better is known.
+    """Divide the time of speech segments among words in proportion to their letters.
 
     Args:
-        words: as written.
-        speech: (start_s, end_s) of each stretch, in order, not overlapping, at least one.
+        words: Written words.
+        speech: (start_s, end_s) of each segment, in order, not overlapping, at least one.
     """
     spoken_s = sum(end_s - start_s for start_s, end_s in speech)
     return [
@@ -64,7 +64,7 @@ def spread_over_speech(words: Sequence[str], speech: Sequence[Span]) -> list[Spa
 
 
 def _speech_time(speech: Sequence[Span], spoken_s: Seconds, *, at_end: bool) -> Seconds:
-    """When so many seconds of speech have passed; between two stretches, the end of one or the start of the next."""
+    """Time after a duration of speech; between two segments, the end of the first or the start of the second."""
     for start_s, end_s in speech:
         length_s = end_s - start_s
         if spoken_s < length_s or (at_end and spoken_s <= length_s):
@@ -73,13 +73,13 @@ def _speech_time(speech: Sequence[Span], spoken_s: Seconds, *, at_end: bool) -> 
     return speech[-1][1]
 
 
-def _make_room(filled: list[Span | None], first: int, last: int, start_s: Seconds, end_s: Seconds) -> Span:
-    """The gap of words first..last-1, neighbours cut back where it is too small."""
+def _widen_gap(filled: list[Span | None], first: int, last: int, start_s: Seconds, end_s: Seconds) -> Span:
+    """Gap of words first..last-1, widened into its neighbours where it is too small."""
     before = filled[first - 1] if first else None
     after = filled[last] if last < len(filled) else None
     low_s = before[1] if before else start_s
     high_s = after[0] if after else end_s
-    missing_s = max(0.0, (last - first) * _LEAST_WORD_S - (high_s - low_s)) / 2
+    missing_s = max(0.0, (last - first) * _MIN_WORD_S - (high_s - low_s)) / 2
     if before and missing_s:
         low_s = max(low_s - missing_s, sum(before) / 2)
         filled[first - 1] = (before[0], low_s)
@@ -92,23 +92,23 @@ def _make_room(filled: list[Span | None], first: int, last: int, start_s: Second
 def anchor_words(
     words: Sequence[str], recognised: Sequence[TimedWord], speech: Sequence[Span]
 ) -> tuple[TimedWord, ...]:
-    """Times for a transcript that the sound does not follow word by word.
+    """Time the words of a transcript by recognised words.
 
     Args:
-        words: of the transcript.
-        recognised: what a recogniser heard.
-        speech: (start_s, end_s) of each stretch of speech, in order, at least one.
+        words: Words of the transcript.
+        recognised: Words that a recogniser gave.
+        speech: (start_s, end_s) of each speech segment, in order, at least one.
 
     Returns:
-        Words that were recognised too, in the same order, take the recognised times; the others are interpolated
+        Words that were also recognised, in the same order, have the recognised times; the others are interpolated
         between them or, where nothing matches, spread over the speech.
     """
     anchors: dict[int, Span] = {}
     keys = [normalise_word(word) for word in words]
-    heard = [normalise_word(word.word) for word in recognised]
-    for at, heard_at, size in SequenceMatcher(None, keys, heard, autojunk=False).get_matching_blocks():
+    recognised_keys = [normalise_word(word.word) for word in recognised]
+    for at, other_at, size in SequenceMatcher(None, keys, recognised_keys, autojunk=False).get_matching_blocks():
         for offset in range(size):
-            anchor = recognised[heard_at + offset]
+            anchor = recognised[other_at + offset]
             anchors[at + offset] = (anchor.start_s, anchor.end_s)
     if anchors:
         known = [anchors.get(index) for index in range(len(words))]

@@ -1,6 +1,6 @@
-"""One spelling per word, for corpus, recogniser and caller alike.
+"""Normalisation of spellings, shared by corpora, recognisers and given words.
 
-Without it "Door." of a caller is unknown to a vocabulary that was made from "door".
+It makes "Door." match a vocabulary that holds "door".
 """
 
 import re
@@ -13,19 +13,19 @@ _VARIANT: Final = re.compile(r"\(\d+\)$")
 _FILLER: Final = re.compile(r"^\+\+.+\+\+$")
 _PARTS: Final = re.compile(r"[\s\-‐‑–—/]+|(?<=\d):(?=\d)")
 _NUMBER: Final = re.compile(r"^(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?(st|nd|rd|th)?('s)?$")
-_DIGITS_MEET_LETTERS: Final = re.compile(r"(?<=\d)(?=[^\W\d_])|(?<=[^\W\d_])(?=\d)")
+_DIGIT_LETTER_BORDER: Final = re.compile(r"(?<=\d)(?=[^\W\d_])|(?<=[^\W\d_])(?=\d)")
 _UNITS: Final = {"$": "dollars", "€": "euros", "£": "pounds", "%": "percent"}
 _MAX_DIGITS: Final = 15
-_LONGEST_KEPT: Final = 64
+_MAX_CACHED: Final = 64
 
 
 def spoken_words(word: str) -> tuple[str, ...]:
-    """How a written word is said: lower case, no punctuation, compounds apart, digits spelled out.
+    """Split a written word into its spoken words: lower case, no punctuation, compounds apart, digits spelled out.
 
     "Door." → ("door",), "forty-two" → ("forty", "two"), "$5" → ("five", "dollars"), "3rd" → ("third",), "4:30" →
-    ("four", "thirty"); a filler such as "++LAUGHTER++" stays whole; pure punctuation gives nothing.
+    ("four", "thirty"); a filler such as "++LAUGHTER++" stays one word; punctuation alone gives none.
     """
-    return _spoken_words(word) if len(word) <= _LONGEST_KEPT else _spoken_words.__wrapped__(word)
+    return _spoken_words(word) if len(word) <= _MAX_CACHED else _spoken_words.__wrapped__(word)
 
 
 @lru_cache(maxsize=65_536)
@@ -33,41 +33,41 @@ def _spoken_words(word: str) -> tuple[str, ...]:
     written = _VARIANT.sub("", word.strip()).lower().replace("\u2019", "'").replace("\u2018", "'")
     if _FILLER.match(written):
         return (written,)
-    parts = [spoken for part in _PARTS.split(written) for spoken in _say(part)]
+    parts = [spoken for part in _PARTS.split(written) for spoken in _spoken_part(part)]
     return tuple(parts)
 
 
 def is_filler(word: str) -> bool:
-    """Whether it is a sound that IEMOCAP's alignments write as a word, e.g. "++LAUGHTER++"."""
+    """Whether a word is a non-verbal sound of IEMOCAP's alignments, e.g. "++LAUGHTER++"."""
     return bool(_FILLER.match(word.strip()))
 
 
 def normalise_word(word: str) -> str:
-    """The vocabulary's key of a written word: what is said, joined by hyphens; "" for pure punctuation.
+    """Vocabulary key of a written word: its spoken words joined by hyphens; "" for punctuation alone.
 
     "Door." → "door", "42" → "forty-two", "Don’t" → "don't", "WHAT(2)" → "what".
     """
     return "-".join(spoken_words(word))
 
 
-def _say(part: str) -> list[str]:
-    """One part without spaces or hyphens."""
+def _spoken_part(part: str) -> list[str]:
+    """Spoken words of a part without spaces or hyphens."""
     stripped = _strip_edges(part)
     number = _NUMBER.match(stripped)
     if number is None:
-        pieces = [piece for piece in _DIGITS_MEET_LETTERS.split(stripped) if piece]
-        return pieces if len(pieces) < 2 else [spoken for piece in pieces for spoken in _say(piece)]
+        pieces = [piece for piece in _DIGIT_LETTER_BORDER.split(stripped) if piece]
+        return pieces if len(pieces) < 2 else [spoken for piece in pieces for spoken in _spoken_part(piece)]
     if len(stripped) > _MAX_DIGITS:
-        return [spoken for digit in stripped if digit.isdecimal() for spoken in _say(digit)]
+        return [spoken for digit in stripped if digit.isdecimal() for spoken in _spoken_part(digit)]
     *value, possessive = number.groups()
-    spoken = _say_number(*value)
+    spoken = _spoken_number(*value)
     spoken[-1] += possessive or ""
     units = [_UNITS[sign] for sign in part if sign in _UNITS]
     return spoken + units[:1]
 
 
 def _strip_edges(part: str) -> str:
-    """Without punctuation at its ends; by index, because a regular expression would try every start."""
+    """Strip punctuation from both ends; by index, because a regular expression would try every start."""
     first, last = 0, len(part)
     while first < last and not part[first].isalnum():
         first += 1
@@ -76,7 +76,7 @@ def _strip_edges(part: str) -> str:
     return part[first:last]
 
 
-def _say_number(whole: str, fraction: str | None, ordinal: str | None) -> list[str]:
+def _spoken_number(whole: str, fraction: str | None, ordinal: str | None) -> list[str]:
     value = whole.replace(",", "")
     if ordinal and not fraction:
         text = num2words(int(value), to="ordinal")

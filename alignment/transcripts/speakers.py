@@ -1,7 +1,7 @@
-"""Who says which word, where it is known who speaks when.
+"""Assignment of words to speakers by speaker turns.
 
-A word belongs to the speaker whose turns cover most of it; one that no turn covers, to the nearest. An utterance in
-which the speaker changes becomes several.
+A word belongs to the speaker with the largest overlap, or without any overlap to the nearest turn's speaker. An
+utterance in which the speaker changes is split.
 """
 
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ from typing import Final
 from alignment.timing import Seconds
 from alignment.transcripts.words import TimedWord, Transcript, Utterance
 
-_NOBODY: Final = "nobody was told apart as a speaker; the utterances carry none"
+_NO_SPEAKERS: Final = "diarization detected no speaker; the utterances have none"
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A speaker speaks; turns of several may overlap."""
+    """Time in which a speaker speaks; turns of different speakers may overlap."""
 
     start_s: Seconds
     end_s: Seconds
@@ -25,7 +25,7 @@ class Turn:
 
 
 def name_speakers(turns: Sequence[Turn]) -> list[Turn]:
-    """The same turns in order, speakers called "speaker 1" and so on as they are first heard."""
+    """Sort turns and name their speakers "speaker 1" and so on by first appearance."""
     names: dict[str, str] = {}
     named = []
     for turn in sorted(turns, key=lambda each: (each.start_s, each.end_s)):
@@ -35,22 +35,22 @@ def name_speakers(turns: Sequence[Turn]) -> list[Turn]:
 
 
 def assign_speakers(transcript: Transcript, turns: Sequence[Turn], start_s: Seconds = 0.0) -> Transcript:
-    """The transcript with utterances of one speaker each.
+    """Split the utterances of a transcript by speaker.
 
     Args:
-        transcript: of a part of a recording, in its own time.
-        turns: of the whole recording, in its time.
-        start_s: where in the recording the part begins.
+        transcript: Transcript of a part of a recording, in the part's time.
+        turns: Turns of the whole recording, in the recording's time.
+        start_s: Start of the part in the recording.
     """
-    here = [Turn(turn.start_s - start_s, turn.end_s - start_s, turn.speaker) for turn in turns]
-    if not here:
-        return replace(transcript, warnings=(*transcript.warnings, _NOBODY))
-    utterances = tuple(part for utterance in transcript.utterances for part in _split(utterance, here))
+    shifted = [Turn(turn.start_s - start_s, turn.end_s - start_s, turn.speaker) for turn in turns]
+    if not shifted:
+        return replace(transcript, warnings=(*transcript.warnings, _NO_SPEAKERS))
+    utterances = tuple(part for utterance in transcript.utterances for part in _split(utterance, shifted))
     return replace(transcript, utterances=utterances)
 
 
 def _split(utterance: Utterance, turns: Sequence[Turn]) -> list[Utterance]:
-    """One utterance per run of words of one speaker; they meet in the middle between two words."""
+    """One utterance per run of words of one speaker; borders are in the middle between two words."""
     runs = [(name, tuple(run)) for name, run in groupby(utterance.words, key=lambda word: _speaker_of(word, turns))]
     between = [(before[-1].end_s + after[0].start_s) / 2 for (_, before), (_, after) in pairwise(runs)]
     edges = pairwise([utterance.start_s, *between, utterance.end_s])
@@ -58,11 +58,11 @@ def _split(utterance: Utterance, turns: Sequence[Turn]) -> list[Utterance]:
 
 
 def _speaker_of(word: TimedWord, turns: Sequence[Turn]) -> str:
-    shared_s: dict[str, Seconds] = {}
+    overlaps_s: dict[str, Seconds] = {}
     for turn in turns:
         overlap_s = min(turn.end_s, word.end_s) - max(turn.start_s, word.start_s)
         if overlap_s > 0:
-            shared_s[turn.speaker] = shared_s.get(turn.speaker, 0.0) + overlap_s
-    if shared_s:
-        return max(shared_s, key=lambda name: shared_s[name])
+            overlaps_s[turn.speaker] = overlaps_s.get(turn.speaker, 0.0) + overlap_s
+    if overlaps_s:
+        return max(overlaps_s, key=lambda name: overlaps_s[name])
     return min(turns, key=lambda turn: max(turn.start_s - word.end_s, word.start_s - turn.end_s)).speaker

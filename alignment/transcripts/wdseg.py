@@ -1,4 +1,4 @@
-"""CMU Sphinx word segmentations (`.wdseg`), the alignment format of IEMOCAP.
+"""Word segmentations of CMU Sphinx (`.wdseg`), the alignment format of IEMOCAP.
 
 A header `SFrm EFrm SegAScr Word`, rows of four fields, a footer `Total score: N`. Frames are 10 ms and EFrm is
 inclusive, so that a row spans samples [160·SFrm, 160·(EFrm + 1)).
@@ -19,14 +19,14 @@ _INTEGER: Final = re.compile(r"-?\d+")
 
 
 def read_wdseg(path: Path) -> tuple[TimedWord, ...]:
-    """Words of a `.wdseg` file, control tokens left out, times relative to the sentence wav.
+    """Read the words of a `.wdseg` file without control tokens, with times relative to the sentence wav.
 
     Returns:
-        Words in lower case without their variant mark (`WHAT(2)` → `what`); possibly none, when the file holds
-        control tokens only. Fillers (`++LAUGHTER++`) stay.
+        Words in lower case without their variant mark (`WHAT(2)` → `what`), with fillers (`++LAUGHTER++`); none when
+        the file holds control tokens only.
 
     Raises:
-        WdsegError: the file is not text, holds no row, or a row ends before it starts or before the one before it.
+        WdsegError: The file is not text, holds no row, or a row ends before it starts or before the previous one.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -55,12 +55,12 @@ def read_wdseg(path: Path) -> tuple[TimedWord, ...]:
 
 
 def write_wdseg(path: Path, words: Sequence[TimedWord], duration_s: float) -> None:
-    """Writes words as the aligner of the corpus would: upper case, gaps as `<s>`, `<sil>`, `</s>`.
+    """Write words as the corpus's aligner does: upper case, gaps as `<s>`, `<sil>`, `</s>`.
 
     Args:
-        path: file to write.
-        words: in order, times relative to the sentence wav.
-        duration_s: length of the sentence wav.
+        path: File to write.
+        words: Words in order, with times relative to the sentence wav.
+        duration_s: Length of the sentence wav.
     """
     rows: list[tuple[int, int, str]] = []
     position = 0

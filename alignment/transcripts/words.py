@@ -1,4 +1,4 @@
-"""Words with times. Order and bounds are checked here, once, and trusted everywhere else."""
+"""Words with times; order and bounds are checked here once and trusted elsewhere."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,26 +10,26 @@ from alignment.timing import Seconds
 from alignment.transcripts.normalisation import spoken_words
 
 Timing = Literal["aligned", "recognised", "given", "interpolated"]
-"""Where a word's times come from: forced alignment, recognition, the caller, or its neighbours."""
+"""Origin of a word's times: forced alignment, recognition, the caller, or interpolation between neighbours."""
 
 BOUNDS_TOLERANCE_S: Final = 0.05
-# Fast speech has about 6 words a second; far more than that is no transcript of the recording.
-_WORDS_A_SECOND: Final = 20
-_FREE_WORDS: Final = 50
-_LETTERS_A_WORD: Final = 20
+# Fast speech has about 6 words per second; a transcript with far more does not belong to the recording.
+_MAX_WORDS_PER_S: Final = 20
+_ALWAYS_ALLOWED_WORDS: Final = 50
+_LETTERS_PER_WORD: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
 class TimedWord:
-    """One word.
+    """Word with its times.
 
     Attributes:
-        word: as it was written or recognised; "" where speech was heard but no word recognised.
-        start_s: seconds from the start of the audio.
-        end_s: seconds from the start of the audio, not before `start_s`.
-        timing: where the times come from.
-        score: the engine's own confidence in [0, 1], where it has one.
-        guessed_pronunciation: true where letter-to-sound rules had to make it up.
+        word: Written or recognised word; "" for speech without a recognised word.
+        start_s: Seconds from the start of the audio.
+        end_s: Seconds from the start of the audio, not before `start_s`.
+        timing: Origin of the times.
+        score: Confidence of the engine in [0, 1], where it gives one.
+        guessed_pronunciation: True where the pronunciation comes from letter-to-sound rules.
     """
 
     word: str
@@ -42,13 +42,13 @@ class TimedWord:
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """A stretch of speech and its words, in order, all inside it.
+    """Speech segment and its words, in order, all inside it.
 
     Attributes:
-        start_s: seconds from the start of the audio.
-        end_s: seconds from the start of the audio.
-        words: at least one.
-        speaker: whose they are, where that is known.
+        start_s: Seconds from the start of the audio.
+        end_s: Seconds from the start of the audio.
+        words: At least one word.
+        speaker: Name of the speaker, where it is known.
     """
 
     start_s: Seconds
@@ -63,13 +63,13 @@ class Utterance:
 
     @property
     def text(self) -> str:
-        """The words, joined by spaces."""
+        """The words joined by spaces."""
         return " ".join(word.word for word in self.words if word.word)
 
 
 @dataclass(frozen=True, slots=True)
 class AlignerInfo:
-    """Who found the words: engine, model and language, and why this engine."""
+    """Engine, model and language of a transcript, and why this engine was selected."""
 
     name: str
     model: str
@@ -82,9 +82,9 @@ class Transcript:
     """All utterances of a recording, in order.
 
     Attributes:
-        utterances: at least one.
-        aligner: who found the words.
-        warnings: what was made up or left out, in words.
+        utterances: At least one utterance.
+        aligner: Engine that gave the words.
+        warnings: Messages about words that are interpolated, guessed or missing.
     """
 
     utterances: tuple[Utterance, ...]
@@ -93,19 +93,19 @@ class Transcript:
 
 
 def check_transcript(text: str, duration_s: Seconds) -> list[str]:
-    """Written words of a transcript, those that are punctuation only left out.
+    """Split a transcript into written words without punctuation-only ones.
 
     Args:
-        text: what is said.
-        duration_s: length of the audio.
+        text: Spoken text.
+        duration_s: Length of the audio.
 
     Raises:
-        EmptyTranscriptError: there is no word in it.
-        TranscriptTooLongError: nobody can say so much in that time.
+        EmptyTranscriptError: The text holds no word.
+        TranscriptTooLongError: The text has more words than the audio can hold.
     """
-    limit = _most_words(duration_s)
-    if len(text) > limit * _LETTERS_A_WORD:
-        raise TranscriptTooLongError(len(text) // _LETTERS_A_WORD, limit, duration_s)
+    limit = _max_words(duration_s)
+    if len(text) > limit * _LETTERS_PER_WORD:
+        raise TranscriptTooLongError(len(text) // _LETTERS_PER_WORD, limit, duration_s)
     words = [word for word in text.split() if spoken_words(word)]
     count = sum(len(spoken_words(word)) for word in words)
     if count > limit:
@@ -115,28 +115,28 @@ def check_transcript(text: str, duration_s: Seconds) -> list[str]:
     return words
 
 
-def _most_words(duration_s: Seconds) -> int:
-    return _FREE_WORDS + int(_WORDS_A_SECOND * duration_s)
+def _max_words(duration_s: Seconds) -> int:
+    return _ALWAYS_ALLOWED_WORDS + int(_MAX_WORDS_PER_S * duration_s)
 
 
 def check_words(words: Sequence[TimedWord], duration_s: Seconds) -> tuple[TimedWord, ...]:
-    """The same words, overlaps cut in the middle and ends clipped to the audio.
+    """Check given words, split overlaps in the middle, and clip ends to the audio.
 
     Args:
-        words: in the order in which they are spoken.
-        duration_s: length of the audio.
+        words: Words in spoken order.
+        duration_s: Length of the audio.
 
     Raises:
-        EmptyTranscriptError: there are none.
-        TranscriptTooLongError: nobody can say so many in that time.
-        WordOrderError: a word ends before it starts, one starts or ends before the one before it, or no time is left
-            for one between its neighbours.
-        WordBoundsError: a time is no number, negative, or more than 0.05 s past the end of the audio.
+        EmptyTranscriptError: There is no word.
+        TranscriptTooLongError: There are more words than the audio can hold.
+        WordOrderError: A word ends before it starts, starts or ends before the previous one, or has no time left
+            between its neighbours.
+        WordBoundsError: A time is not finite, negative, or more than 0.05 s past the end of the audio.
     """
     if not words:
         raise EmptyTranscriptError()
-    if len(words) > _most_words(duration_s):
-        raise TranscriptTooLongError(len(words), _most_words(duration_s), duration_s)
+    if len(words) > _max_words(duration_s):
+        raise TranscriptTooLongError(len(words), _max_words(duration_s), duration_s)
     for index, word in enumerate(words):
         _check_bounds(index, word, duration_s)
         if index:

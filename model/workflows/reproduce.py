@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from alignment.aligners.selection import choose_aligner
-from alignment.aligners.weights.locate import WhisperXConfig
+from alignment.aligners.weights.config import WhisperXConfig
 from model.corpora.iemocap import PAPER_LABELS, read_iemocap
 from model.corpora.recognition import recognise_corpus
 from model.corpora.records import Corpus

@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 
 from alignment.audio import AudioFile
 from alignment.speech.voice_activity import VoiceActivityDetector
-from alignment.speech.windows import Window, WindowCutter
-from alignment.speech.word_windows import cut_between_words
+from alignment.speech.windows import Window, WindowCutter, cut_between_words
 from alignment.timing import samples_to_seconds, seconds_to_samples
 from alignment.transcripts.words import check_words
 from service.inference.engine import WindowRequest

@@ -30,7 +30,7 @@ def strongest_hz(samples: NDArray[np.float32]) -> float:
         ("MP3", "MPEG_LAYER_III"),
     ],
 )
-def test_libsndfile_formats(container: str, subtype: str) -> None:
+def test_formats_of_libsndfile_are_decoded(container: str, subtype: str) -> None:
     waveform = decode_audio(encode(tone(1.0), container=container, subtype=subtype))
     assert waveform.duration_s == pytest.approx(1.0, abs=0.05)
     assert strongest_hz(waveform.samples) == pytest.approx(440, abs=3)
@@ -42,7 +42,7 @@ def test_libsndfile_formats(container: str, subtype: str) -> None:
     ("container", "codec"),
     [("mp4", "aac"), ("ipod", "aac"), ("webm", "libopus"), ("matroska", "flac"), ("adts", "aac")],
 )
-def test_ffmpeg_formats(container: str, codec: str) -> None:
+def test_formats_of_ffmpeg_are_decoded(container: str, codec: str) -> None:
     waveform = decode_audio(encode_with_ffmpeg(tone(1.0, rate_hz=48_000), container, codec))
     assert waveform.duration_s == pytest.approx(1.0, abs=0.1)
     assert strongest_hz(waveform.samples) == pytest.approx(440, abs=3)
@@ -50,14 +50,14 @@ def test_ffmpeg_formats(container: str, codec: str) -> None:
 
 
 @pytest.mark.parametrize("rate_hz", [8_000, 11_025, 22_050, 44_100, 48_000, 96_000])
-def test_any_rate_becomes_16_khz(rate_hz: int) -> None:
+def test_audio_is_resampled_to_16_khz(rate_hz: int) -> None:
     waveform = decode_audio(encode(tone(1.0, rate_hz=rate_hz), rate_hz))
     assert len(waveform.samples) == pytest.approx(16_000, abs=2)
     assert strongest_hz(waveform.samples) == pytest.approx(440, abs=2)
     assert waveform.source.sample_rate_hz == rate_hz
 
 
-def test_what_16_khz_cannot_hold_is_filtered_out() -> None:
+def test_frequencies_above_8_khz_are_filtered_out() -> None:
     waveform = decode_audio(encode(tone(1.0, 11_000, 44_100) + 0.01, 44_100))
     middle = waveform.samples[1_000:-1_000]
     assert np.abs(middle - middle.mean()).max() < 0.001
@@ -70,7 +70,7 @@ def test_channels_are_averaged() -> None:
     assert waveform.source.channels == 2
 
 
-def test_a_recording_of_many_blocks_is_resampled_without_seams() -> None:
+def test_long_recording_is_resampled_without_discontinuities() -> None:
     long = tone(20.0, 440, 44_100)
     waveform = decode_audio(encode(long, 44_100))
     expected = tone(20.0, 440, 16_000)
@@ -84,39 +84,39 @@ def test_cut_takes_seconds() -> None:
 
 
 class TestDamagedFiles:
-    def test_a_cut_wav_is_answered_from_what_is_there(self) -> None:
+    def test_truncated_wav_is_decoded_with_a_warning(self) -> None:
         whole = encode(tone(2.0))
         waveform = decode_audio(whole[: len(whole) // 2])
         assert waveform.duration_s == pytest.approx(1.0, abs=0.01)
-        assert "cut" in waveform.warnings[0]
+        assert "truncated: its header states 64000 bytes of audio, 31978 remain" in waveform.warnings[0]
 
     @pytest.mark.parametrize("size", [0, 0xFFFFFFFF, 0x7FFFFFFF])
-    def test_a_piped_wav_does_not_know_its_length(self, size: int) -> None:
+    def test_wav_without_length_is_decoded_with_a_warning(self, size: int) -> None:
         data = bytearray(encode(tone(1.0)))
         data[40:44] = size.to_bytes(4, "little")
         waveform = decode_audio(bytes(data))
         assert waveform.duration_s == pytest.approx(1.0)
-        assert "does not say how long" in waveform.warnings[0]
+        assert "states no length" in waveform.warnings[0]
 
     @pytest.mark.parametrize(("container", "subtype"), [("FLAC", "PCM_16"), ("MP3", "MPEG_LAYER_III"), ("OGG", "OPUS")])
-    def test_a_cut_compressed_file_warns(self, container: str, subtype: str) -> None:
+    def test_truncated_compressed_file_gives_a_warning(self, container: str, subtype: str) -> None:
         whole = encode(noise(5.0), container=container, subtype=subtype)
         waveform = decode_audio(whole[: len(whole) * 2 // 3])
         assert 1.0 < waveform.duration_s < 4.5
         assert len(waveform.warnings) == 1
 
-    def test_samples_beyond_full_scale_are_scaled_down_aloud(self) -> None:
+    def test_samples_beyond_full_scale_are_scaled_with_a_warning(self) -> None:
         waveform = decode_audio(encode(tone(1.0) * 20, subtype="FLOAT"))
         assert np.abs(waveform.samples).max() == pytest.approx(1.0)
         assert "10 times full scale" in waveform.warnings[0]
 
-    def test_values_whose_square_overflows_stay_finite(self) -> None:
+    def test_values_whose_square_overflows_remain_finite(self) -> None:
         waveform = decode_audio(encode(tone(1.0) * np.float32(1e38), subtype="FLOAT"))
         assert np.isfinite(waveform.samples).all()
 
 
 class TestRefusals:
-    def test_no_bytes(self) -> None:
+    def test_empty_file_is_refused(self) -> None:
         with pytest.raises(errors.EmptyFileError):
             decode_audio(b"")
 
@@ -130,7 +130,7 @@ class TestRefusals:
             b"\x89PNG\r\n\x1a\n" + bytes(500),
         ],
     )
-    def test_not_audio(self, data: bytes) -> None:
+    def test_other_files_are_refused(self, data: bytes) -> None:
         with pytest.raises(errors.UndecodableAudioError):
             decode_audio(data)
 
@@ -141,11 +141,11 @@ class TestRefusals:
             b"ffconcat version 1.0\nfile /etc/hostname\n",
         ],
     )
-    def test_a_playlist_is_not_followed(self, playlist: bytes) -> None:
+    def test_playlist_is_refused(self, playlist: bytes) -> None:
         with pytest.raises(errors.UndecodableAudioError):
             decode_audio(playlist)
 
-    def test_a_film_without_sound(self) -> None:
+    def test_video_without_audio_is_refused(self) -> None:
         buffer = io.BytesIO()
         import av
 
@@ -155,45 +155,44 @@ class TestRefusals:
             stream.width = stream.height = 16
             file.mux(stream.encode(av.VideoFrame(16, 16, "yuv420p")))
             file.mux(stream.encode(None))
-        with pytest.raises(errors.UndecodableAudioError, match="no sound track"):
+        with pytest.raises(errors.UndecodableAudioError, match="no audio track"):
             decode_audio(buffer.getvalue())
 
-    def test_a_file_cut_before_its_first_sample(self) -> None:
+    def test_header_without_samples_is_refused(self) -> None:
         with pytest.raises(errors.NoSamplesError):
             decode_audio(encode(tone(1.0))[:44])
 
-    def test_no_samples(self) -> None:
+    def test_file_without_samples_is_refused(self) -> None:
         with pytest.raises(errors.NoSamplesError):
             decode_audio(encode(tone(0.0)))
 
-    def test_too_short(self) -> None:
+    def test_too_short_audio_is_refused(self) -> None:
         with pytest.raises(errors.AudioTooShortError) as caught:
             decode_audio(encode(tone(0.05)))
         assert caught.value.duration_s == pytest.approx(0.05)
 
-    def test_a_tenth_of_a_second_is_enough(self) -> None:
+    def test_shortest_audio_is_accepted(self) -> None:
         assert decode_audio(encode(tone(0.1))).duration_s == pytest.approx(0.1)
 
-    def test_digital_silence(self) -> None:
+    def test_digital_silence_is_refused(self) -> None:
         with pytest.raises(errors.SilentAudioError):
             decode_audio(encode(np.zeros(16_000, np.float32)))
 
     @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-    def test_values_that_are_no_numbers(self, value: float) -> None:
+    def test_non_finite_samples_are_refused(self, value: float) -> None:
         samples = tone(1.0)
         samples[8_000] = value
         with pytest.raises(errors.NonFiniteAudioError) as caught:
             decode_audio(encode(samples, subtype="FLOAT"))
         assert caught.value.at_s == pytest.approx(0.5)
 
-    def test_too_long_whatever_the_header_says(self) -> None:
+    def test_too_long_audio_is_refused_whatever_the_header_states(self) -> None:
         data = bytearray(encode(tone(3.0)))
-        data[40:44] = (100).to_bytes(4, "little")
         data[40:44] = (0xFFFFFFFF).to_bytes(4, "little")
         with pytest.raises(errors.AudioTooLongError):
             decode_audio(bytes(data), max_duration_s=2.0)
 
-    def test_ten_hours_of_compressed_silence_stop_at_the_limit(self) -> None:
+    def test_decoding_of_ten_compressed_hours_stops_at_the_limit(self) -> None:
         buffer = io.BytesIO()
         with soundfile.SoundFile(buffer, "w", 8_000, 1, format="FLAC", subtype="PCM_16") as file:
             for _ in range(600):
@@ -205,31 +204,31 @@ class TestRefusals:
         assert time.process_time() - started < 5
 
     @pytest.mark.parametrize(("rate_hz", "channels"), [(2_000, 1), (1_000_000, 1), (16_000, 40)])
-    def test_rates_and_channels_out_of_bounds(self, rate_hz: int, channels: int) -> None:
+    def test_rates_and_channels_out_of_bounds_are_refused(self, rate_hz: int, channels: int) -> None:
         data = encode(np.zeros((2_000, channels), np.float32) + 0.1, rate_hz)
         with pytest.raises(errors.UnsupportedAudioError):
             decode_audio(data)
 
 
 class TestDamage:
-    def test_a_codec_that_nobody_knows(self) -> None:
+    def test_unknown_codec_is_refused(self) -> None:
         data = encode_with_ffmpeg(noise(2.0), "matroska", "libopus").replace(b"A_OPUS", b"A_OPUZ")
         with pytest.raises(errors.UndecodableAudioError, match="codec"):
             decode_audio(data)
 
-    def test_text_that_says_data_is_no_data_chunk(self) -> None:
+    def test_text_with_the_word_data_is_no_data_chunk(self) -> None:
         wav = encode(noise(1.0))
         note = b"LIST" + (26).to_bytes(4, "little") + b"INFOICMT" + (14).to_bytes(4, "little") + b"my data file!!"
         assert decode_audio(wav[:12] + note + wav[12:]).warnings == ()
 
-    def test_a_container_that_only_guesses_its_length_promises_nothing(self) -> None:
-        """FFmpeg guesses the length of raw AAC from its first frames, which are silent here."""
+    def test_estimated_length_gives_no_warning(self) -> None:
+        """FFmpeg estimates the length of raw AAC from its first frames, which are silent here."""
         samples = np.concatenate([np.zeros(96_000, np.float32), noise(4.0, rate_hz=48_000)])
         waveform = decode_audio(encode_with_ffmpeg(samples, "adts", "aac"))
         assert waveform.duration_s == pytest.approx(6.0, abs=0.05)
         assert waveform.warnings == ()
 
-    def test_what_follows_a_damaged_packet_is_heard(self) -> None:
+    def test_audio_after_a_damaged_packet_is_decoded(self) -> None:
         data = bytearray(encode_with_ffmpeg(noise(10.0, rate_hz=48_000), "mp4", "aac"))
         at = len(data) // 5
         data[at : at + 200] = np.random.default_rng(0).bytes(200)
@@ -237,7 +236,7 @@ class TestDamage:
         assert waveform.duration_s == pytest.approx(10.0, abs=0.1)
         assert "packets" in waveform.warnings[0]
 
-    def test_a_stream_that_changes_its_rate_keeps_its_speed(self) -> None:
+    def test_stream_that_changes_its_rate_keeps_its_speed(self) -> None:
         first = encode_with_ffmpeg(noise(1.0, rate_hz=48_000), "adts", "aac", 48_000)
         second = encode_with_ffmpeg(noise(1.0, rate_hz=44_100), "adts", "aac", 44_100)
         lengths = [decode_audio(data).duration_s for data in (first, second, first + second)]

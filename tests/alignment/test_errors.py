@@ -19,7 +19,7 @@ def descendants(error: type[Exception]) -> list[type[Exception]]:
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_the_tree_in_the_docstring_is_the_real_one(module: ModuleType) -> None:
+def test_docstring_shows_the_tree_of_errors(module: ModuleType) -> None:
     drawn = re.findall(r"^([│ ├└─]*)(\w+Error)\b", module.__doc__ or "", re.MULTILINE)
     parents: list[str] = []
     tree = {}
@@ -36,7 +36,7 @@ def test_the_tree_in_the_docstring_is_the_real_one(module: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_every_error_says_what_it_is(module: ModuleType) -> None:
+def test_every_error_has_a_docstring(module: ModuleType) -> None:
     for name, error in vars(module).items():
         if isinstance(error, type) and issubclass(error, Exception):
             assert error.__doc__, name
@@ -63,7 +63,7 @@ def make(kind: type[Exception]) -> Exception:
 
 
 @pytest.mark.parametrize("kind", descendants(alignment_errors.CanSerError))
-def test_every_error_crosses_process_borders(kind: type[Exception]) -> None:
+def test_every_error_can_be_pickled(kind: type[Exception]) -> None:
     error = make(kind)
     copy = pickle.loads(pickle.dumps(error))
     assert type(copy) is kind

@@ -32,13 +32,13 @@ def hang(_: int) -> int:
 
 @pytest.fixture
 def pool() -> Iterator[WorkerPool]:
-    """Its limit leaves a busy machine time to start a process."""
+    """Pool with a limit that leaves a busy machine time to start a process."""
     made = WorkerPool(1, nothing, 8.0, ChildProcessError)
     yield made
     made.close()
 
 
-def test_results_come_in_order(pool: WorkerPool) -> None:
+def test_results_are_in_order(pool: WorkerPool) -> None:
     assert pool.map(abs, [(-3,), (2,), (-1,)]) == [3, 2, 1]
 
 
@@ -49,13 +49,13 @@ def test_dead_workers_are_replaced(pool: WorkerPool) -> None:
     assert first != second
 
 
-def test_a_call_that_kills_its_worker_twice_is_given_up(pool: WorkerPool) -> None:
+def test_call_that_kills_its_worker_twice_fails(pool: WorkerPool) -> None:
     with pytest.raises(ChildProcessError, match="died, 2 of 2 times"):
         pool.map(die, [(0,)])
     assert pool.map(abs, [(-1,)]) == [1]
 
 
-def test_a_call_that_takes_too_long_is_stopped_and_the_pool_goes_on(pool: WorkerPool) -> None:
+def test_call_over_the_limit_is_stopped_and_the_pool_remains_usable(pool: WorkerPool) -> None:
     [worker] = pool.map(pid, [(0,)])
     with pytest.raises(ChildProcessError, match="longer than 8 s"):
         pool.map(hang, [(0,)])
@@ -64,7 +64,7 @@ def test_a_call_that_takes_too_long_is_stopped_and_the_pool_goes_on(pool: Worker
     assert not psutil.pid_exists(worker)
 
 
-def test_closing_ends_what_is_running(pool: WorkerPool) -> None:
+def test_closing_ends_running_calls(pool: WorkerPool) -> None:
     [worker] = pool.map(pid, [(0,)])
     process = psutil.Process(worker)
     failures: list[ChildProcessError] = []
@@ -94,7 +94,7 @@ pool.close()
 """
 
 
-def test_a_script_without_a_guard_runs_once(tmp_path: Path) -> None:
+def test_script_without_main_guard_runs_once(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)

@@ -1,1 +1,1 @@
-"""The embedded aligner."""
+"""Embedded aligner for US English."""

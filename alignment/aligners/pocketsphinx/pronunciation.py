@@ -1,7 +1,7 @@
-"""Phones of words that the recogniser's dictionary lacks: spelled out, or by letter-to-sound rules.
+"""Pronunciation of words outside the recogniser's dictionary: spelled out, or by letter-to-sound rules.
 
-No library serves: those that guess English pronunciations download models at import (g2p-en), drag in far more than
-they give (gruut) or are licensed otherwise than this project (espeak-ng). A rough guess is enough to align one word.
+Libraries for English pronunciations download models at import (g2p-en), have many dependencies (gruut) or an
+incompatible licence (espeak-ng). A rough guess is enough to align one word.
 """
 
 import re
@@ -33,9 +33,9 @@ class _Rule:
 
 
 def guess_phones(word: str) -> tuple[str, ...]:
-    """ARPAbet phones (no stress) of a word in lower case; empty when it has no letter that the rules know.
+    """Guess the ARPAbet phones (no stress) of a word in lower case; none when the rules cover none of its letters.
 
-    "zumba" → Z AH M B AH; a word without a vowel, or with dots, is spelled: "bbc" → B IY B IY S IY.
+    "zumba" → Z AH M B AH; a word without a vowel, or with dots, is spelled out: "bbc" → B IY B IY S IY.
     """
     letters = "".join(letter for letter in word if letter.isalpha())
     if "." in word or not any(letter in _VOWELS or not letter.isascii() for letter in letters):
@@ -52,7 +52,7 @@ def guess_phones(word: str) -> tuple[str, ...]:
 
 @cache
 def _rules() -> dict[str, list[_Rule]]:
-    """Rules by the first of their letters."""
+    """Rules by their first letter."""
     lines = (files("alignment.aligners.pocketsphinx") / "letter_to_sound.txt").read_text(encoding="utf-8").splitlines()
     rules: dict[str, list[_Rule]] = {}
     for rule in (_parse(line) for line in lines if line and not line.startswith(";")):
@@ -70,7 +70,7 @@ def _parse(line: str) -> _Rule:
 
 
 def _context(marks: str | None, *, behind: bool) -> str:
-    """Look-around of a rule's left or right side."""
+    """Regular expression for the context on one side of a rule."""
     if not marks:
         return ""
     classes = {"#": f"[{_VOWELS}]", ".": f"[^{_VOWELS}\\W\\d_]", "^": "^" if behind else "$"}

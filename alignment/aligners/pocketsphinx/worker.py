@@ -1,7 +1,7 @@
-"""PocketSphinx inside a worker process.
+"""PocketSphinx decoder in a worker process.
 
-The decoder holds the interpreter lock while it works (11 s of speech stalled every thread for 3.6 s), so it lives in
-processes of its own; this module is what runs there. It imports nothing that a decoder does not need.
+The decoder holds the interpreter lock while it runs (11 s of speech stalled every thread for 3.6 s), so it runs in
+separate processes. This module imports nothing that the decoder does not need.
 """
 
 import re
@@ -23,7 +23,7 @@ MAX_ADDED_WORDS: Final = 5_000
 
 @dataclass(frozen=True, slots=True)
 class RecognisedWord:
-    """A word in frames of 10 ms, end exclusive, with its posterior probability."""
+    """Word with its frames of 10 ms, end exclusive, and its posterior probability."""
 
     word: str
     start_frame: int
@@ -33,7 +33,7 @@ class RecognisedWord:
 
 @dataclass(frozen=True, slots=True)
 class AlignedWord:
-    """Frames of 10 ms, end exclusive; `guessed` when a pronunciation had to be made up."""
+    """Frames of 10 ms, end exclusive; `guessed` for a pronunciation by letter-to-sound rules."""
 
     start_frame: int
     end_frame: int
@@ -41,19 +41,19 @@ class AlignedWord:
 
 
 class PocketSphinxDecoder:
-    """One decoder; every call starts from the same state, whatever came before."""
+    """Decoder with results that do not depend on earlier calls."""
 
     def __init__(self) -> None:
         self._renew()
 
     def _renew(self) -> None:
-        """A fresh dictionary, without the words that callers brought."""
+        """Create the decoder anew, without words added by callers."""
         self._decoder = pocketsphinx.Decoder(samprate=16_000, loglevel="FATAL")
         self._added: set[str] = set()
 
     @contextmanager
     def _renewed_on_failure(self) -> Iterator[None]:
-        """A decoder that failed inside an utterance stays in it: the next recording gets a fresh one."""
+        """Replace the decoder after a failure, because it remains inside the failed utterance."""
         try:
             yield
         except (RuntimeError, LookupError, ValueError) as exc:
@@ -62,51 +62,51 @@ class PocketSphinxDecoder:
 
     @property
     def added_words(self) -> int:
-        """How many words the dictionary has learnt from callers."""
+        """Number of words that callers have added to the dictionary."""
         return len(self._added)
 
     def recognise(self, pcm: bytes) -> list[RecognisedWord]:
-        """Words of 16-bit mono PCM at 16 kHz, fillers and silence left out."""
+        """Recognise 16-bit mono PCM at 16 kHz; fillers and silence are left out."""
         with self._renewed_on_failure():
             self._decoder.activate_search(_RECOGNITION)
             return [word for word in self._decode(pcm) if not _is_filler(word.word)]
 
     def align(self, pcm: bytes, words: list[tuple[str, ...]]) -> list[AlignedWord | None] | None:
-        """Times of known words.
+        """Find the times of known words.
 
         Args:
             pcm: 16-bit mono PCM at 16 kHz.
-            words: how each word is said, as one or more dictionary words ("42" is ("forty", "two")).
+            words: Each word as one or more spoken words ("42" is ("forty", "two")).
 
         Returns:
-            One entry per word, None for a word that nobody could pronounce; None as a whole when the sound does not
-            follow the words.
+            One entry per word, None for a word without a pronunciation; None as a whole when the audio does not match
+            the words.
         """
         if len(self._added) + sum(map(len, words)) > MAX_ADDED_WORDS:
             self._renew()
-        said = [[token for token in word if self._can_say(token)] for word in words]
-        tokens = [token for word in said for token in word]
+        spoken = [[token for token in word if self._can_pronounce(token)] for word in words]
+        tokens = [token for word in spoken for token in word]
         if not tokens:
             return None
         with self._renewed_on_failure():
             self._decoder.set_align_text(" ".join(tokens))
-            found = [word for word in self._decode(pcm) if not _is_filler(word.word)]
-        if [word.word for word in found] != tokens:
+            decoded = [word for word in self._decode(pcm) if not _is_filler(word.word)]
+        if [word.word for word in decoded] != tokens:
             return None
-        return self._join(said, found)
+        return self._join(spoken, decoded)
 
-    def _join(self, said: list[list[str]], found: list[RecognisedWord]) -> list[AlignedWord | None]:
-        """Tokens back to words."""
+    def _join(self, spoken: list[list[str]], decoded: list[RecognisedWord]) -> list[AlignedWord | None]:
+        """Word times from the times of spoken words."""
         spans: list[AlignedWord | None] = []
         position = 0
-        for tokens in said:
-            parts = found[position : position + len(tokens)]
+        for tokens in spoken:
+            parts = decoded[position : position + len(tokens)]
             position += len(tokens)
             guessed = any(token in self._added for token in tokens)
             spans.append(AlignedWord(parts[0].start_frame, parts[-1].end_frame, guessed) if parts else None)
         return spans
 
-    def _can_say(self, token: str) -> bool:
+    def _can_pronounce(self, token: str) -> bool:
         if any(mark in token for mark in " ()\x00"):
             return False
         if self._decoder.lookup_word(token) is not None:
@@ -118,7 +118,7 @@ class PocketSphinxDecoder:
         return bool(phones)
 
     def _decode(self, pcm: bytes) -> list[RecognisedWord]:
-        # Cepstral means and noise estimates of the recording before would leak into this one.
+        # Otherwise cepstral means and noise estimates of the previous recording affect this one.
         self._decoder.reinit_feat()
         self._decoder.start_utt()
         self._decoder.process_raw(pcm, full_utt=True)
@@ -139,8 +139,8 @@ _decoder: PocketSphinxDecoder | None = None
 
 
 def start_worker() -> None:
-    """Initialises a worker process."""
-    global _decoder  # noqa: PLW0603 - a process pool has no other place for what its initialiser makes
+    """Initialise a worker process."""
+    global _decoder  # noqa: PLW0603 - a process pool gives its initialiser no other place
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _decoder = PocketSphinxDecoder()
 

@@ -1,1 +1,1 @@
-"""Weights of aligners: configuration, location on disk, download."""
+"""Configuration, look-up and download of aligner weights."""

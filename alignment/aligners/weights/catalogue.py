@@ -1,9 +1,10 @@
-"""What WhisperX loads for a name or a language.
+"""Models that WhisperX loads for a name or a language.
 
-Its own tables are repeated here because importing the library to read them takes 13 s; a test holds them to it.
+The library's own tables are repeated here because importing it takes 13 s; a test compares the two.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 PUNKT_DEFAULT: Final = "english"
@@ -21,7 +22,7 @@ ALIGN_FILES: Final = (
 )
 DIARIZE_FILES: Final = ("config.yaml", "*/pytorch_model.bin", "*/*.npz")
 
-# As faster-whisper names its models.
+# Models by faster-whisper's names.
 WHISPER_REPOSITORIES: Final = {
     **{
         name: f"Systran/faster-whisper-{name}"
@@ -42,13 +43,13 @@ WHISPER_REPOSITORIES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class TorchCheckpoint:
-    """An alignment model that torchaudio downloads: the pipeline's name there, and its one file."""
+    """Alignment model that torchaudio downloads: name of its pipeline, and its only file."""
 
     pipeline: str
     file: str
 
 
-# Of torchaudio.
+# Alignment models of torchaudio.
 TORCH_ALIGN_MODELS: Final = {
     "en": TorchCheckpoint("WAV2VEC2_ASR_BASE_960H", "wav2vec2_fairseq_base_ls960_asr_ls960.pth"),
     "fr": TorchCheckpoint("VOXPOPULI_ASR_BASE_10K_FR", "wav2vec2_voxpopuli_base_10k_asr_fr.pt"),
@@ -57,7 +58,7 @@ TORCH_ALIGN_MODELS: Final = {
     "it": TorchCheckpoint("VOXPOPULI_ASR_BASE_10K_IT", "wav2vec2_voxpopuli_base_10k_asr_it.pt"),
 }
 
-# Of the Hugging Face hub.
+# Alignment models of the Hugging Face hub.
 HUB_ALIGN_MODELS: Final = {
     "ja": "jonatasgrosman/wav2vec2-large-xlsr-53-japanese",
     "zh": "jonatasgrosman/wav2vec2-large-xlsr-53-chinese-zh-cn",
@@ -97,7 +98,7 @@ HUB_ALIGN_MODELS: Final = {
     "id": "cahya/wav2vec2-large-xlsr-indonesian",
 }
 
-# Sentence ends; languages that are not here use English rules.
+# Folders of punkt_tab; other languages use the English one.
 PUNKT_LANGUAGES: Final = {
     "cs": "czech",
     "da": "danish",
@@ -121,9 +122,9 @@ PUNKT_LANGUAGES: Final = {
 }
 
 
-def punkt_language(language: str) -> str:
-    """The folder of NLTK's punkt_tab that knows a language's sentence ends."""
-    return PUNKT_LANGUAGES.get(language, PUNKT_DEFAULT)
+def punkt_folder(language: str) -> Path:
+    """Folder of a language's sentence ends, relative to NLTK's data folder."""
+    return Path("tokenizers", "punkt_tab", PUNKT_LANGUAGES.get(language, PUNKT_DEFAULT))
 
 
 def has_align_model(language: str) -> bool:

@@ -1,4 +1,4 @@
-"""A file from the network: resumed where it was cut, never waited for without end, checked before it counts."""
+"""Download of one file: resumed after interruptions, with a timeout, and verified before it is used."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +14,7 @@ from alignment.errors import FetchError
 from alignment.timing import Seconds
 
 Report = Callable[[str, int, int | None], None]
-"""Told what is fetched, the bytes that are there, and all of them where that is known."""
+"""Called with the file's name, the bytes on disk, and the total size where it is known."""
 
 _BLOCK_BYTES: Final = 1 << 20
 _ATTEMPTS: Final = 3
@@ -22,13 +22,13 @@ _ATTEMPTS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """One file.
+    """Address and expected content of a file.
 
     Attributes:
         url: http or https.
-        headers: for its own host only, never passed on to where that redirects.
-        sha256: of its content, where its host tells it.
-        git_blob: git's SHA-1 of it, where its host tells that instead.
+        headers: Sent to the file's own host only, not to hosts that it redirects to.
+        sha256: Of the content, where the host publishes it.
+        git_blob: Git's SHA-1 of the content, where the host publishes that instead.
     """
 
     url: str
@@ -37,69 +37,68 @@ class RemoteFile:
     git_blob: str | None = None
 
 
-def download(source: RemoteFile, to: Path, report: Report, silence_s: Seconds = 30.0) -> str:
-    """SHA-256 of a file, once it lies at `to`.
+def download(source: RemoteFile, to: Path, report: Report, timeout_s: Seconds = 30.0) -> str:
+    """Download a file and return its SHA-256.
 
     Args:
-        source: where it is, and what it must hold.
-        to: its place; until all of it is there it is called `to` + ".part".
-        report: told of every block.
-        silence_s: a host that says nothing for so long is given up.
+        source: Address and expected content.
+        to: Path of the complete file; an incomplete one is named `to` + ".part".
+        report: Called for every block.
+        timeout_s: Longest time without any byte from the host.
 
     Raises:
-        FetchError: the host does not answer, refuses, or sends something else; three times for what may pass.
+        FetchError: The host does not respond, refuses, or sends other content; temporary failures are retried twice.
     """
+    host = urlsplit(source.url).netloc
     if urlsplit(source.url).scheme not in ("http", "https"):
         raise FetchError(to.name, f"{source.url} is no http address")
     part = to.with_name(to.name + ".part")
     part.parent.mkdir(parents=True, exist_ok=True)
     for attempt in range(_ATTEMPTS):
         try:
-            _continue(source, part, to.name, report, silence_s)
+            _resume(source, part, to.name, report, timeout_s)
             break
         except HTTPError as exc:
-            raise FetchError(
-                to.name, f"{urlsplit(source.url).netloc} answers {exc.code} {exc.reason}", exc.code
-            ) from exc
+            raise FetchError(to.name, f"{host} returned {exc.code} {exc.reason}", exc.code) from exc
         except (OSError, HTTPException) as exc:
             if attempt == _ATTEMPTS - 1:
-                raise FetchError(to.name, f"{urlsplit(source.url).netloc}: {exc or type(exc).__name__}") from exc
-    found = _check(source, part)
+                raise FetchError(to.name, f"{host}: {exc or type(exc).__name__}") from exc
+    sha256 = _verify(source, part)
     part.replace(to)
-    return found
+    return sha256
 
 
 def sha256_of(path: Path) -> str:
-    """Of a file's content, in hexadecimal."""
+    """SHA-256 of a file's content, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _continue(source: RemoteFile, part: Path, name: str, report: Report, silence_s: Seconds) -> None:
-    """What is not there yet, put after what is."""
-    there = part.stat().st_size if part.exists() else 0
-    request = Request(source.url, headers={"Range": f"bytes={there}-"} if there else {})  # noqa: S310
+def _resume(source: RemoteFile, part: Path, name: str, report: Report, timeout_s: Seconds) -> None:
+    """Append what is missing to an incomplete file."""
+    done_bytes = part.stat().st_size if part.exists() else 0
+    request = Request(source.url, headers={"Range": f"bytes={done_bytes}-"} if done_bytes else {})  # noqa: S310
     for header, value in source.headers.items():
         request.add_unredirected_header(header, value)
     try:
-        response = urlopen(request, timeout=silence_s)  # noqa: S310
+        response = urlopen(request, timeout=timeout_s)  # noqa: S310
     except HTTPError as exc:
-        if there and exc.code == 416:
+        if done_bytes and exc.code == 416:
             return
         raise
     with response:
-        if there and response.status != 206:
-            there = 0
+        if done_bytes and response.status != 206:
+            done_bytes = 0
         length = response.headers.get("Content-Length")
-        total = there + int(length) if length and length.isdigit() else None
-        with part.open("r+b" if there else "wb") as file:
-            file.seek(there)
+        total_bytes = done_bytes + int(length) if length and length.isdigit() else None
+        with part.open("r+b" if done_bytes else "wb") as file:
+            file.seek(done_bytes)
             for block in _blocks(response):
                 file.write(block)
-                there += len(block)
-                report(name, there, total)
-    if total is not None and there < total:
-        raise ConnectionResetError(f"the connection was cut after {there:,} of {total:,} bytes")
+                done_bytes += len(block)
+                report(name, done_bytes, total_bytes)
+    if total_bytes is not None and done_bytes < total_bytes:
+        raise ConnectionResetError(f"the connection was cut after {done_bytes:,} of {total_bytes:,} bytes")
 
 
 def _blocks(response: IO[bytes]) -> Iterator[bytes]:
@@ -107,20 +106,20 @@ def _blocks(response: IO[bytes]) -> Iterator[bytes]:
         yield block
 
 
-def _check(source: RemoteFile, part: Path) -> str:
-    """SHA-256; what is not as promised is thrown away."""
-    found = sha256_of(part)
-    if source.sha256 not in (None, found):
+def _verify(source: RemoteFile, part: Path) -> str:
+    """SHA-256 of a complete file; one with unexpected content is deleted."""
+    sha256 = sha256_of(part)
+    if source.sha256 not in (None, sha256):
         part.unlink()
-        raise FetchError(part.stem, f"its SHA-256 is {found}, it should be {source.sha256}")
+        raise FetchError(part.stem, f"its SHA-256 is {sha256}, it should be {source.sha256}")
     if source.git_blob is not None and _git_blob(part) != source.git_blob:
         part.unlink()
-        raise FetchError(part.stem, "its content is not what the hub lists")
-    return found
+        raise FetchError(part.stem, "its content differs from the hub's listing")
+    return sha256
 
 
 def _git_blob(path: Path) -> str:
-    """The name git gives a file's content."""
+    """Git's SHA-1 of a file's content."""
     digest: Any = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
     digest.update(path.read_bytes())
     return str(digest.hexdigest())

@@ -1,4 +1,4 @@
-"""Loading what others wrote: offline, quiet, and with one error of ours for whatever is wrong."""
+"""Loading of third-party models: offline, without output, with one error type for every failure."""
 
 import os
 import pickle
@@ -9,7 +9,7 @@ from contextlib import contextmanager, redirect_stdout
 from typing import Final
 
 _BROKEN: Final = (ImportError, OSError, RuntimeError, ValueError, LookupError, EOFError, pickle.UnpicklingError)
-# Read by libraries when they are imported: nothing is told to anybody. Nothing is asked either: they load folders.
+# Read by the libraries at import: no telemetry is sent.
 _ENVIRONMENT: Final = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "DO_NOT_TRACK": "1",
@@ -18,19 +18,19 @@ _ENVIRONMENT: Final = {
 
 
 @contextmanager
-def loading(refusal: Callable[[str], Exception]) -> Iterator[None]:
-    """Loads models inside.
+def loading(make_error: Callable[[str], Exception]) -> Iterator[None]:
+    """Load models inside the block.
 
     Args:
-        refusal: makes the error that is raised, of the reason in words.
+        make_error: Makes the error to raise from a description of the failure.
     """
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     try:
-        # The library prints to standard output, which belongs to our own answers.
+        # The library prints to standard output, which is reserved for results.
         with redirect_stdout(sys.stderr), warnings.catch_warnings():
-            # It never decodes files here, so that the decoder it misses is not missed.
+            # Files are never decoded by the library, so the missing decoder does not matter.
             warnings.filterwarnings("ignore", message="(?s).*torchcodec is not installed correctly")
             yield
     except _BROKEN as exc:
-        raise refusal(f"{type(exc).__name__}: {exc}") from exc
+        raise make_error(f"{type(exc).__name__}: {exc}") from exc

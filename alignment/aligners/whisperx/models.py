@@ -1,12 +1,11 @@
-"""Everything that WhisperX loads, from this machine alone."""
+"""Models of WhisperX, loaded from this machine alone."""
 
 from collections import OrderedDict
 from threading import Lock
 from typing import Final
 
+from alignment.aligners.weights.config import NAME, WhisperXConfig
 from alignment.aligners.weights.locate import (
-    NAME,
-    WhisperXConfig,
     aligned_languages,
     find_align_model,
     find_nltk_data,
@@ -14,52 +13,58 @@ from alignment.aligners.weights.locate import (
     require_weights,
 )
 from alignment.aligners.whisperx.loading import loading
-from alignment.aligners.whisperx.placement import Placement, choose_placement, look_at_machine
+from alignment.aligners.whisperx.placement import choose_placement, inspect_machine
 from alignment.aligners.whisperx.recogniser import WhisperRecogniser
 from alignment.aligners.whisperx.speech_detection import SpeechDetector, make_detector
 from alignment.aligners.whisperx.word_aligner import WordAligner
 from alignment.errors import AlignerUnavailableError, UnsupportedLanguageError
 
-# Each of 0.4 to 1.3 GB.
-_LANGUAGES_KEPT: Final = 3
+# Alignment models of 0.4 to 1.3 GB each.
+_MAX_LANGUAGES: Final = 3
 
 
 class WhisperXModels:
-    """A recogniser, a detector of speech, and an alignment model for each language asked for."""
+    """Recogniser, speech detector, and one alignment model per language in use."""
 
     def __init__(self, config: WhisperXConfig) -> None:
-        """Loads all but the alignment models.
+        """Load everything but the alignment models.
 
         Raises:
-            AlignerUnavailableError: weights are missing or damaged, or the device is not there.
+            AlignerUnavailableError: Weights are missing or damaged, or the device is not there.
         """
         require_weights(config)
         self._config = config
         with loading(_damaged):
-            self.placement = _place(config)
-            self.recogniser = _load_recogniser(config, self.placement)
+            import torch
+
+            folder = find_whisper(config)
+            if folder is None:
+                raise FileNotFoundError(f"the Whisper model {config.model!r} was removed after the start")
+            self.placement = choose_placement(config, inspect_machine(), (folder / "model.bin").stat().st_size)
+            torch.set_num_threads(config.threads)
+            self.recogniser = WhisperRecogniser(folder, self.placement, config.threads)
             self.detector: SpeechDetector = make_detector(config.vad)
         self._aligners: OrderedDict[str, WordAligner] = OrderedDict()
         self._lock = Lock()
 
     def word_aligner(self, language: str) -> WordAligner:
-        """The alignment model of a language; those that were asked for last are kept.
+        """Alignment model of a language; the most recently used ones stay loaded.
 
         Raises:
-            UnsupportedLanguageError: Whisper does not know the language, or its alignment model is not on this machine.
-            AlignerUnavailableError: the model is damaged.
+            UnsupportedLanguageError: Whisper does not support the language, or its alignment model is missing.
+            AlignerUnavailableError: The model is damaged.
         """
         with self._lock:
             if language not in self._aligners:
                 self._aligners[language] = self._load_aligner(language)
             self._aligners.move_to_end(language)
-            while len(self._aligners) > _LANGUAGES_KEPT:
+            while len(self._aligners) > _MAX_LANGUAGES:
                 self._aligners.popitem(last=False)
             return self._aligners[language]
 
     def _load_aligner(self, language: str) -> WordAligner:
-        if not self.recogniser.knows(language):
-            kind = "every language that Whisper knows" if self.recogniser.is_multilingual else "English (en)"
+        if not self.recogniser.supports(language):
+            kind = "every language of Whisper" if self.recogniser.is_multilingual else "English (en)"
             raise UnsupportedLanguageError(NAME, language, f"{kind} with the model {self._config.model!r}")
         weights = find_align_model(self._config, language)
         nltk_data = find_nltk_data(self._config, language)
@@ -70,21 +75,6 @@ class WhisperXModels:
             )
         with loading(_damaged):
             return WordAligner(language, weights, nltk_data, self.placement.device)
-
-
-def _place(config: WhisperXConfig) -> Placement:
-    folder = find_whisper(config)
-    return choose_placement(config, look_at_machine(), (folder / "model.bin").stat().st_size if folder else 0)
-
-
-def _load_recogniser(config: WhisperXConfig, placement: Placement) -> WhisperRecogniser:
-    import torch
-
-    folder = find_whisper(config)
-    if folder is None:
-        raise FileNotFoundError(f"the Whisper model {config.model!r} has gone since the start")
-    torch.set_num_threads(config.threads)
-    return WhisperRecogniser(folder, placement, config.threads)
 
 
 def _damaged(reason: str) -> AlignerUnavailableError:

@@ -1,18 +1,18 @@
-"""Where the models run and with which numbers, by what the machine has."""
+"""Choice of device and compute type by the machine's capabilities."""
 
 from dataclasses import dataclass
 from typing import Final
 
-from alignment.aligners.weights.locate import NAME, WhisperXConfig
+from alignment.aligners.weights.config import NAME, WhisperXConfig
 from alignment.errors import AlignerUnavailableError
 
-# Activations of a batch, the alignment model and CUDA's own needs, beside the weights; an estimate on the safe side.
-_BESIDE_WEIGHTS_BYTES: Final = 2_500_000_000
+# Activations of a batch, the alignment model and CUDA's own memory, in addition to the weights; a safe estimate.
+_RESERVED_BYTES: Final = 2_500_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """A device and CTranslate2's compute type on it."""
+    """Device and CTranslate2's compute type on it."""
 
     device: str
     compute_type: str
@@ -20,12 +20,12 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What there is to choose from.
+    """Devices and compute types of a machine.
 
     Attributes:
-        free_gpu_bytes: of the first GPU; None where CUDA does not work.
-        cpu_types: compute types that CTranslate2 offers on this CPU.
-        gpu_types: and on the GPU.
+        free_gpu_bytes: Free memory of the first GPU; None where CUDA does not work.
+        cpu_types: CTranslate2's compute types on this CPU.
+        gpu_types: CTranslate2's compute types on the GPU.
     """
 
     free_gpu_bytes: int | None
@@ -33,8 +33,8 @@ class Machine:
     gpu_types: frozenset[str]
 
 
-def look_at_machine() -> Machine:
-    """This one."""
+def inspect_machine() -> Machine:
+    """Capabilities of this machine."""
     import ctranslate2
     import torch
 
@@ -47,10 +47,10 @@ def look_at_machine() -> Machine:
 
 
 def choose_device(config: WhisperXConfig) -> str:
-    """Where a network runs that comes beside the others.
+    """Device of a network that runs in addition to Whisper.
 
     Raises:
-        AlignerUnavailableError: CUDA was asked for and is not there.
+        AlignerUnavailableError: CUDA is configured and not available.
     """
     import torch
 
@@ -61,19 +61,19 @@ def choose_device(config: WhisperXConfig) -> str:
 
 
 def choose_placement(config: WhisperXConfig, machine: Machine, weights_bytes: int) -> Placement:
-    """Where and how to run.
+    """Device and compute type of Whisper.
 
     Args:
         config: "auto" leaves the choice to this function.
-        machine: see `look_at_machine`.
-        weights_bytes: of model.bin, which holds 16-bit numbers.
+        machine: See `inspect_machine`.
+        weights_bytes: Size of model.bin, which holds 16-bit numbers.
 
     Returns:
-        On a GPU float16 where it fits into the free memory, else int8 with float16; a CPU with int8 where no GPU has
-        the room.
+        On a GPU float16 where it fits into the free memory, else int8 with float16; on a CPU int8, also where no GPU
+        has enough memory.
 
     Raises:
-        AlignerUnavailableError: CUDA or a compute type was asked for that is not there.
+        AlignerUnavailableError: CUDA or a compute type is configured and not available.
     """
     if config.device == "cuda" and machine.free_gpu_bytes is None:
         raise _no_cuda()
@@ -83,11 +83,8 @@ def choose_placement(config: WhisperXConfig, machine: Machine, weights_bytes: in
     offered = machine.gpu_types if device == "cuda" else machine.cpu_types
     if config.compute_type != "auto":
         if config.compute_type not in offered:
-            raise AlignerUnavailableError(
-                NAME,
-                f"no compute type {config.compute_type!r} on {device}",
-                f"choose one of {', '.join(sorted(offered))}",
-            )
+            reason = f"no compute type {config.compute_type!r} on {device}"
+            raise AlignerUnavailableError(NAME, reason, f"choose one of {', '.join(sorted(offered))}")
         return Placement(device, config.compute_type)
     if device == "cuda":
         return Placement(device, _fitting_type(machine, weights_bytes) or "int8_float16")
@@ -95,8 +92,8 @@ def choose_placement(config: WhisperXConfig, machine: Machine, weights_bytes: in
 
 
 def _fitting_type(machine: Machine, weights_bytes: int) -> str | None:
-    """The best compute type for which the GPU has room."""
-    free_bytes = (machine.free_gpu_bytes or 0) - _BESIDE_WEIGHTS_BYTES
+    """Best compute type that fits into the GPU's free memory."""
+    free_bytes = (machine.free_gpu_bytes or 0) - _RESERVED_BYTES
     needs = {"float16": weights_bytes, "int8_float16": weights_bytes // 2, "int8": weights_bytes // 2}
     return next((kind for kind, size in needs.items() if kind in machine.gpu_types and size <= free_bytes), None)
 

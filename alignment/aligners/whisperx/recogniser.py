@@ -1,8 +1,8 @@
 """Whisper on CTranslate2, as WhisperX runs it, without state between calls.
 
-`transcribe()` of the library keeps language, task and suppressed tokens on its pipeline, and concurrent calls mix them.
-Only the model and the default options are taken from the pipeline here; the tokenizer and the options of each batch
-are made from what its windows ask for.
+`transcribe()` of the library stores language, task and suppressed tokens on its pipeline, where concurrent calls mix
+them up. Only the model and the default options are taken from the pipeline; the tokenizer and the options of each batch
+follow from the decoding options of its windows.
 
 Source: Bain et al. 2023, "WhisperX: Time-Accurate Speech Transcription of Long-Form Audio", Interspeech.
 """
@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from alignment.aligners.weights.locate import NAME
+from alignment.aligners.weights.config import NAME
 from alignment.aligners.whisperx.placement import Placement
 from alignment.errors import AlignerFailedError
 
@@ -27,12 +27,12 @@ Task = Literal["transcribe", "translate"]
 
 @dataclass(frozen=True, slots=True)
 class DecodingOptions:
-    """How a window is to be heard.
+    """Decoding options of a window.
 
     Attributes:
         language: ISO 639-1 code.
-        numerals: False has numbers spelled out.
-        task: "translate" writes English whatever the language.
+        numerals: False spells numbers out.
+        task: "translate" gives English for every language.
     """
 
     language: str
@@ -41,23 +41,23 @@ class DecodingOptions:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Window:
-    """(samples,) float32 at 16 kHz, at most 30 s, and how to hear it."""
+class RecognitionInput:
+    """Window of (samples,) float32 at 16 kHz, at most 30 s, and its decoding options."""
 
     samples: NDArray[np.float32]
-    manner: DecodingOptions
+    options: DecodingOptions
 
 
 class WhisperRecogniser:
     """One Whisper model."""
 
     def __init__(self, folder: Path, placement: Placement, threads: int) -> None:
-        """Loads the model.
+        """Load the model.
 
         Args:
-            folder: in CTranslate2's format.
-            placement: where and how it runs.
-            threads: of one call on a CPU.
+            folder: Folder in CTranslate2's format.
+            placement: Device and compute type.
+            threads: CPU threads of one call.
         """
         import whisperx
 
@@ -71,31 +71,31 @@ class WhisperRecogniser:
             threads=threads,
         )
         self._model = pipeline.model
-        self._options = pipeline.options
-        self._options_of = lru_cache(maxsize=None)(self._make_options)
+        self._default_options = pipeline.options
+        self._library_options = lru_cache(maxsize=None)(self._make_library_options)
 
     @property
     def is_multilingual(self) -> bool:
         """False for a model of English alone."""
         return bool(self._model.model.is_multilingual)
 
-    def knows(self, language: str) -> bool:
-        """Whether Whisper was trained on a language."""
+    def supports(self, language: str) -> bool:
+        """Whether the model was trained on a language."""
         return language == "en" or (self.is_multilingual and f"<|{language}|>" in self._model.hf_tokenizer.get_vocab())
 
-    def transcribe_many(self, windows: Sequence[Window]) -> list[str]:
-        """What is said in each window; windows of one manner go through the network together.
+    def transcribe_many(self, inputs: Sequence[RecognitionInput]) -> list[str]:
+        """Text of each window; windows with the same options go through the network together.
 
         Raises:
-            AlignerFailedError: CTranslate2 refused.
+            AlignerFailedError: CTranslate2 failed.
         """
-        by_manner: dict[DecodingOptions, list[int]] = defaultdict(list)
-        for index, window in enumerate(windows):
-            by_manner[window.manner].append(index)
-        texts = [""] * len(windows)
-        for manner, indices in by_manner.items():
-            heard = self._transcribe([windows[index].samples for index in indices], manner)
-            for index, text in zip(indices, heard, strict=True):
+        by_options: dict[DecodingOptions, list[int]] = defaultdict(list)
+        for index, each in enumerate(inputs):
+            by_options[each.options].append(index)
+        texts = [""] * len(inputs)
+        for options, indices in by_options.items():
+            transcribed = self._transcribe([inputs[index].samples for index in indices], options)
+            for index, text in zip(indices, transcribed, strict=True):
                 texts[index] = text
         return texts
 
@@ -103,24 +103,24 @@ class WhisperRecogniser:
         """Languages and their probabilities, averaged over sounds of at most 30 s.
 
         Raises:
-            AlignerFailedError: CTranslate2 refused.
+            AlignerFailedError: CTranslate2 failed.
         """
         if not self.is_multilingual:
             return {"en": 1.0}
         try:
-            found = self._model.model.detect_language(self._model.encode(self._features(sounds)))
+            detected = self._model.model.detect_language(self._model.encode(self._features(sounds)))
         except (RuntimeError, ValueError) as exc:
             raise AlignerFailedError(NAME, str(exc)) from exc
-        shares: dict[str, float] = defaultdict(float)
-        for languages in found:
+        probabilities: dict[str, float] = defaultdict(float)
+        for languages in detected:
             for token, probability in languages:
-                shares[token.strip("<|>")] += probability / len(found)
-        return dict(shares)
+                probabilities[token.strip("<|>")] += probability / len(detected)
+        return dict(probabilities)
 
-    def _transcribe(self, sounds: Sequence[NDArray[np.float32]], manner: DecodingOptions) -> list[str]:
-        tokenizer, options = self._options_of(manner)
+    def _transcribe(self, sounds: Sequence[NDArray[np.float32]], options: DecodingOptions) -> list[str]:
+        tokenizer, library_options = self._library_options(options)
         try:
-            output = self._model.generate_segment_batched(self._features(sounds), tokenizer, options)
+            output = self._model.generate_segment_batched(self._features(sounds), tokenizer, library_options)
         except (RuntimeError, ValueError) as exc:
             raise AlignerFailedError(NAME, str(exc)) from exc
         return [str(text).strip() for text in output["text"]]
@@ -133,18 +133,18 @@ class WhisperRecogniser:
         bands = self._model.feat_kwargs.get("feature_size") or _MEL_BANDS
         return torch.stack([log_mel_spectrogram(sound, bands, padding=N_SAMPLES - len(sound)) for sound in sounds])
 
-    def _make_options(self, manner: DecodingOptions) -> tuple[Any, Any]:
-        """The tokenizer and the decoding options of a manner; never changed after."""
+    def _make_library_options(self, options: DecodingOptions) -> tuple[Any, Any]:
+        """The library's tokenizer and options for decoding options; never changed afterwards."""
         from faster_whisper.tokenizer import Tokenizer
         from whisperx.asr import find_numeral_symbol_tokens
 
-        tokenizer = Tokenizer(self._model.hf_tokenizer, self.is_multilingual, manner.task, manner.language)
-        if manner.numerals:
-            return tokenizer, self._options
-        suppressed = {*self._options.suppress_tokens, *find_numeral_symbol_tokens(tokenizer)}
-        return tokenizer, replace(self._options, suppress_tokens=sorted(suppressed))
+        tokenizer = Tokenizer(self._model.hf_tokenizer, self.is_multilingual, options.task, options.language)
+        if options.numerals:
+            return tokenizer, self._default_options
+        suppressed = {*self._default_options.suppress_tokens, *find_numeral_symbol_tokens(tokenizer)}
+        return tokenizer, replace(self._default_options, suppress_tokens=sorted(suppressed))
 
 
 def _no_vad(_audio: object) -> list[object]:
-    """Stands where WhisperX wants a detector; it is never asked, because windows are cut before."""
+    """Placeholder for WhisperX's voice activity detector, which is never called: windows are cut beforehand."""
     return []

@@ -1,11 +1,11 @@
-"""Who finds the stretches of speech for a recogniser: Silero, pyannote, or nobody."""
+"""Speech detectors for WhisperX: Silero, pyannote, or none."""
 
 from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alignment.aligners.weights.locate import VadChoice
+from alignment.aligners.weights.config import VadChoice
 from alignment.speech.voice_activity import VoiceActivityDetector
 from alignment.timing import SAMPLE_RATE_HZ, samples_to_seconds
 from alignment.transcripts.utterances import MARGIN_S, MAX_UTTERANCE_S, MIN_PAUSE_S, SpeechSegment, widen_segments
@@ -16,31 +16,31 @@ _SHORTEST_S: Final = 0.1
 
 
 class SpeechDetector(Protocol):
-    """Finds stretches of speech; threads may share one."""
+    """Detector of speech segments; safe to share between threads."""
 
     def detect(self, samples: NDArray[np.float32]) -> tuple[SpeechSegment, ...]:
-        """Stretches of at most 15 s, in order, none overlapping, of (samples,) float32 at 16 kHz; maybe none."""
+        """Segments of at most 15 s in order, none overlapping, of (samples,) float32 at 16 kHz; possibly none."""
 
 
 class WholeRecording:
-    """Takes everything for speech, cut at quiet places; for recordings in which detectors miss it."""
+    """Detector that takes everything for speech, for recordings in which the others miss it."""
 
     def detect(self, samples: NDArray[np.float32]) -> tuple[SpeechSegment, ...]:
         """See `SpeechDetector.detect`; cuts fall on the quietest tenth of a second between half and all of 15 s."""
-        stretches, first = [], 0
-        most = int(MAX_UTTERANCE_S * SAMPLE_RATE_HZ)
-        while len(samples) - first > most:
-            cut = first + most // 2 + _quietest(samples[first + most // 2 : first + most])
-            stretches.append(SpeechSegment(samples_to_seconds(first), samples_to_seconds(cut)))
+        segments, first = [], 0
+        longest = int(MAX_UTTERANCE_S * SAMPLE_RATE_HZ)
+        while len(samples) - first > longest:
+            cut = first + longest // 2 + _quietest(samples[first + longest // 2 : first + longest])
+            segments.append(SpeechSegment(samples_to_seconds(first), samples_to_seconds(cut)))
             first = cut
-        return (*stretches, SpeechSegment(samples_to_seconds(first), samples_to_seconds(len(samples))))
+        return (*segments, SpeechSegment(samples_to_seconds(first), samples_to_seconds(len(samples))))
 
 
 class PyannoteDetector:
-    """The segmentation network that ships inside whisperx; 15 to 20 times as costly as Silero."""
+    """Segmentation network that ships inside whisperx; 15 to 20 times as costly as Silero."""
 
     def __init__(self, device: str = "cpu") -> None:
-        """Loads it."""
+        """Load the network."""
         import torch
         from whisperx.vads import Pyannote
         from whisperx.vads.pyannote import Binarize
@@ -57,16 +57,16 @@ class PyannoteDetector:
         speech: list[SpeechSegment] = []
         for region in self._binarise(scores).get_timeline():
             start_s, end_s = max(0.0, float(region.start)), min(duration_s, float(region.end))
-            before = speech[-1] if speech else None
-            if before and start_s - before.end_s < MIN_PAUSE_S and end_s - before.start_s <= _LONGEST_S:
-                speech[-1] = SpeechSegment(before.start_s, end_s)
+            previous = speech[-1] if speech else None
+            if previous and start_s - previous.end_s < MIN_PAUSE_S and end_s - previous.start_s <= _LONGEST_S:
+                speech[-1] = SpeechSegment(previous.start_s, end_s)
             elif end_s - start_s >= _SHORTEST_S:
                 speech.append(SpeechSegment(start_s, end_s))
         return widen_segments(speech, duration_s)
 
 
 def make_detector(choice: VadChoice) -> SpeechDetector:
-    """The detector of a name."""
+    """Create the selected detector."""
     if choice == "pyannote":
         return PyannoteDetector()
     return WholeRecording() if choice == "none" else VoiceActivityDetector()

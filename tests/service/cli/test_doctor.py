@@ -8,7 +8,7 @@ from typer.testing import CliRunner, Result
 
 from service.cli.app import app
 from service.cli.doctor import EXTRAS
-from tests.builders import SPEECH, TINY_WHISPERX
+from tests.builders import SPEECH
 from tests.machines import ROOT, install_links, run_there
 
 Found = dict[str, dict[str, str]]
@@ -74,8 +74,8 @@ def test_without_weights_of_whisperx(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert (status, found["aligner"]["state"]) == (1, "broken")
 
 
-def test_complete(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CAN_WHISPERX__WEIGHTS", str(TINY_WHISPERX))
+def test_complete(monkeypatch: pytest.MonkeyPatch, tiny_weights: Path) -> None:
+    monkeypatch.setenv("CAN_WHISPERX__WEIGHTS", str(tiny_weights))
     monkeypatch.setenv("CAN_WHISPERX__MODEL", "tiny-words")
     status, found = doctor()
     assert status == 0

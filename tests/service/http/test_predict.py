@@ -102,7 +102,7 @@ def test_other_containers(client: TestClient) -> None:
 
 def test_a_cut_file_is_answered_with_a_warning(client: TestClient) -> None:
     answer = post(client, WAV[: len(WAV) // 2]).json()
-    assert any("cut" in warning for warning in answer["warnings"])
+    assert any("truncated" in warning for warning in answer["warnings"])
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def test_nobody_told_apart(settings: Settings) -> None:
     with serving(settings, FakeDiarizer(())) as client:
         answer = ask(client).json()
     assert "speakers" not in answer
-    assert "nobody was told apart" in answer["warnings"][0]
+    assert "no speaker" in answer["warnings"][0]
 
 
 def test_what_is_missing_is_a_422_that_says_how_to_get_it(settings: Settings) -> None:

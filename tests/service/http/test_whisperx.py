@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from shutil import copytree
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 import soxr
 from fastapi.testclient import TestClient
 
-from alignment.aligners.weights.locate import WhisperXConfig
+from alignment.aligners.weights.config import WhisperXConfig
 from alignment.aligners.whisperx.aligner import WhisperXAligner
 from alignment.audio import decode_audio
 from model.bundle import Bundle
@@ -19,7 +20,7 @@ from service.app import create_app
 from service.inference.engine import EmotionEngine
 from service.inference.request import AnalysisRequest
 from service.settings import Settings
-from tests.builders import TINY_WHISPERX, encode, noise, tiny_clips, tiny_sentences, tiny_speech
+from tests.builders import encode, noise, tiny_clips, tiny_sentences, tiny_speech
 from tests.fixtures.tiny.evaluation import edit_distance
 from tests.waiting import wait_until
 
@@ -72,11 +73,11 @@ def test_a_given_text_of_many_words_starts_where_it_is_said(client: TestClient) 
 
 @pytest.fixture(scope="module")
 def client_of_two_languages(
-    tiny_bundle: Bundle, whisperx: WhisperXAligner, tmp_path_factory: pytest.TempPathFactory
+    tiny_bundle: Bundle, whisperx: WhisperXAligner, tiny_weights: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[TestClient]:
     """English and German, whose alignment model is the English one."""
     weights = tmp_path_factory.mktemp("weights")
-    copytree(TINY_WHISPERX, weights, dirs_exist_ok=True)
+    copytree(tiny_weights, weights, dirs_exist_ok=True)
     punkt = weights / "nltk_data" / "tokenizers" / "punkt_tab"
     copytree(weights / "align" / "en", weights / "align" / "de", dirs_exist_ok=True)
     copytree(punkt / "english", punkt / "german", dirs_exist_ok=True)

@@ -1,6 +1,6 @@
 import pytest
 
-from alignment.aligners.weights.locate import WhisperXConfig
+from alignment.aligners.weights.config import WhisperXConfig
 from alignment.aligners.whisperx.placement import Machine, Placement, choose_placement
 from alignment.errors import AlignerUnavailableError
 
@@ -10,7 +10,7 @@ GB = 1_000_000_000
 
 
 @pytest.mark.parametrize(
-    ("free_gpu_bytes", "asked", "placement"),
+    ("free_gpu_bytes", "settings", "placement"),
     [
         (None, {}, ("cpu", "int8")),
         (None, {"compute_type": "float32"}, ("cpu", "float32")),
@@ -21,17 +21,19 @@ GB = 1_000_000_000
         (3 * GB, {"device": "cuda"}, ("cuda", "int8_float16")),
     ],
 )
-def test_by_what_is_there(free_gpu_bytes: float | None, asked: dict[str, str], placement: tuple[str, str]) -> None:
-    """Weights of 3 GB, as of large-v3."""
+def test_placement_follows_the_machine(
+    free_gpu_bytes: float | None, settings: dict[str, str], placement: tuple[str, str]
+) -> None:
+    """With weights of 3 GB, the size of large-v3."""
     machine = Machine(None if free_gpu_bytes is None else int(free_gpu_bytes), CPU, GPU)
-    assert choose_placement(WhisperXConfig(**asked), machine, 3 * GB) == Placement(*placement)  # type: ignore[arg-type]
+    assert choose_placement(WhisperXConfig(**settings), machine, 3 * GB) == Placement(*placement)  # type: ignore[arg-type]
 
 
-def test_a_cpu_without_int8() -> None:
+def test_cpu_without_int8_uses_float32() -> None:
     assert choose_placement(WhisperXConfig(), Machine(None, frozenset({"float32"}), GPU), GB).compute_type == "float32"
 
 
-def test_what_was_asked_for_and_is_not_there() -> None:
+def test_unavailable_device_or_type_is_refused() -> None:
     with pytest.raises(AlignerUnavailableError, match="CUDA does not work"):
         choose_placement(WhisperXConfig(device="cuda"), Machine(None, CPU, GPU), GB)
     with pytest.raises(AlignerUnavailableError, match="float32, int8"):

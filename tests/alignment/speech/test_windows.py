@@ -4,14 +4,14 @@ import soundfile
 from numpy.typing import NDArray
 
 from alignment.speech.voice_activity import VoiceActivityDetector
-from alignment.speech.windows import WINDOW_S, Window, WindowCutter, cut_windows
+from alignment.speech.windows import WINDOW_S, Window, WindowCutter, cut_between_words, cut_windows
 from alignment.timing import SAMPLE_RATE_HZ
-from tests.builders import SPEECH, noise
+from tests.builders import SPEECH, noise, timed
 
 
 @pytest.fixture(scope="module")
 def long_speech() -> NDArray[np.float32]:
-    """The same sentence again and again, with a second of near silence between."""
+    """A repeated sentence, with pauses of one second of near silence."""
     sentence, _ = soundfile.read(SPEECH / "garden.flac", dtype="float32")
     pause = noise(1.0) * 1e-3
     return np.concatenate([sentence, pause] * (1 + int(130 * SAMPLE_RATE_HZ / (len(sentence) + len(pause)))))
@@ -22,30 +22,41 @@ def windows(long_speech: NDArray[np.float32]) -> list[Window]:
     return list(cut_windows(long_speech, VoiceActivityDetector()))
 
 
-def test_nothing_is_lost_or_doubled(long_speech: NDArray[np.float32], windows: list[Window]) -> None:
+def test_windows_tile_the_recording(long_speech: NDArray[np.float32], windows: list[Window]) -> None:
     np.testing.assert_array_equal(np.concatenate([window.samples for window in windows]), long_speech)
     assert [window.start_s for window in windows[1:]] == [window.end_s for window in windows[:-1]]
     assert all(WINDOW_S / 2 <= len(window.samples) / SAMPLE_RATE_HZ <= WINDOW_S for window in windows[:-1])
 
 
 def test_windows_end_in_pauses(windows: list[Window]) -> None:
+    assert len(windows) > 2
     for window in windows[:-1]:
         assert np.abs(window.samples[-SAMPLE_RATE_HZ // 10 :]).max() < 0.01
 
 
-def test_how_the_sound_comes_changes_nothing(long_speech: NDArray[np.float32], windows: list[Window]) -> None:
+def test_block_size_does_not_change_the_windows(long_speech: NDArray[np.float32], windows: list[Window]) -> None:
     cutter = WindowCutter(VoiceActivityDetector())
-    found = [window for block in np.array_split(long_speech, 97) for window in cutter.feed(block)]
-    found += cutter.finish()
-    assert [window.start_s for window in found] == [window.start_s for window in windows]
+    cut = [window for block in np.array_split(long_speech, 97) for window in cutter.feed(block)]
+    cut += cutter.finish()
+    assert [window.start_s for window in cut] == [window.start_s for window in windows]
 
 
-def test_sound_without_a_pause_is_cut_all_the_same() -> None:
+def test_audio_without_pause_is_split() -> None:
     first, last = cut_windows(np.tile(noise(1.0), 70), VoiceActivityDetector())
     assert WINDOW_S / 2 <= first.end_s <= WINDOW_S
     assert last.end_s == 70.0
 
 
-def test_short_sound_is_one_window() -> None:
+def test_short_audio_is_one_window() -> None:
     [window] = cut_windows(noise(2.0), VoiceActivityDetector())
     assert (window.start_s, window.end_s) == (0.0, 2.0)
+
+
+def test_given_words_are_cut_between_utterances() -> None:
+    """Words of 1 s, with a pause of 1 s after every tenth; a window ends in the first pause after 60 s."""
+    starts = [index + index // 10 for index in range(100)]
+    words = timed(*((str(index), float(start_s), start_s + 1.0) for index, start_s in enumerate(starts)))
+    windows = list(cut_between_words(words, 120.0))
+    assert [window.end_s for window in windows] == [65.5, 120.0]
+    assert [word.word for window in windows for word in window.words] == [word.word for word in words]
+    assert windows[1].words[0].start_s == pytest.approx(66.0 - 65.5)

@@ -17,7 +17,7 @@ IEMOCAP = """\tSFrm  EFrm    SegAScr Word
 """
 
 
-def test_the_corpus_own_format(tmp_path: Path) -> None:
+def test_format_of_the_corpus_is_read(tmp_path: Path) -> None:
     path = tmp_path / "a.wdseg"
     path.write_text(IEMOCAP)
     words = read_wdseg(path)
@@ -35,7 +35,7 @@ def test_written_files_read_back(tmp_path: Path) -> None:
     assert tokens == ["<s>", "KIDS", "<sil>", "TALK", "</s>"]
 
 
-def test_control_tokens_alone_give_no_words(tmp_path: Path) -> None:
+def test_control_tokens_only_give_no_words(tmp_path: Path) -> None:
     path = tmp_path / "a.wdseg"
     path.write_text("SFrm EFrm SegAScr Word\n0 51 -1 <s>\n52 60 -1 </s>\n")
     assert read_wdseg(path) == ()
@@ -50,7 +50,7 @@ def test_control_tokens_alone_give_no_words(tmp_path: Path) -> None:
         ("10 5 -1 A\n", 1),
     ],
 )
-def test_damage_is_named_with_its_line(tmp_path: Path, text: str, line: int) -> None:
+def test_damaged_line_is_named(tmp_path: Path, text: str, line: int) -> None:
     path = tmp_path / "a.wdseg"
     path.write_text(text)
     with pytest.raises(WdsegError) as caught:
@@ -58,7 +58,7 @@ def test_damage_is_named_with_its_line(tmp_path: Path, text: str, line: int) -> 
     assert (caught.value.path, caught.value.line) == (path, line)
 
 
-def test_a_file_that_is_no_text(tmp_path: Path) -> None:
+def test_binary_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.wdseg"
     path.write_bytes(b"\xff\xfe\x00\x01")
     with pytest.raises(WdsegError, match="not a text file"):

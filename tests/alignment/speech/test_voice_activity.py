@@ -11,7 +11,7 @@ def detector() -> VoiceActivityDetector:
     return VoiceActivityDetector()
 
 
-def test_two_sentences_are_two_stretches(detector: VoiceActivityDetector) -> None:
+def test_two_sentences_are_two_segments(detector: VoiceActivityDetector) -> None:
     first, second = detector.detect(decode_audio(speech("garden")).samples)
     # The synthesiser speaks from 0.25 s and from 3.71 s.
     assert first.start_s == pytest.approx(0.05, abs=0.15)
@@ -20,33 +20,33 @@ def test_two_sentences_are_two_stretches(detector: VoiceActivityDetector) -> Non
 
 
 @pytest.mark.parametrize("sound", [noise(3.0), tone(3.0, 50), tone(3.0, 440), np.zeros(48_000, np.float32)])
-def test_what_is_not_speech(detector: VoiceActivityDetector, sound: np.ndarray) -> None:
+def test_noise_tones_and_silence_are_not_speech(detector: VoiceActivityDetector, sound: np.ndarray) -> None:
     assert detector.detect(sound) == ()
 
 
-def test_nothing_of_one_recording_is_left_for_the_next(detector: VoiceActivityDetector) -> None:
+def test_result_does_not_depend_on_earlier_recordings(detector: VoiceActivityDetector) -> None:
     samples = decode_audio(speech("numbers")).samples
     before = detector.probabilities(samples)
     detector.probabilities(noise(1.0))
     np.testing.assert_array_equal(detector.probabilities(samples), before)
 
 
-def test_speech_without_pauses_is_cut(detector: VoiceActivityDetector) -> None:
+def test_speech_without_pauses_is_split(detector: VoiceActivityDetector) -> None:
     samples = decode_audio(speech("numbers")).samples[4_000:52_000]
-    stretches = detector.detect(np.tile(samples, 15))
-    assert len(stretches) >= 3
-    assert all(stretch.end_s - stretch.start_s <= 15.0 for stretch in stretches)
-    for before, after in zip(stretches, stretches[1:], strict=False):
+    segments = detector.detect(np.tile(samples, 15))
+    assert len(segments) >= 3
+    assert all(segment.end_s - segment.start_s <= 15.0 for segment in segments)
+    for before, after in zip(segments, segments[1:], strict=False):
         assert before.end_s <= after.start_s
 
 
-def test_less_than_a_step(detector: VoiceActivityDetector) -> None:
+def test_audio_shorter_than_a_step(detector: VoiceActivityDetector) -> None:
     assert detector.detect(noise(0.01)) == ()
 
 
-def test_every_acted_clip_is_heard(detector: VoiceActivityDetector, ravdess) -> None:  # type: ignore[no-untyped-def]
-    """Shouts too, which Silero alone misses."""
+def test_acted_clips_are_detected(detector: VoiceActivityDetector, ravdess) -> None:  # type: ignore[no-untyped-def]
+    """Including shouts, which Silero alone misses."""
     shouted = [ravdess / "Actor_06" / f"03-01-{code}-06.flac" for code in ("03-02-02-01", "05-02-02-02", "06-02-02-02")]
     for path in shouted:
-        stretches = detector.detect(decode_audio(path.read_bytes()).samples)
-        assert sum(stretch.end_s - stretch.start_s for stretch in stretches) > 0.8, path.name
+        segments = detector.detect(decode_audio(path.read_bytes()).samples)
+        assert sum(segment.end_s - segment.start_s for segment in segments) > 0.8, path.name

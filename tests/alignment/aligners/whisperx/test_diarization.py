@@ -1,4 +1,4 @@
-"""Who speaks when: the real pipeline on weights made here, and what is said when the gated ones are missing."""
+"""Speaker diarization by the real pipeline with weights made here, and errors without the gated ones."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from alignment.aligners.weights.config import WhisperXConfig
 from alignment.aligners.weights.fetch import fetch_weights
-from alignment.aligners.weights.locate import WhisperXConfig
-from alignment.aligners.whisperx.diarization import PyannoteDiarizer, find_missing_diarization
+from alignment.aligners.weights.locate import find_missing_diarization
+from alignment.aligners.whisperx.diarization import PyannoteDiarizer
 from alignment.audio import AudioSource, Waveform, decode_audio
 from alignment.errors import DiarizationUnavailableError
 from tests.builders import TINY_WHISPERX, tiny_speech
@@ -19,7 +20,7 @@ from tests.tiny_diarization import write_tiny_pipeline
 
 GATED = "pyannote/speaker-diarization-community-1"
 TURNS = (("00", "04"), ("01", "05"), ("08", "12"), ("09", "13"))
-"""Clips of a man and of a woman in turn."""
+"""Clips of a male and a female voice in turn."""
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def config(tmp_path: Path) -> WhisperXConfig:
 def hub(pipeline: Path) -> Iterator[LocalHub]:
     with run_hub() as running:
         running.add_repository(GATED, pipeline)
-        running.gated[GATED] = "hf_token_of_somebody_who_accepted"
+        running.gated[GATED] = "hf_token_with_accepted_terms"
         yield running
 
 
@@ -52,17 +53,15 @@ def fetch(config: WhisperXConfig, hub: LocalHub) -> list[str]:
     return fetch_weights(here, ["en"], lambda *_: None, hub.sources, diarize=True)
 
 
-def test_voices_are_told_apart_and_nothing_is_asked_of_the_network(
-    pipeline: Path, config: WhisperXConfig, connections: list[str]
-) -> None:
+def test_voices_are_separated_without_network(pipeline: Path, config: WhisperXConfig, connections: list[str]) -> None:
     sounds = [np.concatenate([decode_audio(tiny_speech(name)).samples for name in turn]) for turn in TURNS]
     samples = np.concatenate(sounds)
     before = len(connections)
     diarizer = PyannoteDiarizer(replace(config, diarize_model=str(pipeline)))
-    found = diarizer.diarize(Waveform(samples, AudioSource(len(samples) / 16_000, 16_000, 1)))
+    turns = diarizer.diarize(Waveform(samples, AudioSource(len(samples) / 16_000, 16_000, 1)))
     edges = np.cumsum([0, *(len(sound) / 16_000 for sound in sounds)])
     spoken_s = np.zeros((len(TURNS), 2))
-    for turn in found:
+    for turn in turns:
         for index, (start_s, end_s) in enumerate(pairwise(edges)):
             overlap_s = min(turn.end_s, end_s) - max(turn.start_s, start_s)
             spoken_s[index, int(turn.speaker.removeprefix("speaker ")) - 1] += max(0.0, overlap_s)
@@ -73,29 +72,29 @@ def test_voices_are_told_apart_and_nothing_is_asked_of_the_network(
     assert len(connections) == before
 
 
-def test_missing_weights_name_the_way_to_them(config: WhisperXConfig) -> None:
-    told = missing(config)
-    assert f"accept its terms on https://hf.co/{GATED}" in told
-    assert "HF_TOKEN=... can-ser fetch --diarize" in told
-    assert "speakers=channels" in told
+def test_missing_weights_name_the_way_out(config: WhisperXConfig) -> None:
+    message = missing(config)
+    assert f"accept its terms on https://hf.co/{GATED}" in message
+    assert "HF_TOKEN=... can-ser fetch --diarize" in message
+    assert "speakers=channels" in message
     assert "CAN_WHISPERX__DIARIZE_MODEL" in missing(replace(config, diarize_model="/nowhere/at/all"))
 
 
-def test_a_pipeline_that_would_ask_the_hub_is_refused_before_it_does(config: WhisperXConfig, tmp_path: Path) -> None:
+def test_pipeline_that_refers_to_the_hub_is_refused(config: WhisperXConfig, tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("pipeline: {params: {segmentation: pyannote/segmentation-3.0}}")
-    told = missing(replace(config, diarize_model=str(tmp_path)))
-    assert "wants its segmentation from the hub (pyannote/segmentation-3.0)" in told
+    message = missing(replace(config, diarize_model=str(tmp_path)))
+    assert "takes its segmentation from the hub (pyannote/segmentation-3.0)" in message
     (tmp_path / "config.yaml").write_text("pipeline: {params: {plda: $model/plda}}")
-    assert "$model/plda, which is not beside it" in missing(replace(config, diarize_model=str(tmp_path)))
+    assert "$model/plda, which is not in its folder" in missing(replace(config, diarize_model=str(tmp_path)))
 
 
 @pytest.mark.parametrize("content", ["", "only: this", "a: [b", "pipeline: {params: 3}", "\x00"])
-def test_what_is_no_pipeline(config: WhisperXConfig, tmp_path: Path, content: str) -> None:
+def test_damaged_configuration_is_refused(config: WhisperXConfig, tmp_path: Path, content: str) -> None:
     (tmp_path / "config.yaml").write_text(content)
     assert "is no configuration of a pipeline" in missing(replace(config, diarize_model=str(tmp_path)))
 
 
-def test_damaged_weights(config: WhisperXConfig, tmp_path: Path, pipeline: Path) -> None:
+def test_damaged_weights_name_the_way_out(config: WhisperXConfig, tmp_path: Path, pipeline: Path) -> None:
     for part in ("segmentation", "embedding", "plda"):
         (tmp_path / part).mkdir()
         (tmp_path / part / "pytorch_model.bin").write_bytes(b"nothing of the kind")
@@ -103,13 +102,13 @@ def test_damaged_weights(config: WhisperXConfig, tmp_path: Path, pipeline: Path)
     assert "can-ser fetch --diarize --again" in missing(replace(config, diarize_model=str(tmp_path)))
 
 
-def test_fetched_only_when_asked_for_and_with_a_token(
+def test_weights_are_fetched_on_request_with_a_token(
     config: WhisperXConfig, hub: LocalHub, pipeline: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub.add_punkt(TINY_WHISPERX / "nltk_data" / "tokenizers" / "punkt_tab")
     monkeypatch.setenv("HF_HUB_DISABLE_IMPLICIT_TOKEN", "0")
     monkeypatch.delenv("HF_TOKEN", raising=False)
-    with pytest.raises(DiarizationUnavailableError, match="answers 401.*accept its terms.*HF_TOKEN=... can-ser fetch"):
+    with pytest.raises(DiarizationUnavailableError, match="returned 401.*accept its terms.*HF_TOKEN=... can-ser fetch"):
         fetch(config, hub)
     monkeypatch.setenv("HF_TOKEN", hub.gated[GATED])
     assert fetch(config, hub) == [GATED]

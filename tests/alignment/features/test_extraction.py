@@ -7,7 +7,7 @@ from alignment.transcripts.words import Utterance
 from tests.builders import noise, timed
 
 
-def test_words_and_sound_have_the_same_steps() -> None:
+def test_words_and_audio_have_the_same_steps() -> None:
     samples = noise(2.0)
     utterance = Utterance(1.0, 3.0, timed(("Kids,", 1.2, 1.6), ("42", 1.6, 2.0), ("talking.", 2.5, 2.8)))
     features = extract_features(samples, utterance, FeatureSpec())
@@ -16,7 +16,7 @@ def test_words_and_sound_have_the_same_steps() -> None:
     assert features.frame_counts.sum() == len(features.frames)
 
 
-def test_bounds_are_those_of_a_hand_worked_utterance() -> None:
+def test_bounds_equal_a_hand_computed_utterance() -> None:
     # Relative to the utterance: words at frames 20-60, 60-100, 150-180 of 200; the gap of 50 is split at 125.
     utterance = Utterance(1.0, 3.0, timed(("a", 1.2, 1.6), ("b", 1.6, 2.0), ("c", 2.5, 2.8)))
     tiles = np.array([[0, 60], [60, 125], [125, 200]]) * 160
@@ -25,7 +25,7 @@ def test_bounds_are_those_of_a_hand_worked_utterance() -> None:
     np.testing.assert_array_equal(segment_bounds(utterance, 32_000, FeatureSpec()), expected)
 
 
-def test_whole_is_one_segment() -> None:
+def test_whole_segmentation_is_one_segment() -> None:
     samples = noise(1.0)
     utterance = Utterance(0.0, 1.0, timed(("a", 0.0, 0.5), ("b", 0.5, 1.0)))
     features = extract_features(samples, utterance, FeatureSpec(segmentation="whole"))
@@ -35,21 +35,21 @@ def test_whole_is_one_segment() -> None:
     )
 
 
-def test_equal_ignores_the_words_times() -> None:
+def test_equal_segmentation_ignores_word_times() -> None:
     utterance = Utterance(0.0, 1.0, timed(("a", 0.0, 0.1), ("b", 0.9, 1.0)))
     bounds = segment_bounds(utterance, 16_000, FeatureSpec(segmentation="equal"))
     assert bounds.tolist() == [[0, 8_400], [7_600, 16_000]]
 
 
 @pytest.mark.parametrize("segmentation", ["aligned", "equal", "whole"])
-def test_without_words_one_unknown_word_takes_the_utterance(segmentation: str) -> None:
+def test_utterance_without_words_is_one_unknown_word(segmentation: str) -> None:
     spec = FeatureSpec(segmentation=segmentation)  # type: ignore[arg-type]
     features = extract_features(noise(1.0), Utterance(0.0, 1.0, ()), spec)
     assert features.words == ("",)
     assert features.frame_counts.tolist() == [98]
 
 
-def test_dropped_fillers_are_silence_for_their_neighbours() -> None:
+def test_time_of_dropped_fillers_goes_to_their_neighbours() -> None:
     spoken = Utterance(0.0, 1.0, timed(("a", 0.0, 0.4), ("++LAUGHTER++", 0.4, 0.8), ("b", 0.8, 1.0)))
     assert select_words(spoken, FeatureSpec()) == spoken
     kept = select_words(spoken, FeatureSpec(fillers="dropped"))
@@ -58,12 +58,12 @@ def test_dropped_fillers_are_silence_for_their_neighbours() -> None:
     assert bounds.tolist() == [[0, 9_600], [9_600, 16_000]]
 
 
-def test_an_utterance_of_fillers_alone_keeps_them() -> None:
+def test_utterance_of_fillers_only_keeps_them() -> None:
     spoken = Utterance(0.0, 1.0, timed(("++BREATHING++", 0.1, 0.9)))
     assert select_words(spoken, FeatureSpec(fillers="dropped")) == spoken
 
 
-def test_words_that_share_a_frame_still_have_a_segment_each() -> None:
+def test_words_in_one_frame_have_a_segment_each() -> None:
     utterance = Utterance(0.0, 1.0, timed(*((f"w{i}", 0.5 + i * 1e-4, 0.5 + (i + 1) * 1e-4) for i in range(20))))
     features = extract_features(noise(1.0), utterance, FeatureSpec())
     assert len(features.frame_counts) == 20

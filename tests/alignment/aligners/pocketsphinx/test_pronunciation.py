@@ -17,10 +17,10 @@ from alignment.aligners.pocketsphinx.pronunciation import guess_phones
         ("zoë", "Z AA EH"),
     ],
 )
-def test_letters_to_sounds(word: str, phones: str) -> None:
+def test_phones_are_guessed(word: str, phones: str) -> None:
     assert " ".join(guess_phones(word)) == phones
 
 
 @pytest.mark.parametrize("word", ["日本", "", "٣", "…"])
-def test_what_nobody_can_say(word: str) -> None:
+def test_word_without_known_letters_has_no_phones(word: str) -> None:
     assert guess_phones(word) == ()

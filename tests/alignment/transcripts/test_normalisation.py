@@ -32,19 +32,19 @@ from alignment.transcripts.normalisation import normalise_word, spoken_words
         ("日本", "日本"),
     ],
 )
-def test_one_key_for_every_spelling(written: str, key: str) -> None:
+def test_spellings_are_normalised(written: str, key: str) -> None:
     assert normalise_word(written) == key
 
 
-def test_money_is_spoken_in_order() -> None:
+def test_amount_is_spoken_before_its_unit() -> None:
     assert spoken_words("$43,000") == ("forty", "three", "thousand", "dollars")
 
 
-def test_very_long_numbers_are_read_digit_by_digit() -> None:
+def test_very_long_numbers_are_spelled_digit_by_digit() -> None:
     assert spoken_words("1" * 30) == ("one",) * 30
 
 
 @given(st.text(max_size=20))
-def test_a_key_is_its_own_key(written: str) -> None:
+def test_normalisation_is_idempotent(written: str) -> None:
     key = normalise_word(written)
     assert normalise_word(key) == key

@@ -8,7 +8,7 @@ from alignment.aligners.whisperx.ctc import Emission, align_symbols
 
 
 def emission(*rows: tuple[float, ...], symbols: tuple[int, ...]) -> Emission:
-    """Of probabilities."""
+    """Emission of given probabilities."""
     return Emission(np.log(np.array(rows, np.float32)), np.array(symbols, np.int64))
 
 
@@ -20,7 +20,7 @@ def random_emission(seed: int, frames: int, tokens: int, columns: int = 5) -> Em
 
 
 def best_starts(each: Emission) -> NDArray[np.int64]:
-    """By trying every way: each symbol on a frame of its own, blanks around them, the end where it is likeliest."""
+    """Best starts of all combinations: one frame per symbol, blanks around them, the likeliest end."""
     logs, tokens = each.log_probabilities.astype(np.float64), len(each.symbols)
     choices = {}
     for starts in product(range(len(logs)), repeat=tokens):
@@ -31,7 +31,7 @@ def best_starts(each: Emission) -> NDArray[np.int64]:
     return np.array(max(choices, key=lambda starts: choices[starts]))
 
 
-def test_by_hand() -> None:
+def test_alignment_equals_a_hand_computed_one() -> None:
     [found] = align_symbols(
         [emission((0.8, 0.1, 0.1), (0.1, 0.8, 0.1), (0.9, 0.05, 0.05), (0.1, 0.1, 0.8), symbols=(1, 2))], blank=0
     )
@@ -42,14 +42,14 @@ def test_by_hand() -> None:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_every_way_tried(seed: int) -> None:
+def test_alignment_equals_exhaustive_search(seed: int) -> None:
     each = random_emission(seed, frames=9, tokens=3)
     [found] = align_symbols([each], blank=0)
     assert found is not None
     assert found.starts.tolist() == best_starts(each).tolist()
 
 
-def test_together_as_alone() -> None:
+def test_batch_equals_single_alignments() -> None:
     shapes = [(30, 7), (12, 12), (60, 21), (5, 1)]
     emissions = [random_emission(seed, *shape) for seed, shape in enumerate(shapes)]
     for together, each in zip(align_symbols(emissions, 0), emissions, strict=True):
@@ -60,7 +60,7 @@ def test_together_as_alone() -> None:
             np.testing.assert_array_equal(getattr(together, name), getattr(alone, name))
 
 
-def test_no_room_and_nothing_to_find() -> None:
+def test_too_few_frames_or_no_symbols_give_none() -> None:
     found = align_symbols([random_emission(0, 3, 4), random_emission(1, 4, 4), random_emission(2, 4, 0)], 0)
     assert found[0] is None
     assert found[1] is not None

@@ -5,17 +5,17 @@ from alignment.transcripts.words import Utterance, check_transcript, check_words
 from tests.builders import timed
 
 
-def test_words_in_order_pass_unchanged() -> None:
+def test_ordered_words_are_unchanged() -> None:
     words = timed(("a", 0.0, 0.5), ("b", 0.5, 1.0))
     assert check_words(words, 1.0) == words
 
 
-def test_an_overlap_is_cut_in_the_middle() -> None:
+def test_overlap_is_split_in_the_middle() -> None:
     before, after = check_words(timed(("a", 0.0, 0.6), ("b", 0.4, 1.0)), 1.0)
     assert (before.end_s, after.start_s) == (0.5, 0.5)
 
 
-def test_a_word_a_little_past_the_end_is_clipped() -> None:
+def test_word_slightly_past_the_end_is_clipped() -> None:
     [word] = check_words(timed(("a", 0.5, 1.04)), 1.0)
     assert word.end_s == 1.0
 
@@ -29,7 +29,7 @@ def test_a_word_a_little_past_the_end_is_clipped() -> None:
         timed(("a", 0.6, 0.5)),
     ],
 )
-def test_disorder_is_refused(words: tuple[object, ...]) -> None:
+def test_unordered_words_are_refused(words: tuple[object, ...]) -> None:
     with pytest.raises(WordOrderError):
         check_words(words, 2.0)  # type: ignore[arg-type]
 
@@ -43,7 +43,7 @@ def test_times_outside_the_audio_are_refused(start_s: float, end_s: float) -> No
     assert caught.value.index == 1
 
 
-def test_no_words() -> None:
+def test_empty_word_list_is_refused() -> None:
     with pytest.raises(EmptyTranscriptError):
         check_words([], 1.0)
 
@@ -53,25 +53,25 @@ def test_text_leaves_out_unknown_words() -> None:
 
 
 class TestTranscripts:
-    def test_punctuation_is_no_word(self) -> None:
+    def test_punctuation_is_left_out(self) -> None:
         assert check_transcript("Hello , world !", 1.0) == ["Hello", "world"]
 
     @pytest.mark.parametrize("text", ["", " ", "... !"])
-    def test_no_word(self, text: str) -> None:
+    def test_empty_transcript_is_refused(self, text: str) -> None:
         with pytest.raises(EmptyTranscriptError):
             check_transcript(text, 1.0)
 
     @pytest.mark.parametrize("text", ["a " * 100, "1" * 100, "!" * 10_000, "a" + "!" * 1_000_000 + "a"])
-    def test_more_than_anyone_can_say(self, text: str) -> None:
+    def test_too_long_transcript_is_refused(self, text: str) -> None:
         with pytest.raises(TranscriptTooLongError) as caught:
             check_transcript(text, 1.0)
         assert caught.value.words > caught.value.limit
 
-    def test_given_words_too(self) -> None:
+    def test_too_many_given_words_are_refused(self) -> None:
         words = timed(*((str(index), 0.001 * index, 0.001 * index + 0.001) for index in range(200)))
         with pytest.raises(TranscriptTooLongError):
             check_words(words, 1.0)
 
-    def test_no_time_left_between_neighbours(self) -> None:
+    def test_word_without_time_between_neighbours_is_refused(self) -> None:
         with pytest.raises(WordOrderError, match="no time of its own"):
             check_words(timed(("a", 0.0, 1.0), ("b", 0.0, 1.0), ("c", 0.0, 1.0)), 2.0)
