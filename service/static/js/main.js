@@ -1,13 +1,13 @@
 /** The page: from a recording to its answer. */
 
-import { AnswerView } from "./answer.js";
-import { predictWhenReady, Problem, saveKey, servedModel } from "./api.js";
-import { byId } from "./dom.js";
-import { alignerName, clock } from "./format.js";
-import { editWords, foldWords, knownWords, setUpIntake, showExamples, showLimits, tooLarge } from "./intake.js";
-import { hideProblem, showProblem, showProgress } from "./notices.js";
-import { decode } from "./sound.js";
-import { setUpTheme } from "./theme.js";
+import { AnswerView } from "./answer/answer.js";
+import { editWords, foldWords, knownWords, setUpIntake, showExamples, showLimits, tooLarge } from "./intake/intake.js";
+import { hideProblem, showProblem, showProgress } from "./intake/notices.js";
+import { decode } from "./intake/sound.js";
+import { predictWhenReady, Problem, saveKey, servedModel } from "./lib/api.js";
+import { byId } from "./lib/dom.js";
+import { alignerName, clock } from "./lib/format.js";
+import { setUpTheme } from "./lib/theme.js";
 
 const STAGES = {
   load: "The models are loading",

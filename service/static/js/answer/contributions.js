@@ -1,7 +1,7 @@
 /** What each word gave: two bars under every word, upwards for the emotion that is explained, downwards against it. */
 
-import { h, stepBetween } from "./dom.js";
-import { signed } from "./format.js";
+import { h, stepBetween } from "../lib/dom.js";
+import { signed } from "../lib/format.js";
 
 /** What a word's text and sound gave to an emotion's log-score. */
 export function gave(word, emotion) {

@@ -1,9 +1,9 @@
 /** One utterance of an answer: its words with what they gave, and its probabilities. */
 
+import { h, icon, PLAY } from "../lib/dom.js";
+import { colourOf } from "../lib/emotions.js";
+import { percent, range } from "../lib/format.js";
 import { Words } from "./contributions.js";
-import { h, icon, PLAY } from "./dom.js";
-import { colourOf } from "./emotions.js";
-import { percent, range } from "./format.js";
 import { agreement, probabilityTable, sharesOf } from "./probabilities.js";
 
 export class UtteranceCard {

@@ -1,7 +1,7 @@
 /** What the page says while it works, and when it cannot: progress, problems, the question for a key. */
 
-import { Problem, savedKey } from "./api.js";
-import { byId, h } from "./dom.js";
+import { Problem, savedKey } from "../lib/api.js";
+import { byId, h } from "../lib/dom.js";
 
 /**
  * Progress.

@@ -25,19 +25,6 @@ export async function decode(file) {
   return { samples, duration: buffer.duration };
 }
 
-/** (count,) loudest sample of each of `count` equal pieces, relative to the loudest of all. */
-export function peaks(samples, count) {
-  const found = new Float32Array(count);
-  const step = samples.length / count;
-  let loudest = 1e-4;
-  for (let piece = 0; piece < count; piece++) {
-    const end = Math.min(samples.length, Math.max(Math.ceil((piece + 1) * step), Math.floor(piece * step) + 1));
-    for (let i = Math.floor(piece * step); i < end; i++) found[piece] = Math.max(found[piece], Math.abs(samples[i]));
-    loudest = Math.max(loudest, found[piece]);
-  }
-  return found.map((value) => value / loudest);
-}
-
 /** A 16-bit mono WAV file of samples at 16 kHz: unlike what MediaRecorder gives, every player can seek in it. */
 export function wavFile(samples, name) {
   const data = new DataView(new ArrayBuffer(44 + 2 * samples.length));

@@ -1,8 +1,8 @@
 /** The microphone. */
 
+import { Problem } from "../lib/api.js";
+import { resolveColour } from "../lib/emotions.js";
 import { decode, wavFile } from "./sound.js";
-import { Problem } from "./api.js";
-import { resolveColour } from "./emotions.js";
 
 const REFUSALS = {
   NotAllowedError: "The browser or you refused the microphone. Allow it in the site's settings, beside the address.",

@@ -1,9 +1,8 @@
 /** The waveform, coloured by emotion over time, with the player's controls. */
 
-import { byId, h, icon, PAUSE, PLAY, stepBetween } from "./dom.js";
-import { colourOf, resolveColour } from "./emotions.js";
-import { clock, percent, range } from "./format.js";
-import { peaks } from "./sound.js";
+import { byId, h, icon, PAUSE, PLAY, stepBetween } from "../lib/dom.js";
+import { colourOf, resolveColour } from "../lib/emotions.js";
+import { clock, percent, range } from "../lib/format.js";
 
 const BAR = 3;
 const GAP = 1.5;
@@ -148,4 +147,17 @@ export class Timeline {
   close() {
     this.observer.disconnect();
   }
+}
+
+/** (count,) loudest sample of each of `count` equal pieces, relative to the loudest of all. */
+function peaks(samples, count) {
+  const found = new Float32Array(count);
+  const step = samples.length / count;
+  let loudest = 1e-4;
+  for (let piece = 0; piece < count; piece++) {
+    const end = Math.min(samples.length, Math.max(Math.ceil((piece + 1) * step), Math.floor(piece * step) + 1));
+    for (let i = Math.floor(piece * step); i < end; i++) found[piece] = Math.max(found[piece], Math.abs(samples[i]));
+    loudest = Math.max(loudest, found[piece]);
+  }
+  return found.map((value) => value / loudest);
 }

@@ -1,8 +1,8 @@
 /** The answer as a whole: verdict, timeline, utterances, report. */
 
-import { byId, h } from "./dom.js";
-import { colourOf, meanProbabilities } from "./emotions.js";
-import { alignerName, length, percent } from "./format.js";
+import { byId, h } from "../lib/dom.js";
+import { colourOf, meanProbabilities } from "../lib/emotions.js";
+import { alignerName, length, percent } from "../lib/format.js";
 import { Legend } from "./legend.js";
 import { itemAt, Player } from "./player.js";
 import { agreement, comparison } from "./probabilities.js";

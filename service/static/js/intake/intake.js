@@ -1,8 +1,8 @@
 /** The ways in: a file, a drop, the microphone, an example, and the words where somebody knows them. */
 
-import { exampleFile, listExamples } from "./api.js";
-import { byId, h } from "./dom.js";
-import { clock, megabytes, minutes } from "./format.js";
+import { exampleFile, listExamples } from "../lib/api.js";
+import { byId, h } from "../lib/dom.js";
+import { clock, megabytes, minutes } from "../lib/format.js";
 import { hideProblem, showProblem } from "./notices.js";
 import { Recorder } from "./recorder.js";
 

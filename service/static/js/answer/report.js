@@ -1,6 +1,6 @@
 /** What a person takes home: JSON, CSV, the call that gives the same, and who answered. */
 
-import { h } from "./dom.js";
+import { h } from "../lib/dom.js";
 
 const COLUMNS = [
   "file", "utterance", "utterance_start_s", "utterance_end_s", "speaker", "emotion", "word", "start_s", "end_s",

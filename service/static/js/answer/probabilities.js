@@ -1,8 +1,8 @@
 /** Probabilities of all classes from both, from text alone and from sound alone, side by side. */
 
-import { h } from "./dom.js";
-import { colourOf, ranked } from "./emotions.js";
-import { percent } from "./format.js";
+import { h } from "../lib/dom.js";
+import { colourOf, ranked } from "../lib/emotions.js";
+import { percent } from "../lib/format.js";
 
 const SIDES = [
   { title: "together", field: "probabilities", colour: (emotion) => colourOf(emotion) },

@@ -1,6 +1,6 @@
 /** What the two bars under each word mean, and the choice of what they show. */
 
-import { h } from "./dom.js";
+import { h } from "../lib/dom.js";
 
 const MEANINGS = {
   contribution: "Up speaks for the emotion, down against it; together they make its score. Press another emotion to see its bars.",
