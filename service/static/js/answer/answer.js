@@ -1,11 +1,11 @@
 /** The answer as a whole: verdict, timeline, utterances, report. */
 
 import { byId, h } from "../lib/dom.js";
-import { colourOf, meanProbabilities } from "../lib/emotions.js";
+import { colourOf } from "../lib/emotions.js";
 import { alignerName, length, percent } from "../lib/format.js";
-import { Legend } from "./legend.js";
+import { Legend } from "./contributions.js";
 import { itemAt, Player } from "./player.js";
-import { agreement, comparison } from "./probabilities.js";
+import { agreement, comparison, overallProbabilities } from "./probabilities.js";
 import { provenance, reportSection } from "./report.js";
 import { Timeline } from "./timeline.js";
 import { UtteranceCard } from "./utterance.js";
@@ -56,18 +56,14 @@ export class AnswerView {
 
   verdict() {
     const { emotion, probabilities, utterances, audio } = this.answer;
-    const shares = {
-      together: probabilities,
-      text: meanProbabilities(utterances, "text_probabilities"),
-      sound: meanProbabilities(utterances, "audio_probabilities"),
-    };
+    const overall = overallProbabilities(this.answer);
     const count = utterances.length === 1 ? "1 utterance" : `${utterances.length} utterances`;
     return h("section.verdict", { aria: { label: "Verdict" }, style: { "--hue": colourOf(emotion) } },
       h("p.fine.about", { textContent: `${this.recording.name} · ${length(audio.duration_s)} · ${count}` }),
       h("h2", {}, h("span.emotion", { textContent: emotion }), " ",
         h("span.share", { textContent: percent(probabilities[emotion]) })),
-      h("p.apart", { textContent: agreement(shares).words }),
-      comparison(shares));
+      h("p.apart", { textContent: agreement(overall).words }),
+      comparison(overall));
   }
 
   /** The way out where other words were said than were heard. */

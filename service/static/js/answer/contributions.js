@@ -3,8 +3,8 @@
 import { h, stepBetween } from "../lib/dom.js";
 import { signed } from "../lib/format.js";
 
-/** What a word's text and sound gave to an emotion's log-score. */
-export function gave(word, emotion) {
+/** Contributions of a word's text and sound to the log-score of an emotion. */
+export function contributionTo(word, emotion) {
   return { text: word.contribution.text[emotion], sound: word.contribution.audio[emotion] };
 }
 
@@ -69,11 +69,11 @@ export class Words {
   }
 
   values(word) {
-    return this.attention ? { text: word.text_attention, sound: word.audio_attention } : gave(word, this.emotion);
+    return this.attention ? { text: word.text_attention, sound: word.audio_attention } : contributionTo(word, this.emotion);
   }
 
   sentence(word) {
-    const { text, sound } = gave(word, this.emotion);
+    const { text, sound } = contributionTo(word, this.emotion);
     const notes = [
       `${word.start_s.toFixed(2)} to ${word.end_s.toFixed(2)} s`,
       word.timing === "interpolated" ? "time interpolated" : null,
@@ -84,15 +84,12 @@ export class Words {
   }
 
   addUp() {
-    const total = { text: 0, sound: 0 };
-    for (const word of this.words) {
-      const { text, sound } = gave(word, this.emotion);
-      total.text += text;
-      total.sound += sound;
-    }
+    const contributions = this.words.map((word) => contributionTo(word, this.emotion));
+    const total = (side) => contributions.reduce((sum, contribution) => sum + contribution[side], 0);
+    const [text, sound] = [total("text"), total("sound")];
     const bias = this.utterance.bias[this.emotion];
-    return `All text ${signed(total.text)}, all sound ${signed(total.sound)}, the network’s own bias ${signed(bias)}: `
-      + `${signed(total.text + total.sound + bias)}, the log-score of ${this.emotion} above the mean of all emotions.`;
+    return `All text ${signed(text)}, all sound ${signed(sound)}, the network’s own bias ${signed(bias)}: `
+      + `${signed(text + sound + bias)}, the log-score of ${this.emotion} above the mean of all emotions.`;
   }
 
   describe(word) {
@@ -108,5 +105,31 @@ export class Words {
       if (this.words[index] === word) button.setAttribute("aria-current", "true");
       else button.removeAttribute("aria-current");
     });
+  }
+}
+
+const MEANINGS = {
+  contribution: "Up speaks for the emotion, down against it; together they make its score. Press another emotion to see its bars.",
+  attention: "How much the network looked at the word. To look is not yet to speak for an emotion or against it.",
+};
+
+/** What the two bars under each word mean, and the choice of what they show. */
+export class Legend {
+  /** @param {(attention: boolean) => void} onChoose whether the bars are to show attention */
+  constructor(onChoose) {
+    const option = (label, name) => h("label", {},
+      h("input", { type: "radio", name: "measure", checked: name === "contribution", on: { change: () => {
+        this.meaning.textContent = MEANINGS[name];
+        onChoose(name === "attention");
+      } } }),
+      h("span", { textContent: label }));
+    this.meaning = h("p.fine", { textContent: MEANINGS.contribution });
+    this.element = h("div.legend", {},
+      h("div", {},
+        h("p", {}, "Two bars under each word: ", h("span.bar-key.text", { textContent: "its text" }), " and ",
+          h("span.bar-key.sound", { textContent: "its sound" })),
+        this.meaning),
+      h("fieldset.segments", {}, h("legend.unseen", { textContent: "Bars show" }),
+        option("Contribution", "contribution"), option("Attention", "attention")));
   }
 }

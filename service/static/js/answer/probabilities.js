@@ -1,14 +1,27 @@
 /** Probabilities of all classes from both, from text alone and from sound alone, side by side. */
 
 import { h } from "../lib/dom.js";
-import { colourOf, ranked } from "../lib/emotions.js";
+import { barSegments, colourOf, ranked, swatch } from "../lib/emotions.js";
 import { percent } from "../lib/format.js";
 
-const SIDES = [
-  { title: "together", field: "probabilities", colour: (emotion) => colourOf(emotion) },
+const SOURCES = [
+  { title: "together", field: "probabilities", colour: colourOf },
   { title: "text alone", field: "text_probabilities", colour: () => "var(--text)" },
   { title: "sound alone", field: "audio_probabilities", colour: () => "var(--sound)" },
 ];
+
+/**
+ * Probabilities of a whole result, in the fields of an utterance: those of text alone and of sound alone are means over
+ * the utterances, weighted by duration.
+ */
+export function overallProbabilities({ probabilities, utterances }) {
+  const duration = ({ start_s, end_s }) => end_s - start_s;
+  const sum = (values) => values.reduce((a, b) => a + b, 0);
+  const total = sum(utterances.map(duration));
+  const mean = (field) => Object.fromEntries(Object.keys(probabilities).map((emotion) =>
+    [emotion, sum(utterances.map((utterance) => duration(utterance) * utterance[field][emotion])) / total]));
+  return { probabilities, text_probabilities: mean("text_probabilities"), audio_probabilities: mean("audio_probabilities") };
+}
 
 /**
  * A table of probabilities, whose rows choose the emotion that the words explain.
@@ -19,20 +32,20 @@ const SIDES = [
  */
 export function probabilityTable(utterance, onExplain) {
   const order = ranked(utterance.probabilities).map(([emotion]) => emotion);
-  const best = SIDES.map(({ field }) => ranked(utterance[field])[0]?.[0]);
+  const best = SOURCES.map(({ field }) => ranked(utterance[field])[0][0]);
   const buttons = new Map();
   const rows = order.map((emotion) => {
     const button = h("button.explain", {
       type: "button", title: `Show what each word gave to “${emotion}”`,
       on: { click: () => onExplain(emotion) },
-    }, h("i.swatch", { style: { background: colourOf(emotion) } }), h("span", { textContent: emotion }));
+    }, swatch(emotion), h("span", { textContent: emotion }));
     buttons.set(emotion, button);
     return h("tr", {}, h("th", { scope: "row" }, button),
-      ...SIDES.map((side, index) => cell(utterance[side.field][emotion], side.colour(emotion), best[index] === emotion)));
+      ...SOURCES.map(({ field, colour }, index) => cell(utterance[field][emotion], colour(emotion), best[index] === emotion)));
   });
   const element = h("table.probabilities", {},
     h("caption.unseen", { textContent: "Probability of each emotion; press one to see what the words gave to it" }),
-    h("thead", {}, h("tr", {}, h("td"), ...SIDES.map(({ title }) => h("th", { scope: "col", textContent: title })))),
+    h("thead", {}, h("tr", {}, h("td"), ...SOURCES.map(({ title }) => h("th", { scope: "col", textContent: title })))),
     h("tbody", {}, ...rows));
   const mark = (emotion) => buttons.forEach((button, name) => button.setAttribute("aria-pressed", String(name === emotion)));
   return { element, mark };
@@ -46,24 +59,22 @@ function cell(probability, colour, best) {
 }
 
 /**
- * Three strips, one above the other: where their colours differ, words and sound say different things.
+ * Three stacked bars, one above the other: different colours show where text and sound disagree.
  *
- * @param {{together: object, text: object, sound: object}} shares probabilities by emotion
+ * @param {object} overall see overallProbabilities
  */
-export function comparison({ together, text, sound }) {
-  const rows = [["together", together], ["text alone", text], ["sound alone", sound]];
-  const order = ranked(together).map(([emotion]) => emotion);
+export function comparison(overall) {
+  const order = ranked(overall.probabilities).map(([emotion]) => emotion);
+  const described = (probabilities) => ranked(probabilities).map(([emotion, share]) => `${emotion} ${percent(share)}`);
   return h("div.comparison", {},
-    ...rows.map(([title, shares]) => h("div.compared", {},
-      h("span.fine", { textContent: title, aria: { hidden: "true" } }), strip(title, shares, order))),
-    h("ul.colours", { aria: { label: "Together" } }, ...ranked(together).map(([emotion, share]) =>
-      h("li", {}, h("i.swatch", { style: { background: colourOf(emotion) } }), `${emotion} ${percent(share)}`))));
-}
-
-function strip(title, shares, order) {
-  const said = ranked(shares).map(([emotion, share]) => `${emotion} ${percent(share)}`).join(", ");
-  return h("div.stack", { role: "img", aria: { label: `${title}: ${said}` }, title: said },
-    ...order.map((emotion) => h("i", { style: { "flex-grow": shares[emotion], background: colourOf(emotion) } })));
+    ...SOURCES.map(({ title, field }) => {
+      const text = described(overall[field]).join(", ");
+      return h("div.compared", {},
+        h("span.fine", { textContent: title, aria: { hidden: "true" } }),
+        h("div.stack", { role: "img", aria: { label: `${title}: ${text}` }, title: text }, ...barSegments(overall[field], order)));
+    }),
+    h("ul.colours", { aria: { label: "Together" } },
+      ...described(overall.probabilities).map((text, index) => h("li", {}, swatch(order[index]), text))));
 }
 
 /**
@@ -71,8 +82,8 @@ function strip(title, shares, order) {
  *
  * @returns {{apart: boolean, words: string}} whether they disagree, and that in a sentence
  */
-export function agreement({ together, text, sound }) {
-  const [[answer], [said, saidHow], [sounded, soundedHow]] = [together, text, sound].map((shares) => ranked(shares)[0]);
+export function agreement(probabilities) {
+  const [[answer], [said, saidHow], [sounded, soundedHow]] = SOURCES.map(({ field }) => ranked(probabilities[field])[0]);
   if (said !== sounded) {
     return {
       apart: true,
@@ -81,13 +92,4 @@ export function agreement({ together, text, sound }) {
   }
   if (said !== answer) return { apart: true, words: `Text and sound, each alone, lean to ${said}; together they are ${answer}.` };
   return { apart: false, words: `Text and sound, each alone, say ${said} too.` };
-}
-
-/** The three kinds of probabilities of one utterance. */
-export function sharesOf(utterance) {
-  return {
-    together: utterance.probabilities,
-    text: utterance.text_probabilities,
-    sound: utterance.audio_probabilities,
-  };
 }

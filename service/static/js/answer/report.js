@@ -1,19 +1,20 @@
 /** What a person takes home: JSON, CSV, the call that gives the same, and who answered. */
 
 import { h } from "../lib/dom.js";
+import { contributionTo } from "./contributions.js";
 
 const COLUMNS = [
   "file", "utterance", "utterance_start_s", "utterance_end_s", "speaker", "emotion", "word", "start_s", "end_s",
   "timing", "score", "known", "text_attention", "audio_attention", "text_contribution", "audio_contribution",
 ];
 
-/** One row per word, as `can-ser predict --csv` writes them. */
-export function toCsv(name, answer) {
+/** CSV with one row per word and the columns of `can-ser predict --csv`. */
+function toCsv(name, answer) {
   const labels = Object.keys(answer.probabilities);
   const rows = answer.utterances.flatMap((utterance, index) => utterance.words.map((word) => [
     name, index + 1, utterance.start_s, utterance.end_s, utterance.speaker ?? null, utterance.emotion, word.word,
     word.start_s, word.end_s, word.timing, word.score, word.known, word.text_attention, word.audio_attention,
-    word.contribution.text[utterance.emotion], word.contribution.audio[utterance.emotion],
+    ...Object.values(contributionTo(word, utterance.emotion)),
     ...labels.map((label) => utterance.probabilities[label]),
   ]));
   const heading = [...COLUMNS, ...labels.map((label) => `p_${label}`)];
@@ -26,7 +27,7 @@ function quote(value) {
 }
 
 /** The same request for a terminal. */
-export function curlCommand(name, transcript) {
+function curlCommand(name, transcript) {
   const words = transcript.trim() ? ` --form-string ${shell(`transcript=${transcript.trim()}`)}` : "";
   const address = new URL("predict", document.baseURI);
   return `curl -F ${shell(`file=@${name}`)} -F explain=full${words} ${shell(address.href)}`;

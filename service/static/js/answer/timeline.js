@@ -1,7 +1,7 @@
 /** The waveform, coloured by emotion over time, with the player's controls. */
 
-import { byId, h, icon, PAUSE, PLAY, stepBetween } from "../lib/dom.js";
-import { colourOf, resolveColour } from "../lib/emotions.js";
+import { h, icon, PAUSE, PLAY, stepBetween } from "../lib/dom.js";
+import { barSegments, colourOf, resolveColour } from "../lib/emotions.js";
 import { clock, percent, range } from "../lib/format.js";
 
 const BAR = 3;
@@ -40,27 +40,25 @@ export class Timeline {
     this.move();
   }
 
-  /** One more utterance. */
-  add(utterance) {
-    this.place(utterance);
+  /** Append utterances. */
+  add(...utterances) {
+    for (const utterance of utterances) {
+      this.utterances.push(utterance);
+      this.bands.append(this.band(utterance));
+      // In the order of the model's labels, the same for every utterance, so that colours are comparable over time.
+      this.strip.append(h("div.shares", { style: this.span(utterance) },
+        ...barSegments(utterance.probabilities, Object.keys(utterance.probabilities))));
+    }
     this.describe();
     this.draw();
   }
 
-  /** These utterances and no others. */
+  /** Replace all utterances. */
   show(utterances) {
     this.utterances = [];
     this.bands.replaceChildren();
     this.strip.replaceChildren();
-    utterances.forEach((utterance) => this.place(utterance));
-    this.describe();
-    this.draw();
-  }
-
-  place(utterance) {
-    this.utterances.push(utterance);
-    this.bands.append(this.band(utterance));
-    this.strip.append(this.shares(utterance));
+    this.add(...utterances);
   }
 
   band(utterance) {
@@ -79,13 +77,6 @@ export class Timeline {
         },
       },
     }, h("span", { textContent: emotion }));
-  }
-
-  /** In the order of the model's labels, the same for every utterance, so that one sees a colour grow and shrink. */
-  shares(utterance) {
-    return h("div.shares", { style: this.span(utterance) },
-      ...Object.entries(utterance.probabilities).map(([emotion, probability]) =>
-        h("i", { style: { "flex-grow": probability, background: colourOf(emotion) } })));
   }
 
   span({ start_s, end_s }) {
@@ -131,8 +122,8 @@ export class Timeline {
     if (this.heights?.length !== count) {
       this.heights = this.samples ? peaks(this.samples, count) : new Float32Array(count).fill(0.08);
     }
-    const silent = resolveColour("var(--strong-line)", byId("main"));
-    const colours = new Map(this.utterances.map((u) => [u, resolveColour(colourOf(u.emotion), byId("main"))]));
+    const silent = resolveColour("var(--strong-line)");
+    const colours = new Map(this.utterances.map((u) => [u, resolveColour(colourOf(u.emotion))]));
     this.heights.forEach((value, index) => {
       const time = ((index + 0.5) / count) * this.player.duration;
       const utterance = this.utterances.find((u) => u.start_s <= time && time < u.end_s);

@@ -1,10 +1,10 @@
 /** One utterance of an answer: its words with what they gave, and its probabilities. */
 
 import { h, icon, PLAY } from "../lib/dom.js";
-import { colourOf } from "../lib/emotions.js";
+import { colourOf, swatch } from "../lib/emotions.js";
 import { percent, range } from "../lib/format.js";
 import { Words } from "./contributions.js";
-import { agreement, probabilityTable, sharesOf } from "./probabilities.js";
+import { agreement, probabilityTable } from "./probabilities.js";
 
 export class UtteranceCard {
   /**
@@ -23,8 +23,7 @@ export class UtteranceCard {
     this.details = h("details", { open, on: { toggle: () => this.fill() } },
       h("summary", {},
         h("h3", { id: `utterance-${number}` },
-          h("i.swatch", { style: { background: colourOf(emotion) } }),
-          `${emotion} `, h("span.share", { textContent: percent(probabilities[emotion]) })),
+          swatch(emotion), `${emotion} `, h("span.share", { textContent: percent(probabilities[emotion]) })),
         h("span.said", { textContent: text || "(speech without a recognised word)" }),
         h("span.range", { textContent: speaker ? `${speaker} · ${range(start_s, end_s)}` : range(start_s, end_s) })));
     this.element = h("article.card.utterance", {
@@ -40,7 +39,7 @@ export class UtteranceCard {
     this.words = new Words(utterance, (word) => this.player.play(word.start_s, word.end_s));
     this.table = probabilityTable(utterance, (emotion) => this.explain(emotion));
     this.heading = h("p.explained.fine");
-    const { apart, words } = agreement(sharesOf(utterance));
+    const { apart, words } = agreement(utterance);
     this.details.append(h("div.inside", {},
       h("div.why", {}, this.heading, this.words.element),
       h("div.how-sure", {}, this.table.element, apart ? h("p.apart.fine", { textContent: words }) : null)));

@@ -25,22 +25,12 @@ export async function decode(file) {
   return { samples, duration: buffer.duration };
 }
 
-/** A 16-bit mono WAV file of samples at 16 kHz: unlike what MediaRecorder gives, every player can seek in it. */
+/** A 16-bit mono WAV file of samples at 16 kHz. Unlike the output of MediaRecorder, every player can seek in it. */
 export function wavFile(samples, name) {
-  const data = new DataView(new ArrayBuffer(44 + 2 * samples.length));
-  const text = (offset, value) => [...value].forEach((c, i) => data.setUint8(offset + i, c.charCodeAt(0)));
-  text(0, "RIFF");
-  data.setUint32(4, 36 + 2 * samples.length, true);
-  text(8, "WAVEfmt ");
-  data.setUint32(16, 16, true);
-  data.setUint16(20, 1, true);
-  data.setUint16(22, 1, true);
-  data.setUint32(24, RATE_HZ, true);
-  data.setUint32(28, 2 * RATE_HZ, true);
-  data.setUint16(32, 2, true);
-  data.setUint16(34, 16, true);
-  text(36, "data");
-  data.setUint32(40, 2 * samples.length, true);
-  samples.forEach((value, i) => data.setInt16(44 + 2 * i, Math.round(Math.max(-1, Math.min(1, value)) * 32_767), true));
-  return new File([data.buffer], name, { type: "audio/wav" });
+  const code = (text) => [...text].reduceRight((value, letter) => (value << 8) | letter.charCodeAt(0), 0);
+  const pcm = Int16Array.from(samples, (value) => Math.round(Math.max(-1, Math.min(1, value)) * 32_767));
+  // Typed arrays are little-endian, as WAV is, on every platform that runs a browser.
+  const header = Uint32Array.of(code("RIFF"), 36 + pcm.byteLength, code("WAVE"), code("fmt "), 16, 1 | (1 << 16),
+    RATE_HZ, 2 * RATE_HZ, 2 | (16 << 16), code("data"), pcm.byteLength);
+  return new File([header, pcm], name, { type: "audio/wav" });
 }

@@ -58,7 +58,7 @@ function pause(seconds, signal) {
  * @param {{file: File, transcript: string, signal: AbortSignal}} request
  * @throws {Problem}
  */
-export async function* predict({ file, transcript, signal }) {
+async function* predict({ file, transcript, signal }) {
   const body = new FormData();
   body.append("explain", "full");
   if (transcript.trim()) body.append("transcript", transcript.trim());
@@ -122,7 +122,7 @@ async function readProblem(response) {
 }
 
 /** Messages of a text/event-stream, their data read as JSON. */
-export async function* readEvents(stream) {
+async function* readEvents(stream) {
   let buffer = "";
   for await (const text of decoded(stream)) {
     buffer += text;

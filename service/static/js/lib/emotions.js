@@ -1,38 +1,36 @@
-/** Colours of emotions, and what the classes of an answer say. */
+/** Emotions: their colours, their order by probability, and bars made of them. */
+
+import { h } from "./dom.js";
 
 const KNOWN = ["angry", "happy", "excited", "sad", "frustrated", "surprised", "neutral", "calm", "afraid", "disgusted"];
 
-/** A CSS colour for a label; a label of somebody's own bundle gets the common one. */
+/** CSS colour of a label; labels outside the list share one colour. */
 export function colourOf(emotion) {
   return KNOWN.includes(emotion) ? `var(--${emotion})` : "var(--other)";
 }
 
-/** The same as a canvas takes it: rgb(), in the theme that is on. */
-export function resolveColour(colour, near = document.body) {
+/** A CSS colour as rgb() in the current theme, for a canvas. */
+export function resolveColour(colour) {
   const probe = document.createElement("i");
   probe.style.color = colour;
-  near.append(probe);
+  document.body.append(probe);
   const resolved = getComputedStyle(probe).color;
   probe.remove();
   return resolved;
 }
 
-/** [[emotion, probability], …], largest first. */
+/** [[emotion, probability], …] in descending order of probability. */
 export function ranked(probabilities) {
   return Object.entries(probabilities).sort((a, b) => b[1] - a[1]);
 }
 
-/** The mean of utterances' probabilities by duration, of "text_probabilities" or "audio_probabilities". */
-export function meanProbabilities(utterances, field) {
-  const mean = {};
-  let total = 0;
-  for (const utterance of utterances) {
-    const duration = utterance.end_s - utterance.start_s;
-    total += duration;
-    for (const [emotion, probability] of Object.entries(utterance[field])) {
-      mean[emotion] = (mean[emotion] ?? 0) + duration * probability;
-    }
-  }
-  for (const emotion of Object.keys(mean)) mean[emotion] /= total;
-  return mean;
+/** A dot in the colour of an emotion. */
+export function swatch(emotion) {
+  return h("i.swatch", { style: { background: colourOf(emotion) } });
+}
+
+/** Segments of a stacked bar: one per emotion in the given order, sized by probability. */
+export function barSegments(probabilities, order) {
+  return order.map((emotion) =>
+    h("i", { style: { "flex-grow": probabilities[emotion], background: colourOf(emotion) } }));
 }
