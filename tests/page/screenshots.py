@@ -34,7 +34,7 @@ def take(browser: Browser, address: str, name: str) -> None:
     page.goto(address)
     page.get_by_role("button", name="Ask not").click()
     expect(page.locator(".report")).to_be_visible(timeout=60_000)
-    top = page.locator(".verdict").bounding_box()
+    top = page.locator(".overall").bounding_box()
     assert top is not None
     page.evaluate("top => window.scrollTo(0, top - 24)", top["y"])
     page.locator(".word").nth(3).hover()

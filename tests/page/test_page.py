@@ -54,7 +54,7 @@ def test_an_upload_shows_what_the_service_says(open_page: OpenPage, address: str
     ).json()
     del shown["timings_ms"], asked["timings_ms"]
     assert shown == asked
-    expect(page.locator(".verdict .emotion")).to_have_text(asked["emotion"])
+    expect(page.locator(".overall .emotion")).to_have_text(asked["emotion"])
     [utterance] = asked["utterances"]
     expect(page.locator(".word .spelling")).to_have_text([word["word"] for word in utterance["words"]])
 
@@ -90,7 +90,7 @@ def test_a_recording_is_dropped(open_page: OpenPage, address: str) -> None:
     page.dispatch_event("#drop", "dragenter", held)
     expect(page.locator("#drop")).to_have_class(re.compile("over"))
     page.dispatch_event("#drop", "drop", held)
-    expect(page.locator(".about")).to_contain_text("numbers.flac")
+    expect(page.locator(".file-info")).to_contain_text("numbers.flac")
     expect(page.locator("#drop")).not_to_have_class(re.compile("over"))
 
 
@@ -102,11 +102,11 @@ def test_an_example_explains_every_emotion(open_page: OpenPage, address: str) ->
     first = page.locator(".utterance").first
     predicted = bar_heights(page, "sound")
     first.get_by_role("button", name="sad").click()
-    expect(first.locator(".explained")).to_have_text("What each word gave to sad")
+    expect(first.locator(".explanation-title")).to_have_text("Contributions to sad")
     assert bar_heights(page, "sound") != predicted
     page.get_by_role("radio", name="Attention").check()
-    expect(first.locator(".explained")).to_have_text("Where the network looked")
-    expect(page.locator(".legend")).to_contain_text("To look is not yet to speak")
+    expect(first.locator(".explanation-title")).to_have_text("Attention to each word")
+    expect(page.locator(".legend")).to_contain_text("Attention does not show whether a word raises or lowers a score")
     assert "transcript=And so my fellow Americans" in page.locator(".command code").inner_text()
 
 
@@ -119,11 +119,11 @@ def test_words_and_sound_that_disagree(open_page: OpenPage, address: str) -> Non
     alone = {side: utterance[f"{side}_probabilities"] for side in ("text", "audio")}
     likeliest = {side: max(shares, key=shares.__getitem__) for side, shares in alone.items()}
     assert likeliest["text"] != likeliest["audio"]
-    expect(page.locator(".verdict .apart")).to_contain_text(
-        re.compile(f"disagree: the words alone read {likeliest['text']}.*the sound alone is {likeliest['audio']}")
+    expect(page.locator(".overall .agreement")).to_contain_text(
+        re.compile(f"disagree: text alone suggests {likeliest['text']}.*sound alone {likeliest['audio']}")
     )
     for title, shares in (
-        ("together", answer["probabilities"]),
+        ("combined", answer["probabilities"]),
         ("text alone", alone["text"]),
         ("sound alone", alone["audio"]),
     ):
@@ -142,7 +142,7 @@ def test_words_that_were_misheard_are_corrected(open_page: OpenPage, address: st
     upload(page)
     heard = page.locator(".word .spelling").all_inner_texts()
     page.get_by_role("button", name="Correct the words").click()
-    field = page.get_by_label("What is said in the recording")
+    field = page.get_by_label("Transcript of the recording")
     expect(field).to_be_focused()
     expect(field).to_have_value(" ".join(heard))
     corrected = [word["word"] for word in spoken_words("numbers")]
@@ -157,7 +157,7 @@ def test_words_that_were_misheard_are_corrected(open_page: OpenPage, address: st
 
 def test_words_that_are_known_are_sent(open_page: OpenPage, address: str) -> None:
     page = open_page(address)
-    page.get_by_text("Tell it the words").click()
+    page.get_by_text("Add a transcript").click()
     page.locator("#transcript").fill("she's paid <b>forty</b>")
     upload(page)
     expect(page.locator(".word .spelling").first).to_have_text("she's")
@@ -197,7 +197,7 @@ def test_the_microphone(open_page: OpenPage, address: str) -> None:
     expect(page.locator("#elapsed")).to_have_text("0:05")
     page.get_by_role("button", name="Stop and analyse").click()
     expect(page.locator(".report")).to_be_visible()
-    expect(page.locator(".about")).to_contain_text("recording.wav")
+    expect(page.locator(".file-info")).to_contain_text("recording.wav")
     assert "dollars" in page.locator(".word .spelling").all_inner_texts()
 
 
@@ -256,7 +256,7 @@ def test_the_keyboard_alone(open_page: OpenPage, address: str) -> None:
             break
     page.keyboard.press("ArrowRight")
     expect(words.nth(1)).to_be_focused()
-    expect(page.locator(".detail").first).to_contain_text("so: to angry, its text gave")
+    expect(page.locator(".detail").first).to_contain_text("so: contribution to angry: text")
     page.keyboard.press("End")
     expect(words.nth(4)).to_be_focused()
     page.keyboard.press("Enter")

@@ -63,9 +63,9 @@ def test_progress_of_a_long_file(
     page = open_page(waiting_address)
     page.locator("#file").set_input_files(long_file)
     status = page.get_by_role("status")
-    expect(status).to_contain_text("The models are loading")
+    expect(status).to_contain_text("Loading the models")
     aligner.steps.release()
-    expect(status).to_contain_text("Finding the words: 0:00 of 1:40")
+    expect(status).to_contain_text("Recognising the words: 0:00 of 1:40")
     expect(page.locator(".wave")).to_be_visible()
     aligner.steps.release()
     expect(page.locator(".band")).to_have_count(1)
@@ -84,12 +84,12 @@ def test_a_key_is_asked_for_and_used(open_page: OpenPage, tiny_bundle: Bundle, l
     with serve_in_thread(create_app(settings, engine=EmotionEngine(settings, aligner=FakeAligner()))) as address:
         page = open_page(address)
         page.locator("#file").set_input_files(long_file)
-        page.get_by_label("This service asks for a key").fill("wrong")
-        page.get_by_role("button", name="Use it").click()
-        page.get_by_label("This service asks for a key").fill("secret")
-        page.get_by_role("button", name="Use it").click()
+        page.get_by_label("This service requires an API key").fill("wrong")
+        page.get_by_role("button", name="Use this key").click()
+        page.get_by_label("This service requires an API key").fill("secret")
+        page.get_by_role("button", name="Use this key").click()
         expect(page.locator(".report")).to_be_visible()
-        expect(page.locator("#serving")).to_contain_text("words found by fake")
+        expect(page.locator("#service-info")).to_contain_text("speech recognition by fake")
 
 
 def test_giving_up(open_page: OpenPage, waiting_address: str, aligner: SteppedAligner, long_file: Path) -> None:

@@ -1,23 +1,24 @@
-/** The answer as a whole: verdict, timeline, utterances, report. */
+/** The section of the page that displays a result: overall emotion, timeline, utterances, export. */
 
 import { byId, h } from "../lib/dom.js";
 import { colourOf } from "../lib/emotions.js";
-import { alignerName, length, percent } from "../lib/format.js";
+import { alignerName, duration, percent } from "../lib/format.js";
 import { Legend } from "./contributions.js";
 import { itemAt, Player } from "./player.js";
 import { agreement, comparison, overallProbabilities } from "./probabilities.js";
-import { provenance, reportSection } from "./report.js";
+import { details, exportSection } from "./report.js";
 import { Timeline } from "./timeline.js";
 import { UtteranceCard } from "./utterance.js";
 
-const FEW = 6;
+/** Above this number of utterances, only the first is open at first. */
+const MAX_OPEN = 6;
 
 export class AnswerView {
   /**
-   * Shows the recording at once; what is found in it comes later.
+   * Display the recording; results follow.
    *
    * @param {{name: string, file: File, transcript: string, sound: object|null}} recording
-   * @param {(words: string) => void} onCorrect somebody wants to correct the words
+   * @param {(words: string) => void} onCorrect called with the words when the user requests to correct them
    */
   constructor(recording, onCorrect) {
     Object.assign(this, { recording, onCorrect });
@@ -27,65 +28,68 @@ export class AnswerView {
     if (recording.sound) this.showTimeline(recording.sound.duration);
   }
 
-  showTimeline(duration) {
-    this.player = new Player(this.recording.file, duration);
-    this.timeline = new Timeline(this.player, this.recording.sound?.samples ?? null, (u) => this.choose(u));
-    this.player.addEventListener("time", () => this.light());
+  showTimeline(seconds) {
+    this.player = new Player(this.recording.file, seconds);
+    this.timeline = new Timeline(this.player, this.recording.sound?.samples ?? null, (u) => this.openUtterance(u));
+    this.player.addEventListener("time", () => this.highlight());
     this.root.append(this.timeline.element);
     this.root.hidden = false;
   }
 
-  /** An utterance that came before the whole answer. */
+  /** Display an utterance received before the complete result. */
   addEarly(utterance) {
     this.timeline?.add(utterance);
   }
 
-  /** The whole answer. */
-  show(answer) {
-    this.answer = answer;
-    if (!this.timeline) this.showTimeline(answer.audio.duration_s);
-    this.timeline.show(answer.utterances);
-    const few = answer.utterances.length <= FEW;
-    this.cards = answer.utterances.map((u, i) => new UtteranceCard(u, i + 1, this.player, few || i === 0));
+  /** Display the complete result. */
+  show(result) {
+    this.result = result;
+    const { audio, utterances, warnings } = result;
+    if (!this.timeline) this.showTimeline(audio.duration_s);
+    this.timeline.show(utterances);
+    this.cards = utterances.map((utterance, index) =>
+      new UtteranceCard(utterance, index + 1, this.player, index === 0 || utterances.length <= MAX_OPEN));
     const legend = new Legend((attention) => this.cards.forEach((card) => card.showAttention(attention)));
-    this.root.prepend(this.verdict(), ...answer.warnings.map((warning) => h("p.note", { textContent: warning })));
+    this.root.prepend(this.overall(), ...warnings.map((warning) => h("p.note", { textContent: warning })));
     this.root.append(legend.element, ...this.cards.map((card) => card.element), this.correction(),
-      reportSection(this.recording.name, this.recording.transcript, answer), provenance(answer));
+      exportSection(this.recording, result), details(result));
     this.root.hidden = false;
   }
 
-  verdict() {
-    const { emotion, probabilities, utterances, audio } = this.answer;
-    const overall = overallProbabilities(this.answer);
+  overall() {
+    const { emotion, probabilities, utterances, audio } = this.result;
+    const overall = overallProbabilities(this.result);
     const count = utterances.length === 1 ? "1 utterance" : `${utterances.length} utterances`;
-    return h("section.verdict", { aria: { label: "Verdict" }, style: { "--hue": colourOf(emotion) } },
-      h("p.fine.about", { textContent: `${this.recording.name} · ${length(audio.duration_s)} · ${count}` }),
+    return h("section.overall", { aria: { label: "Overall emotion" }, style: { "--hue": colourOf(emotion) } },
+      h("p.fine.file-info", { textContent: `${this.recording.name} · ${duration(audio.duration_s)} · ${count}` }),
       h("h2", {}, h("span.emotion", { textContent: emotion }), " ",
-        h("span.share", { textContent: percent(probabilities[emotion]) })),
-      h("p.apart", { textContent: agreement(overall).words }),
+        h("span.probability", { textContent: percent(probabilities[emotion]) })),
+      h("p.agreement", { textContent: agreement(overall).sentence }),
       comparison(overall));
   }
 
-  /** The way out where other words were said than were heard. */
+  /** The source of the words, and a button to correct them. */
   correction() {
-    const { utterances, aligner } = this.answer;
+    const { utterances, aligner } = this.result;
     const given = this.recording.transcript.trim();
-    const said = given || utterances.map(({ text }) => text).join(" ").trim();
-    return h("p.correction.fine", {},
-      given ? "These words were given. " : `${alignerName(aligner.name)} heard these words. Wrong words make wrong answers. `,
-      h("button.link", { type: "button", textContent: "Correct the words", on: { click: () => this.onCorrect(said) } }));
+    const words = given || utterances.map(({ text }) => text).join(" ").trim();
+    const source = given ? "The words are from the given transcript. "
+      : `The words were recognised by ${alignerName(aligner.name)}. Wrong words change the result. `;
+    const correct = { type: "button", textContent: "Correct the words", on: { click: () => this.onCorrect(words) } };
+    return h("p.correction.fine", {}, source, h("button.link", correct));
   }
 
-  choose(utterance) {
-    this.cards[this.answer?.utterances.indexOf(utterance) ?? -1]?.open();
+  openUtterance(utterance) {
+    this.cards[this.result?.utterances.indexOf(utterance) ?? -1]?.open();
   }
 
-  light() {
-    if (!this.answer) return;
+  /** Highlight the word that is playing. */
+  highlight() {
+    if (!this.result) return;
     const { playing, time } = this.player;
-    const utterance = playing ? itemAt(this.answer.utterances, time) : null;
-    this.answer.utterances.forEach((other, index) =>
-      this.cards[index].light(other === utterance ? itemAt(other.words, time) : null));
+    const current = playing ? itemAt(this.result.utterances, time) : null;
+    this.result.utterances.forEach((utterance, index) =>
+      this.cards[index].highlight(utterance === current ? itemAt(utterance.words, time) : null));
   }
 
   redraw() {

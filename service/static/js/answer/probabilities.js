@@ -1,53 +1,52 @@
-/** Probabilities of all classes from both, from text alone and from sound alone, side by side. */
+/** Probabilities of all emotions: from text and sound combined, from text alone, and from sound alone. */
 
 import { h } from "../lib/dom.js";
 import { barSegments, colourOf, ranked, swatch } from "../lib/emotions.js";
 import { percent } from "../lib/format.js";
 
 const SOURCES = [
-  { title: "together", field: "probabilities", colour: colourOf },
+  { title: "combined", field: "probabilities", colour: colourOf },
   { title: "text alone", field: "text_probabilities", colour: () => "var(--text)" },
   { title: "sound alone", field: "audio_probabilities", colour: () => "var(--sound)" },
 ];
 
 /**
- * Probabilities of a whole result, in the fields of an utterance: those of text alone and of sound alone are means over
+ * Probabilities of a whole result in the fields of an utterance. Those of text alone and of sound alone are means over
  * the utterances, weighted by duration.
  */
-export function overallProbabilities({ probabilities, utterances }) {
-  const duration = ({ start_s, end_s }) => end_s - start_s;
+export function overallProbabilities({ probabilities: combined, utterances }) {
   const sum = (values) => values.reduce((a, b) => a + b, 0);
-  const total = sum(utterances.map(duration));
-  const mean = (field) => Object.fromEntries(Object.keys(probabilities).map((emotion) =>
-    [emotion, sum(utterances.map((utterance) => duration(utterance) * utterance[field][emotion])) / total]));
-  return { probabilities, text_probabilities: mean("text_probabilities"), audio_probabilities: mean("audio_probabilities") };
+  const weights = utterances.map(({ start_s, end_s }) => end_s - start_s);
+  const mean = (field) => Object.fromEntries(Object.keys(combined).map((emotion) =>
+    [emotion, sum(utterances.map((utterance, i) => weights[i] * utterance[field][emotion])) / sum(weights)]));
+  return Object.fromEntries(SOURCES.map(({ field }) => [field, field === "probabilities" ? combined : mean(field)]));
 }
 
 /**
- * A table of probabilities, whose rows choose the emotion that the words explain.
+ * A table of probabilities; a press on a row selects the emotion to explain.
  *
  * @param {object} utterance
  * @param {(emotion: string) => void} onExplain
  * @returns {{element: Element, mark: (emotion: string) => void}}
  */
 export function probabilityTable(utterance, onExplain) {
-  const order = ranked(utterance.probabilities).map(([emotion]) => emotion);
   const best = SOURCES.map(({ field }) => ranked(utterance[field])[0][0]);
   const buttons = new Map();
-  const rows = order.map((emotion) => {
+  const rows = ranked(utterance.probabilities).map(([emotion]) => {
     const button = h("button.explain", {
-      type: "button", title: `Show what each word gave to “${emotion}”`,
-      on: { click: () => onExplain(emotion) },
+      type: "button", title: `Show the contributions to “${emotion}”`, on: { click: () => onExplain(emotion) },
     }, swatch(emotion), h("span", { textContent: emotion }));
     buttons.set(emotion, button);
     return h("tr", {}, h("th", { scope: "row" }, button),
-      ...SOURCES.map(({ field, colour }, index) => cell(utterance[field][emotion], colour(emotion), best[index] === emotion)));
+      ...SOURCES.map(({ field, colour }, index) =>
+        cell(utterance[field][emotion], colour(emotion), best[index] === emotion)));
   });
   const element = h("table.probabilities", {},
-    h("caption.unseen", { textContent: "Probability of each emotion; press one to see what the words gave to it" }),
+    h("caption.visually-hidden", {}, "Probability of each emotion; press an emotion to see the contributions to it"),
     h("thead", {}, h("tr", {}, h("td"), ...SOURCES.map(({ title }) => h("th", { scope: "col", textContent: title })))),
     h("tbody", {}, ...rows));
-  const mark = (emotion) => buttons.forEach((button, name) => button.setAttribute("aria-pressed", String(name === emotion)));
+  const mark = (selected) =>
+    buttons.forEach((button, emotion) => button.setAttribute("aria-pressed", String(emotion === selected)));
   return { element, mark };
 }
 
@@ -65,31 +64,32 @@ function cell(probability, colour, best) {
  */
 export function comparison(overall) {
   const order = ranked(overall.probabilities).map(([emotion]) => emotion);
-  const described = (probabilities) => ranked(probabilities).map(([emotion, share]) => `${emotion} ${percent(share)}`);
+  const described = (field) => ranked(overall[field]).map(([emotion, value]) => `${emotion} ${percent(value)}`);
   return h("div.comparison", {},
     ...SOURCES.map(({ title, field }) => {
-      const text = described(overall[field]).join(", ");
-      return h("div.compared", {},
+      const text = described(field).join(", ");
+      return h("div.comparison-row", {},
         h("span.fine", { textContent: title, aria: { hidden: "true" } }),
-        h("div.stack", { role: "img", aria: { label: `${title}: ${text}` }, title: text }, ...barSegments(overall[field], order)));
+        h("div.stack", { role: "img", aria: { label: `${title}: ${text}` }, title: text },
+          ...barSegments(overall[field], order)));
     }),
-    h("ul.colours", { aria: { label: "Together" } },
-      ...described(overall.probabilities).map((text, index) => h("li", {}, swatch(order[index]), text))));
+    h("ul.colours", { aria: { label: "Combined" } },
+      ...described("probabilities").map((text, index) => h("li", {}, swatch(order[index]), text))));
 }
 
 /**
- * What text and sound say alone, beside what they say together.
+ * Compare the most probable emotions of text alone, sound alone, and both combined.
  *
- * @returns {{apart: boolean, words: string}} whether they disagree, and that in a sentence
+ * @param {object} probabilities an utterance, or see overallProbabilities
+ * @returns {{disagree: boolean, sentence: string}}
  */
 export function agreement(probabilities) {
-  const [[answer], [said, saidHow], [sounded, soundedHow]] = SOURCES.map(({ field }) => ranked(probabilities[field])[0]);
-  if (said !== sounded) {
-    return {
-      apart: true,
-      words: `Text and sound disagree: the words alone read ${said} (${percent(saidHow)}), the sound alone is ${sounded} (${percent(soundedHow)}).`,
-    };
-  }
-  if (said !== answer) return { apart: true, words: `Text and sound, each alone, lean to ${said}; together they are ${answer}.` };
-  return { apart: false, words: `Text and sound, each alone, say ${said} too.` };
+  const best = SOURCES.map(({ field }) => ranked(probabilities[field])[0]);
+  const [combined, text, sound] = best.map(([emotion]) => emotion);
+  const [, textLabel, soundLabel] = best.map(([emotion, value]) => `${emotion} (${percent(value)})`);
+  const sentence =
+    text !== sound ? `Text and sound disagree: text alone suggests ${textLabel}, sound alone ${soundLabel}.`
+    : text !== combined ? `Text alone and sound alone suggest ${text}; combined, they suggest ${combined}.`
+    : `Text alone and sound alone also suggest ${text}.`;
+  return { disagree: text !== sound || text !== combined, sentence };
 }

@@ -1,19 +1,20 @@
-/** What the page says while it works, and when it cannot: progress, problems, the question for a key. */
+/** Progress, problems, and the form for an API key. */
 
 import { Problem, savedKey } from "../lib/api.js";
 import { byId, h } from "../lib/dom.js";
 
 /**
- * Progress.
+ * Display progress.
  *
  * @param {string} text
- * @param {number|null} share done, 0 to 1; null where nobody knows
+ * @param {number|null} fraction done, 0 to 1; null for an indeterminate bar
  */
-export function showProgress(text, share) {
+export function showProgress(text, fraction) {
   byId("status").hidden = false;
+  // An unchanged text is not assigned, so that screen readers do not repeat it.
   if (byId("status-text").textContent !== text) byId("status-text").textContent = text;
-  if (share === null) byId("progress").removeAttribute("value");
-  else byId("progress").value = share;
+  if (fraction === null) byId("progress").removeAttribute("value");
+  else byId("progress").value = fraction;
 }
 
 export function hideProblem() {
@@ -22,32 +23,33 @@ export function hideProblem() {
 }
 
 /**
- * A problem in words; whatever else is thrown is a mistake of the page, and is thrown on.
+ * Display a problem, or the key form for status 401. Other errors are defects of the page and are rethrown.
  *
  * @param {unknown} error
- * @param {{name?: string, again?: (() => void)|null}} about the recording's name, and how to ask once more
+ * @param {{name?: string, retry?: (() => void)|null}} context name of the recording, and how to repeat the request
  */
-export function showProblem(error, { name = "", again = null } = {}) {
+export function showProblem(error, { name = "", retry = null } = {}) {
   if (!(error instanceof Problem)) throw error;
   if (error.status === 401) {
-    askForKey();
+    showKeyForm();
     return;
   }
-  const wait = error.retryAfter ? `Try again in ${error.retryAfter} s.` : null;
-  const passes = again && (error.status === 0 || error.status >= 500 || error.retryAfter);
-  const trace = [error.code && `code ${error.code}`, error.requestId && `request ${error.requestId}`].filter(Boolean);
-  byId("problem").replaceChildren(
+  const canRetry = retry && (error.status === 0 || error.status >= 500 || error.retryAfter);
+  const { code, requestId } = error;
+  const reference = [code && `code ${code}`, requestId && `request ${requestId}`].filter(Boolean);
+  byId("problem").replaceChildren(...[
     h("h2", { textContent: error.title }),
-    name ? h("p.fine.about", { textContent: name }) : "",
+    name && h("p.fine.file-info", { textContent: name }),
     h("p", { textContent: sentence(error.detail) }),
-    wait ? h("p", { textContent: wait }) : "",
-    passes ? h("div.row", {}, h("button", { type: "button", textContent: "Try again", on: { click: again } })) : "",
-    trace.length ? h("p.fine.mono", { textContent: trace.join(" · ") }) : "");
+    error.retryAfter && h("p", { textContent: `Try again in ${error.retryAfter} s.` }),
+    canRetry && h("div.row", {}, h("button", { type: "button", textContent: "Try again", on: { click: retry } })),
+    reference.length && h("p.fine.mono", { textContent: reference.join(" · ") }),
+  ].filter(Boolean));
   byId("problem").hidden = false;
   byId("problem").scrollIntoView({ block: "nearest" });
 }
 
-function askForKey() {
+function showKeyForm() {
   byId("key-form").hidden = false;
   byId("key").value = savedKey();
   byId("key").focus();

@@ -1,9 +1,9 @@
-/** Sound in the browser: samples to draw, and recordings as WAV. */
+/** Decoding of recordings in the browser, and writing of WAV files. */
 
 const RATE_HZ = 16_000;
 
 /**
- * Mono samples at 16 kHz of a file, or null when this browser cannot read it (the service may well).
+ * Decode a file to mono samples at 16 kHz; null for a format that this browser does not support (the service may).
  *
  * @param {Blob} file
  * @returns {Promise<{samples: Float32Array, duration: number} | null>}
@@ -17,11 +17,9 @@ export async function decode(file) {
     if (error instanceof DOMException) return null;
     throw error;
   }
-  const samples = new Float32Array(buffer.getChannelData(0));
-  for (let channel = 1; channel < buffer.numberOfChannels; channel++) {
-    buffer.getChannelData(channel).forEach((value, index) => (samples[index] += value));
-  }
-  for (let i = 0; buffer.numberOfChannels > 1 && i < samples.length; i++) samples[i] /= buffer.numberOfChannels;
+  const channels = Array.from({ length: buffer.numberOfChannels }, (_, channel) => buffer.getChannelData(channel));
+  const samples = new Float32Array(buffer.length);
+  for (const channel of channels) channel.forEach((value, i) => (samples[i] += value / channels.length));
   return { samples, duration: buffer.duration };
 }
 

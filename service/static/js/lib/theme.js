@@ -1,24 +1,22 @@
-/** Dark or light: as the system has it until somebody says otherwise. */
+/** Dark or light theme: the system's until the user chooses one. */
 
 import { byId } from "./dom.js";
 
 const KEY = "can-ser-theme";
 
-/** Wires the button; `onChange` is told whenever colours change. */
+/** Set up the theme button; `onChange` is called after every change of colours. */
 export function setUpTheme(onChange) {
   const system = matchMedia("(prefers-color-scheme: dark)");
+  const isDark = () => (localStorage.getItem(KEY) ?? (system.matches ? "dark" : "light")) === "dark";
   const apply = () => {
     const chosen = localStorage.getItem(KEY);
     if (chosen) document.documentElement.dataset.theme = chosen;
-    else delete document.documentElement.dataset.theme;
-    const dark = chosen ? chosen === "dark" : system.matches;
-    byId("theme").textContent = dark ? "Light" : "Dark";
-    byId("theme").setAttribute("aria-label", dark ? "Switch to light colours" : "Switch to dark colours");
+    byId("theme").textContent = isDark() ? "Light" : "Dark";
+    byId("theme").setAttribute("aria-label", isDark() ? "Switch to light colours" : "Switch to dark colours");
     onChange();
   };
   byId("theme").addEventListener("click", () => {
-    const dark = byId("theme").textContent === "Light";
-    localStorage.setItem(KEY, dark ? "light" : "dark");
+    localStorage.setItem(KEY, isDark() ? "light" : "dark");
     apply();
   });
   system.addEventListener("change", apply);
