@@ -1,4 +1,4 @@
-"""A real Chromium on the real page."""
+"""The page in a real Chromium, served by the real server."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -11,48 +11,46 @@ from playwright.sync_api import Browser, Page, Playwright, Route, expect, sync_p
 from benchmarks.server_process import run_server
 from tests.builders import SPEECH
 
+NO_CHROMIUM = (
+    "Chromium is not installed; on Debian and Ubuntu: apt-get install chromium; "
+    "elsewhere: .venv/bin/playwright install chromium"
+)
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _LIMIT_MS = 20_000
 expect.set_options(timeout=_LIMIT_MS)
 
 
-HOW_TO_GET = (
-    "Chromium is not installed; on Debian and Ubuntu: apt-get install chromium; "
-    "elsewhere: .venv/bin/playwright install chromium"
-)
-
-
 def find_chromium(playwright: Playwright) -> str | None:
-    """Path of an installed Chromium, the system's or Playwright's own; None without one."""
+    """Path of an installed Chromium, the system's or Playwright's own; None if there is none."""
     own = playwright.chromium.executable_path
     return next((path for name in (*_NAMES, own) if (path := shutil.which(name))), None)
 
 
 @pytest.fixture(scope="package")
 def playwright() -> Iterator[Playwright]:
-    """Ended with the package's last test: while it runs, this thread has a running event loop."""
-    with sync_playwright() as running:
-        if find_chromium(running) is None:
-            pytest.skip(HOW_TO_GET)
-        yield running
+    """Playwright until the last test of the package; meanwhile this thread has a running event loop."""
+    with sync_playwright() as playwright:
+        if find_chromium(playwright) is None:
+            pytest.skip(NO_CHROMIUM)
+        yield playwright
 
 
 @pytest.fixture(scope="package")
 def browser(playwright: Playwright, microphone: Path) -> Iterator[Browser]:
-    """Its microphone hears a file."""
+    """Chromium with a file as its microphone."""
     flags = [
         "--no-sandbox",
         "--use-fake-device-for-media-stream",
         "--use-fake-ui-for-media-stream",
         f"--use-file-for-fake-audio-capture={microphone}",
     ]
-    with playwright.chromium.launch(executable_path=find_chromium(playwright), args=flags) as running:
-        yield running
+    with playwright.chromium.launch(executable_path=find_chromium(playwright), args=flags) as browser:
+        yield browser
 
 
 @pytest.fixture(scope="package")
 def microphone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the microphone hears, over and over."""
+    """Recording that the fake microphone repeats."""
     path = tmp_path_factory.mktemp("microphone") / "numbers.wav"
     soundfile.write(path, *soundfile.read(SPEECH / "numbers.flac"))
     return path
@@ -60,10 +58,10 @@ def microphone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="package")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The real server with the shipped weights and the embedded aligner."""
+    """Address of the real server with the shipped weights and the embedded aligner."""
     log = tmp_path_factory.mktemp("page") / "log"
-    with run_server(log, "--aligner", "pocketsphinx") as running:
-        yield f"{running.client.base_url}/".replace("//", "/").replace(":/", "://")
+    with run_server(log, "--aligner", "pocketsphinx") as server:
+        yield f"{server.client.base_url}/".replace("//", "/").replace(":/", "://")
 
 
 OpenPage = Callable[..., Page]
@@ -71,28 +69,28 @@ OpenPage = Callable[..., Page]
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[OpenPage]:
-    """Opens an address in a context of its own; the page must ask no other host and write no error to its console."""
-    contexts, wrong = [], []
+    """Open an address in a new context; requests to other hosts and console errors fail the test."""
+    contexts, errors = [], []
 
     def open_address(url: str, **options: object) -> Page:
         context = browser.new_context(viewport={"width": 1180, "height": 900}, **options)  # type: ignore[arg-type]
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(_LIMIT_MS)
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("console", lambda line: wrong.append(line.text) if line.type in {"error", "warning"} else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda line: errors.append(line.text) if line.type in {"error", "warning"} else None)
 
-        def stay_home(route: Route) -> None:
+        def check_host(route: Route) -> None:
             if not route.request.url.startswith((url, "blob:")):
-                wrong.append(route.request.url)
+                errors.append(route.request.url)
             route.continue_()
 
-        page.route("**/*", stay_home)
+        page.route("**/*", check_host)
         page.goto(url)
         return page
 
     yield open_address
     for context in contexts:
         context.close()
-    # A refusal is an answer; Chromium calls it an error all the same.
-    assert [line for line in wrong if "Failed to load resource" not in line] == []
+    # Chromium logs every response with an error status as an error.
+    assert [line for line in errors if "Failed to load resource" not in line] == []

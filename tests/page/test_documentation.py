@@ -3,7 +3,7 @@ from playwright.sync_api import expect
 from tests.page.conftest import OpenPage
 
 
-def test_swagger_ui_draws_every_address_from_this_host_alone(open_page: OpenPage, address: str) -> None:
+def test_swagger_ui_shows_every_path_without_other_hosts(open_page: OpenPage, address: str) -> None:
     page = open_page(address)
     page.goto(f"{address}docs")
     for path in ("/predict", "/jobs", "/jobs/{job_id}", "/health/live", "/health/ready", "/metrics", "/model"):

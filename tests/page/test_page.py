@@ -1,4 +1,4 @@
-"""What a person does on the page."""
+"""Use of the page: inputs, result, export, keyboard, accessibility, themes."""
 
 import base64
 import csv
@@ -31,7 +31,7 @@ def download(page: Page, label: str) -> bytes:
 
 
 def bar_heights(page: Page, side: str) -> list[float]:
-    """Of the first utterance's words, in per cent."""
+    """Bar heights of the words of the first utterance, in per cent."""
     bars = page.locator(".utterance").first.locator(f".bar.{side}")
     return [
         float(re.search(r"--height: ([\d.e-]+)%", bar.get_attribute("style") or "")[1])  # type: ignore[index]
@@ -40,22 +40,22 @@ def bar_heights(page: Page, side: str) -> list[float]:
 
 
 def assert_accessible(page: Page) -> None:
-    found = Axe().run(page).response["violations"]
-    serious = [(v["id"], [n["html"] for n in v["nodes"]]) for v in found if v["impact"] in {"serious", "critical"}]
-    assert serious == []
+    violations = Axe().run(page).response["violations"]
+    serious = [v for v in violations if v["impact"] in {"serious", "critical"}]
+    assert [(v["id"], [n["html"] for n in v["nodes"]]) for v in serious] == []
 
 
-def test_an_upload_shows_what_the_service_says(open_page: OpenPage, address: str) -> None:
+def test_upload_shows_and_exports_response(open_page: OpenPage, address: str) -> None:
     page = open_page(address)
     upload(page)
-    shown: dict[str, Any] = json.loads(download(page, "Download JSON"))
-    asked = page.request.post(
+    exported: dict[str, Any] = json.loads(download(page, "Download JSON"))
+    response = page.request.post(
         f"{address}predict", multipart={"explain": "full", "file": _form_file(speech("numbers"))}
     ).json()
-    del shown["timings_ms"], asked["timings_ms"]
-    assert shown == asked
-    expect(page.locator(".verdict .emotion")).to_have_text(asked["emotion"])
-    [utterance] = asked["utterances"]
+    del exported["timings_ms"], response["timings_ms"]
+    assert exported == response
+    expect(page.locator(".overall .emotion")).to_have_text(response["emotion"])
+    [utterance] = response["utterances"]
     expect(page.locator(".word .spelling")).to_have_text([word["word"] for word in utterance["words"]])
 
     rows = list(csv.DictReader(io.StringIO(download(page, "Download CSV").decode())))
@@ -69,32 +69,32 @@ def test_an_upload_shows_what_the_service_says(open_page: OpenPage, address: str
         for side, field in (("text", "text"), ("sound", "audio"))
     }
     assert [float(row["audio_contribution"]) for row in rows] == values["sound"]
-    every = [*values["text"], *values["sound"]]
-    span = max(0, *every) - min(0, *every)
+    all_values = [*values["text"], *values["sound"]]
+    span = max(0, *all_values) - min(0, *all_values)
     for side in ("text", "sound"):
         assert bar_heights(page, side) == pytest.approx([100 * abs(value) / span for value in values[side]], abs=1e-3)
 
 
-HOLD = """
+DATA_TRANSFER = """
 data => {
-  const held = new DataTransfer();
-  held.items.add(new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], "numbers.flac"));
-  return held;
+  const transfer = new DataTransfer();
+  transfer.items.add(new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], "numbers.flac"));
+  return transfer;
 }
 """
 
 
-def test_a_recording_is_dropped(open_page: OpenPage, address: str) -> None:
+def test_dropped_file_is_analysed(open_page: OpenPage, address: str) -> None:
     page = open_page(address)
-    held = {"dataTransfer": page.evaluate_handle(HOLD, base64.b64encode(speech("numbers")).decode())}
-    page.dispatch_event("#drop", "dragenter", held)
+    event = {"dataTransfer": page.evaluate_handle(DATA_TRANSFER, base64.b64encode(speech("numbers")).decode())}
+    page.dispatch_event("#drop", "dragenter", event)
     expect(page.locator("#drop")).to_have_class(re.compile("over"))
-    page.dispatch_event("#drop", "drop", held)
-    expect(page.locator(".about")).to_contain_text("numbers.flac")
+    page.dispatch_event("#drop", "drop", event)
+    expect(page.locator(".file-info")).to_contain_text("numbers.flac")
     expect(page.locator("#drop")).not_to_have_class(re.compile("over"))
 
 
-def test_an_example_explains_every_emotion(open_page: OpenPage, address: str) -> None:
+def test_example_shows_contributions_to_every_emotion_and_attention(open_page: OpenPage, address: str) -> None:
     page = open_page(address)
     page.get_by_role("button", name=JFK).click()
     expect(page.locator(".utterance")).to_have_count(3)
@@ -102,106 +102,108 @@ def test_an_example_explains_every_emotion(open_page: OpenPage, address: str) ->
     first = page.locator(".utterance").first
     predicted = bar_heights(page, "sound")
     first.get_by_role("button", name="sad").click()
-    expect(first.locator(".explained")).to_have_text("What each word gave to sad")
+    expect(first.locator(".explanation-title")).to_have_text("Contributions to sad")
     assert bar_heights(page, "sound") != predicted
+    expect(page.locator(".bar-key")).to_have_text(["Contribution of the text", "Contribution of the sound"])
     page.get_by_role("radio", name="Attention").check()
-    expect(first.locator(".explained")).to_have_text("Where the network looked")
-    expect(page.locator(".legend")).to_contain_text("To look is not yet to speak")
+    expect(page.locator(".bar-key")).to_have_text(["Attention to the text", "Attention to the sound"])
+    expect(first.locator(".explanation-title")).to_have_text("Attention to each word")
+    expect(page.locator(".legend")).to_contain_text("Attention does not show whether a word raises or lowers a score")
     assert "transcript=And so my fellow Americans" in page.locator(".command code").inner_text()
 
 
-def test_words_and_sound_that_disagree(open_page: OpenPage, address: str) -> None:
+def test_disagreement_of_text_and_sound_is_shown(open_page: OpenPage, address: str) -> None:
     page = open_page(address)
     page.get_by_role("button", name="Thank you").click()
     expect(page.locator(".report")).to_be_visible()
-    answer = json.loads(download(page, "Download JSON"))
-    [utterance] = answer["utterances"]
+    result = json.loads(download(page, "Download JSON"))
+    [utterance] = result["utterances"]
     alone = {side: utterance[f"{side}_probabilities"] for side in ("text", "audio")}
-    likeliest = {side: max(shares, key=shares.__getitem__) for side, shares in alone.items()}
-    assert likeliest["text"] != likeliest["audio"]
-    expect(page.locator(".verdict .apart")).to_contain_text(
-        re.compile(f"disagree: the words alone read {likeliest['text']}.*the sound alone is {likeliest['audio']}")
+    most_probable = {side: max(probabilities, key=probabilities.__getitem__) for side, probabilities in alone.items()}
+    assert most_probable["text"] != most_probable["audio"]
+    expect(page.locator(".overall .agreement")).to_contain_text(
+        re.compile(f"disagree: text alone suggests {most_probable['text']}.*sound alone {most_probable['audio']}")
     )
-    for title, shares in (
-        ("together", answer["probabilities"]),
+    for title, probabilities in (
+        ("combined", result["probabilities"]),
         ("text alone", alone["text"]),
         ("sound alone", alone["audio"]),
     ):
-        first = max(shares, key=shares.__getitem__)
-        expect(page.get_by_role("img", name=f"{title}: {first}")).to_be_visible()
+        best = max(probabilities, key=probabilities.__getitem__)
+        expect(page.get_by_role("img", name=f"{title}: {best}")).to_be_visible()
         widths = (
             page.get_by_role("img", name=f"{title}:")
             .locator("i")
             .evaluate_all("parts => parts.map((part) => Number(part.style.flexGrow))")
         )
-        assert sorted(widths) == pytest.approx(sorted(shares.values()), abs=1e-5)
+        assert sorted(widths) == pytest.approx(sorted(probabilities.values()), abs=1e-5)
 
 
-def test_words_that_were_misheard_are_corrected(open_page: OpenPage, address: str) -> None:
+def test_misrecognised_words_are_corrected(open_page: OpenPage, address: str) -> None:
     page = open_page(address)
     upload(page)
-    heard = page.locator(".word .spelling").all_inner_texts()
+    recognised = page.locator(".word .spelling").all_inner_texts()
     page.get_by_role("button", name="Correct the words").click()
-    field = page.get_by_label("What is said in the recording")
+    field = page.get_by_label("Transcript of the recording")
     expect(field).to_be_focused()
-    expect(field).to_have_value(" ".join(heard))
+    expect(field).to_have_value(" ".join(recognised))
     corrected = [word["word"] for word in spoken_words("numbers")]
     field.fill(" ".join(corrected))
     page.get_by_role("button", name="Analyse again").click()
     expect(page.locator(".word .spelling")).to_have_text(corrected)
-    # The next recording is not taken for one of the same words.
+    # The transcript does not apply to the next recording.
     expect(field).to_be_hidden()
     page.get_by_role("button", name="Correct the words").click()
     expect(field).to_have_value(" ".join(corrected))
 
 
-def test_words_that_are_known_are_sent(open_page: OpenPage, address: str) -> None:
+def test_given_transcript_is_sent(open_page: OpenPage, address: str) -> None:
     page = open_page(address)
-    page.get_by_text("Tell it the words").click()
+    page.get_by_text("Add a transcript").click()
     page.locator("#transcript").fill("she's paid <b>forty</b>")
     upload(page)
     expect(page.locator(".word .spelling").first).to_have_text("she's")
     assert r"--form-string 'transcript=she'\''s paid <b>forty</b>'" in page.locator(".command code").inner_text()
 
 
-WATCH_LIT_WORDS = """
+RECORD_HIGHLIGHTED_WORDS = """
 () => {
-  window.lit = [];
+  window.highlighted = [];
   new MutationObserver((changes) => {
     for (const { target } of changes) {
-      if (target.hasAttribute("aria-current")) window.lit.push(target.querySelector(".spelling").textContent);
+      if (target.hasAttribute("aria-current")) window.highlighted.push(target.querySelector(".spelling").textContent);
     }
   }).observe(document.querySelector(".words"), { subtree: true, attributeFilter: ["aria-current"] });
 }
 """
 
 
-def test_the_current_word_is_lit_while_it_plays(open_page: OpenPage, address: str) -> None:
+def test_current_word_is_highlighted_during_playback(open_page: OpenPage, address: str) -> None:
     page = open_page(address)
     upload(page)
     words = page.locator(".word .spelling").all_inner_texts()
-    page.evaluate(WATCH_LIT_WORDS)
+    page.evaluate(RECORD_HIGHLIGHTED_WORDS)
     page.get_by_role("button", name="Play", exact=True).click()
     expect(page.get_by_role("button", name="Pause", exact=True)).to_be_visible()
     expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
     expect(page.locator(".word[aria-current]")).to_have_count(0)
-    lit = page.evaluate("window.lit")
-    # A machine that is busy skips frames, and with them a short word.
-    assert len(lit) > len(words) / 2
-    assert lit == [word for word in words if word in lit]
+    highlighted = page.evaluate("window.highlighted")
+    # A busy machine skips frames, and short words with them.
+    assert len(highlighted) > len(words) / 2
+    assert highlighted == [word for word in words if word in highlighted]
 
 
-def test_the_microphone(open_page: OpenPage, address: str) -> None:
+def test_microphone_recording_is_analysed(open_page: OpenPage, address: str) -> None:
     page = open_page(address, permissions=["microphone"])
     page.get_by_role("button", name="Record yourself").click()
     expect(page.locator("#elapsed")).to_have_text("0:05")
     page.get_by_role("button", name="Stop and analyse").click()
     expect(page.locator(".report")).to_be_visible()
-    expect(page.locator(".about")).to_contain_text("recording.wav")
+    expect(page.locator(".file-info")).to_contain_text("recording.wav")
     assert "dollars" in page.locator(".word .spelling").all_inner_texts()
 
 
-def test_no_microphone_is_said(playwright: Playwright, address: str) -> None:
+def test_missing_microphone_is_reported(playwright: Playwright, address: str) -> None:
     with playwright.chromium.launch(executable_path=find_chromium(playwright), args=["--no-sandbox"]) as browser:
         page = browser.new_context(permissions=["microphone"]).new_page()
         page.goto(address)
@@ -209,7 +211,7 @@ def test_no_microphone_is_said(playwright: Playwright, address: str) -> None:
         expect(page.get_by_role("alert")).to_contain_text("No microphone is connected")
 
 
-def test_an_error_in_plain_words(open_page: OpenPage, address: str, tmp_path: Path) -> None:
+def test_problem_shows_detail_code_and_request(open_page: OpenPage, address: str, tmp_path: Path) -> None:
     page = open_page(address)
     (tmp_path / "notes.wav").write_text("no sound at all")
     page.locator("#file").set_input_files(tmp_path / "notes.wav")
@@ -223,7 +225,7 @@ def test_an_error_in_plain_words(open_page: OpenPage, address: str, tmp_path: Pa
     expect(problem).to_be_hidden()
 
 
-def test_a_service_that_is_gone(open_page: OpenPage, address: str) -> None:
+def test_unreachable_service_offers_retry(open_page: OpenPage, address: str) -> None:
     page = open_page(address)
     expect(page.locator("#examples button")).to_have_count(2)
     page.context.set_offline(True)
@@ -234,7 +236,7 @@ def test_a_service_that_is_gone(open_page: OpenPage, address: str) -> None:
     expect(page.locator(".report")).to_be_visible()
 
 
-def test_the_keyboard_alone(open_page: OpenPage, address: str) -> None:
+def test_keyboard_reaches_examples_utterances_and_words(open_page: OpenPage, address: str) -> None:
     page = open_page(address)
     example = page.get_by_role("button", name=JFK)
     expect(example).to_be_visible()
@@ -256,14 +258,14 @@ def test_the_keyboard_alone(open_page: OpenPage, address: str) -> None:
             break
     page.keyboard.press("ArrowRight")
     expect(words.nth(1)).to_be_focused()
-    expect(page.locator(".detail").first).to_contain_text("so: to angry, its text gave")
+    expect(page.locator(".detail").first).to_contain_text("so: contribution to angry: text")
     page.keyboard.press("End")
     expect(words.nth(4)).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator(".word[aria-current]")).to_have_count(1)
 
 
-def test_axe_finds_nothing_serious(open_page: OpenPage, address: str) -> None:
+def test_axe_reports_no_serious_violation(open_page: OpenPage, address: str) -> None:
     page = open_page(address, color_scheme="light", reduced_motion="reduce")
     expect(page.locator("#examples button")).to_have_count(2)
     assert_accessible(page)
@@ -278,7 +280,7 @@ def test_axe_finds_nothing_serious(open_page: OpenPage, address: str) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_light_and_dark_stay_as_chosen(open_page: OpenPage, address: str) -> None:
+def test_chosen_theme_persists(open_page: OpenPage, address: str) -> None:
     page = open_page(address, color_scheme="light")
     light = page.evaluate("getComputedStyle(document.body).backgroundColor")
     page.get_by_role("button", name="Switch to dark colours").click()
@@ -288,7 +290,7 @@ def test_light_and_dark_stay_as_chosen(open_page: OpenPage, address: str) -> Non
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == light
 
 
-def test_small_and_under_a_strict_policy(open_page: OpenPage, address: str) -> None:
+def test_page_is_small_and_has_strict_policy(open_page: OpenPage, address: str) -> None:
     page = open_page("about:blank")
     sizes = []
     page.on("response", lambda response: sizes.append(len(response.body())))

@@ -1,2 +1,2 @@
-// The whole of /docs that is ours: Swagger UI draws the document of the service that it came from.
+// Script of /docs: Swagger UI renders the OpenAPI document of the same service.
 SwaggerUIBundle({ url: "openapi.json", dom_id: "#documentation", deepLinking: true, validatorUrl: null });

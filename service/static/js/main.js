@@ -1,102 +1,108 @@
-/** The page: from a recording to its answer. */
+/** Entry point: from a recording to the display of its result. */
 
-import { AnswerView } from "./answer.js";
-import { predictWhenReady, Problem, saveKey, servedModel } from "./api.js";
-import { byId } from "./dom.js";
-import { alignerName, clock } from "./format.js";
-import { editWords, foldWords, knownWords, setUpIntake, showExamples, showLimits, tooLarge } from "./intake.js";
-import { hideProblem, showProblem, showProgress } from "./notices.js";
-import { decode } from "./sound.js";
-import { setUpTheme } from "./theme.js";
+import { AnswerView } from "./answer/answer.js";
+import {
+  clearTranscript, editTranscript, enteredTranscript, setUpIntake, showExamples, showLimits, sizeProblem,
+} from "./intake/intake.js";
+import { hideProblem, showProblem, showProgress } from "./intake/notices.js";
+import { decode } from "./intake/sound.js";
+import { predictWhenReady, Problem, saveKey, servedModel } from "./lib/api.js";
+import { byId } from "./lib/dom.js";
+import { alignerName, clock } from "./lib/format.js";
+import { setUpTheme } from "./lib/theme.js";
 
 const STAGES = {
-  load: "The models are loading",
-  decode: "Reading the recording", recognise: "Finding the words", align: "Aligning the words",
-  features: "Measuring the sound", classify: "Weighing words and sound",
+  load: "Loading the models",
+  decode: "Reading the audio", recognise: "Recognising the words", align: "Aligning the words",
+  features: "Analysing the sound", classify: "Estimating the emotion",
 };
-const page = { view: null, running: null, last: null };
+const page = { view: null, controller: null, recording: null };
 
 async function start() {
   setUpTheme(() => page.view?.redraw());
   setUpIntake(analyse);
-  byId("cancel").addEventListener("click", () => page.running?.abort());
-  byId("again").addEventListener("click", () => analyse({ ...page.last, transcript: knownWords() }));
+  byId("cancel").addEventListener("click", () => page.controller?.abort());
+  byId("reanalyse").addEventListener("click", () => analyse({ ...page.recording, transcript: enteredTranscript() }));
   byId("key-form").addEventListener("submit", (event) => {
     event.preventDefault();
     saveKey(byId("key").value);
     byId("key-form").hidden = true;
-    showServed();
-    if (page.last) analyse(page.last);
+    showService();
+    if (page.recording) analyse(page.recording);
   });
   try {
-    await Promise.all([showServed(), showExamples(analyse)]);
+    await Promise.all([showService(), showExamples(analyse)]);
   } catch (error) {
     showProblem(error);
   }
 }
 
-async function showServed() {
+async function showService() {
   const served = await servedModel();
   if (!served) return;
-  byId("serving").textContent = `weights “${served.name}” · words found by ${alignerName(served.aligner.name)}`;
+  byId("service-info").textContent =
+    `model “${served.name}” · speech recognition by ${alignerName(served.aligner.name)}`;
   if (served.limits) showLimits(served.limits);
 }
 
 async function analyse(recording) {
-  page.running?.abort();
-  const running = new AbortController();
-  Object.assign(page, { running, last: recording });
-  page.view?.close();
-  page.view = null;
+  page.controller?.abort();
+  const controller = new AbortController();
+  Object.assign(page, { controller, recording });
+  closeView();
   hideProblem();
-  byId("again").hidden = false;
-  document.body.classList.add("answered");
+  byId("reanalyse").hidden = false;
+  document.body.classList.add("has-answer");
   showProgress("Reading the recording", null);
   try {
-    const refusal = tooLarge(recording.file);
-    if (refusal) throw new Problem(refusal);
+    const problem = sizeProblem(recording.file);
+    if (problem) throw new Problem(problem);
     const sound = await decode(recording.file);
-    if (page.running !== running) return;
-    const view = new AnswerView({ name: recording.file.name, ...recording, sound }, editWords);
-    page.view = view;
-    await follow(view, predictWhenReady({ ...recording, signal: running.signal }), running.signal);
+    if (page.controller !== controller) return;
+    page.view = new AnswerView({ name: recording.file.name, ...recording, sound }, editTranscript);
+    await showEvents(page.view, predictWhenReady({ ...recording, signal: controller.signal }), controller.signal);
   } catch (error) {
-    if (page.running === running) giveUp(error, recording);
+    if (page.controller === controller) showFailure(error, recording);
   } finally {
-    if (page.running === running) byId("status").hidden = true;
+    if (page.controller === controller) byId("status").hidden = true;
   }
 }
 
-function giveUp(error, recording) {
+function closeView() {
   page.view?.close();
   page.view = null;
+}
+
+function showFailure(error, recording) {
+  closeView();
   if (error.name !== "AbortError") {
-    showProblem(error, { name: recording.file.name, again: () => analyse(recording) });
+    showProblem(error, { name: recording.file.name, retry: () => analyse(recording) });
     return;
   }
-  document.body.classList.remove("answered");
+  document.body.classList.remove("has-answer");
   byId("choose").focus();
 }
 
-async function follow(view, events, signal) {
+async function showEvents(view, events, signal) {
   const started = performance.now();
   const timer = setInterval(() => {
     const seconds = (performance.now() - started) / 1000;
-    if (seconds >= 2) byId("status-text").dataset.elapsed = `${clock(seconds)} so far`;
+    if (seconds >= 2) byId("status-text").dataset.elapsed = `${clock(seconds)} elapsed`;
   }, 500);
   signal.addEventListener("abort", () => clearInterval(timer));
-  showProgress("Sending", null);
+  showProgress("Uploading", null);
   try {
     for await (const { event, data } of events) {
       if (event === "progress") {
         const stage = STAGES[data.stage] ?? data.stage;
-        const share = data.total_s ? data.done_s / data.total_s : null;
-        showProgress(data.total_s ? `${stage}: ${clock(data.done_s)} of ${clock(data.total_s)}` : stage, share);
+        const { done_s, total_s } = data;
+        if (total_s) showProgress(`${stage}: ${clock(done_s)} of ${clock(total_s)}`, done_s / total_s);
+        else showProgress(stage, null);
       } else if (event === "utterance") {
         view.addEarly(data);
       } else if (event === "result") {
         view.show(data);
-        foldWords();
+        clearTranscript();
         reveal(byId("answer"));
       }
     }
@@ -106,7 +112,7 @@ async function follow(view, events, signal) {
   }
 }
 
-/** Brings the keyboard and a screen reader to an element, and the eye where it would not see it. */
+/** Focus an element, and scroll to it where its top is outside the upper part of the window. */
 function reveal(element) {
   element.focus({ preventScroll: true });
   const { top } = element.getBoundingClientRect();

@@ -1,11 +1,11 @@
-/** Building elements without markup in strings, so that nothing a recording says can become markup. */
+/** DOM helpers. Elements are never built from markup strings, so text of a recording cannot become markup. */
 
 /**
- * An element with properties and children.
+ * Create an element with properties and children.
  *
  * @param {string} name tag name, optionally with classes: "p.fine"
- * @param {object} [properties] DOM properties; `on` holds listeners, `style` custom properties, `aria` ARIA attributes
- * @param {...(Node|string|null)} children null is left out
+ * @param {object} [properties] DOM properties; `on` holds listeners, `style` CSS properties, `aria` ARIA attributes
+ * @param {...(Node|string|null)} children null is skipped
  */
 export function h(name, properties = {}, ...children) {
   const [tag, ...classes] = name.split(".");
@@ -20,21 +20,19 @@ export function h(name, properties = {}, ...children) {
   return element;
 }
 
-/** The element of the page with an id. */
 export function byId(id) {
   return document.getElementById(id);
 }
 
-/** Arrow keys, Home and End move the focus among buttons, of which one at a time is a stop of the Tab key. */
-export function stepBetween(buttons, event) {
+/** Move the focus within a group of buttons by the arrow keys, Home and End; the Tab key stops at one button. */
+export function moveFocus(buttons, event) {
   const moves = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, Home: -Infinity, End: Infinity };
-  const here = buttons.indexOf(document.activeElement);
-  if (!(event.key in moves) || here < 0) return;
+  const current = buttons.indexOf(document.activeElement);
+  if (!(event.key in moves) || current < 0) return;
   event.preventDefault();
-  const there = Math.max(0, Math.min(buttons.length - 1, here + moves[event.key]));
-  for (const button of buttons) button.tabIndex = -1;
-  buttons[there].tabIndex = 0;
-  buttons[there].focus();
+  const target = buttons[Math.max(0, Math.min(buttons.length - 1, current + moves[event.key]))];
+  for (const button of buttons) button.tabIndex = button === target ? 0 : -1;
+  target.focus();
 }
 
 /** An icon of one path in a 20 by 20 box. */

@@ -1,10 +1,10 @@
-/** Playing a recording, all of it or one stretch, and telling where it is, frame by frame. */
+/** Playback of a recording or a part of it. */
 
-/** Fires "time" (while it plays, and after a jump) and "state" (it starts or stops). */
+/** Dispatches "time" (on every frame of playback, and after a seek) and "state" (playback starts or stops). */
 export class Player extends EventTarget {
   /**
    * @param {Blob} file
-   * @param {number} duration seconds; what the service measured
+   * @param {number} duration in seconds
    */
   constructor(file, duration) {
     super();
@@ -15,11 +15,11 @@ export class Player extends EventTarget {
     this.until = Infinity;
     for (const event of ["play", "pause", "ended", "error"]) {
       this.audio.addEventListener(event, () => {
-        this.tell("state");
+        this.dispatchEvent(new Event("state"));
         this.follow();
       });
     }
-    this.audio.addEventListener("seeked", () => this.tell("time"));
+    this.audio.addEventListener("seeked", () => this.dispatchEvent(new Event("time")));
   }
 
   get playing() {
@@ -36,8 +36,8 @@ export class Player extends EventTarget {
     else this.start();
   }
 
-  /** Plays from one time to another. */
-  play(from, until = Infinity) {
+  /** Play from one time to another. */
+  play(from, until) {
     this.audio.currentTime = from;
     this.until = until;
     this.start();
@@ -46,20 +46,20 @@ export class Player extends EventTarget {
   seek(time) {
     this.until = Infinity;
     this.audio.currentTime = Math.max(0, Math.min(time, this.duration));
-    this.tell("time");
+    this.dispatchEvent(new Event("time"));
   }
 
   async start() {
     try {
       await this.audio.play();
     } catch (error) {
-      // A jump or a pause before it began; a file that this browser cannot play says so through "error".
+      // A seek or pause before playback began; an unsupported file also dispatches "error".
       if (!(error instanceof DOMException)) throw error;
     }
   }
 
   follow() {
-    this.tell("time");
+    this.dispatchEvent(new Event("time"));
     if (!this.playing) return;
     if (this.time >= this.until) {
       this.until = Infinity;
@@ -70,10 +70,6 @@ export class Player extends EventTarget {
     this.frame = requestAnimationFrame(() => this.follow());
   }
 
-  tell(event) {
-    this.dispatchEvent(new Event(event));
-  }
-
   close() {
     this.audio.pause();
     cancelAnimationFrame(this.frame);
@@ -81,7 +77,7 @@ export class Player extends EventTarget {
   }
 }
 
-/** The last item that has begun at a time and not ended, of items in order; null between them. */
+/** The last of the ordered items with start_s <= time, if time < its end_s; else null. */
 export function itemAt(items, time) {
   let low = 0;
   let high = items.length;
@@ -90,6 +86,6 @@ export function itemAt(items, time) {
     if (items[middle].start_s <= time) low = middle + 1;
     else high = middle;
   }
-  const found = items[low - 1];
-  return found && time < found.end_s ? found : null;
+  const item = items[low - 1];
+  return item && time < item.end_s ? item : null;
 }

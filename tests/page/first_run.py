@@ -1,7 +1,7 @@
-"""A stranger's path, timed: clone, `make serve`, the page, an example's answer: `python -m tests.page.stranger`.
+"""Time of a first run: clone, `make serve`, open the page, analyse an example: `python -m tests.page.first_run`.
 
-Clones what is committed, does what the README says, and presses the first example in Chromium. `--empty-cache` fetches
-every package anew, as on a machine that never saw one.
+Clones the committed state, follows the README, and presses the first example in Chromium. `--empty-cache` downloads
+every package, as on a new machine.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from pathlib import Path
 import httpx
 from playwright.sync_api import expect, sync_playwright
 
-from tests.page.conftest import HOW_TO_GET, find_chromium
+from tests.page.conftest import NO_CHROMIUM, find_chromium
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -28,23 +28,23 @@ _LIMIT_S = 900.0
 
 @contextmanager
 def make_serve(clone: Path, port: int, cache: Path | None) -> Iterator[None]:
-    """`make serve` in a clone, until it is left."""
+    """Run `make serve` in a clone until the context exits."""
     environment = os.environ | {"CAN_PORT": str(port)}
     if cache is not None:
         environment |= {"UV_CACHE_DIR": str(cache), "PIP_NO_CACHE_DIR": "1"}
     with (clone / "serve.log").open("w") as log:
-        running = subprocess.Popen(
+        process = subprocess.Popen(
             ["make", "serve"], cwd=clone, env=environment, stdout=log, stderr=log, start_new_session=True
         )
         try:
             yield
         finally:
-            os.killpg(running.pid, signal.SIGTERM)
-            running.wait(30)
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(30)
 
 
-def answers(url: str) -> bool:
-    """Whether it does, with 200."""
+def is_ok(url: str) -> bool:
+    """Whether the response to GET has status 200."""
     try:
         return httpx.get(url).status_code == httpx.codes.OK
     except httpx.TransportError:
@@ -52,11 +52,11 @@ def answers(url: str) -> bool:
 
 
 def press_example(address: str) -> None:
-    """Opens the page, presses the first example, waits for its answer."""
+    """Open the page, press the first example, and wait for its result."""
     with sync_playwright() as playwright:
         chromium = find_chromium(playwright)
         if chromium is None:
-            sys.exit(HOW_TO_GET)
+            sys.exit(NO_CHROMIUM)
         with playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"]) as browser:
             page = browser.new_page()
             page.goto(address)
@@ -65,9 +65,9 @@ def press_example(address: str) -> None:
 
 
 def main() -> None:
-    """Prints seconds from the clone to each step."""
+    """Print the seconds from the start to the end of each step."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--empty-cache", action="store_true", help="fetch every package anew")
+    parser.add_argument("--empty-cache", action="store_true", help="download every package")
     options = parser.parse_args()
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -76,17 +76,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         clone, began = Path(folder) / "can-ser", time.monotonic()
 
-        def tell(step: str) -> None:
+        def report(step: str) -> None:
             sys.stdout.write(f"{step:32} {time.monotonic() - began:6.1f} s\n")
             sys.stdout.flush()
 
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
-        tell("cloned")
+        report("cloned")
         with make_serve(clone, port, Path(folder) / "cache" if options.empty_cache else None):
-            wait_until(lambda: answers(f"{address}health/live"), _LIMIT_S)
-            tell("installed, and the page is there")
+            wait_until(lambda: is_ok(f"{address}health/live"), _LIMIT_S)
+            report("installed and serving")
             press_example(address)
-            tell("answer of an example on the page")
+            report("result of an example on the page")
 
 
 if __name__ == "__main__":

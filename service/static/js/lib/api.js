@@ -1,8 +1,8 @@
-/** The service, over HTTP. An answer comes as events where the service streams them, else at once. */
+/** HTTP client of the service. POST /predict is read as server-sent events where the service streams, else as JSON. */
 
 const KEY = "can-ser-key";
 
-/** A refusal or failure, in the words of the service where it gave some (RFC 9457). */
+/** An error with a title and details, from the service's problem document (RFC 9457) where there is one. */
 export class Problem extends Error {
   constructor({ title, detail, status = 0, code = "", request_id = "" }, retryAfter = null) {
     super(detail);
@@ -13,34 +13,34 @@ export class Problem extends Error {
 export const savedKey = () => sessionStorage.getItem(KEY) ?? "";
 export const saveKey = (key) => sessionStorage.setItem(KEY, key);
 
-/** An example's recording, as if it had been chosen from a disk. */
+/** The recording of an example, as a chosen file would be. */
 export async function exampleFile(name) {
-  const response = await reach(`static/examples/${name}`);
+  const response = await request(`static/examples/${name}`);
   return new File([await response.blob()], name, { type: "audio/flac" });
 }
 
-/** What the page's examples are; none where the file is missing. */
+/** The list of examples; empty without its file. */
 export async function listExamples() {
-  const response = await reach("static/examples/examples.json");
+  const response = await request("static/examples/examples.json");
   return response.ok ? response.json() : [];
 }
 
-/** What is served, from GET /model; null when the service does not say. */
+/** GET /model; null on an error status. */
 export async function servedModel() {
-  const response = await reach("model", { headers: authorisation() });
+  const response = await request("model", { headers: authorisation() });
   return response.ok ? response.json() : null;
 }
 
-/** As `predict`, once the service's models are loaded; until then a progress event of the stage "load". */
-export async function* predictWhenReady(request) {
+/** As `predict`, retried until the models are loaded; each retry yields a progress event of the stage "load". */
+export async function* predictWhenReady(options) {
   for (;;) {
     try {
-      yield* predict(request);
+      yield* predict(options);
       return;
     } catch (error) {
       if (error.code !== "not-ready") throw error;
       yield { event: "progress", data: { stage: "load" } };
-      await pause(error.retryAfter ?? 1, request.signal);
+      await pause(error.retryAfter ?? 1, options.signal);
     }
   }
 }
@@ -55,15 +55,16 @@ function pause(seconds, signal) {
 /**
  * Events of POST /predict: {event: "progress" | "utterance" | "result", data}.
  *
- * @param {{file: File, transcript: string, signal: AbortSignal}} request
+ * @param {{file: File, transcript: string, signal: AbortSignal}} options
  * @throws {Problem}
  */
-export async function* predict({ file, transcript, signal }) {
+async function* predict({ file, transcript, signal }) {
   const body = new FormData();
   body.append("explain", "full");
   if (transcript.trim()) body.append("transcript", transcript.trim());
   body.append("file", file, file.name);
-  const response = await send(body, signal);
+  const headers = { Accept: "text/event-stream, application/json;q=0.9", ...authorisation() };
+  const response = await request("predict", { method: "POST", body, signal, headers });
   if (!response.ok) throw await readProblem(response);
   if (!(response.headers.get("content-type") ?? "").startsWith("text/event-stream")) {
     yield { event: "result", data: await response.json() };
@@ -75,20 +76,15 @@ export async function* predict({ file, transcript, signal }) {
     finished ||= message.event === "result";
     yield message;
   }
-  if (!finished) throw unreachable("The connection ended before the answer did.");
+  if (!finished) throw unreachable("The connection closed before the result was complete.");
 }
 
-function send(body, signal) {
-  const headers = { Accept: "text/event-stream, application/json;q=0.9", ...authorisation() };
-  return reach("predict", { method: "POST", body, signal, headers });
-}
-
-/** `fetch`, whose TypeError becomes a problem in words. */
-async function reach(address, options) {
+/** `fetch` that throws a Problem on network errors. */
+async function request(address, options) {
   try {
     return await fetch(address, options);
   } catch (error) {
-    if (error instanceof TypeError) throw unreachable("The service did not answer.");
+    if (error instanceof TypeError) throw unreachable("The service did not respond.");
     throw error;
   }
 }
@@ -97,10 +93,10 @@ function authorisation() {
   return savedKey() ? { Authorization: `Bearer ${savedKey()}` } : {};
 }
 
-function unreachable(what) {
+function unreachable(reason) {
   return new Problem({
     title: "The service cannot be reached",
-    detail: `${what} See whether it still runs (its terminal or its log says why not), and try again.`,
+    detail: `${reason} Check that it is running (see its terminal or log) and try again.`,
     code: "unreachable",
   });
 }
@@ -111,8 +107,9 @@ async function readProblem(response) {
   const problem = isProblem ? await response.json() : {};
   return new Problem(
     {
-      title: problem.title ?? `The answer was ${response.status} ${response.statusText}`,
-      detail: problem.detail ?? "Something between this page and the service refused it; try again, or ask who runs it.",
+      title: problem.title ?? `The response was ${response.status} ${response.statusText}`,
+      detail: problem.detail ?? "The response has no details; a proxy may have rejected the request. "
+        + "Try again, or contact the operator of the service.",
       status: response.status,
       code: problem.code,
       request_id: problem.request_id ?? response.headers.get("x-request-id") ?? "",
@@ -121,10 +118,10 @@ async function readProblem(response) {
   );
 }
 
-/** Messages of a text/event-stream, their data read as JSON. */
-export async function* readEvents(stream) {
+/** Messages of a text/event-stream with their data parsed as JSON. */
+async function* readEvents(stream) {
   let buffer = "";
-  for await (const text of decoded(stream)) {
+  for await (const text of decodedText(stream)) {
     buffer += text;
     const blocks = buffer.split(/\r\n\r\n|\n\n|\r\r/);
     buffer = blocks.pop();
@@ -135,19 +132,19 @@ export async function* readEvents(stream) {
   }
 }
 
-async function* decoded(stream) {
+async function* decodedText(stream) {
   // ReadableStream is not yet iterable in every browser.
   const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
   for (;;) {
-    let piece;
+    let chunk;
     try {
-      piece = await reader.read();
+      chunk = await reader.read();
     } catch (error) {
-      if (error instanceof TypeError) throw unreachable("The connection broke.");
+      if (error instanceof TypeError) throw unreachable("The connection was lost.");
       throw error;
     }
-    if (piece.done) return;
-    yield piece.value;
+    if (chunk.done) return;
+    yield chunk.value;
   }
 }
 

@@ -1,50 +1,51 @@
-/** The ways in: a file, a drop, the microphone, an example, and the words where somebody knows them. */
+/** Inputs: a chosen or dropped file, the microphone, an example, and an optional transcript. */
 
-import { exampleFile, listExamples } from "./api.js";
-import { byId, h } from "./dom.js";
-import { clock, megabytes, minutes } from "./format.js";
+import { exampleFile, listExamples } from "../lib/api.js";
+import { byId, h } from "../lib/dom.js";
+import { clock, megabytes, timeLimit } from "../lib/format.js";
 import { hideProblem, showProblem } from "./notices.js";
 import { Recorder } from "./recorder.js";
 
 let limits = null;
 
-/** Says what the service takes, and holds recordings to it. */
+/** Display the limits of the service, and apply them to recordings from now on. */
 export function showLimits(served) {
   limits = served;
-  const longest = minutes(limits.max_audio_s);
-  byId("limits").textContent = `wav, flac, ogg, mp3, m4a, mp4, webm · up to ${longest}, ${megabytes(limits.max_upload_bytes)}`;
-  byId("longest").textContent = `It stops by itself after ${longest}.`;
+  const longest = timeLimit(limits.max_audio_s);
+  byId("limits").textContent = `up to ${longest}, ${megabytes(limits.max_upload_bytes)}`;
+  byId("recording-limit").textContent = `The recording stops after ${longest}.`;
 }
 
-/** Why a file cannot be sent; null when it can. */
-export function tooLarge(file) {
+/** The problem of a file above the size limit, else null. */
+export function sizeProblem(file) {
   if (!limits || file.size <= limits.max_upload_bytes) return null;
   return {
     title: "The file is too large",
-    detail: `It has ${megabytes(file.size)}, the limit is ${megabytes(limits.max_upload_bytes)}. Compress it (flac, ogg, mp3) or cut it.`,
+    detail: `The file has ${megabytes(file.size)}, the limit is ${megabytes(limits.max_upload_bytes)}. `
+      + "Compress it (flac, ogg, mp3) or cut it.",
     code: "upload-too-large",
   };
 }
 
 /**
- * Wires everything that a person may give.
+ * Set up the file, drop and microphone inputs.
  *
  * @param {(recording: {file: File, transcript: string}) => void} onRecording
  */
 export function setUpIntake(onRecording) {
-  const take = (files) => {
-    if (files.length) onRecording({ file: files[0], transcript: knownWords() });
+  const onFiles = (files) => {
+    if (files.length) onRecording({ file: files[0], transcript: enteredTranscript() });
   };
   byId("choose").addEventListener("click", () => byId("file").click());
   byId("file").addEventListener("change", (event) => {
-    take(event.target.files);
+    onFiles(event.target.files);
     event.target.value = "";
   });
-  setUpDrop(take);
+  setUpDrop(onFiles);
   setUpMicrophone(onRecording);
 }
 
-/** Appends the examples that the service has. */
+/** Append the examples of the service. */
 export async function showExamples(onRecording) {
   const choose = async ({ file, transcript }) => {
     try {
@@ -58,47 +59,46 @@ export async function showExamples(onRecording) {
       h("strong", { textContent: example.title }), h("span.fine", { textContent: example.note })))));
 }
 
-/** What the person says is said; a folded field counts as empty, for nobody sees it. */
-export function knownWords() {
-  return byId("known").open ? byId("transcript").value : "";
+/** The entered transcript; empty while its field is closed, because the user cannot see it then. */
+export function enteredTranscript() {
+  return byId("transcript-field").open ? byId("transcript").value : "";
 }
 
-/** Forgets the words, so that they are not taken for those of the next recording. */
-export function foldWords() {
-  byId("known").open = false;
+/** Clear and close the field, so that the transcript does not apply to the next recording. */
+export function clearTranscript() {
+  byId("transcript-field").open = false;
   byId("transcript").value = "";
 }
 
-/** Opens the field with words to correct. */
-export function editWords(words) {
-  byId("known").open = true;
-  byId("transcript").value = words;
-  byId("again").hidden = false;
+/** Open the field with a transcript to correct. */
+export function editTranscript(transcript) {
+  byId("transcript-field").open = true;
+  byId("transcript").value = transcript;
+  byId("reanalyse").hidden = false;
   byId("transcript").focus();
 }
 
-function setUpDrop(take) {
+function setUpDrop(onFiles) {
   let depth = 0;
-  const over = (change) => {
+  const changeDepth = (change) => {
     depth = Math.max(0, depth + change);
     byId("drop").classList.toggle("over", depth > 0);
   };
-  document.addEventListener("dragenter", () => over(+1));
-  document.addEventListener("dragleave", () => over(-1));
+  document.addEventListener("dragenter", () => changeDepth(+1));
+  document.addEventListener("dragleave", () => changeDepth(-1));
   document.addEventListener("dragover", (event) => event.preventDefault());
   document.addEventListener("drop", (event) => {
     event.preventDefault();
-    depth = 0;
-    over(0);
-    take(event.dataTransfer.files);
+    changeDepth(-depth);
+    onFiles(event.dataTransfer.files);
   });
 }
 
 function setUpMicrophone(onRecording) {
   let recorder = null;
-  const show = (listening) => {
-    byId("drop").hidden = listening;
-    byId("recording").hidden = !listening;
+  const showRecorder = (visible) => {
+    byId("drop").hidden = visible;
+    byId("recording").hidden = !visible;
   };
   const tick = () => {
     if (!recorder) return;
@@ -110,8 +110,8 @@ function setUpMicrophone(onRecording) {
   const finish = async () => {
     const finished = recorder;
     recorder = null;
-    show(false);
-    onRecording({ file: await finished.finish(), transcript: knownWords() });
+    showRecorder(false);
+    onRecording({ file: await finished.finish(), transcript: enteredTranscript() });
   };
   byId("record").addEventListener("click", async () => {
     hideProblem();
@@ -121,7 +121,7 @@ function setUpMicrophone(onRecording) {
       showProblem(error);
       return;
     }
-    show(true);
+    showRecorder(true);
     byId("stop").focus();
     tick();
   });
@@ -129,7 +129,7 @@ function setUpMicrophone(onRecording) {
   byId("discard").addEventListener("click", () => {
     recorder?.release();
     recorder = null;
-    show(false);
+    showRecorder(false);
     byId("record").focus();
   });
 }

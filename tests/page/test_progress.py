@@ -1,12 +1,16 @@
-"""What the page shows while the service works, from an aligner that waits until it is told to go on."""
+"""The page during an analysis, with an aligner whose steps the test releases."""
 
 import hashlib
+import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+import uvicorn
+from fastapi import FastAPI
 from playwright.sync_api import expect
 
 from alignment.audio import Waveform
@@ -18,11 +22,11 @@ from service.settings import Settings
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner
 from tests.page.conftest import OpenPage
-from tests.page.servers import serve_in_thread
+from tests.waiting import wait_until
 
 
 class SteppedAligner(FakeAligner):
-    """Takes a step each time it is allowed one; its warm-up is a step too."""
+    """An aligner that waits for the release of each step; its warm-up is a step too."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,13 +40,29 @@ class SteppedAligner(FakeAligner):
         return super().align(waveform, text, language)
 
 
+@contextmanager
+def serve_in_thread(app: FastAPI) -> Iterator[str]:
+    """Serve an application in a thread, and yield its address."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        try:
+            wait_until(lambda: server.started)
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        finally:
+            server.should_exit = True
+            thread.join(20)
+
+
 @pytest.fixture
 def aligner() -> SteppedAligner:
     return SteppedAligner()
 
 
 @pytest.fixture
-def waiting_address(tiny_bundle: Bundle, aligner: SteppedAligner) -> Iterator[str]:
+def stepped_address(tiny_bundle: Bundle, aligner: SteppedAligner) -> Iterator[str]:
     settings = Settings(bundle=str(tiny_bundle.folder))
     with serve_in_thread(create_app(settings, engine=EmotionEngine(settings, aligner=aligner))) as address:
         yield address
@@ -51,27 +71,27 @@ def waiting_address(tiny_bundle: Bundle, aligner: SteppedAligner) -> Iterator[st
 
 @pytest.fixture(scope="module")
 def long_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """100 s, which is heard as two windows."""
+    """A recording of 100 s, which is recognised in two windows."""
     path = tmp_path_factory.mktemp("long") / "long.wav"
     path.write_bytes(encode(np.tile(noise(10.0), 10)))
     return path
 
 
-def test_progress_of_a_long_file(
-    open_page: OpenPage, waiting_address: str, aligner: SteppedAligner, long_file: Path
+def test_long_file_shows_progress(
+    open_page: OpenPage, stepped_address: str, aligner: SteppedAligner, long_file: Path
 ) -> None:
-    page = open_page(waiting_address)
+    page = open_page(stepped_address)
     page.locator("#file").set_input_files(long_file)
     status = page.get_by_role("status")
-    expect(status).to_contain_text("The models are loading")
+    expect(status).to_contain_text("Loading the models")
     aligner.steps.release()
-    expect(status).to_contain_text("Finding the words: 0:00 of 1:40")
+    expect(status).to_contain_text("Recognising the words: 0:00 of 1:40")
     expect(page.locator(".wave")).to_be_visible()
     aligner.steps.release()
     expect(page.locator(".band")).to_have_count(1)
     expect(status).not_to_contain_text("0:00 of")
-    share = page.locator("#progress").evaluate("bar => bar.value")
-    assert 0.2 < share < 0.8
+    fraction = page.locator("#progress").evaluate("bar => bar.value")
+    assert 0.2 < fraction < 0.8
     expect(page.locator(".report")).to_have_count(0)
     aligner.steps.release()
     expect(page.locator(".report")).to_be_visible()
@@ -79,21 +99,23 @@ def test_progress_of_a_long_file(
     expect(status).to_be_hidden()
 
 
-def test_a_key_is_asked_for_and_used(open_page: OpenPage, tiny_bundle: Bundle, long_file: Path) -> None:
+def test_key_form_sends_key(open_page: OpenPage, tiny_bundle: Bundle, long_file: Path) -> None:
     settings = Settings(bundle=str(tiny_bundle.folder), api_keys=(hashlib.sha256(b"secret").hexdigest(),))
     with serve_in_thread(create_app(settings, engine=EmotionEngine(settings, aligner=FakeAligner()))) as address:
         page = open_page(address)
         page.locator("#file").set_input_files(long_file)
-        page.get_by_label("This service asks for a key").fill("wrong")
-        page.get_by_role("button", name="Use it").click()
-        page.get_by_label("This service asks for a key").fill("secret")
-        page.get_by_role("button", name="Use it").click()
+        page.get_by_label("This service requires an API key").fill("wrong")
+        page.get_by_role("button", name="Use this key").click()
+        page.get_by_label("This service requires an API key").fill("secret")
+        page.get_by_role("button", name="Use this key").click()
         expect(page.locator(".report")).to_be_visible()
-        expect(page.locator("#serving")).to_contain_text("words found by fake")
+        expect(page.locator("#service-info")).to_contain_text("speech recognition by fake")
 
 
-def test_giving_up(open_page: OpenPage, waiting_address: str, aligner: SteppedAligner, long_file: Path) -> None:
-    page = open_page(waiting_address)
+def test_cancel_returns_to_start(
+    open_page: OpenPage, stepped_address: str, aligner: SteppedAligner, long_file: Path
+) -> None:
+    page = open_page(stepped_address)
     page.locator("#file").set_input_files(long_file)
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator("#status")).to_be_hidden()

@@ -1,40 +1,40 @@
-/** The microphone. */
+/** Recording from the microphone. */
 
+import { Problem } from "../lib/api.js";
+import { resolveColour } from "../lib/emotions.js";
 import { decode, wavFile } from "./sound.js";
-import { Problem } from "./api.js";
-import { resolveColour } from "./emotions.js";
 
-const REFUSALS = {
-  NotAllowedError: "The browser or you refused the microphone. Allow it in the site's settings, beside the address.",
+const REASONS = {
+  NotAllowedError: "Access to the microphone was denied. Allow it for this site in the browser’s settings.",
   NotFoundError: "No microphone is connected. Connect one, or choose a file.",
-  NotReadableError: "Another program holds the microphone. Close it, and try again.",
+  NotReadableError: "Another program is using the microphone. Close it and try again.",
 };
 
 /** One recording from start to stop. */
 export class Recorder {
   /**
-   * Asks for the microphone and starts.
+   * Request the microphone and start recording.
    *
-   * @throws {Problem} there is none, or it was refused
+   * @throws {Problem} No microphone is available, or access was denied.
    */
   static async start() {
     if (!navigator.mediaDevices) {
-      throw microphoneProblem("Browsers give pages a microphone on https:// and on localhost only.");
+      throw microphoneProblem("Browsers allow the microphone only on https:// addresses and on localhost.");
     }
     try {
       return new Recorder(await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1 } }));
     } catch (error) {
-      if (error instanceof DOMException) throw microphoneProblem(REFUSALS[error.name] ?? error.message);
+      if (error instanceof DOMException) throw microphoneProblem(REASONS[error.name] ?? error.message);
       throw error;
     }
   }
 
   constructor(stream) {
     this.stream = stream;
-    this.pieces = [];
+    this.chunks = [];
     this.started = performance.now();
     this.recorder = new MediaRecorder(stream);
-    this.recorder.addEventListener("dataavailable", (event) => this.pieces.push(event.data));
+    this.recorder.addEventListener("dataavailable", (event) => this.chunks.push(event.data));
     this.stopped = new Promise((resolve) => this.recorder.addEventListener("stop", resolve, { once: true }));
     this.recorder.start();
     this.context = new AudioContext();
@@ -46,12 +46,12 @@ export class Recorder {
     return (performance.now() - this.started) / 1000;
   }
 
-  /** The recording as a WAV file; as the browser wrote it where it cannot be read back. */
+  /** Stop, and return a WAV file, or the browser's own format where it cannot be decoded here. */
   async finish() {
     this.recorder.stop();
     await this.stopped;
     this.release();
-    const raw = new Blob(this.pieces, { type: this.recorder.mimeType });
+    const raw = new Blob(this.chunks, { type: this.recorder.mimeType });
     const sound = await decode(raw);
     return sound ? wavFile(sound.samples, "recording.wav") : new File([raw], "recording.webm", { type: raw.type });
   }
@@ -61,7 +61,7 @@ export class Recorder {
     this.context.close();
   }
 
-  /** Draws what the microphone hears now. */
+  /** Draw the current input level. */
   drawLevel(canvas) {
     const samples = new Float32Array(this.analyser.fftSize);
     this.analyser.getFloatTimeDomainData(samples);
@@ -71,8 +71,8 @@ export class Recorder {
     context.clearRect(0, 0, canvas.width, canvas.height);
     context.fillStyle = resolveColour("var(--sound)");
     for (let bar = 0; bar < bars; bar++) {
-      const piece = samples.subarray((bar * samples.length) / bars, ((bar + 1) * samples.length) / bars);
-      const height = Math.max(3, Math.min(1, 2.5 * Math.max(...piece.map(Math.abs))) * canvas.height);
+      const part = samples.subarray((bar * samples.length) / bars, ((bar + 1) * samples.length) / bars);
+      const height = Math.max(3, Math.min(1, 2.5 * Math.max(...part.map(Math.abs))) * canvas.height);
       context.fillRect(bar * width + 2, (canvas.height - height) / 2, width - 4, height);
     }
   }

@@ -1,0 +1,36 @@
+/** Emotions: their colours, their order by probability, and bars made of them. */
+
+import { h } from "./dom.js";
+
+const KNOWN = ["angry", "happy", "excited", "sad", "frustrated", "surprised", "neutral", "calm", "afraid", "disgusted"];
+
+/** CSS colour of a label; labels outside the list share one colour. */
+export function colourOf(emotion) {
+  return KNOWN.includes(emotion) ? `var(--${emotion})` : "var(--other)";
+}
+
+/** A CSS colour as rgb() in the current theme, for a canvas. */
+export function resolveColour(colour) {
+  const probe = document.createElement("i");
+  probe.style.color = colour;
+  document.body.append(probe);
+  const resolved = getComputedStyle(probe).color;
+  probe.remove();
+  return resolved;
+}
+
+/** [[emotion, probability], …] in descending order of probability. */
+export function ranked(probabilities) {
+  return Object.entries(probabilities).sort((a, b) => b[1] - a[1]);
+}
+
+/** A dot in the colour of an emotion. */
+export function swatch(emotion) {
+  return h("i.swatch", { style: { background: colourOf(emotion) } });
+}
+
+/** Segments of a stacked bar: one per emotion in the given order, sized by probability. */
+export function barSegments(probabilities, order) {
+  return order.map((emotion) =>
+    h("i", { style: { "flex-grow": probabilities[emotion], background: colourOf(emotion) } }));
+}
