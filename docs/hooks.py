@@ -1,4 +1,4 @@
-"""What the site says from the code itself: the HTTP reference from OpenAPI, the card of the shipped weights, the order.
+"""Hooks of mkdocs: HTTP reference from OpenAPI, model card of the shipped weights, order of the pages.
 
 mkdocs calls these functions by name (https://www.mkdocs.org/user-guide/configuration/#hooks).
 """
@@ -28,7 +28,7 @@ _ORDER: Final = (
     *("model-card.md", "bundles.md", "retraining.md", "paper.md", "reproduction.md", "experiments.md"),
     *("architecture.md", "operations.md", "performance.md", "scaling.md"),
 )
-_OUTSIDE: Final = re.compile(r"\[([^\]]+)\]\((?:\.\./)+[^)]*\)")
+_LINK_OUTSIDE: Final = re.compile(r"\[([^\]]+)\]\((?:\.\./)+[^)]*\)")
 _PRINT_OPENAPI: Final = """
 import json
 from service.app import create_app
@@ -36,22 +36,22 @@ from service.settings import Settings
 print(json.dumps(create_app(Settings()).openapi()))
 """
 _INTRODUCTION: Final = (
-    "Version {version}. The running service shows the same at `/docs`, and its document at `/openapi.json`."
+    "Version {version}. A running service serves the same reference at `/docs`, and the document at `/openapi.json`."
 )
 _METHODS: Final = ("get", "post", "put", "delete")
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Pages in the order in which they are read; others that exist follow."""
+    """Set the order of the pages; pages that `_ORDER` does not list follow."""
     folder = Path(config.docs_dir)
-    made = {"api.md", "model-card.md"}
-    there = {path.name for kind in ("*.md", "*.ipynb") for path in folder.glob(kind)} | made
-    config.nav = [name for name in _ORDER if name in there] + sorted(there - set(_ORDER))
+    generated = {"api.md", "model-card.md"}
+    pages = {path.name for pattern in ("*.md", "*.ipynb") for path in folder.glob(pattern)} | generated
+    config.nav = [name for name in _ORDER if name in pages] + sorted(pages - set(_ORDER))
     return config
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Adds the pages that are made of something else."""
+    """Add the generated pages."""
     card = (ROOT / "model" / "bundles" / "starter" / "MODEL_CARD.md").read_text(encoding="utf-8")
     for name, text in (("api.md", describe_api()), ("model-card.md", f"# Model card: {card.removeprefix('# ')}")):
         files.append(File.generated(config, name, content=text))
@@ -59,13 +59,13 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """A link to a file of the repository that is no page becomes its name."""
-    return _OUTSIDE.sub(r"\1", markdown)
+    """Replace links to files of the repository that are not pages by their text."""
+    return _LINK_OUTSIDE.sub(r"\1", markdown)
 
 
 def describe_api() -> str:
-    """The HTTP reference as Markdown, from the application's own OpenAPI document."""
-    # In a process of its own: the application sets up logs, which would swallow those of mkdocs.
+    """The HTTP reference as Markdown, from the OpenAPI document of the application."""
+    # In a separate process, because the application configures logging, which would hide the messages of mkdocs.
     printed = subprocess.run([sys.executable, "-c", _PRINT_OPENAPI], capture_output=True, check=True)  # noqa: S603
     document = json.loads(printed.stdout)
     parts = [
@@ -74,7 +74,7 @@ def describe_api() -> str:
     ]
     for path, methods in document["paths"].items():
         parts += [_operation(method, path, methods[method], document) for method in _METHODS if method in methods]
-    parts.append("## Records")
+    parts.append("## Schemas")
     parts += [_schema(name, schema) for name, schema in sorted(document["components"]["schemas"].items())]
     return "\n\n".join(parts) + "\n"
 
@@ -84,15 +84,15 @@ def _operation(method: str, path: str, operation: dict[str, Any], document: dict
     for content in operation.get("requestBody", {}).get("content", {}).items():
         kind, schema = content[0], content[1]["schema"]
         name = schema.get("$ref", "").rpartition("/")[2]
-        lines += [f"Takes `{kind}`:", _fields(document["components"]["schemas"].get(name, schema))]
-    answers = [f"| {status} | {_kind(answer)} |" for status, answer in operation["responses"].items()]
-    lines.append("\n".join(["| status | answer |", "|---|---|", *answers]))
+        lines += [f"Request body (`{kind}`):", _fields(document["components"]["schemas"].get(name, schema))]
+    responses = [f"| {status} | {_kind(response)} |" for status, response in operation["responses"].items()]
+    lines.append("\n".join(["| status | response |", "|---|---|", *responses]))
     return "\n\n".join(line for line in lines if line)
 
 
-def _kind(answer: dict[str, Any]) -> str:
-    names = {_type(content.get("schema", {})) for content in answer.get("content", {}).values()}
-    return ", ".join(sorted(names - {""})) or answer.get("description", "")
+def _kind(response: dict[str, Any]) -> str:
+    names = {_type(content.get("schema", {})) for content in response.get("content", {}).values()}
+    return ", ".join(sorted(names - {""})) or response.get("description", "")
 
 
 def _schema(name: str, schema: dict[str, Any]) -> str:
