@@ -10,18 +10,8 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from alignment import errors
 from alignment.containers import SampleBlocks, open_with_ffmpeg, open_with_soundfile
-from alignment.errors import (
-    AudioTooLongError,
-    AudioTooShortError,
-    DecodingAbandonedError,
-    EmptyFileError,
-    NonFiniteAudioError,
-    NoSamplesError,
-    SilentAudioError,
-    UndecodableAudioError,
-    UnsupportedAudioError,
-)
 from alignment.timing import SAMPLE_RATE_HZ, Seconds, samples_to_seconds, seconds_to_samples
 
 _T = TypeVar("_T")
@@ -109,7 +99,7 @@ def decode_audio(
         DecodingAbandonedError: `abandoned` returned True.
     """
     if not data:
-        raise EmptyFileError()
+        raise errors.EmptyFileError()
     return _read(data, lambda opened: _collect(opened, _Bounds(max_duration_s, abandoned)))
 
 
@@ -139,7 +129,7 @@ def decode_channels(
 def _decode_channel(data: bytes, channel: int, bounds: _Bounds) -> NDArray[np.float32] | None:
     try:
         return _read(data, lambda opened: _collect(opened, bounds, channel)).samples
-    except SilentAudioError:
+    except errors.SilentAudioError:
         return None
 
 
@@ -180,7 +170,7 @@ def inspect_audio(path: Path, max_duration_s: Seconds) -> AudioFile:
         AudioError: See `decode_audio`.
     """
     if not path.stat().st_size:
-        raise EmptyFileError()
+        raise errors.EmptyFileError()
 
     def measure(opened: SampleBlocks) -> AudioFile:
         mono, peak = _open_mono(opened, _Bounds(max_duration_s)), _Peak()
@@ -200,11 +190,11 @@ def probe_audio(path: Path) -> None:
             block cannot be used.
     """
     if not path.stat().st_size:
-        raise EmptyFileError()
+        raise errors.EmptyFileError()
 
     def probe(opened: SampleBlocks) -> None:
         if next(iter(_open_mono(opened, _Bounds(inf))), None) is None:
-            raise NoSamplesError()
+            raise errors.NoSamplesError()
 
     _read(path, probe)
 
@@ -214,15 +204,15 @@ def _read(source: bytes | Path, use: Callable[[SampleBlocks], _T]) -> _T:
     try:
         with open_with_soundfile(source) as opened:
             return use(opened)
-    except (UndecodableAudioError, NoSamplesError) as exc:
+    except (errors.UndecodableAudioError, errors.NoSamplesError) as exc:
         first = exc
     try:
         with open_with_ffmpeg(source) as opened:
             return use(opened)
-    except UndecodableAudioError as second:
-        if isinstance(first, NoSamplesError):
+    except errors.UndecodableAudioError as second:
+        if isinstance(first, errors.NoSamplesError):
             raise first from second
-        raise UndecodableAudioError(f"libsndfile: {first.reason} FFmpeg: {second.reason}") from second
+        raise errors.UndecodableAudioError(f"libsndfile: {first.reason} FFmpeg: {second.reason}") from second
 
 
 def _opens_with_soundfile(path: Path) -> bool:
@@ -230,7 +220,7 @@ def _opens_with_soundfile(path: Path) -> bool:
     try:
         with open_with_soundfile(path) as opened:
             return next(iter(opened.blocks), None) is not None
-    except UndecodableAudioError:
+    except errors.UndecodableAudioError:
         return False
 
 
@@ -252,10 +242,10 @@ def _open_mono(opened: SampleBlocks, bounds: _Bounds, channel: int | None = None
 def _conclude(opened: SampleBlocks, mono: "_MonoBlocks", peak: "_Peak") -> tuple[AudioSource, float | None]:
     """Format and scale of a file after its last block; adds to the warnings."""
     if not mono.count:
-        raise NoSamplesError()
+        raise errors.NoSamplesError()
     source = AudioSource(mono.count / opened.sample_rate_hz, opened.sample_rate_hz, opened.channels)
     if source.duration_s < MIN_DURATION_S:
-        raise AudioTooShortError(source.duration_s, MIN_DURATION_S)
+        raise errors.AudioTooShortError(source.duration_s, MIN_DURATION_S)
     scale = peak.choose_scale(source.duration_s, opened.warnings)
     if not opened.warnings and source.duration_s < _TRUNCATED_RATIO * opened.stated_s:
         opened.warnings.append(
@@ -267,7 +257,7 @@ def _conclude(opened: SampleBlocks, mono: "_MonoBlocks", peak: "_Peak") -> tuple
 def _check_bounds(quantity: str, got: int, bounds: tuple[int, int]) -> None:
     low, high = bounds
     if not low <= got <= high:
-        raise UnsupportedAudioError(quantity, got, low, high)
+        raise errors.UnsupportedAudioError(quantity, got, low, high)
 
 
 class _MonoBlocks:
@@ -285,12 +275,12 @@ class _MonoBlocks:
             mono = self._mix(block)
             finite = np.isfinite(mono)
             if not finite.all():
-                raise NonFiniteAudioError((self.count + int(finite.argmin())) / rate)
+                raise errors.NonFiniteAudioError((self.count + int(finite.argmin())) / rate)
             self.count += len(mono)
             if self.count > self._bounds.max_duration_s * rate:
-                raise AudioTooLongError(self.count / rate, self._bounds.max_duration_s)
+                raise errors.AudioTooLongError(self.count / rate, self._bounds.max_duration_s)
             if self._bounds.abandoned():
-                raise DecodingAbandonedError()
+                raise errors.DecodingAbandonedError()
             yield mono
 
     def _mix(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -334,9 +324,9 @@ class _Peak:
     def choose_scale(self, duration_s: Seconds, warnings: list[str]) -> float | None:
         """Divisor of the samples; None to clip them."""
         if self._not_finite_s is not None:
-            raise NonFiniteAudioError(self._not_finite_s)
+            raise errors.NonFiniteAudioError(self._not_finite_s)
         if self._peak == 0.0:
-            raise SilentAudioError(duration_s)
+            raise errors.SilentAudioError(duration_s)
         if self._over <= _OVERSHOOT_SHARE * self._count:
             return None
         warnings.append(f"samples reach {self._peak:.3g} times full scale; the audio was scaled down")

@@ -17,18 +17,18 @@ from service.errors import SettingsError
 PREFIX: Final = "CAN_"
 
 
-class PocketSphinxSettings(BaseModel):
-    """The embedded aligner."""
-
+class _Group(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PocketSphinxSettings(_Group):
+    """The embedded aligner."""
 
     workers: Annotated[int, Field(ge=1, le=64, description="Worker processes, about 130 MB each.")] = 1
 
 
-class WhisperXSettings(BaseModel):
+class WhisperXSettings(_Group):
     """The WhisperX aligner."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: Annotated[str, Field(description="Whisper model in CTranslate2 format: a folder or a name.")] = "small.en"
     align_model: Annotated[
@@ -58,10 +58,8 @@ class WhisperXSettings(BaseModel):
         return WhisperXConfig(**self.model_dump())
 
 
-class BatchSettings(BaseModel):
+class BatchSettings(_Group):
     """Batches of requests that the network scores in one call."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     max_requests: Annotated[int, Field(ge=1, le=1_024, description="Requests in one batch; 1 disables batches.")] = 32
     linger_ms: Annotated[
@@ -69,10 +67,8 @@ class BatchSettings(BaseModel):
     ] = 2.0
 
 
-class JobSettings(BaseModel):
+class JobSettings(_Group):
     """Jobs: long recordings, analysed in the background."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     folder: Path = Field(
         default_factory=lambda: user_state_path("can-ser") / "jobs",
@@ -87,10 +83,8 @@ class JobSettings(BaseModel):
     keep_s: Annotated[float, Field(gt=0, description="Seconds after its end until a job is deleted.")] = 86_400.0
 
 
-class LiveSettings(BaseModel):
+class LiveSettings(_Group):
     """Live connections (WebSocket /stream)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     max_connections: Annotated[
         int, Field(ge=0, le=10_000, description="Concurrent connections; 0 disables live speech.")

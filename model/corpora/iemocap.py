@@ -154,11 +154,7 @@ class _CorpusBuilder:
 
 
 def _check_audio(wav: Path, words: Sequence[TimedWord]) -> None:
-    """Check the header of a wav; other damage is detected during feature extraction.
-
-    Raises:
-        CorpusFileError: The wav cannot be opened, is empty, or ends before its last word.
-    """
+    """Check that a wav opens, is not empty, and holds its last word; feature extraction detects other damage."""
     try:
         info = soundfile.info(wav)
     except soundfile.LibsndfileError as exc:

@@ -52,11 +52,7 @@ def render_markdown(
 
 
 def _introduction(
-    systems: Sequence[SystemResult],
-    folds: int,
-    corpus: Mapping[str, Any],
-    command: str,
-    options: Mapping[str, Any],
+    systems: Sequence[SystemResult], folds: int, corpus: Mapping[str, Any], command: str, options: Mapping[str, Any]
 ) -> Iterator[str]:
     yield "# Reproduction of the paper's tables\n"
     protocol = "by session, no speaker in two parts" if options["by_session"] else "at random, speakers are shared"

@@ -7,15 +7,7 @@ from multiprocessing.queues import SimpleQueue
 from threading import Thread
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TimeElapsedColumn, TimeRemainingColumn
 
 from model.training.loop import Epoch
 
@@ -46,7 +38,7 @@ class FoldProgress(Progress):
             folds: Number of folds to train.
         """
         columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-        super().__init__(TextColumn("{task.description}"), *columns, console=console)
+        super().__init__("{task.description}", *columns, console=console)
         self._all = self.add_task("folds", total=folds)
         self._running: dict[str, TaskID] = {}
 

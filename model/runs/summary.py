@@ -20,12 +20,7 @@ from model.training.loop import Logits
 from model.training.metrics import calibration_error, compute_metrics, fit_temperature
 
 _METRICS: Final = ("wa", "ua", "weighted_precision", "macro_precision", "calibration_error")
-_HEADS: Final = {
-    "final": "both (Eq. 15)",
-    "joint": "joint head alone",
-    "text": "text alone",
-    "audio": "sound alone",
-}
+_HEADS: Final = {"final": "both (Eq. 15)", "joint": "joint head alone", "text": "text alone", "audio": "sound alone"}
 
 
 def summarise_fold(

@@ -42,11 +42,7 @@ STARTER: Final = Recipe(
         patience=0,
         max_epochs=5,
         augmentation=AugmentationConfig(
-            speeds=(1.0, 0.85, 0.92, 1.08, 1.15),
-            gain_db=2.0,
-            colour=0.2,
-            coefficient_dropout=0.1,
-            word_dropout=0.3,
+            speeds=(1.0, 0.85, 0.92, 1.08, 1.15), gain_db=2.0, colour=0.2, coefficient_dropout=0.1, word_dropout=0.3
         ),
     ),
 )

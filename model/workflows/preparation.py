@@ -39,8 +39,7 @@ def lock_run(path: Path) -> AbstractContextManager[None]:
         TrainingError: Another command is using the folder.
     """
     return exclusive_lock(
-        path,
-        lambda: TrainingError(f"another command is using {path}; wait until it ends, or choose another --out"),
+        path, lambda: TrainingError(f"another command is using {path}; wait until it ends, or choose another --out")
     )
 
 
@@ -73,13 +72,7 @@ def choose_embeddings(corpus: Corpus, recipe: Recipe, glove: Path | None, *, ran
 
 
 def prepare_run(
-    run: Run,
-    corpus: Corpus,
-    recipe: Recipe,
-    embeddings: Embeddings,
-    cache: Path,
-    processes: int,
-    system: str = "can",
+    run: Run, corpus: Corpus, recipe: Recipe, embeddings: Embeddings, cache: Path, processes: int, system: str = "can"
 ) -> None:
     """Extract the features that are not cached, and write the data that folds need.
 

@@ -102,11 +102,7 @@ def _train_run(options: TrainOptions, run: Run) -> None:
 
 
 def _check_out(out: Path, run: Path) -> None:
-    """Raise if writing the bundle would delete other files.
-
-    Raises:
-        TrainingError: The folder `out` cannot be used.
-    """
+    """Raise TrainingError if writing the bundle would delete other files."""
     empty = out.is_dir() and not any(out.iterdir())
     if out.exists() and not empty and not (out / SUMS).is_file():
         raise TrainingError(f"--out {out} exists and is not a bundle; choose a new or an empty folder")

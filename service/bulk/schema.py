@@ -16,35 +16,28 @@ UNREADABLE: Final = "unreadable"
 WORKER_LOST: Final = "worker-lost"
 """The worker process died twice."""
 INTERNAL: Final = "internal-error"
+
+
+def _fields(kind: pa.DataType, *names: str) -> tuple[tuple[str, pa.DataType], ...]:
+    return tuple((name, kind) for name in names)
+
+
+_TEXT, _NUMBER, _COUNT, _FLAG = pa.string(), pa.float64(), pa.int32(), pa.bool_()
 _WORD: Final = (
-    ("word", pa.string()),
-    ("start_s", pa.float64()),
-    ("end_s", pa.float64()),
-    ("timing", pa.string()),
-    ("score", pa.float64()),
-    ("known", pa.bool_()),
-    ("guessed_pronunciation", pa.bool_()),
-    ("text_attention", pa.float64()),
-    ("audio_attention", pa.float64()),
-    ("text_contribution", pa.float64()),
-    ("audio_contribution", pa.float64()),
+    *_fields(_TEXT, "word"),
+    *_fields(_NUMBER, "start_s", "end_s"),
+    *_fields(_TEXT, "timing"),
+    *_fields(_NUMBER, "score"),
+    *_fields(_FLAG, "known", "guessed_pronunciation"),
+    *_fields(_NUMBER, "text_attention", "audio_attention", "text_contribution", "audio_contribution"),
 )
-_SPAN: Final = (("start_s", pa.float64()), ("end_s", pa.float64()), ("text", pa.string()), ("emotion", pa.string()))
+_SPAN: Final = (*_fields(_NUMBER, "start_s", "end_s"), *_fields(_TEXT, "text", "emotion"))
 _RECORDING: Final = (
-    ("file", pa.string()),
-    ("problem", pa.string()),
-    ("message", pa.string()),
-    ("emotion", pa.string()),
-    ("text", pa.string()),
-    ("duration_s", pa.float64()),
-    ("sample_rate_hz", pa.int32()),
-    ("channels", pa.int32()),
-    ("warnings", pa.list_(pa.string())),
-    ("aligner", pa.string()),
-    ("aligner_model", pa.string()),
-    ("language", pa.string()),
-    ("model", pa.string()),
-    ("model_version", pa.string()),
+    *_fields(_TEXT, "file", "problem", "message", "emotion", "text"),
+    *_fields(_NUMBER, "duration_s"),
+    *_fields(_COUNT, "sample_rate_hz", "channels"),
+    *_fields(pa.list_(_TEXT), "warnings"),
+    *_fields(_TEXT, "aligner", "aligner_model", "language", "model", "model_version"),
 )
 
 
@@ -55,9 +48,10 @@ def table_schema(labels: Sequence[str]) -> pa.Schema:
         labels: Classes of the bundle; each is a column `p_LABEL` of recordings and of utterances, and the latter have
             `text_p_LABEL` and `audio_p_LABEL` as well.
     """
-    whole = _probability_fields("p", labels)
-    unimodal = [*_probability_fields("text_p", labels), *_probability_fields("audio_p", labels)]
-    utterance = pa.struct([*_SPAN, *whole, *unimodal, ("words", pa.list_(pa.struct(_WORD)))])
+    whole, text, audio = (
+        _fields(_NUMBER, *(f"{prefix}_{label}" for label in labels)) for prefix in ("p", "text_p", "audio_p")
+    )
+    utterance = pa.struct([*_SPAN, *whole, *text, *audio, ("words", pa.list_(pa.struct(_WORD)))])
     return pa.schema([*_RECORDING, *whole, ("utterances", pa.list_(utterance))])
 
 
@@ -105,10 +99,6 @@ def _utterance(utterance: UtteranceOut) -> dict[str, Any]:
         **_probabilities("audio_p", utterance.audio_probabilities),
         "words": words,
     }
-
-
-def _probability_fields(prefix: str, labels: Sequence[str]) -> list[tuple[str, pa.DataType]]:
-    return [(f"{prefix}_{label}", pa.float64()) for label in labels]
 
 
 def _probabilities(prefix: str, values: dict[str, float]) -> dict[str, float]:

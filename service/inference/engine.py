@@ -232,11 +232,7 @@ class EmotionEngine:
 
     def _find_words(self, waveform: Waveform, request: AnalysisRequest) -> Transcript:
         return find_words(
-            waveform,
-            self._aligner,
-            transcript=request.transcript,
-            words=request.words,
-            language=request.language,
+            waveform, self._aligner, transcript=request.transcript, words=request.words, language=request.language
         )
 
 

@@ -47,11 +47,7 @@ class Scheduler:
     """Processes a bounded number of requests at once; further ones are refused with a time after which to retry."""
 
     def __init__(
-        self,
-        engine: EmotionEngine,
-        settings: Settings,
-        metrics: Metrics | None = None,
-        traces: Traces | None = None,
+        self, engine: EmotionEngine, settings: Settings, metrics: Metrics | None = None, traces: Traces | None = None
     ) -> None:
         """Start threads."""
         self._engine = engine

@@ -239,12 +239,7 @@ class JobRunner:
 
 
 def _save(recording: BinaryIO, path: Path) -> None:
-    """Copy an upload to the place of its job, once it is known to be audio.
-
-    Raises:
-        AudioError: See `probe_audio`.
-        OSError: It cannot be written.
-    """
+    """Copy an upload to the place of its job, if it is audio."""
     with atomic_file(path) as part:
         with part.open("wb") as file:
             shutil.copyfileobj(recording, file, 2**20)

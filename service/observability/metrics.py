@@ -3,17 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    GCCollector,
-    Histogram,
-    Info,
-    PlatformCollector,
-    ProcessCollector,
-    generate_latest,
-)
+import prometheus_client as prometheus
 
 from alignment.timing import Seconds
 
@@ -28,9 +18,9 @@ class Metrics:
     """Counters, histograms and gauges of one application, in a registry of their own."""
 
     def __init__(self) -> None:
-        self._registry = CollectorRegistry()
-        self._gauges: dict[str, Gauge] = {}
-        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+        self._registry = prometheus.CollectorRegistry()
+        self._gauges: dict[str, prometheus.Gauge] = {}
+        for collector in (prometheus.ProcessCollector, prometheus.PlatformCollector, prometheus.GCCollector):
             collector(registry=self._registry)
         self._requests = self._counter("requests", "Responses sent.", "method", "path", "status")
         self._seconds = self._histogram(
@@ -76,21 +66,21 @@ class Metrics:
 
     def set_model_info(self, **facts: str) -> None:
         """Set the weights, provider and aligner that are served."""
-        Info("can_model", "Served weights, provider and aligner.", registry=self._registry).info(facts)
+        prometheus.Info("can_model", "Served weights, provider and aligner.", registry=self._registry).info(facts)
 
     def add_gauge(self, name: str, text: str, read: Callable[[], float], **labels: str) -> None:
         """Add a gauge that is read at every scrape."""
         gauge = self._gauges.get(name)
         if gauge is None:
-            gauge = self._gauges[name] = Gauge(f"can_{name}", text, list(labels), registry=self._registry)
+            gauge = self._gauges[name] = prometheus.Gauge(f"can_{name}", text, list(labels), registry=self._registry)
         (gauge.labels(**labels) if labels else gauge).set_function(read)
 
     def write(self) -> bytes:
         """All metrics in the text format."""
-        return generate_latest(self._registry)
+        return prometheus.generate_latest(self._registry)
 
-    def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(f"can_{name}", text, labels, registry=self._registry)
+    def _counter(self, name: str, text: str, *labels: str) -> prometheus.Counter:
+        return prometheus.Counter(f"can_{name}", text, labels, registry=self._registry)
 
-    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-        return Histogram(f"can_{name}", text, labels, buckets=buckets, registry=self._registry)
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> prometheus.Histogram:
+        return prometheus.Histogram(f"can_{name}", text, labels, buckets=buckets, registry=self._registry)

@@ -15,26 +15,13 @@ from model.scores import UtteranceScores
 from service.inference.engine import EmotionEngine
 from service.inference.request import Explain
 from service.inference.result import AnalysisResult, ScoredUtterance, mean_probabilities
-from service.results.schemas import (
-    AlignerOut,
-    Attribution,
-    AudioOut,
-    FullAttribution,
-    LimitsOut,
-    ModelOut,
-    MomentOut,
-    PredictOut,
-    ServedModelOut,
-    SpeakerOut,
-    UtteranceOut,
-    WordOut,
-)
+from service.results import schemas
 from service.settings import Settings
 
 _MILLISECOND: Final = 3
 
 
-def to_response(result: AnalysisResult, engine: EmotionEngine, explain: Explain = "true") -> PredictOut:
+def to_response(result: AnalysisResult, engine: EmotionEngine, explain: Explain = "true") -> schemas.PredictOut:
     """Response for a recording."""
     utterances = [to_utterance(scored, engine.bundle, explain) for scored in result.utterances]
     response = assemble_response(
@@ -46,18 +33,18 @@ def to_response(result: AnalysisResult, engine: EmotionEngine, explain: Explain 
 
 def assemble_response(
     probabilities: NDArray[np.float64],
-    utterances: list[UtteranceOut],
+    utterances: list[schemas.UtteranceOut],
     source: AudioSource,
     aligner: AlignerInfo,
     warnings: Sequence[str],
     timings_ms: Mapping[str, float],
     engine: EmotionEngine,
-) -> PredictOut:
+) -> schemas.PredictOut:
     """Response made of utterances that are serialised already, with (classes,) probabilities of the recording."""
-    return PredictOut(
+    return schemas.PredictOut(
         **_emotion(probabilities, engine.bundle),
         utterances=utterances,
-        audio=AudioOut(
+        audio=schemas.AudioOut(
             duration_s=_round(source.duration_s), sample_rate_hz=source.sample_rate_hz, channels=source.channels
         ),
         model=to_model(engine),
@@ -67,15 +54,15 @@ def assemble_response(
     )
 
 
-def to_speakers(scored: Sequence[ScoredUtterance], bundle: Bundle) -> list[SpeakerOut]:
+def to_speakers(scored: Sequence[ScoredUtterance], bundle: Bundle) -> list[schemas.SpeakerOut]:
     """Every speaker in the order of their names; empty where no speakers were requested."""
     names = sorted({each.utterance.speaker for each in scored if each.utterance.speaker})
     return [_speaker(name, [each for each in scored if each.utterance.speaker == name], bundle) for name in names]
 
 
-def _speaker(name: str, own: Sequence[ScoredUtterance], bundle: Bundle) -> SpeakerOut:
-    timeline = [MomentOut(**_span(each), **_emotion(each.scores.probabilities, bundle)) for each in own]
-    return SpeakerOut(
+def _speaker(name: str, own: Sequence[ScoredUtterance], bundle: Bundle) -> schemas.SpeakerOut:
+    timeline = [schemas.MomentOut(**_span(each), **_emotion(each.scores.probabilities, bundle)) for each in own]
+    return schemas.SpeakerOut(
         speaker=name,
         spoken_s=_round(sum(each.utterance.duration_s for each in own)),
         **_emotion(mean_probabilities(own), bundle),
@@ -90,10 +77,10 @@ def to_overall(scored: Sequence[ScoredUtterance], bundle: Bundle) -> dict[str, A
     return _emotion(mean_probabilities(scored), bundle)
 
 
-def to_model(engine: EmotionEngine) -> ModelOut:
+def to_model(engine: EmotionEngine) -> schemas.ModelOut:
     """The served weights and their execution provider."""
     bundle = engine.bundle
-    return ModelOut(
+    return schemas.ModelOut(
         name=bundle.config.name,
         version=bundle.version,
         labels=list(bundle.config.emotions),
@@ -103,15 +90,15 @@ def to_model(engine: EmotionEngine) -> ModelOut:
     )
 
 
-def to_aligner(info: AlignerInfo) -> AlignerOut:
+def to_aligner(info: AlignerInfo) -> schemas.AlignerOut:
     """The engine that provided the words."""
-    return AlignerOut(name=info.name, model=info.model, language=info.language, reason=info.reason)
+    return schemas.AlignerOut(name=info.name, model=info.model, language=info.language, reason=info.reason)
 
 
-def to_served_model(engine: EmotionEngine, settings: Settings) -> ServedModelOut:
+def to_served_model(engine: EmotionEngine, settings: Settings) -> schemas.ServedModelOut:
     """Everything that GET /model returns."""
     config = engine.bundle.config
-    return ServedModelOut(
+    return schemas.ServedModelOut(
         **to_model(engine).model_dump(),
         system=config.system,
         vectors=config.origin.vectors,
@@ -122,18 +109,18 @@ def to_served_model(engine: EmotionEngine, settings: Settings) -> ServedModelOut
         features=asdict(config.features),
         network=asdict(config.network),
         aligner=to_aligner(engine.aligner),
-        limits=LimitsOut(max_audio_s=settings.max_audio_s, max_upload_bytes=settings.max_upload_bytes),
+        limits=schemas.LimitsOut(max_audio_s=settings.max_audio_s, max_upload_bytes=settings.max_upload_bytes),
     )
 
 
-def to_utterance(scored: ScoredUtterance, bundle: Bundle, explain: Explain = "true") -> UtteranceOut:
+def to_utterance(scored: ScoredUtterance, bundle: Bundle, explain: Explain = "true") -> schemas.UtteranceOut:
     """One entry of `utterances`."""
     utterance, scores = scored.utterance, scored.scores
     fields: dict[str, Any] = _span(scored) | {"text": utterance.text} | _emotion(scores.probabilities, bundle)
     if utterance.speaker:
         fields["speaker"] = utterance.speaker
     if explain == "false":
-        return UtteranceOut.model_validate(fields)
+        return schemas.UtteranceOut.model_validate(fields)
     emotions = bundle.config.emotions
     predicted = None if explain == "full" else int(scores.probabilities.argmax())
     fields |= {
@@ -145,21 +132,21 @@ def to_utterance(scored: ScoredUtterance, bundle: Bundle, explain: Explain = "tr
             for index, word in enumerate(utterance.words)
         ],
     }
-    return UtteranceOut.model_validate(fields)
+    return schemas.UtteranceOut.model_validate(fields)
 
 
 def _word(
     word: TimedWord, index: int, scores: UtteranceScores, bundle: Bundle, predicted: int | None, speaker: str | None
-) -> WordOut:
+) -> schemas.WordOut:
     """A word with contributions to the predicted class, or to all of them where `predicted` is None."""
     text, audio = scores.text_contributions[index], scores.audio_contributions[index]
     emotions = bundle.config.emotions
-    contribution: Attribution | FullAttribution
+    contribution: schemas.Attribution | schemas.FullAttribution
     if predicted is None:
-        contribution = FullAttribution(text=_by_emotion(emotions, text), audio=_by_emotion(emotions, audio))
+        contribution = schemas.FullAttribution(text=_by_emotion(emotions, text), audio=_by_emotion(emotions, audio))
     else:
-        contribution = Attribution(text=float(text[predicted]), audio=float(audio[predicted]))
-    return WordOut(
+        contribution = schemas.Attribution(text=float(text[predicted]), audio=float(audio[predicted]))
+    return schemas.WordOut(
         word=word.word,
         start_s=_round(word.start_s),
         end_s=_round(word.end_s),
@@ -177,10 +164,7 @@ def _word(
 def _emotion(probabilities: NDArray[np.float64], bundle: Bundle) -> dict[str, Any]:
     """The fields `emotion` and `probabilities`."""
     emotions = bundle.config.emotions
-    return {
-        "emotion": emotions[int(probabilities.argmax())],
-        "probabilities": _by_emotion(emotions, probabilities),
-    }
+    return {"emotion": emotions[int(probabilities.argmax())], "probabilities": _by_emotion(emotions, probabilities)}
 
 
 def _span(scored: ScoredUtterance) -> dict[str, float]:

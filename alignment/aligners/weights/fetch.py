@@ -14,28 +14,11 @@ from typing import Any, Final
 from xml.etree import ElementTree
 from zipfile import BadZipFile, ZipFile
 
-from alignment.aligners.weights import catalogue
+from alignment.aligners.weights import catalogue, locate
 from alignment.aligners.weights.config import NAME, WhisperXConfig
 from alignment.aligners.weights.download import RemoteFile, Report, download, sha256_of
-from alignment.aligners.weights.locate import (
-    INSTALL,
-    align_folder,
-    diarize_folder,
-    find_align_model,
-    find_missing_diarization,
-    find_nltk_data,
-    find_whisper,
-    is_path,
-    way_to_diarization,
-    whisper_folder,
-)
 from alignment.aligners.weights.permissions import make_private
-from alignment.errors import (
-    AlignerUnavailableError,
-    DiarizationUnavailableError,
-    FetchError,
-    UnsupportedLanguageError,
-)
+from alignment.errors import AlignerUnavailableError, DiarizationUnavailableError, FetchError, UnsupportedLanguageError
 from alignment.timing import Seconds
 
 SUMS: Final = "SHA256SUMS"
@@ -86,15 +69,15 @@ def fetch_weights(
         DiarizationUnavailableError: The hub refuses the gated weights.
     """
     if find_spec("whisperx") is None:
-        raise AlignerUnavailableError(NAME, "the package whisperx is not installed", INSTALL)
+        raise AlignerUnavailableError(NAME, "the package whisperx is not installed", locate.INSTALL)
     store = _Store(config.folder, sources or Sources(), report, again)
     try:
-        if not is_path(config.model) and not store.is_foreign(find_whisper(config)):
-            folder = whisper_folder(config.folder, config.model)
+        if not locate.is_path(config.model) and not store.is_foreign(locate.find_whisper(config)):
+            folder = locate.whisper_folder(config.folder, config.model)
             store.fetch_repository(_whisper_repository(config.model), folder, WHISPER)
         for language in languages:
             _fetch_align_model(config, language, store)
-        if not store.is_foreign(find_nltk_data(config, config.usual_language)):
+        if not store.is_foreign(locate.find_nltk_data(config, config.usual_language)):
             store.fetch_punkt()
         if diarize:
             _fetch_diarization(config, store)
@@ -251,9 +234,9 @@ class _Store:
 
 def _fetch_align_model(config: WhisperXConfig, language: str, store: _Store) -> None:
     named = config.align_model if language == config.usual_language else ""
-    folder = align_folder(config.folder, language, named)
-    here = find_align_model(config, language)
-    if (named and is_path(named)) or (here and store.is_foreign(Path(here.name or here.torch_folder or ""))):
+    folder = locate.align_folder(config.folder, language, named)
+    here = locate.find_align_model(config, language)
+    if (named and locate.is_path(named)) or (here and store.is_foreign(Path(here.name or here.torch_folder or ""))):
         return
     if not named and language in catalogue.TORCH_ALIGN_MODELS:
         file = catalogue.TORCH_ALIGN_MODELS[language].file
@@ -267,8 +250,10 @@ def _fetch_align_model(config: WhisperXConfig, language: str, store: _Store) -> 
 
 
 def _fetch_diarization(config: WhisperXConfig, store: _Store) -> None:
-    folder = diarize_folder(config)
-    if is_path(config.diarize_model) or (find_missing_diarization(config) is None and store.is_foreign(folder)):
+    folder = locate.diarize_folder(config)
+    if locate.is_path(config.diarize_model) or (
+        locate.find_missing_diarization(config) is None and store.is_foreign(folder)
+    ):
         return
     try:
         store.fetch_repository(config.diarize_model, folder, DIARIZATION)
@@ -276,7 +261,7 @@ def _fetch_diarization(config: WhisperXConfig, store: _Store) -> None:
         if exc.status not in _REFUSED:
             raise
         reason = f"the hub returned {exc.status}; HF_TOKEN names no account that accepted the terms"
-        raise DiarizationUnavailableError(reason, way_to_diarization(config)) from exc
+        raise DiarizationUnavailableError(reason, locate.way_to_diarization(config)) from exc
 
 
 def _whisper_repository(name: str) -> str:

@@ -209,11 +209,7 @@ def _missing_pipeline(config: WhisperXConfig) -> str | None:
 
 
 def _read_pipeline(path: Path) -> dict[str, str]:
-    """Networks that a pipeline's configuration names.
-
-    Raises:
-        ValueError: The file is no such configuration.
-    """
+    """Networks that a pipeline's configuration names; raises ValueError for another file."""
     import yaml
 
     try:

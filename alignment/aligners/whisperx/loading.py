@@ -10,11 +10,7 @@ from typing import Final
 
 _BROKEN: Final = (ImportError, OSError, RuntimeError, ValueError, LookupError, EOFError, pickle.UnpicklingError)
 # Read by the libraries at import: no telemetry is sent.
-_ENVIRONMENT: Final = {
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "DO_NOT_TRACK": "1",
-    "PYANNOTE_METRICS_ENABLED": "0",
-}
+_ENVIRONMENT: Final = {"HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1", "PYANNOTE_METRICS_ENABLED": "0"}
 
 
 @contextmanager

@@ -4,14 +4,8 @@ from collections import OrderedDict
 from threading import Lock
 from typing import Final
 
+from alignment.aligners.weights import locate
 from alignment.aligners.weights.config import NAME, WhisperXConfig
-from alignment.aligners.weights.locate import (
-    aligned_languages,
-    find_align_model,
-    find_nltk_data,
-    find_whisper,
-    require_weights,
-)
 from alignment.aligners.whisperx.loading import loading
 from alignment.aligners.whisperx.placement import choose_placement, inspect_machine
 from alignment.aligners.whisperx.recogniser import WhisperRecogniser
@@ -32,12 +26,12 @@ class WhisperXModels:
         Raises:
             AlignerUnavailableError: Weights are missing or damaged, or the device is not there.
         """
-        require_weights(config)
+        locate.require_weights(config)
         self._config = config
         with loading(_damaged):
             import torch
 
-            folder = find_whisper(config)
+            folder = locate.find_whisper(config)
             if folder is None:
                 raise FileNotFoundError(f"the Whisper model {config.model!r} was removed after the start")
             self.placement = choose_placement(config, inspect_machine(), (folder / "model.bin").stat().st_size)
@@ -66,10 +60,10 @@ class WhisperXModels:
         if not self.recogniser.supports(language):
             kind = "every language of Whisper" if self.recogniser.is_multilingual else "English (en)"
             raise UnsupportedLanguageError(NAME, language, f"{kind} with the model {self._config.model!r}")
-        weights = find_align_model(self._config, language)
-        nltk_data = find_nltk_data(self._config, language)
+        weights = locate.find_align_model(self._config, language)
+        nltk_data = locate.find_nltk_data(self._config, language)
         if weights is None or nltk_data is None:
-            here = ", ".join(aligned_languages(self._config))
+            here = ", ".join(locate.aligned_languages(self._config))
             raise UnsupportedLanguageError(
                 NAME, language, f"{here}; `can-ser fetch --language {language}` adds to them"
             )
