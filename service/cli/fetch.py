@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from alignment.aligners.weights.fetch import Sources, fetch_weights
-from alignment.errors import AlignerError
+from alignment.errors import AlignerError, AlignerUnavailableError
 from service.cli.console import error_console, print_error
 from service.cli.progress import track_downloads
 from service.errors import SettingsError
@@ -24,7 +24,7 @@ def run_fetch(
     sources: Sources | None = None,
     console: Console | None = None,
 ) -> int:
-    """Download the weights that the settings and these options name; return 1 on failure, 2 for invalid options.
+    """Download the weights that the settings and these options name; return 1 on failure, 2 when it cannot start.
 
     Args:
         model: Name of the Whisper model.
@@ -54,7 +54,8 @@ def run_fetch(
             fetched = fetch_weights(config, languages, report, sources, diarize=diarize, again=again)
     except (AlignerError, OSError) as exc:
         console.print(str(exc), style="yellow" if optional else "red", markup=False, soft_wrap=True)
-        return 0 if optional else 1
+        status = 2 if isinstance(exc, AlignerUnavailableError) else 1
+        return 0 if optional else status
     summary = ", ".join(fetched) or "all files exist"
     console.print(f"{config.folder}: {summary}", markup=False, soft_wrap=True)
     return 0
