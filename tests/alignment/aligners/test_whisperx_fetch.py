@@ -81,7 +81,7 @@ def test_a_cut_download_goes_on(config: WhisperXConfig, hub: LocalHub) -> None:
     hub.cut.add(MODEL_BIN)
     fetch(config, hub)
     assert find_missing(config) is None
-    assert hub.asked.count(MODEL_BIN) == 2
+    assert hub.requests.count(MODEL_BIN) == 2
 
 
 @pytest.mark.parametrize(("path", "reason"), [(MODEL_BIN, "SHA-256"), (TOKENIZER, "not what the hub lists")])
@@ -93,7 +93,7 @@ def test_altered_content_is_refused(config: WhisperXConfig, hub: LocalHub, path:
     hub.altered.clear()
     fetch(config, hub)
     assert find_missing(config) is None
-    assert hub.asked.count(MODEL_BIN) == 1 + (path == MODEL_BIN)
+    assert hub.requests.count(MODEL_BIN) == 1 + (path == MODEL_BIN)
 
 
 def test_a_checkpoint_of_torchaudio(config: WhisperXConfig, hub: LocalHub) -> None:

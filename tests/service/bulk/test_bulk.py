@@ -33,11 +33,10 @@ from service.results.schemas import COLUMNS
 from service.results.serialisation import to_response
 from service.settings import JobSettings, Settings
 from service.sources import find_archive, open_recording
-from tests.builders import SPEECH, encode, noise, speech
-from tests.comparing import assert_same_answer
+from tests.builders import ROOT, SPEECH, encode, noise, speech
+from tests.comparing import assert_same_result
 from tests.fakes import FakeAligner
 from tests.service.cluster.cluster_fixture import TwoNodes, environment
-from tests.test_documents import ROOT
 from tests.waiting import wait_until
 
 SCHEMA = table_schema(["angry", "sad"])
@@ -256,5 +255,5 @@ def test_a_killed_run_goes_on_to_the_same_table(two_nodes: TwoNodes, tmp_path: P
     expected = pa.Table.from_pylist([undisturbed.row(name) for name in names], table.schema)
     engine.close()
     # Workers and this process may use different numbers of BLAS threads, whose sums round differently.
-    assert_same_answer(table.to_pylist(), expected.to_pylist())
+    assert_same_result(table.to_pylist(), expected.to_pylist())
     assert not parts.exists()

@@ -8,8 +8,8 @@ from typer.testing import CliRunner, Result
 
 from service.cli.app import app
 from service.cli.doctor import EXTRAS
-from tests.builders import SPEECH, TINY_WHISPERX
-from tests.machines import ROOT, install_links, run_there
+from tests.builders import ROOT, SPEECH, TINY_WHISPERX
+from tests.machines import install_links, run_isolated
 
 Found = dict[str, dict[str, str]]
 
@@ -35,7 +35,7 @@ def by_name(printed: str) -> Found:
 
 
 def test_core_only(core_only: Path) -> None:
-    done = run_there(core_only, "-m", "service.cli.app", "doctor", "--json")
+    done = run_isolated(core_only, "-m", "service.cli.app", "doctor", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     found = by_name(done.stdout)
     assert {name for name, finding in found.items() if finding["state"] == "missing"} == {
@@ -53,9 +53,9 @@ def test_core_only_answers(core_only: Path) -> None:
     clip = str(SPEECH / "numbers.flac")
     words = str(core_only / "words.json")
     Path(words).write_text('[{"word": "she", "start": 0.25, "end": 0.48}]')
-    done = run_there(core_only, "-m", "service.cli.app", "predict", clip, "--words", words, "--json")
+    done = run_isolated(core_only, "-m", "service.cli.app", "predict", clip, "--words", words, "--json")
     assert json.loads(done.stdout)["utterances"][0]["text"] == "she"
-    drawn = run_there(core_only, "-m", "service.cli.app", "predict", clip, "--plot", "picture.png")
+    drawn = run_isolated(core_only, "-m", "service.cli.app", "predict", clip, "--plot", "picture.png")
     assert (drawn.returncode, "make install-plots" in drawn.stderr) == (2, True)
 
 

@@ -12,10 +12,9 @@ from fastapi.testclient import TestClient
 
 from service.app import create_app
 from service.settings import Settings
-from tests.builders import encode, noise, speech
-from tests.comparing import assert_same_answer
+from tests.builders import ROOT, encode, noise, speech
+from tests.comparing import assert_same_result
 from tests.service.cluster.cluster_fixture import TwoNodes
-from tests.test_documents import ROOT
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed: make install-cluster")
@@ -41,7 +40,7 @@ def test_the_same_answers(two_nodes: TwoNodes, one_process: TestClient, fields: 
     data = speech("numbers")
     got = two_nodes.predict(data, **fields)
     assert got.status_code == 200, got.text
-    assert_same_answer(got.json(), one_process.post("/predict", files={"file": data}, data=fields).json())
+    assert_same_result(got.json(), one_process.post("/predict", files={"file": data}, data=fields).json())
 
 
 @pytest.mark.parametrize(
@@ -65,7 +64,7 @@ def test_the_same_problems(
     expected = one_process.post("/predict", files={"file": data}, data=fields)
     assert (got.status_code, expected.status_code) == (status, status)
     assert got.headers["content-type"] == expected.headers["content-type"] == "application/problem+json"
-    assert_same_answer(got.json() | {"request_id": ""}, expected.json() | {"request_id": ""})
+    assert_same_result(got.json() | {"request_id": ""}, expected.json() | {"request_id": ""})
 
 
 def test_what_is_around_it(two_nodes: TwoNodes, one_process: TestClient) -> None:
@@ -103,7 +102,7 @@ def test_a_node_dies_and_no_request_with_it(two_nodes: TwoNodes, one_process: Te
         answers = [future.result() for future in asked]
     assert [answer.status_code for answer in answers] == [200] * 16
     for number, answer in enumerate(answers):
-        assert_same_answer(answer.json(), expected[number % 2])
+        assert_same_result(answer.json(), expected[number % 2])
     wait_until(lambda: "replica lost" in two_nodes.log.read_text())
 
 

@@ -34,7 +34,7 @@ def test_the_model_says_what_it_is_and_why_this_aligner(client: TestClient) -> N
     assert served["trained_on"] == "nothing: random weights"
     assert served["licence"] == "Apache-2.0"
     assert served["provider"] == "CPUExecutionProvider"
-    assert served["aligner"] == {"name": "fake", "model": "none", "language": "en", "reason": "a test asked for it"}
+    assert served["aligner"] == {"name": "fake", "model": "none", "language": "en", "reason": "configured by a test"}
     assert served["features"]["mfcc"]["n_mfcc"] == 40
 
 

@@ -11,7 +11,7 @@ from service.app import create_app
 from service.inference.engine import EmotionEngine
 from service.settings import Settings
 from tests.builders import encode, encode_with_ffmpeg, noise, tone
-from tests.comparing import assert_same_answer
+from tests.comparing import assert_same_result
 from tests.fakes import FakeAligner
 from tests.waiting import wait_until
 
@@ -33,7 +33,7 @@ def test_the_whole_answer(client: TestClient) -> None:
     assert answer["emotion"] in answer["model"]["labels"]
     assert answer["audio"] == {"duration_s": 3.0, "sample_rate_hz": 16_000, "channels": 1}
     assert answer["aligner"]["name"] == "fake"
-    assert answer["aligner"]["reason"] == "a test asked for it"
+    assert answer["aligner"]["reason"] == "configured by a test"
     assert {"decode", "recognise", "features", "classify", "queue", "total"} <= set(answer["timings_ms"])
     [utterance] = answer["utterances"]
     assert utterance["text"] == "the children"
@@ -254,7 +254,7 @@ def test_parallel_answers_equal_sequential_ones(client: TestClient) -> None:
     alone = [post(client, clip).json()["utterances"] for clip in clips]
     with ThreadPoolExecutor(8) as pool:
         together = [answer.json()["utterances"] for answer in pool.map(lambda clip: post(client, clip), clips)]
-    assert_same_answer(together, alone)
+    assert_same_result(together, alone)
 
 
 @pytest.mark.parametrize("field", ["transcript", "words", "language"])
@@ -300,7 +300,7 @@ def test_a_blank_field_counts_as_left_out(client: TestClient, blank: str) -> Non
     answer = post(client, transcript=blank, words=blank).json()
     omitted = post(client).json()
     assert set(answer["timings_ms"]) == set(omitted["timings_ms"]) > {"recognise"}
-    assert_same_answer(answer, omitted)
+    assert_same_result(answer, omitted)
 
 
 def test_a_place_is_free_again_only_when_its_thread_is(settings: Settings, aligner: FakeAligner) -> None:

@@ -15,7 +15,7 @@ from alignment.aligners.pocketsphinx.aligner import PocketSphinxAligner
 from model.bundle import Bundle
 from service.settings import Settings
 from tests.builders import encode, encode_with_ffmpeg, noise, speech
-from tests.comparing import assert_same_answer
+from tests.comparing import assert_same_result
 from tests.service.serving import Served, serve
 
 REQUESTS: Final = 200
@@ -94,4 +94,4 @@ def test_parallel_answers_equal_sequential_ones(served: Served) -> None:
     with ThreadPoolExecutor(CLIENTS) as pool:
         together = list(pool.map(ask, names))
     for name, answer in zip(names, together, strict=True):
-        assert_same_answer(answer, alone[name], name)
+        assert_same_result(answer, alone[name], name)

@@ -19,7 +19,7 @@ from service.inference.engine import EmotionEngine
 from service.jobs.store import DATABASE, JobStore
 from service.settings import Settings
 from tests.builders import encode, noise, tone
-from tests.comparing import assert_same_answer
+from tests.comparing import assert_same_result
 from tests.fakes import FakeAligner
 from tests.waiting import wait_until
 
@@ -66,7 +66,7 @@ def test_a_short_job_is_answered_as_a_request_is(client: TestClient) -> None:
     for fields in ({}, {"words": words, "explain": "full"}):
         data = encode(noise(4.0), 16_000)
         job = wait_for(client, submit(client, data, **fields).headers["location"])
-        assert_same_answer(job["result"], client.post("/predict", files={"file": data}, data=fields).json())
+        assert_same_result(job["result"], client.post("/predict", files={"file": data}, data=fields).json())
 
 
 def test_given_words_of_a_long_recording(client: TestClient, settings: Settings) -> None:
@@ -78,7 +78,7 @@ def test_given_words_of_a_long_recording(client: TestClient, settings: Settings)
     with TestClient(create_app(patient, engine=EmotionEngine(patient, aligner=FakeAligner()))) as whole:
         wait_until(lambda: whole.get("/health/ready").status_code == 200)
         answer = whole.post("/predict", files={"file": LONG}, data={"words": json.dumps(spoken)}).json()
-    assert_same_answer(job["result"], answer)
+    assert_same_result(job["result"], answer)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_jobs_survive_the_kill_of_their_process(
     assert heard == 4 - answered
     for job in jobs:
         assert job["status"] == "done"
-        assert_same_answer(job["result"], undisturbed["result"])
+        assert_same_result(job["result"], undisturbed["result"])
 
 
 def done_seconds(settings: Settings) -> list[float]:

@@ -5,8 +5,7 @@ from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from service.results.problems import PROBLEMS
-from tests.builders import encode, noise
-from tests.test_documents import ROOT
+from tests.builders import ROOT, encode, noise
 
 DOCKER = ROOT / "docker"
 
