@@ -71,7 +71,7 @@ def run_server(
     Raises:
         RuntimeError: it ended, or did not become ready.
     """
-    port = _free_port()
+    port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CAN_")}
     environment |= {"CAN_JOBS__FOLDER": str(log.with_suffix(".jobs")), **(settings or {})}
     command = [sys.executable, "-m", module, "--port", str(port), *options]
@@ -105,7 +105,8 @@ def _is_ready(client: httpx.Client) -> bool:
         return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a free port on 127.0.0.1."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]

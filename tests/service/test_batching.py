@@ -10,7 +10,7 @@ from tests.waiting import wait_until
 
 
 class Doubler:
-    """Doubles numbers in batches; may be held up; refuses 13."""
+    """Doubles the numbers of a batch; fails on 13, and blocks while `gate` is cleared."""
 
     def __init__(self) -> None:
         self.gate = threading.Event()
@@ -25,7 +25,7 @@ class Doubler:
         return [2 * number for number in numbers]
 
 
-def test_what_waits_while_the_worker_is_busy_becomes_one_batch() -> None:
+def test_queued_items_form_one_batch() -> None:
     double = Doubler()
     batcher: Batcher[int, int] = Batcher("test", double, max_items=3)
     double.gate.clear()
@@ -38,12 +38,12 @@ def test_what_waits_while_the_worker_is_busy_becomes_one_batch() -> None:
     batcher.close()
 
 
-def test_it_waits_for_company_only_when_some_is_expected() -> None:
+def test_batcher_lingers_only_for_pending_items() -> None:
     double = Doubler()
-    coming = 1
-    batcher: Batcher[int, int] = Batcher("test", double, linger_s=20, pending=lambda: coming)
+    pending = 1
+    batcher: Batcher[int, int] = Batcher("test", double, linger_s=20, pending=lambda: pending)
     first = batcher.submit(1)
-    coming = 0
+    pending = 0
     assert batcher.submit(2).result(20) == 4
     assert first.result(20) == 2
     assert double.batches == [[1, 2]]
@@ -51,7 +51,7 @@ def test_it_waits_for_company_only_when_some_is_expected() -> None:
     batcher.close()
 
 
-def test_one_that_fails_takes_nobody_with_it() -> None:
+def test_failed_item_does_not_affect_its_batch() -> None:
     double = Doubler()
     batcher: Batcher[int, int] = Batcher("test", double)
     double.gate.clear()
@@ -65,7 +65,7 @@ def test_one_that_fails_takes_nobody_with_it() -> None:
     batcher.close()
 
 
-def test_what_is_cancelled_before_its_turn_is_never_worked_on() -> None:
+def test_cancelled_item_is_not_processed() -> None:
     double = Doubler()
     batcher: Batcher[int, int] = Batcher("test", double)
     double.gate.clear()
@@ -79,29 +79,29 @@ def test_what_is_cancelled_before_its_turn_is_never_worked_on() -> None:
     batcher.close()
 
 
-def test_closing_cancels_what_waits() -> None:
+def test_close_cancels_queued_items() -> None:
     double = Doubler()
     batcher: Batcher[int, int] = Batcher("test", double)
     double.gate.clear()
     first = batcher.submit(0)
     wait_until(lambda: double.batches == [[0]])
-    waiting = batcher.submit(1)
+    queued = batcher.submit(1)
     batcher.close()
     double.gate.set()
     assert first.result(20) == 0
     with pytest.raises(CancelledError):
-        waiting.result(20)
+        queued.result(20)
     assert batcher.submit(2).cancelled()
 
 
-def test_the_pace_counts_work_and_not_idle_time() -> None:
+def test_load_estimate_excludes_idle_time() -> None:
     now = 0.0
-    pace = LoadEstimator(lambda: now, first_guess_s=2.0)
-    assert pace.retry_after_s(10) == 20
+    estimator = LoadEstimator(lambda: now, first_guess_s=2.0)
+    assert estimator.retry_after_s(10) == 20
     for _ in range(200):
         now += 1_000.0
-        pace.begin(0)
+        estimator.begin(0)
         now += 0.5
-        pace.finish()
-    assert pace.retry_after_s(10) == 6
-    assert pace.retry_after_s(1) == 1
+        estimator.finish()
+    assert estimator.retry_after_s(10) == 6
+    assert estimator.retry_after_s(1) == 1
