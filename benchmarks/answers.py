@@ -61,10 +61,10 @@ def _make_recordings(folder: Path) -> dict[str, Path]:
     long = np.concatenate([piece for _ in range(12) for piece in (numbers, pause, garden, pause)])
     size = max(len(numbers), len(garden))
     stereo = np.stack([np.pad(each, (0, size - len(each))) for each in (numbers, garden)], axis=1)
-    made = {"numbers": numbers, "garden": garden, "long": long, "stereo": stereo}
-    for name, samples in made.items():
+    clips = {"numbers": numbers, "garden": garden, "long": long, "stereo": stereo}
+    for name, samples in clips.items():
         soundfile.write(folder / f"{name}.wav", samples, _RATE_HZ, subtype="PCM_16")
-    return {name: folder / f"{name}.wav" for name in made}
+    return {name: folder / f"{name}.wav" for name in clips}
 
 
 @contextmanager

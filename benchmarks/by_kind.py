@@ -1,4 +1,4 @@
-"""Accuracy of each system of a reproduction on sentences whose text, audio or both carry the label.
+"""Accuracy of each system of a reproduction, by what carries the label of a sentence: text, audio or both.
 
     python -m benchmarks.by_kind --root CORPUS --run OUT
 

@@ -90,7 +90,7 @@ def main(
     ravdess: Annotated[Path, typer.Option(help="Folder with Actor_01, Actor_02, …")],
     root: Annotated[Path, typer.Option(help="Composite corpus.")] = Path("runs/composite"),
     run: Annotated[Path, typer.Option(help="Run of model.train with --fold-bundles.")] = Path("runs/starter"),
-    bundle: Annotated[Path, typer.Option(help="Bundle whose metrics.json and card are completed.")] = Path(
+    bundle: Annotated[Path, typer.Option(help="Bundle to complete: metrics.json and card.")] = Path(
         "model/bundles/starter"
     ),
 ) -> None:

@@ -22,8 +22,8 @@ class LocalHub(ThreadingHTTPServer):
         files: Content of each path.
         repositories: File names of each repository.
         requests: Paths of all requests so far.
-        cut: Paths whose next response ends halfway.
-        altered: Paths whose content differs from the listed hash.
+        cut: Paths with a next response that ends halfway.
+        altered: Paths with content that differs from the listed hash.
         gated: Access token required for each gated repository.
         mute: Requests receive no response while it is set.
         closing: Set when the server stops.

@@ -143,8 +143,8 @@ def _joined_to_other_file(data: bytes, generator: np.random.Generator) -> bytes:
 
 
 def _random_after_magic(data: bytes, generator: np.random.Generator) -> bytes:
-    kept = int(generator.choice([4, 8, 12, 16, 44, 64]))
-    return data[:kept] + generator.bytes(2_000)
+    head = int(generator.choice([4, 8, 12, 16, 44, 64]))
+    return data[:head] + generator.bytes(2_000)
 
 
 def _zeros_prepended(data: bytes, generator: np.random.Generator) -> bytes:

@@ -254,6 +254,6 @@ def test_killed_run_resumes_to_identical_table(two_nodes: TwoNodes, tmp_path: Pa
     table = pq.read_table(out)
     expected = pa.Table.from_pylist([reference.row(name) for name in names], table.schema)
     engine.close()
-    # Workers and this process may use different numbers of BLAS threads, whose sums round differently.
+    # Workers and this process may use different numbers of BLAS threads, which changes the rounding of sums.
     assert_same_result(table.to_pylist(), expected.to_pylist())
     assert not parts.exists()

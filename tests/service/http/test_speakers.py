@@ -76,7 +76,7 @@ def test_no_speakers_found(settings: Settings) -> None:
 
 
 def test_unavailable_diarization_is_422(settings: Settings) -> None:
-    """Also for event streams, whose status is sent before the first event."""
+    """Also for event streams, since the status is sent before the first event."""
     with run_with(settings, None) as client:
         for headers in ({}, {"Accept": "text/event-stream"}):
             response = client.post(

@@ -21,7 +21,7 @@ def test_metrics_of_requests(client: TestClient) -> None:
     assert client.post("/predict", files={"file": encode(noise(2.0))}, data={"words": words}).status_code == 200
     assert client.post("/predict", files={"file": encode(noise(3.0))}).status_code == 200
     assert client.post("/predict", files={"file": b"not audio"}).status_code == 415
-    assert client.get("/made/up").status_code == 404
+    assert client.get("/missing").status_code == 404
     samples = read(client)
 
     def value(name: str, **labels: str) -> float:
