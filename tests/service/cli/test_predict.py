@@ -13,6 +13,7 @@ import pytest
 from fastapi.testclient import TestClient
 from typer.testing import CliRunner, Result
 
+from alignment.errors import SilentAudioError
 from model.bundle import Bundle
 from service.cli.app import app
 from tests.builders import encode, noise, speech, spoken_words
@@ -70,7 +71,7 @@ def test_bad_file_does_not_stop_others(folder: Path) -> None:
     assert result.exit_code == 1
     assert len(result.stdout.splitlines()) == 1
     assert f"{folder / 'missing.wav'}: no such file or directory" in result.stderr
-    assert "silent" in result.stderr
+    assert f"{folder / 'silent.wav'}: {SilentAudioError(1.0)}" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,7 @@ def test_spans_of_worker_processes_cover_their_work(
     for *stages, whole in requests:
         assert [span.name for span in stages] == ["decode", "align", "features", "classify"][: len(stages)]
         times = [time or 0 for span in stages for time in (span.start_time, span.end_time)]
+        assert all(times)
         # Time stamps and durations come from two clocks, which are read one after the other.
         assert all(later > earlier - 1_000_000 for earlier, later in pairwise(times))
         assert (whole.start_time or 0) <= times[0] + 1_000_000
@@ -106,7 +107,7 @@ def test_stage_spans_belong_to_trace_of_caller(
         assert span.parent.span_id == whole.context.span_id
         assert span.attributes is not None
         assert span.attributes[REQUEST_ID] == response.headers["x-request-id"]
-        assert (whole.start_time or 0) <= (span.start_time or 0) <= (span.end_time or 0) <= (whole.end_time or 0)
+        assert 0 < (whole.start_time or 0) <= (span.start_time or 0) <= (span.end_time or 0) <= (whole.end_time or 0)
     assert MARK not in "".join(span.to_json() for span in exporter.get_finished_spans())
 
 

@@ -63,7 +63,7 @@ def test_coloured_bars_and_progress(clips: Path, tiny_bundle: Bundle) -> None:
 
 
 @pytest.mark.parametrize("form", ["--json", "--csv"])
-def test_redirected_results_and_progress_run_on_terminal(clips: Path, tiny_bundle: Bundle, form: str) -> None:
+def test_redirected_results_leave_progress_on_terminal(clips: Path, tiny_bundle: Bundle, form: str) -> None:
     output = run_on_terminal(clips, tiny_bundle, form, into=clips / "results")
     assert "analysing" in output
     assert "clips/notes.wav: the file cannot be read" in output
