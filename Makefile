@@ -1,4 +1,4 @@
-# Everything runs from .venv/bin/. `make serve` and `make test` need Python 3.11 to 3.13 and make, nothing else.
+# All commands run from .venv/bin/. `make serve` and `make test` need only Python 3.11 to 3.13 and make.
 
 PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3))
 BIN := .venv/bin
@@ -9,38 +9,38 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --fork-st
 .PRECIOUS: .venv/%.stamp
 .PHONY: install serve test check format docs screenshots lock train bench clean docker-test
 
-install: .venv/core.stamp  ## What serving needs, in .venv
+install: .venv/core.stamp  ## Install the packages for serving in .venv
 
-install-%: .venv/%.stamp  ## whisperx, train, starter, plots, client, telemetry, cluster or dev beside it
+install-%: .venv/%.stamp  ## Add the packages of whisperx, train, starter, plots, client, telemetry, cluster or dev
 	@:
 
-serve: install  ## The service on http://127.0.0.1:8000
+serve: install  ## Run the service on http://127.0.0.1:8000
 	$(BIN)/can-ser serve
 
-test: .venv/dev.stamp  ## All tests
+test: .venv/dev.stamp  ## Run all tests
 	$(BIN)/pytest
 
-check: .venv/dev.stamp  ## Format, lint, types, import rules
+check: .venv/dev.stamp  ## Check format, lint, types and import rules
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/hadolint docker/Dockerfile docker/kuberay/Dockerfile
 
-docker-test:  ## Images and docker-compose.yml, on the engine that DOCKER_HOST names
+docker-test:  ## Test the images and docker-compose.yml, on the engine of DOCKER_HOST
 	docker/test.sh
 
-format: .venv/dev.stamp
+format: .venv/dev.stamp  ## Format the code and fix lint errors
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-docs: .venv/dev.stamp  ## The site, in site/
+docs: .venv/dev.stamp  ## Build the documentation site in site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
-screenshots: .venv/dev.stamp  ## docs/images, from the page in Chromium
+screenshots: .venv/dev.stamp  ## Render docs/images from the page in Chromium
 	$(BIN)/python -m tests.page.screenshots
 
-lock: $(UV)  ## Renews requirements/*.txt: exact versions and hashes, no addresses
+lock: $(UV)  ## Update requirements/*.txt: exact versions and hashes, no index addresses
 	$(COMPILE) --upgrade --all-extras --group dev -o requirements/dev.txt
 	$(COMPILE) -c requirements/dev.txt -o requirements/core.txt
 	$(COMPILE) -c requirements/dev.txt --extra whisperx -o requirements/whisperx.txt
@@ -53,7 +53,7 @@ lock: $(UV)  ## Renews requirements/*.txt: exact versions and hashes, no address
 	$(COMPILE) -c requirements/dev.txt --extra telemetry -o requirements/telemetry.txt
 	$(COMPILE) -c requirements/dev.txt --extra cluster -o requirements/cluster.txt
 
-train: .venv/dev.stamp runs/composite/pairs.tsv runs/vectors.txt  ## Rebuilds the starter bundle (the better part of an hour; goes on where it was stopped)
+train: .venv/dev.stamp runs/composite/pairs.tsv runs/vectors.txt  ## Rebuild the starter bundle (about an hour; resumes after an interruption)
 	$(BIN)/python -m model.train --root runs/composite --glove runs/vectors.txt --recipe starter --folds session \
 		--fold-bundles --jobs 2 --licence CC-BY-NC-SA-4.0 \
 		--trained-on "RAVDESS speech joined to GoEmotions comments (python -m model.corpora.composite)" \
@@ -71,7 +71,7 @@ runs/composite/pairs.tsv: | .venv/dev.stamp
 runs/vectors.txt: | .venv/dev.stamp
 	$(BIN)/python -m model.data.emotion_vectors --goemotions "$(GOEMOTIONS_DIR)" --words 20000 --out $@
 
-bench: .venv/dev.stamp  ## The quick benchmarks (some minutes); docs/performance.md has the others
+bench: .venv/dev.stamp  ## Run the quick benchmarks (a few minutes); docs/performance.md lists the others
 	$(BIN)/python -m benchmarks.scoring
 	$(BIN)/python -m benchmarks.scoring --buckets
 	$(BIN)/python -m benchmarks.providers
@@ -79,7 +79,7 @@ bench: .venv/dev.stamp  ## The quick benchmarks (some minutes); docs/performance
 	$(BIN)/python -m benchmarks.load --clients 1,16 --seconds 3 --rounds 1
 	$(BIN)/python -m benchmarks.long --minutes 1,5
 
-clean:
+clean:  ## Remove .venv and caches
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 .venv/bin/python:

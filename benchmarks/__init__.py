@@ -1,1 +1,1 @@
-"""Figures that the documents quote; each module says how it is run."""
+"""Measurements of the figures in the documents; the docstring of each module shows its command."""

@@ -1,10 +1,10 @@
-"""Recorded answers of every entry point, to compare two versions of the code.
+"""Recorded responses of every entry point, to compare two versions of the code.
 
     python -m benchmarks.answers record before.json
     python -m benchmarks.answers compare before.json after.json
 
-`record` uses what clients use: HTTP, server-sent events, jobs, live speech, `can-ser bulk` and `can-ser predict`. It
-imports nothing of the packages that it checks, so that it also runs in a checkout from before a change.
+`record` uses the public interfaces: HTTP, server-sent events, jobs, live speech, `can-ser bulk` and `can-ser predict`.
+It imports none of the packages under test, so that it also runs in a checkout of an earlier version.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ _PORT: Final = 8931
 _RATE_HZ: Final = 16_000
 _CHANGING: Final = frozenset({"timings_ms", "id", "created_at", "expires_at", "request_id", "file", "instance"})
 _PROSE: Final = frozenset({"warnings", "reason", "detail", "title", "message", "aligner_reason"})
-"""Text for people: only whether it is there, and how many entries it has, is compared."""
+"""Human-readable text: only its presence and the number of its entries are compared."""
 _WORDS: Final = '[{"word": "she", "start": 0.25, "end": 0.5}, {"word": "paid", "start": 0.5, "end": 0.9}]'
 _SEGMENTS: Final = '[{"start": 0.1, "end": 1.9}, {"start": 2.0, "end": 3.6}]'
 _TRANSCRIPT: Final = "she paid forty-two dollars for the old book"
@@ -61,10 +61,10 @@ def _make_recordings(folder: Path) -> dict[str, Path]:
     long = np.concatenate([piece for _ in range(12) for piece in (numbers, pause, garden, pause)])
     size = max(len(numbers), len(garden))
     stereo = np.stack([np.pad(each, (0, size - len(each))) for each in (numbers, garden)], axis=1)
-    made = {"numbers": numbers, "garden": garden, "long": long, "stereo": stereo}
-    for name, samples in made.items():
+    clips = {"numbers": numbers, "garden": garden, "long": long, "stereo": stereo}
+    for name, samples in clips.items():
         soundfile.write(folder / f"{name}.wav", samples, _RATE_HZ, subtype="PCM_16")
-    return {name: folder / f"{name}.wav" for name in made}
+    return {name: folder / f"{name}.wav" for name in clips}
 
 
 @contextmanager
@@ -96,7 +96,7 @@ def _wait_until_ready(client: httpx.Client, server: "subprocess.Popen[bytes]") -
                 return
         except httpx.TransportError:
             pass
-        time.sleep(0.1)  # the server runs in another process, which has no other way to say that it is ready
+        time.sleep(0.1)  # the readiness of a process can only be polled
     raise RuntimeError("the server was not ready within 120 s")
 
 
@@ -131,7 +131,7 @@ async def _stream(path: Path) -> Any:
             await socket.send(samples[first : first + 3_200].tobytes())
         await socket.send('{"type": "end"}')
         messages = [json.loads(message) async for message in socket]
-    # Results come while later sound is still being sent: their order among starts depends on speed.
+    # Results are sent while later audio is received: their order among the starts depends on timing.
     return sorted(messages, key=lambda message: (message["type"], str(message.get("id"))))
 
 
@@ -149,26 +149,26 @@ def _run_command(*arguments: str) -> str:
 
 
 def _record_http(folder: Path, recordings: dict[str, Path]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    recorded: dict[str, Any] = {}
     with _serve(folder, CAN_ALIGNER="pocketsphinx") as client:
         for name, fields in _FORMS.items():
             path = recordings["stereo" if name == "channels" else "numbers"]
-            found[f"http {name}"] = _predict(client, path, fields)
-        found["http long"] = _predict(client, recordings["long"], {})
-        found["events"] = _predict_events(client, recordings["garden"])
-        found["events long"] = _predict_events(client, recordings["long"])
-        found["job"] = _run_job(client, recordings["long"], {})
-        found["job words"] = _run_job(client, recordings["numbers"], {"words": _WORDS, "explain": "full"})
-        found["live"] = asyncio.run(_stream(recordings["long"]))
-        found["http together"] = _predict_together(client, recordings["numbers"])
-        found["model"] = client.get("/model").json()
+            recorded[f"http {name}"] = _predict(client, path, fields)
+        recorded["http long"] = _predict(client, recordings["long"], {})
+        recorded["events"] = _predict_events(client, recordings["garden"])
+        recorded["events long"] = _predict_events(client, recordings["long"])
+        recorded["job"] = _run_job(client, recordings["long"], {})
+        recorded["job words"] = _run_job(client, recordings["numbers"], {"words": _WORDS, "explain": "full"})
+        recorded["live"] = asyncio.run(_stream(recordings["long"]))
+        recorded["http together"] = _predict_together(client, recordings["numbers"])
+        recorded["model"] = client.get("/model").json()
     with _serve(folder, CAN_ALIGNER="pocketsphinx", CAN_SCORERS="1") as client:
-        found["http beside"] = _predict_together(client, recordings["numbers"])
+        recorded["http beside"] = _predict_together(client, recordings["numbers"])
     weights = {"CAN_WHISPERX__MODEL": "tiny-words", "CAN_WHISPERX__WEIGHTS": str(_TINY), "CAN_WHISPERX__THREADS": "1"}
     with _serve(folder, CAN_ALIGNER="whisperx", **weights) as client:
         for clip in sorted((_TINY / "speech").glob("*.flac"))[::4]:
-            found[f"whisperx {clip.stem}"] = _predict(client, clip, {})
-    return found
+            recorded[f"whisperx {clip.stem}"] = _predict(client, clip, {})
+    return recorded
 
 
 def _record_commands(folder: Path, recordings: dict[str, Path]) -> dict[str, Any]:
@@ -195,30 +195,30 @@ def _number(cell: str) -> float | str:
         return cell
 
 
-def find_differences(before: Any, after: Any, place: str = "") -> Iterator[str]:
-    """AdmissionControl where two recordings differ by more than `TOLERANCE`, or in anything that is not a number."""
+def find_differences(before: Any, after: Any, path: str = "") -> Iterator[str]:
+    """Yield the differences of two recordings: numbers beyond `TOLERANCE`, and any other unequal value."""
     if isinstance(before, dict) and isinstance(after, dict):
-        yield from _compare_objects(before, after, place)
+        yield from _compare_objects(before, after, path)
     elif isinstance(before, list) and isinstance(after, list):
         if len(before) != len(after):
-            yield f"{place} has {len(before)} or {len(after)} entries"
+            yield f"{path} has {len(before)} or {len(after)} entries"
         for index, pair in enumerate(zip(before, after, strict=False)):
-            yield from find_differences(*pair, f"{place}[{index}]")
+            yield from find_differences(*pair, f"{path}[{index}]")
     elif isinstance(before, float) and isinstance(after, float):
         if not abs(before - after) <= TOLERANCE:
-            yield f"{place}: {before} or {after}"
+            yield f"{path}: {before} or {after}"
     elif before != after:
-        yield f"{place}: {before!r} or {after!r}"
+        yield f"{path}: {before!r} or {after!r}"
 
 
-def _compare_objects(before: dict[str, Any], after: dict[str, Any], place: str) -> Iterator[str]:
+def _compare_objects(before: dict[str, Any], after: dict[str, Any], path: str) -> Iterator[str]:
     for key in before.keys() ^ after.keys():
-        yield f"{place}.{key} is in one recording only"
+        yield f"{path}.{key} is in one recording only"
     for key in sorted(before.keys() & after.keys() - _CHANGING):
         if key not in _PROSE:
-            yield from find_differences(before[key], after[key], f"{place}.{key}")
+            yield from find_differences(before[key], after[key], f"{path}.{key}")
         elif _outline(before[key]) != _outline(after[key]):
-            yield f"{place}.{key}: {before[key]!r} or {after[key]!r}"
+            yield f"{path}.{key}: {before[key]!r} or {after[key]!r}"
 
 
 def _outline(prose: Any) -> object:
@@ -237,17 +237,20 @@ app = typer.Typer()
 
 @app.command()
 def record(out: Annotated[Path, typer.Argument(help="JSON file to write.")]) -> None:
-    """Record the answers of every entry point; about two minutes."""
+    """Record the responses of every entry point; takes about two minutes."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         recordings = _make_recordings(folder)
-        found = _record_http(folder, recordings) | _record_commands(folder, recordings)
-    out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    print(f"{len(found)} groups of answers, {_count_values(found):,} values, written to {out}")
+        recorded = _record_http(folder, recordings) | _record_commands(folder, recordings)
+    out.write_text(json.dumps(recorded, indent=1) + "\n", encoding="utf-8")
+    print(f"{len(recorded)} groups of responses, {_count_values(recorded):,} values, written to {out}")
 
 
 @app.command()
-def compare(before: Path, after: Path) -> None:
+def compare(
+    before: Annotated[Path, typer.Argument(help="Recording of the earlier version.")],
+    after: Annotated[Path, typer.Argument(help="Recording of the later version.")],
+) -> None:
     """Compare two recordings. Exit status: 0 when they are equal, 1 when they differ."""
     first, second = (json.loads(path.read_text(encoding="utf-8")) for path in (before, after))
     differences = list(find_differences(first, second))

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.scoring --buckets`: one long word among short ones costs its own length, not everybody's."""
+"""Cost of padding with and without buckets by length: `python -m benchmarks.scoring --buckets`."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -22,25 +22,26 @@ _GRID: Final = tuple((segments, frames) for segments in (1, 4, 16, 64) for frame
 def run_groups(
     classifier: EmotionClassifier, frames: NDArray[np.float32], counts: NDArray[np.int64], groups: list[Any]
 ) -> None:
-    """Encodes segments, one padded call per group."""
+    """Encode segments with one padded call per group."""
     starts = np.cumsum(counts) - counts
     for group in groups:
         classifier.encode_padded(pad_frames(frames, starts[group], counts[group]), counts[group])
 
 
 def show_buckets(classifier: EmotionClassifier, median_ms: Callable[..., float], console: Console) -> None:
-    """Prints both tables."""
+    """Print a table of the mixes, and the fitted costs."""
     n_mfcc = classifier.bundle.config.network.n_mfcc
     table = Table("segments", "one padded call", "a call each", "bucketed as served", "calls", box=None)
     for name, lengths in MIXES.items():
         counts = np.array(lengths, np.int64)
         frames = np.zeros((int(counts.sum()), n_mfcc), np.float32)
-        ours = list(bucket_by_length(counts))
-        ways: Iterable[list[Any]] = ([np.arange(len(counts))], list(np.arange(len(counts))[:, None]), ours)
-        spent = [
-            median_ms("run(c, f, n, g)", run=run_groups, c=classifier, f=frames, n=counts, g=groups) for groups in ways
+        buckets = list(bucket_by_length(counts))
+        groupings: Iterable[list[Any]] = ([np.arange(len(counts))], list(np.arange(len(counts))[:, None]), buckets)
+        spent_ms = [
+            median_ms("run(c, f, n, g)", run=run_groups, c=classifier, f=frames, n=counts, g=groups)
+            for groups in groupings
         ]
-        table.add_row(name, *(f"{value:.2f} ms" for value in spent), str(len(ours)))
+        table.add_row(name, *(f"{value:.2f} ms" for value in spent_ms), str(len(buckets)))
     console.print(table)
     call, step, cell = fit_costs(classifier, median_ms)
     console.print(
@@ -50,14 +51,14 @@ def show_buckets(classifier: EmotionClassifier, median_ms: Callable[..., float],
 
 
 def fit_costs(classifier: EmotionClassifier, median_ms: Callable[..., float]) -> tuple[float, float, float]:
-    """Milliseconds of a call, of a time step and of one segment's time step, by least squares over a grid."""
+    """Milliseconds per call, per time step and per time step of one segment, by least squares over a grid."""
     n_mfcc = classifier.bundle.config.network.n_mfcc
-    rows, spent = [], []
+    rows, spent_ms = [], []
     for segments, frames in _GRID:
         padded, counts = np.zeros((segments, frames, n_mfcc), np.float32), np.full(segments, frames, np.int64)
-        spent.append(median_ms("c.encode_padded(p, n)", c=classifier, p=padded, n=counts))
+        spent_ms.append(median_ms("c.encode_padded(p, n)", c=classifier, p=padded, n=counts))
         rows.append((1.0, frames, segments * frames))
-    weights = 1.0 / np.array(spent)
-    solution = np.linalg.lstsq(np.array(rows) * weights[:, None], np.ones(len(spent)), rcond=None)[0]
+    weights = 1.0 / np.array(spent_ms)
+    solution = np.linalg.lstsq(np.array(rows) * weights[:, None], np.ones(len(spent_ms)), rcond=None)[0]
     call, step, cell = solution.tolist()
     return call, step, cell

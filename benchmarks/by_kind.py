@@ -1,9 +1,9 @@
-"""What each system makes of sentences whose text, whose sound, or both carry the label: of a finished reproduction.
+"""Accuracy of each system of a reproduction, by what carries the label of a sentence: text, audio or both.
 
     python -m benchmarks.by_kind --root CORPUS --run OUT
 
-CORPUS is what `python -m model.corpora.composite` wrote, OUT what `python -m model.reproduce` wrote of it. Folds that
-are not finished are left out.
+CORPUS is the output of `python -m model.corpora.composite`, OUT that of `python -m model.reproduce` on it. Unfinished
+folds are ignored.
 """
 
 import csv
@@ -24,23 +24,23 @@ from model.training.systems import SYSTEMS
 KINDS: Final = ("both", "text", "sound")
 
 
-def right_answers(run: Run) -> dict[str, list[bool]]:
-    """Of each tested utterance, by name, whether each fold's final answer is right."""
+def correct_predictions(run: Run) -> dict[str, list[bool]]:
+    """Whether the prediction of each fold is correct, by the name of the test utterance."""
     names, labels, alpha = run.names(), run.labels(), run.experiment().training.alpha
-    right: dict[str, list[bool]] = {}
+    correct: dict[str, list[bool]] = {}
     none: NDArray[np.int64] = np.zeros(0, np.int64)
     for result in sorted(run.path.glob(f"*/{RESULT}")):
         tested, logits = run.logits(Split(result.parent.name, none, none, none), "test")
-        for index, answer in zip(tested, logits.final(alpha).argmax(axis=1), strict=True):
-            right.setdefault(names[index], []).append(bool(answer == labels[index]))
-    return right
+        for index, predicted in zip(tested, logits.final(alpha).argmax(axis=1), strict=True):
+            correct.setdefault(names[index], []).append(bool(predicted == labels[index]))
+    return correct
 
 
 def main(
-    root: Annotated[Path, typer.Option(help=f"The corpus; its {PAIRS} says what carries each label")],
-    run: Annotated[Path, typer.Option(help="What model.reproduce wrote")],
+    root: Annotated[Path, typer.Option(help=f"Composite corpus; its {PAIRS} states what carries each label.")],
+    run: Annotated[Path, typer.Option(help="Output of model.reproduce.")],
 ) -> None:
-    """Prints WA over all finished folds together."""
+    """Print WA over all finished folds together."""
     with (root / PAIRS).open(encoding="utf-8") as file:
         kind_of = {row["name"]: row["kind"] for row in csv.DictReader(file, delimiter="\t")}
     table = Table("row", "folds", "utterances", "all", *(f"{kind} carries it" for kind in KINDS), box=None)
@@ -49,12 +49,12 @@ def main(
         folds = len(list(folder.path.glob(f"*/{RESULT}")))
         if not folds:
             continue
-        right = right_answers(folder)
+        correct = correct_predictions(folder)
         shares = [
-            np.mean([ok for name, each in right.items() for ok in each if kind in (None, kind_of[name])])
+            np.mean([ok for name, each in correct.items() for ok in each if kind in (None, kind_of[name])])
             for kind in (None, *KINDS)
         ]
-        table.add_row(row, str(folds), str(len(right)), *(f"{share:.3f}" for share in shares))
+        table.add_row(row, str(folds), str(len(correct)), *(f"{share:.3f}" for share in shares))
     Console(highlight=False, width=120).print(table)
 
 

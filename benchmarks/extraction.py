@@ -1,10 +1,10 @@
-"""Seconds that the features of a corpus as large as IEMOCAP take: 9.4 hours of wav, from disk to MFCC by word.
+"""Feature extraction of a corpus of the size of IEMOCAP: 9.4 hours of wav, from disk to MFCC per word.
 
     python -m benchmarks.extraction [--utterances N] [--processes N]
 
-The sound is noise (its content changes no timing), in 16-bit wav files of IEMOCAP's lengths. Beside it, on the first
-`--reference` utterances and in one process: the same segments by one `librosa.feature.mfcc` call a word, as it is
-usually written. The two must agree.
+The audio is noise (its content does not affect the time), in 16-bit wav files with the lengths of IEMOCAP. The
+reference, on the first `--reference` utterances and in one process, computes the same segments with one
+`librosa.feature.mfcc` call per word. Both must agree.
 """
 
 import tempfile
@@ -32,7 +32,7 @@ _AGREEMENT_DB = 1e-3
 
 
 def write_corpus(folder: Path, count: int) -> list[CorpusUtterance]:
-    """The first `count` utterances, their sound on disk."""
+    """Write the audio of the first `count` utterances and return the utterances."""
     generator = np.random.default_rng(0)
     seconds, words = draw_lengths(generator)
     return [
@@ -51,15 +51,15 @@ def _write_utterance(wav: Path, length_s: float, words: int, generator: np.rando
 
 
 def extract_word_by_word(utterances: Sequence[CorpusUtterance], spec: FeatureSpec) -> NDArray[np.float32]:
-    """(frames, n_mfcc) of all segments, one librosa call each."""
-    found = []
+    """(frames, n_mfcc) of all segments, with one librosa call each."""
+    cepstra = []
     for utterance in track(utterances, "librosa", transient=True):
         waveform = decode_audio(utterance.wav.read_bytes())
         spoken = Utterance(0.0, waveform.duration_s, utterance.words)
         bounds = segment_bounds(spoken, len(waveform.samples), spec)
         emphasised = librosa.effects.preemphasis(waveform.samples, coef=spec.mfcc.pre_emphasis, zi=np.zeros(1))
-        found += [_mfcc(emphasised[start:end], spec) for start, end in bounds.tolist()]
-    return np.concatenate(found)
+        cepstra += [_mfcc(emphasised[start:end], spec) for start, end in bounds.tolist()]
+    return np.concatenate(cepstra)
 
 
 def _mfcc(segment: NDArray[np.float32], spec: FeatureSpec) -> NDArray[np.float32]:
@@ -81,26 +81,26 @@ def _time_ours(utterances: Sequence[CorpusUtterance], processes: int) -> tuple[F
 
 
 def main(
-    utterances: Annotated[int, typer.Option(min=1, max=UTTERANCES, help="Of the corpus")] = UTTERANCES,
-    processes: Annotated[int, typer.Option(min=1, help="That extract")] = 2,
-    reference: Annotated[int, typer.Option(min=1, help="Utterances for librosa")] = 300,
+    utterances: Annotated[int, typer.Option(min=1, max=UTTERANCES, help="Number of utterances.")] = UTTERANCES,
+    processes: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 2,
+    reference: Annotated[int, typer.Option(min=1, help="Utterances of the librosa reference.")] = 300,
 ) -> None:
-    """Prints hours, seconds and the ratio."""
+    """Print hours, seconds and the ratio to the reference."""
     with tempfile.TemporaryDirectory() as folder:
         corpus = write_corpus(Path(folder), utterances)
         hours = sum(soundfile.info(utterance.wav).duration for utterance in corpus) / 3600
         features, whole_s = _time_ours(corpus, processes)
-        print(f"{hours:.2f} h of sound, {len(features.frames)} frames: {whole_s:.0f} s with {processes} processes")
+        print(f"{hours:.2f} h of audio, {len(features.frames)} frames: {whole_s:.0f} s with {processes} processes")
         ours, ours_s = _time_ours(corpus[:reference], 1)
         started = time.perf_counter()
-        theirs = extract_word_by_word(corpus[:reference], FeatureSpec())
-        theirs_s = time.perf_counter() - started
-    difference = float(np.abs(ours.frames - theirs).max())
+        reference_frames = extract_word_by_word(corpus[:reference], FeatureSpec())
+        reference_s = time.perf_counter() - started
+    difference = float(np.abs(ours.frames - reference_frames).max())
     if difference > _AGREEMENT_DB:
-        raise SystemExit(f"librosa and ours differ by {difference:.2g} dB")
+        raise SystemExit(f"the features differ from those of librosa by {difference:.2g} dB")
     print(
-        f"first {len(corpus[:reference])} utterances, one process: {ours_s:.1f} s with its start, one librosa call a "
-        f"word {theirs_s:.1f} s ({theirs_s / ours_s:.1f} ×), values within {difference:.1e} dB"
+        f"first {len(corpus[:reference])} utterances, one process: {ours_s:.1f} s with its start, one librosa call "
+        f"per word {reference_s:.1f} s ({reference_s / ours_s:.1f} ×), values within {difference:.1e} dB"
     )
 
 

@@ -1,4 +1,4 @@
-"""How long IEMOCAP's utterances are, for benchmarks on made data of the same size."""
+"""Utterance lengths of IEMOCAP, for benchmarks on synthetic data of the same size."""
 
 from typing import Final
 
@@ -9,7 +9,7 @@ UTTERANCES: Final = 7_486
 
 
 def draw_lengths(generator: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Seconds and words of each utterance.
+    """Seconds and word count of each utterance.
 
     Log-normal seconds, 0.6 to 34 (mean 4.5, deviation 3.1), and 12 words on average, in proportion to the length.
     """
@@ -19,5 +19,5 @@ def draw_lengths(generator: np.random.Generator) -> tuple[NDArray[np.float64], N
 
 
 def draw_shares(generator: np.random.Generator, words: int) -> NDArray[np.float64]:
-    """Uneven shares of an utterance for its words; they sum to one."""
+    """Random shares of the words in the length of an utterance; they sum to one."""
     return generator.dirichlet(np.full(words, 2.0))

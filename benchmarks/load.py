@@ -1,10 +1,10 @@
-"""The service under a closed loop of clients, beside a plain server of the same parts.
+"""Throughput and latency under a closed loop of clients, compared with a plain server of the same parts.
 
     python -m benchmarks.load --clips FOLDER
     python -m benchmarks.load --clips FOLDER --recognise
 
-Both run in the same minutes on the same cores, in turns; the load generator is pinned to one core and its share of it
-is printed. Only ratios carry over to another machine.
+The servers are measured alternately on the same cores; the load generator is pinned to one core and its utilisation is
+printed. Only ratios carry over to another machine.
 """
 
 import os
@@ -41,7 +41,7 @@ _SERVERS: Final[dict[str, tuple[str, dict[str, str]]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What the clients saw, what a health check beside them saw, and the processor time of one answer."""
+    """Results of the clients and of concurrent health checks, and processor time per response."""
 
     load: LoadResult
     live: LoadResult
@@ -52,10 +52,10 @@ console = Console(highlight=False, width=140)
 
 
 def run_once(server: Server, requests: list[bytes], clients: int, seconds: float) -> Run:
-    """One closed loop against one server."""
+    """Run one closed loop against one server."""
     before = server.cpu_s()
-    with ThreadPoolExecutor(1) as beside:
-        live = beside.submit(run_clients, server.port, [LIVE], 1, seconds, _LIVE_EVERY_S, _CORE)
+    with ThreadPoolExecutor(1) as pool:
+        live = pool.submit(run_clients, server.port, [LIVE], 1, seconds, _LIVE_EVERY_S, _CORE)
         load = run_clients(server.port, requests, clients, seconds, core=_CORE)
     return Run(load, live.result(), 1_000 * (server.cpu_s() - before) / max(1, len(load.latencies_s)))
 
@@ -63,7 +63,7 @@ def run_once(server: Server, requests: list[bytes], clients: int, seconds: float
 def measure(
     servers: Mapping[str, Server], requests: list[bytes], clients: int, seconds: float, rounds: int
 ) -> dict[str, Run]:
-    """Each server in turn, `rounds` times; the median run of each by requests per second."""
+    """Measure all servers alternately, `rounds` times; return the median run of each by requests per second."""
     runs: dict[str, list[Run]] = {name: [] for name in servers}
     for _ in range(rounds):
         for name, server in servers.items():
@@ -72,7 +72,7 @@ def measure(
 
 
 def show(table: Table, clients: int, measured: Mapping[str, Run]) -> None:
-    """One row per server."""
+    """Add one row per server."""
     plain = measured[_PLAIN].load.per_second
     for name, run in measured.items():
         refused = sum(number for status, number in run.load.statuses.items() if status != 200)
@@ -90,30 +90,30 @@ def show(table: Table, clients: int, measured: Mapping[str, Run]) -> None:
 
 
 def start_servers(stack: ExitStack, folder: Path, places: int | None, workers: Mapping[str, str]) -> dict[str, Server]:
-    """All of them, ready; `places` adds a service that takes no more requests at once."""
-    wanted = dict(_SERVERS)
+    """Start all servers; `places` adds a service with that limit of concurrent requests."""
+    servers = dict(_SERVERS)
     if places is not None:
-        wanted[f"{_SERVICE}, {places} places"] = ("service", {"CAN_MAX_WAITING": str(places)})
+        servers[f"{_SERVICE}, {places} places"] = ("service", {"CAN_MAX_WAITING": str(places)})
     return {
         name: stack.enter_context(
             run_server(folder / name, "--aligner", "pocketsphinx", module=module, settings={**settings, **workers})
         )
-        for name, (module, settings) in wanted.items()
+        for name, (module, settings) in servers.items()
     }
 
 
 def main(
-    clips: Annotated[Path, typer.Option(help="Folder of wav or flac recordings")] = FIXTURES,
-    count: Annotated[int, typer.Option(min=1, help="Clips taken from it")] = 48,
-    clients: Annotated[str, typer.Option(help="Numbers of clients, separated by commas")] = "1,4,16,64",
-    seconds: Annotated[float, typer.Option(help="Of each run")] = 6.0,
-    rounds: Annotated[int, typer.Option(min=1, help="Runs of each; the median is shown")] = 3,
+    clips: Annotated[Path, typer.Option(help="Folder of wav or flac recordings.")] = FIXTURES,
+    count: Annotated[int, typer.Option(min=1, help="Number of clips.")] = 48,
+    clients: Annotated[str, typer.Option(help="Numbers of clients, separated by commas.")] = "1,4,16,64",
+    seconds: Annotated[float, typer.Option(help="Seconds of each run.")] = 6.0,
+    rounds: Annotated[int, typer.Option(min=1, help="Runs of each server; the median is shown.")] = 3,
     recognise: Annotated[
-        bool, typer.Option(help="Recognise words with the embedded aligner, a worker process per core")
+        bool, typer.Option(help="Recognise words with the embedded aligner, one worker process per core.")
     ] = False,
-    places: Annotated[int | None, typer.Option(min=1, help="Adds a service that takes so many at once")] = None,
+    places: Annotated[int | None, typer.Option(min=1, help="Add a service with this limit of requests.")] = None,
 ) -> None:
-    """Prints a table."""
+    """Print a table of throughput and latency."""
     recordings = read_clips(clips, count)
     lengths = [decode_audio(recording).duration_s for recording in recordings]
     requests = [form_request(r, **({} if recognise else {"words": given_words(r)})) for r in recordings]
@@ -121,7 +121,7 @@ def main(
     headings = ("clients", "server", "requests/s", "÷ plain", "p50 ms", "p95 ms", "p99 ms")
     table = Table(*headings, "refused", "live p99 ms", "CPU ms", "generator", box=None)
     workers = {"CAN_POCKETSPHINX__WORKERS": str(os.cpu_count() or 1)} if recognise else {}
-    lone = ""
+    summary = ""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         servers = start_servers(stack, Path(folder), places, workers)
         for number in map(int, clients.split(",")):
@@ -129,11 +129,11 @@ def main(
             show(table, number, measured)
             if number == 1:
                 ratio = measured[_SERVICE].load.percentile_ms(95) / measured[_UNBATCHED].load.percentile_ms(95)
-                lone = f"p95 of a lone client: {ratio:.2f} times that of the unbatched path"
+                summary = f"p95 of a single client: {ratio:.2f} times that of the unbatched path"
     console.print(table)
-    if lone:
-        print(lone)
-    print("CPU ms: processor time of the server for one answer. generator: the share of a core that the clients took.")
+    if summary:
+        print(summary)
+    print("CPU ms: processor time of the server per response. generator: utilisation of one core by the clients.")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""A closed loop of clients on raw connections: each sends its next request when the last one is answered.
+"""A closed loop of clients on raw connections: each sends its next request when it has received the last response.
 
-It only moves bytes that were made before, so that it takes little from the cores that the server needs, runs in a
-process of its own on one core, and says how much of it it used.
+Requests are encoded in advance and sent by a separate process on one core, to leave the other cores to the server; its
+utilisation of that core is measured.
 """
 
 import asyncio
@@ -21,13 +21,13 @@ _BOUNDARY: Final = "can-ser-load"
 
 @dataclass(slots=True)
 class LoadResult:
-    """What a run of clients saw.
+    """Results of a run of clients.
 
     Attributes:
-        seconds: length of the run.
-        latencies_s: of each answered request.
-        statuses: how often each status came.
-        core_share: how much of its core the load generator used.
+        seconds: Length of the run.
+        latencies_s: Latency of each request with status 200.
+        statuses: Number of responses by status.
+        core_share: Utilisation of one core by the load generator.
     """
 
     seconds: float = 0.0
@@ -37,16 +37,16 @@ class LoadResult:
 
     @property
     def per_second(self) -> float:
-        """Requests answered with 200."""
+        """Responses of status 200 per second."""
         return len(self.latencies_s) / self.seconds
 
     def percentile_ms(self, percent: float) -> float:
-        """Of the answered ones."""
+        """Percentile of the latencies; NaN without any."""
         return float(np.percentile(self.latencies_s, percent)) * 1_000 if self.latencies_s else float("nan")
 
 
 def form_request(recording: bytes, **fields: str) -> bytes:
-    """A whole POST /predict as it goes over the wire."""
+    """Encode a complete POST /predict."""
     parts = [
         f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
         for name, value in fields.items()
@@ -70,15 +70,15 @@ LIVE: Final = b"GET /health/live HTTP/1.1\r\nHost: bench\r\n\r\n"
 def run_clients(
     port: int, requests: Sequence[bytes], clients: int, seconds: float, pause_s: float = 0.0, core: int | None = None
 ) -> LoadResult:
-    """Runs them in a process of its own.
+    """Run the clients in a separate process.
 
     Args:
-        port: on 127.0.0.1.
-        requests: whole requests, sent in turn.
-        clients: how many loops.
-        seconds: for how long new requests are sent.
-        pause_s: of each client between an answer and the next request.
-        core: that the process is pinned to; None for any.
+        port: Port on 127.0.0.1.
+        requests: Complete requests, sent in turn.
+        clients: Number of concurrent clients.
+        seconds: Time during which new requests are sent.
+        pause_s: Pause of each client between a response and the next request.
+        core: Core to which the process is pinned; None for any.
     """
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         return pool.submit(_measure, port, list(requests), clients, seconds, pause_s, core).result()
@@ -107,7 +107,7 @@ async def _run(
         while time.perf_counter() < until:
             started = time.perf_counter()
             writer.write(requests[next(numbers) % len(requests)])
-            status = await _read_answer(reader)
+            status = await _read_response(reader)
             if status == 200:
                 result.latencies_s.append(time.perf_counter() - started)
             result.statuses[status] = result.statuses.get(status, 0) + 1
@@ -122,7 +122,7 @@ async def _run(
     await asyncio.gather(*(client() for _ in range(clients)))
 
 
-async def _read_answer(reader: asyncio.StreamReader) -> int:
+async def _read_response(reader: asyncio.StreamReader) -> int:
     head = await reader.readuntil(b"\r\n\r\n")
     length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
     await reader.readexactly(length)

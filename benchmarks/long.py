@@ -1,17 +1,17 @@
-"""Recordings of a minute to an hour as jobs: whether time grows with them, and whether memory does.
+"""Time and memory of jobs with recordings of a minute to an hour.
 
     python -m benchmarks.long --clips FOLDER
     python -m benchmarks.long --clips FOLDER --recognise
 
-The clips are joined until they are long enough. Memory is that of all processes of the service, looked at while the
-recording is sent and worked on; what it held before the first job, warm, is idle.
+Clips are joined to recordings of the requested lengths. Memory is that of all processes of the service, sampled from
+the upload to the result; idle is its value after warm-up, before the first job.
 """
 
 import json
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle, pairwise
 from pathlib import Path
@@ -27,7 +27,7 @@ from alignment.timing import SAMPLE_RATE_HZ
 from benchmarks.clips import FIXTURES, GivenWord, given_words, read_clips, spread_words
 from benchmarks.server_process import Server, run_server
 
-_LOOK_EVERY_S: Final = 0.2
+_POLL_S: Final = 0.2
 _CLIPS: Final = 64
 _MINUTE_S: Final = 60.0
 console = Console(highlight=False, width=120)
@@ -35,14 +35,14 @@ console = Console(highlight=False, width=120)
 
 @dataclass(frozen=True, slots=True)
 class LongRun:
-    """What one job took.
+    """Measurements of one job.
 
     Attributes:
-        spent_s: from the first byte sent to the answer.
-        cpu_s: processor time of all processes of the service.
-        peak_bytes: most memory of all processes meanwhile.
-        utterances: of the answer.
-        emotions: how many different ones they have.
+        spent_s: Time from the first byte sent to the result.
+        cpu_s: Processor time of all processes of the service.
+        peak_bytes: Peak memory of all processes.
+        utterances: Number of utterances of the result.
+        emotions: Number of different emotions among them.
     """
 
     spent_s: float
@@ -53,39 +53,39 @@ class LongRun:
 
 
 def join_clips(clips: Sequence[bytes], minutes: float, path: Path) -> list[GivenWord]:
-    """Writes clips one after the other as 16-bit wav, and gives six words in each."""
+    """Write clips one after the other as 16-bit wav; return six words per clip."""
     words: list[GivenWord] = []
-    longest = minutes * _MINUTE_S * SAMPLE_RATE_HZ
-    more = cycle(clips)
+    samples = minutes * _MINUTE_S * SAMPLE_RATE_HZ
+    source = cycle(clips)
     with soundfile.SoundFile(path, "w", SAMPLE_RATE_HZ, 1, "PCM_16") as file:
-        while file.tell() < longest:
-            waveform = decode_audio(next(more))
+        while file.tell() < samples:
+            waveform = decode_audio(next(source))
             words += spread_words(waveform.duration_s, file.tell() / SAMPLE_RATE_HZ)
             file.write(waveform.samples)
     return words
 
 
 def run_job(server: Server, recording: Path, fields: dict[str, str]) -> LongRun:
-    """One job from its upload to its end.
+    """Run one job from its upload to its end.
 
     Raises:
-        RuntimeError: it failed, or its utterances do not follow each other in time.
+        RuntimeError: The job failed, or its utterances are not in order of time.
     """
     peak, done = server.resident_bytes(), threading.Event()
 
-    def look() -> None:
+    def sample() -> None:
         nonlocal peak
-        while not done.wait(_LOOK_EVERY_S):
+        while not done.wait(_POLL_S):
             peak = max(peak, server.resident_bytes())
 
-    watcher = threading.Thread(target=look)
-    watcher.start()
+    sampler = threading.Thread(target=sample)
+    sampler.start()
     started, busy_s = time.perf_counter(), server.cpu_s()
     try:
         job = _finish(server, recording, fields)
     finally:
         done.set()
-        watcher.join()
+        sampler.join()
     spent_s, busy_s = time.perf_counter() - started, server.cpu_s() - busy_s
     if job["status"] != "done":
         raise RuntimeError(f"the job failed: {job['problem']}")
@@ -99,29 +99,23 @@ def _finish(server: Server, recording: Path, fields: dict[str, str]) -> Any:
     with recording.open("rb") as file:
         response = server.client.post("/jobs", files={"file": file}, data=fields, timeout=600)
     address = response.raise_for_status().headers["Location"]
-    return list(_ask(server, address))[-1]
-
-
-def _ask(server: Server, address: str) -> Iterator[Any]:
-    """Every state of the job, the last one ended."""
     pause = threading.Event()
     while True:
         job = server.client.get(address).raise_for_status().json()
-        yield job
         if job["status"] in {"done", "failed"}:
-            return
-        pause.wait(_LOOK_EVERY_S)
+            return job
+        pause.wait(_POLL_S)
 
 
 def main(
-    clips: Annotated[Path, typer.Option(help="Folder of wav or flac recordings")] = FIXTURES,
-    minutes: Annotated[str, typer.Option(help="Lengths, separated by commas")] = "1,10,60",
-    recognise: Annotated[bool, typer.Option(help="Recognise words with the embedded aligner")] = False,
+    clips: Annotated[Path, typer.Option(help="Folder of wav or flac recordings.")] = FIXTURES,
+    minutes: Annotated[str, typer.Option(help="Lengths in minutes, separated by commas.")] = "1,10,60",
+    recognise: Annotated[bool, typer.Option(help="Recognise words with the embedded aligner.")] = False,
 ) -> None:
-    """Prints a table."""
+    """Print a table of time and memory by length."""
     recordings = read_clips(clips, _CLIPS)
     table = Table(
-        "minutes", "seconds", "CPU s", "CPU s a minute", "peak MB over idle", "utterances", "emotions", box=None
+        "minutes", "seconds", "CPU s", "CPU s per minute", "peak MB over idle", "utterances", "emotions", box=None
     )
     with (
         tempfile.TemporaryDirectory() as folder,

@@ -1,8 +1,8 @@
-"""What one would write first: the same parts, one request at a time, every core for ONNX Runtime.
+"""A minimal server of the same parts: one request at a time, every core for ONNX Runtime.
 
     python -m benchmarks.plain_server --port 8001
 
-It is what `python -m benchmarks.load` measures the service against.
+Baseline of `python -m benchmarks.load`.
 """
 
 import os
@@ -23,7 +23,7 @@ from service.settings import Settings
 
 
 def create_plain_app(aligner: AlignerChoice) -> FastAPI:
-    """POST /predict and the health checks, nothing else; the handler never gives way while it works."""
+    """Application with POST /predict and health checks only; its handler blocks the event loop."""
     engine = EmotionEngine(Settings(threads=os.cpu_count() or 1, aligner=aligner))
     engine.warm_up()
     app = FastAPI()
@@ -44,10 +44,10 @@ def create_plain_app(aligner: AlignerChoice) -> FastAPI:
 
 
 def main(
-    port: Annotated[int, typer.Option(help="On 127.0.0.1")] = 8001,
-    aligner: Annotated[str, typer.Option(help="auto, pocketsphinx or whisperx")] = "auto",
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8001,
+    aligner: Annotated[str, typer.Option(help="auto, pocketsphinx or whisperx.")] = "auto",
 ) -> None:
-    """Serves until stopped."""
+    """Serve until stopped."""
     choices: dict[str, AlignerChoice] = {"auto": "auto", "pocketsphinx": "pocketsphinx", "whisperx": "whisperx"}
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt):

@@ -1,9 +1,9 @@
-"""WhisperX by its parts: recognition one by one and together, detectors of speech, alignment by the library and by us.
+"""Time of the parts of WhisperX: single and batched recognition, speech detection, alignment.
 
     python -m benchmarks.recognise
 
-The models are those of the tests, so nothing is downloaded; name others with --model and --weights. What Whisper costs
-depends on its size, detectors and the search of the alignment do not.
+Uses the models of the tests by default, so that nothing is downloaded; --model and --weights select others. The time of
+recognition depends on the model, that of speech detection and of the alignment search does not.
 """
 
 import sys
@@ -35,48 +35,48 @@ _LETTERS_OF_30_S: Final = 400
 
 
 def best_s(work: Callable[[], object], times: int = 3) -> float:
-    """Seconds of the quickest of some runs: what else the machine does only ever adds."""
-    spent = []
+    """Seconds of the fastest run, since other load can only add time."""
+    spent_s = []
     for _ in range(times):
         started = time.perf_counter()
         work()
-        spent.append(time.perf_counter() - started)
-    return min(spent)
+        spent_s.append(time.perf_counter() - started)
+    return min(spent_s)
 
 
 def compare_batches(models: WhisperXModels, sounds: list[NDArray[np.float32]], batch_size: int) -> None:
-    """Requests one after the other, and all at once through the queue."""
+    """Compare sequential requests with concurrent requests in batches."""
     windows = [RecognitionInput(sounds[index % len(sounds)], DecodingOptions("en")) for index in range(_REQUESTS)]
     queue = Batcher("recognise", models.recogniser.transcribe_many, max_items=batch_size, linger_s=0.0)
 
     def recognise(window: RecognitionInput) -> list[str]:
         return transcribe([window], queue, batch_size, 600.0)
 
-    def together() -> None:
+    def run_concurrently() -> None:
         with ThreadPoolExecutor(_REQUESTS) as pool:
             list(pool.map(recognise, windows))
 
-    alone_s = best_s(lambda: [recognise(window) for window in windows])
-    together_s = best_s(together)
+    sequential_s = best_s(lambda: [recognise(window) for window in windows])
+    concurrent_s = best_s(run_concurrently)
     queue.close()
     print(
-        f"recognition of {_REQUESTS} short clips: one by one {1_000 * alone_s / _REQUESTS:.1f} ms each, "
-        f"at once in batches of {batch_size} {1_000 * together_s / _REQUESTS:.1f} ms each: "
-        f"{alone_s / together_s:.2f} times as fast"
+        f"recognition of {_REQUESTS} short clips: sequential {1_000 * sequential_s / _REQUESTS:.1f} ms each, "
+        f"concurrent in batches of {batch_size} {1_000 * concurrent_s / _REQUESTS:.1f} ms each: "
+        f"{sequential_s / concurrent_s:.2f} times as fast"
     )
 
 
 def compare_detectors(sound: NDArray[np.float32]) -> None:
-    """Milliseconds per second of audio."""
+    """Print milliseconds of speech detection per second of audio."""
     choices: tuple[Literal["silero", "pyannote", "none"], ...] = ("silero", "pyannote", "none")
     for choice in choices:
         detector = make_detector(choice)
         spent_s = best_s(lambda detector=detector: detector.detect(sound))  # type: ignore[misc]
-        print(f"detection of speech, {choice}: {1_000 * spent_s / (len(sound) / 16_000):.2f} ms per second of audio")
+        print(f"speech detection, {choice}: {1_000 * spent_s / (len(sound) / 16_000):.2f} ms per second of audio")
 
 
 def compare_alignment(models: WhisperXModels, sound: NDArray[np.float32], text: str) -> None:
-    """The whole of it on a clip, then the search alone for a window of 30 s and eight of them."""
+    """Compare alignment of a clip, then only the search, for one window of 30 s and for eight."""
     from whisperx.alignment import align
 
     aligner = models.word_aligner("en")
@@ -84,22 +84,22 @@ def compare_alignment(models: WhisperXModels, sound: NDArray[np.float32], text: 
     length_s = len(sound) / 16_000
     segment = {"text": text, "start": 0.0, "end": length_s}
     device = models.placement.device
-    theirs_s = best_s(lambda: align([segment], aligner._network, metadata, sound, device))
+    library_s = best_s(lambda: align([segment], aligner._network, metadata, sound, device))
     ours_s = best_s(lambda: aligner.align_words([AlignmentInput([sound], text.split())]))
     print(
-        f"alignment with the tiny network: whisperx {1_000 * theirs_s / length_s:.1f} ms per second of audio, "
-        f"ours {1_000 * ours_s / length_s:.1f}: {theirs_s / ours_s:.1f} times as fast"
+        f"alignment with the tiny network: whisperx {1_000 * library_s / length_s:.1f} ms per second of audio, "
+        f"can-ser {1_000 * ours_s / length_s:.1f}: {library_s / ours_s:.1f} times as fast"
     )
-    one_s, eight_s, library_s = search_s()
+    one_s, eight_s, library_search_s = search_s()
     print(
-        f"search for {_LETTERS_OF_30_S} letters in 30 s: whisperx {1_000 * library_s:.0f} ms, ours "
-        f"{1_000 * one_s:.0f} ms ({library_s / one_s:.1f} times as fast), of eight together "
-        f"{1_000 * eight_s / 8:.0f} ms each ({8 * library_s / eight_s:.1f} times)"
+        f"search for {_LETTERS_OF_30_S} letters in 30 s: whisperx {1_000 * library_search_s:.0f} ms, can-ser "
+        f"{1_000 * one_s:.0f} ms ({library_search_s / one_s:.1f} times as fast), eight in a batch "
+        f"{1_000 * eight_s / 8:.0f} ms each ({8 * library_search_s / eight_s:.1f} times)"
     )
 
 
 def search_s() -> tuple[float, float, float]:
-    """Seconds of our search, of ours for eight windows, and of the library's, on the same random emissions."""
+    """Seconds of the search for one window, for eight, and of the library search, on the same random emissions."""
     import torch
     from whisperx.alignment import backtrack, get_trellis
 
@@ -120,20 +120,14 @@ def search_s() -> tuple[float, float, float]:
 
 
 def main(
-    model: Annotated[str, typer.Option(help="Whisper")] = "tiny-words",
-    weights: Annotated[Path, typer.Option(help="Folder that can-ser fetch fills")] = _FOLDER,
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option()] = "auto",
-    threads: Annotated[int, typer.Option(min=1, help="Of one call on a CPU")] = 1,
-    batch_size: Annotated[int, typer.Option(min=1)] = 8,
+    model: Annotated[str, typer.Option(help="Whisper model.")] = "tiny-words",
+    weights: Annotated[Path, typer.Option(help="Folder filled by can-ser fetch.")] = _FOLDER,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Device of the models.")] = "auto",
+    threads: Annotated[int, typer.Option(min=1, help="Threads of one call on a CPU.")] = 1,
+    batch_size: Annotated[int, typer.Option(min=1, help="Windows per batch.")] = 8,
 ) -> None:
-    """Prints the figures."""
-    config = WhisperXConfig(
-        model=model,
-        weights=str(weights),
-        device=device,
-        threads=threads,
-        batch_size=batch_size,
-    )
+    """Print the figures."""
+    config = WhisperXConfig(model=model, weights=str(weights), device=device, threads=threads, batch_size=batch_size)
     with redirect_stdout(sys.stderr):
         aligner = WhisperXAligner(config)
         aligner.warm_up()

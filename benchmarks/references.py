@@ -1,10 +1,10 @@
-"""What simple classifiers get on the corpus of the starter bundle, beside the network, in the same folds.
+"""Simple classifiers and the network on the corpus of the starter bundle, in the same folds.
 
     python -m benchmarks.references --root runs/composite --run runs/starter
 
-Sound: a support vector machine on mean, deviation and three percentiles of each MFCC over the utterance. Text: logistic
-regression on the mean of the same word vectors. Both: logistic regression on the two together. Sound and text are
-trained and tested where they carry the label, which the network is never told.
+Sound: support vector machine on mean, deviation and three percentiles of each MFCC of the utterance. Text: logistic
+regression on the mean word vector. Both: logistic regression on the concatenation. Sound and text are trained and
+tested on the utterances where they carry the label; the network has no such information.
 """
 
 import csv
@@ -34,7 +34,7 @@ Rows = NDArray[np.float32]
 
 
 def sound_statistics(features: FeatureSet) -> Rows:
-    """(utterances, 5 · n_mfcc)."""
+    """(utterances, 5 · n_mfcc) statistics of the MFCCs."""
     lasts = np.cumsum(features.segment_counts)
     edges = np.concatenate(([0], np.cumsum(features.frame_counts)))
     rows = []
@@ -45,7 +45,7 @@ def sound_statistics(features: FeatureSet) -> Rows:
 
 
 def mean_vectors(features: FeatureSet, embeddings: Embeddings) -> Rows:
-    """(utterances, dim)."""
+    """(utterances, dim) mean word vectors."""
     rows = [embeddings.table[embeddings.vocabulary.indices(words)].mean(axis=0) for words in features.words]
     return np.array(rows, np.float32)
 
@@ -53,7 +53,7 @@ def mean_vectors(features: FeatureSet, embeddings: Embeddings) -> Rows:
 def fold_recalls(
     make: Callable[[], Any], rows: Rows, labels: NDArray[np.int64], splits: Sequence[Split], used: NDArray[np.bool_]
 ) -> list[float]:
-    """UA of each fold; trained and tested on the `used` utterances."""
+    """UA of a classifier in each fold, trained and tested on the `used` utterances."""
     recalls = []
     for split in track(splits, "folds", transient=True):
         train, test = split.train[used[split.train]], split.test[used[split.test]]
@@ -69,7 +69,7 @@ def network_recalls(
     used: NDArray[np.bool_],
     scores: Callable[[Logits], Any],
 ) -> list[float]:
-    """UA of the network on the same utterances."""
+    """UA of the network in each fold, on the `used` utterances."""
     recalls = []
     for split in splits:
         indices, logits = run.logits(split, "test")
@@ -80,10 +80,10 @@ def network_recalls(
 
 
 def main(
-    root: Annotated[Path, typer.Option(help="The composite corpus")] = Path("runs/composite"),
-    run: Annotated[Path, typer.Option(help="Finished run of model.train on it, by session")] = Path("runs/starter"),
+    root: Annotated[Path, typer.Option(help="Composite corpus.")] = Path("runs/composite"),
+    run: Annotated[Path, typer.Option(help="Finished run of model.train, folds by session.")] = Path("runs/starter"),
 ) -> None:
-    """Prints one line per modality."""
+    """Print one line per modality."""
     folder = Run(run)
     data, experiment = folder.data(), folder.experiment()
     corpus = read_iemocap(root, PAPER_LABELS)

@@ -1,10 +1,10 @@
-"""Milliseconds to score one utterance of 5 s and 14 words on one thread, beside what users would take instead.
+"""Time to score one utterance of 5 s and 14 words on one thread, compared with alternatives.
 
     python -m benchmarks.scoring
     python -m benchmarks.scoring --buckets
 
-All rows are measured in one run, as medians; only their ratios carry over to another machine. wav2vec2-base has random
-weights: its time does not depend on them. The floor is the network's arithmetic at the speed of a large matrix product.
+All rows are medians of one run; only their ratios carry over to another machine. wav2vec2-base has random weights, on
+which its time does not depend. The floor is the arithmetic of the network at the speed of a large matrix product.
 """
 
 import io
@@ -38,7 +38,7 @@ console = Console(highlight=False)
 
 
 def example_recording() -> bytes:
-    """A wav of 5 s of noise, 16 kHz, PCM 16."""
+    """Wav file of 5 s of noise, 16 kHz, PCM 16."""
     samples = 0.1 * np.random.default_rng(0).standard_normal(int(DURATION_S * SAMPLE_RATE_HZ))
     file = io.BytesIO()
     soundfile.write(file, samples, SAMPLE_RATE_HZ, format="WAV", subtype="PCM_16")
@@ -46,19 +46,19 @@ def example_recording() -> bytes:
 
 
 def example_words() -> list[TimedWord]:
-    """14 words over 4.6 s, as long as their letters."""
+    """14 words over 4.6 s, with durations in proportion to their letters."""
     edges = 0.2 + 4.6 * np.cumsum([0, *map(len, WORDS)]) / sum(map(len, WORDS))
     return [TimedWord(w, float(a), float(b), "given") for w, a, b in zip(WORDS, edges, edges[1:], strict=False)]
 
 
 def median_ms(statement: str, **names: Any) -> float:
-    """Median of a second or more of repetitions, on one thread."""
+    """Median milliseconds of repetitions over at least a second, on one thread."""
     with threadpool_limits(1):
         return Timer(statement, globals=names, num_threads=1).blocked_autorange(min_run_time=1.0).median * 1_000
 
 
 def eager_input(features: UtteranceFeatures, bundle: Bundle) -> Batch:
-    """The batch of one utterance that PyTorch reads."""
+    """Batch of one utterance for PyTorch."""
     counts = torch.from_numpy(features.frame_counts)
     one = torch.zeros(1, dtype=torch.int64)
     frames = torch.from_numpy(bundle.config.normalisation.apply(features.frames))
@@ -68,21 +68,21 @@ def eager_input(features: UtteranceFeatures, bundle: Bundle) -> Batch:
 
 
 def network_gflop(frames: int, words: int, bundle: Bundle) -> float:
-    """Multiplications and additions of all LSTMs; everything else is below a hundredth of them."""
+    """Multiplications and additions of all LSTMs in billions; all other layers need less than a hundredth of them."""
     hidden, config = bundle.config.network.hidden, bundle.config.network
     steps = ((frames, config.n_mfcc), (words, 2 * hidden), (words, config.embedding_dim))
     return sum(2 * 2 * count * 4 * hidden * (inputs + hidden) for count, inputs in steps) / 1e9
 
 
 def matrix_product_gflop_per_s() -> float:
-    """Speed of a 1024 × 1024 product."""
+    """Speed of a 1024 × 1024 matrix product."""
     a = torch.randn(1024, 1024)
     return 2 * 1024**3 / 1e9 / (median_ms("a @ a", a=a) / 1_000)
 
 
 @torch.no_grad()
 def compare(bundle: Bundle) -> Table:
-    """Every row of the comparison."""
+    """Measure all rows of the comparison."""
     recording, classifier = example_recording(), EmotionClassifier(bundle, "cpu")
     waveform = decode_audio(recording)
     transcript = build_given_transcript(example_words(), waveform.duration_s)
@@ -113,16 +113,16 @@ def compare(bundle: Bundle) -> Table:
     times[f"floor: {gflop:.3f} GFLOP at {speed:.0f} GFLOP/s"] = gflop / speed * 1_000
     ours = times["can-ser: the three together"]
     table = Table("one thread, 5 s, 14 words", "ms", "÷ can-ser", box=None)
-    for name, spent in times.items():
-        table.add_row(name, f"{spent:.2f}", f"{spent / ours:.2f}")
+    for name, spent_ms in times.items():
+        table.add_row(name, f"{spent_ms:.2f}", f"{spent_ms / ours:.2f}")
     return table
 
 
 def main(
-    bundle: Annotated[str, typer.Option(help="A shipped bundle's name, or a folder")] = "starter",
-    buckets: Annotated[bool, typer.Option("--buckets", help="What ragged segments cost, bucketed and padded")] = False,
+    bundle: Annotated[str, typer.Option(help="Name of a shipped bundle, or a folder.")] = "starter",
+    buckets: Annotated[bool, typer.Option("--buckets", help="Measure ragged segments, padded and in buckets.")] = False,
 ) -> None:
-    """Prints a table."""
+    """Print a table of milliseconds per utterance."""
     torch.set_num_threads(1)
     loaded = read_bundle(locate_bundle(bundle))
     if buckets:

@@ -1,4 +1,4 @@
-"""The real server in a process of its own, for measurements and tests from outside."""
+"""The server in a separate process, for benchmarks and tests."""
 
 import os
 import socket
@@ -23,10 +23,10 @@ class Server:
     """A server that is ready.
 
     Attributes:
-        process: it.
-        client: speaks to it.
-        port: on 127.0.0.1.
-        ready_after_s: from the start of the process to the first 200 of /health/ready.
+        process: Main process.
+        client: Client of the server.
+        port: Port on 127.0.0.1.
+        ready_after_s: Time from the start of the process to the first 200 of /health/ready.
     """
 
     process: psutil.Process
@@ -35,24 +35,24 @@ class Server:
     ready_after_s: float
 
     def predict(self, data: bytes, **fields: str) -> Any:
-        """The answer about a recording.
+        """Result of a recording.
 
         Raises:
-            httpx.HTTPStatusError: it is no answer.
+            httpx.HTTPStatusError: The response is an error.
         """
         return self.client.post("/predict", files={"file": data}, data=fields).raise_for_status().json()
 
     def workers(self) -> list[psutil.Process]:
-        """Processes that it started."""
+        """Child processes."""
         return self.process.children(recursive=True)
 
     def cpu_s(self) -> float:
-        """Processor seconds that it and its workers have used."""
+        """Processor seconds of all processes so far."""
         times = [process.cpu_times() for process in (self.process, *self.workers())]
         return float(sum(used.user + used.system for used in times))
 
     def resident_bytes(self) -> int:
-        """Of all its processes; memory that they share counts in each."""
+        """Resident memory of all processes; shared memory counts in each."""
         return sum(process.memory_info().rss for process in (self.process, *self.workers()))
 
 
@@ -60,18 +60,18 @@ class Server:
 def run_server(
     log: Path, *options: str, module: str = "service", settings: Mapping[str, str] | None = None
 ) -> Iterator[Server]:
-    """`python -m service` on a free port with no CAN_* variable set but those given; ended on leaving.
+    """Run `python -m service` on a free port for the duration of the block, without CAN_* variables of the caller.
 
     Args:
-        log: file for its log.
-        options: of the command, e.g. "--aligner", "pocketsphinx".
-        module: another server's.
-        settings: environment variables, CAN_* ones among them.
+        log: Log file.
+        options: Command-line options, e.g. "--aligner", "pocketsphinx".
+        module: Module of another server.
+        settings: Environment variables, including CAN_* ones.
 
     Raises:
-        RuntimeError: it ended, or did not become ready.
+        RuntimeError: The server ended, or did not become ready.
     """
-    port = _free_port()
+    port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CAN_")}
     environment |= {"CAN_JOBS__FOLDER": str(log.with_suffix(".jobs")), **(settings or {})}
     command = [sys.executable, "-m", module, "--port", str(port), *options]
@@ -105,7 +105,8 @@ def _is_ready(client: httpx.Client) -> bool:
         return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a free port on 127.0.0.1."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]

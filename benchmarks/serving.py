@@ -1,4 +1,4 @@
-"""Start, health checks under load and memory of the real server with the embedded aligner and the starter bundle.
+"""Start-up time, health checks under load and memory of the server with the embedded aligner and starter bundle.
 
 python -m benchmarks.serving
 """
@@ -19,21 +19,21 @@ _CLIP: Final = Path("tests/fixtures/speech/garden.flac")
 
 def live_ms_under_load(server: Server, recording: bytes) -> list[float]:
     """Milliseconds of each /health/live while three recordings are recognised."""
-    spent = []
+    spent_ms = []
     with ThreadPoolExecutor(3) as pool:
         slow = [pool.submit(server.predict, recording) for _ in range(3)]
         while not all(future.done() for future in slow):
             started = time.perf_counter()
             server.client.get("/health/live").raise_for_status()
-            spent.append(1_000 * (time.perf_counter() - started))
-    return spent
+            spent_ms.append(1_000 * (time.perf_counter() - started))
+    return spent_ms
 
 
 def main(
-    clip: Annotated[Path, typer.Option(help="Speech to recognise")] = _CLIP,
-    requests: Annotated[int, typer.Option(min=1, help="Before memory is read")] = 100,
+    clip: Annotated[Path, typer.Option(help="Recording of speech.")] = _CLIP,
+    requests: Annotated[int, typer.Option(min=1, help="Requests before the second reading of memory.")] = 100,
 ) -> None:
-    """Prints the figures."""
+    """Print the figures."""
     recording = clip.read_bytes()
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -42,14 +42,14 @@ def main(
         print(f"start to ready: {server.ready_after_s:.2f} s")
         live = live_ms_under_load(server, recording)
         print(
-            f"/health/live while 3 recordings are recognised: median {np.median(live):.1f} ms, longest "
+            f"/health/live while 3 recordings are recognised: median {np.median(live):.1f} ms, maximum "
             f"{max(live):.1f} ms of {len(live)}"
         )
         before = server.resident_bytes()
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda _: server.predict(recording), range(requests)))
         print(
-            f"resident memory of {1 + len(server.workers())} processes: {before / 1e6:.0f} MB at first, "
+            f"resident memory of {1 + len(server.workers())} processes: {before / 1e6:.0f} MB initially, "
             f"{server.resident_bytes() / 1e6:.0f} MB after {requests} requests"
         )
 

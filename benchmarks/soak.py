@@ -1,11 +1,10 @@
-"""A thousand mixed requests, four at a time: what memory, threads, descriptors and files are left.
+"""Leaks after a thousand mixed requests, four at a time: memory, threads, descriptors and files.
 
     python -m benchmarks.soak --clips FOLDER
 
-Of ten requests six bring their words (one of them as a stereo wav over 1 MB, which is kept on disk while it is read,
-one asked for as events, one with `explain=full`), one its transcript, one nothing, and two are refused. Memory is
-resident memory of all processes, looked at when a round of requests has been answered; the first round is the
-measure of the others.
+Of ten requests six have given words (one as a stereo wav over 1 MB, which is stored on disk while it is read, one as an
+event stream, one with `explain=full`), one has a transcript, one neither, and two are refused. Memory is the resident
+memory of all processes after each round of requests; growth is relative to the first round.
 """
 
 import io
@@ -39,13 +38,13 @@ console = Console(highlight=False, width=100)
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """What the service holds while nobody asks.
+    """Resources of the idle service.
 
     Attributes:
-        resident_bytes: of all its processes.
-        threads: of all its processes.
-        descriptors: open ones of all its processes.
-        files: in its temporary folder.
+        resident_bytes: Memory of all processes.
+        threads: Threads of all processes.
+        descriptors: Open descriptors of all processes.
+        files: Files in its temporary folder.
     """
 
     resident_bytes: int
@@ -54,8 +53,8 @@ class Footprint:
     files: int
 
 
-def look_at(server: Server, temporary: Path) -> Footprint:
-    """The service as it is now."""
+def measure_footprint(server: Server, temporary: Path) -> Footprint:
+    """Current resources of the service."""
     processes = (server.process, *server.workers())
     return Footprint(
         server.resident_bytes(),
@@ -66,7 +65,7 @@ def look_at(server: Server, temporary: Path) -> Footprint:
 
 
 def large_wav(recording: bytes) -> bytes:
-    """The same sound as stereo floats at 16 kHz, long enough to be over 1 MB."""
+    """The recording, repeated until it exceeds 1 MB, as a stereo wav of floats at 16 kHz."""
     samples = decode_audio(recording).samples
     copies = 1 + 1_000_000 // (8 * len(samples))
     file = io.BytesIO()
@@ -75,7 +74,7 @@ def large_wav(recording: bytes) -> bytes:
 
 
 def mixed_request(number: int, recording: bytes) -> dict[str, Any]:
-    """The arguments of one POST /predict; each kind comes once in ten."""
+    """Arguments of one POST /predict; the kinds repeat every ten requests."""
     words = {"words": given_words(recording)}
     late = {"words": '[{"word": "late", "start": 9999, "end": 10000}]'}
     kinds: tuple[tuple[bytes, dict[str, str]], ...] = (
@@ -86,29 +85,29 @@ def mixed_request(number: int, recording: bytes) -> dict[str, Any]:
         (large_wav(recording), words),
         (recording, words | {"explain": "full"}),
     )
-    sound, fields = kinds[number % 10] if number % 10 < len(kinds) else (recording, words)
+    data, fields = kinds[number % 10] if number % 10 < len(kinds) else (recording, words)
     headers = {"Accept": "text/event-stream"} if number % 10 == len(kinds) else {}
-    return {"files": {"file": sound}, "data": fields, "headers": headers}
+    return {"files": {"file": data}, "data": fields, "headers": headers}
 
 
 def send_round(server: Server, requests: Sequence[dict[str, Any]]) -> Counter[int]:
-    """Statuses of a round.
+    """Send a round of requests and count the statuses.
 
     Raises:
-        RuntimeError: an answer is neither one nor one of the refusals that were asked for.
+        RuntimeError: A status is unexpected.
     """
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         statuses = Counter(pool.map(lambda each: server.client.post("/predict", **each).status_code, requests))
     if not set(statuses) <= _STATUSES:
-        raise RuntimeError(f"unexpected answers: {dict(statuses)}")
+        raise RuntimeError(f"unexpected statuses: {dict(statuses)}")
     return statuses
 
 
 def main(
-    clips: Annotated[Path, typer.Option(help="Folder of wav or flac recordings")] = FIXTURES,
-    requests: Annotated[int, typer.Option(min=2 * _ROUND, help="In rounds of 100")] = 1_000,
+    clips: Annotated[Path, typer.Option(help="Folder of wav or flac recordings.")] = FIXTURES,
+    requests: Annotated[int, typer.Option(min=2 * _ROUND, help="Number of requests, in rounds of 100.")] = 1_000,
 ) -> None:
-    """Prints a table, and ends with status 1 when memory grew by over 5 % or a file was left."""
+    """Print a table; exit with status 1 when memory grew by over 5 % or a temporary file is left."""
     recordings = read_clips(clips, _CLIPS)
     statuses: Counter[int] = Counter()
     with tempfile.TemporaryDirectory() as folder:
@@ -117,26 +116,26 @@ def main(
         with run_server(
             Path(folder) / "log", "--aligner", "pocketsphinx", settings={"TMPDIR": str(temporary)}
         ) as server:
-            found = []
+            footprints = []
             for first in track(range(0, requests, _ROUND), "rounds", transient=True):
                 mix = [mixed_request(n, recordings[n % len(recordings)]) for n in range(first, first + _ROUND)]
                 statuses += send_round(server, mix)
-                found.append(look_at(server, temporary))
-    show(found, statuses)
-    growth = found[-1].resident_bytes / found[0].resident_bytes - 1
-    if growth > _GROWTH or found[-1].files:
+                footprints.append(measure_footprint(server, temporary))
+    show(footprints, statuses)
+    growth = footprints[-1].resident_bytes / footprints[0].resident_bytes - 1
+    if growth > _GROWTH or footprints[-1].files:
         raise typer.Exit(1)
 
 
-def show(found: Sequence[Footprint], statuses: Counter[int]) -> None:
-    """Prints the first round, the middle one and the last one."""
+def show(footprints: Sequence[Footprint], statuses: Counter[int]) -> None:
+    """Print the first, the middle and the last round."""
     table = Table("after", "MB", "÷ first", "threads", "descriptors", "temporary files", box=None)
-    for index in sorted({0, len(found) // 2, len(found) - 1}):
-        each = found[index]
+    for index in sorted({0, len(footprints) // 2, len(footprints) - 1}):
+        each = footprints[index]
         table.add_row(
             str(_ROUND * (index + 1)),
             f"{each.resident_bytes / 1e6:.0f}",
-            f"{each.resident_bytes / found[0].resident_bytes:.3f}",
+            f"{each.resident_bytes / footprints[0].resident_bytes:.3f}",
             *map(str, (each.threads, each.descriptors, each.files)),
         )
     console.print(table)

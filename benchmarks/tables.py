@@ -1,12 +1,11 @@
-"""Minutes that all 100 trainings of the paper's tables take on a corpus as large as IEMOCAP, and how busy the GPU is.
+"""Time and GPU utilisation of all 100 trainings of the paper's tables on a corpus of the size of IEMOCAP.
 
     python -m benchmarks.tables --out DIR --device cuda --jobs 10 [--piece-s 500]
 
-The corpus is random numbers of IEMOCAP's count, lengths and labels; some words and a little of the sound depend on the
-label, so that networks have something to learn and early stopping has something to stop. A row of ten folds is one
-step: with `--piece-s` no further row starts after so many seconds, and the same command goes on where it ended. The
-time of all rows is added up; a row that was killed starts anew. How busy the GPU is, is the mean of what nvidia-smi
-says once a second.
+The corpus consists of random numbers with the count, lengths and labels of IEMOCAP; some words and a small offset of
+the frames depend on the label, so that training and early stopping behave realistically. With `--piece-s` no further
+row of ten folds starts after so many seconds, and the same command resumes with the next row. The times of all rows are
+summed; an interrupted row starts again. GPU utilisation is the mean of what nvidia-smi reports once per second.
 """
 
 import json
@@ -41,12 +40,12 @@ from model.workflows.reproduce import PAPER_SYSTEMS
 
 COUNTS: Final = dict(zip(PAPER_LABELS, (1103, 1040, 595, 1084, 1849, 107, 1708), strict=True))
 _WORDS: Final = 3_000
-_TELLING_WORDS: Final = 0.05
-_TELLING_SOUND: Final = 0.05
+_WORD_SIGNAL: Final = 0.05
+_FRAME_SIGNAL: Final = 0.05
 
 
 def make_labels(utterances: int) -> NDArray[np.int64]:
-    """The first so many labels of a corpus with IEMOCAP's counts, in mixed order, every beginning in proportion."""
+    """Labels with the proportions of IEMOCAP, interleaved so that every prefix has about the same proportions."""
     counts = list(COUNTS.values())
     labels = np.repeat(np.arange(len(counts)), counts)
     ranks = np.concatenate([(np.arange(count) + 0.5) / count for count in counts])
@@ -54,22 +53,22 @@ def make_labels(utterances: int) -> NDArray[np.int64]:
 
 
 def make_features(labels: NDArray[np.int64], segmentation: Segmentation, n_mfcc: int) -> FeatureSet:
-    """Random words and frames, cut as told."""
+    """Random words and frames with the given segmentation."""
     generator = np.random.default_rng(1)
     seconds, words = draw_lengths(generator)
-    telling = generator.standard_normal((len(COUNTS), n_mfcc)).astype(np.float32)
+    means = generator.standard_normal((len(COUNTS), n_mfcc)).astype(np.float32)
     counts, frames, spoken = [], [], []
     for label, length_s, count in zip(labels, seconds, words, strict=False):
         shares = draw_shares(generator, int(count))
-        own = _frame_counts(int(110 * length_s), shares, segmentation)
-        noise = generator.standard_normal((int(own.sum()), n_mfcc), dtype=np.float32)
-        frames.append(noise + _TELLING_SOUND * telling[label])
-        counts.append(own)
+        frame_counts = _frame_counts(int(110 * length_s), shares, segmentation)
+        noise = generator.standard_normal((int(frame_counts.sum()), n_mfcc), dtype=np.float32)
+        frames.append(noise + _FRAME_SIGNAL * means[label])
+        counts.append(frame_counts)
         numbers = np.where(
-            generator.random(count) < _TELLING_WORDS, label, (generator.zipf(1.3, count) + len(COUNTS)) % _WORDS
+            generator.random(count) < _WORD_SIGNAL, label, (generator.zipf(1.3, count) + len(COUNTS)) % _WORDS
         )
         spoken.append(tuple(f"w{number}" for number in numbers.tolist()))
-    lengths = np.array([len(own) for own in counts], np.int64)
+    lengths = np.array([len(each) for each in counts], np.int64)
     return FeatureSet(np.concatenate(frames), np.concatenate(counts), lengths, tuple(spoken))
 
 
@@ -81,17 +80,17 @@ def _frame_counts(total: int, shares: NDArray[np.float64], segmentation: Segment
 
 
 def prepare_row(out: Path, name: str, labels: NDArray[np.int64], recipe: Recipe) -> Run:
-    """The run folder of a row; its features are made where they are not there yet."""
-    own = change(recipe, SYSTEMS[name].settings)
-    folder = out / "features" / f"{own.features.segmentation}-{len(labels)}"
-    features = make_features(labels, own.features.segmentation, own.features.mfcc.n_mfcc)
+    """Prepare the run folder of a row; its features are generated unless they exist."""
+    settings = change(recipe, SYSTEMS[name].settings)
+    folder = out / "features" / f"{settings.features.segmentation}-{len(labels)}"
+    features = make_features(labels, settings.features.segmentation, settings.features.mfcc.n_mfcc)
     if not folder.is_dir():
         store_feature_set(features, folder)
-    vectors = random_embeddings({word for row in features.words for word in row}, own.network.embedding_dim, 0)
+    vectors = random_embeddings({word for row in features.words for word in row}, settings.network.embedding_dim, 0)
     names = tuple(str(index) for index in range(len(labels)))
     run = Run(out / name)
     run.prepare(
-        Experiment("made", PAPER_LABELS, own.features, own.network, own.training, vectors.source, name),
+        Experiment("made", PAPER_LABELS, settings.features, settings.network, settings.training, vectors.source, name),
         PreparedData((features,), vectors, labels, names),
         [folder],
     )
@@ -99,48 +98,50 @@ def prepare_row(out: Path, name: str, labels: NDArray[np.int64], recipe: Recipe)
 
 
 def read_seconds(record: Path, conditions: dict[str, Any]) -> dict[str, Any]:
-    """What earlier pieces took, by row.
+    """Recorded times of earlier rows.
 
     Raises:
-        typer.BadParameter: they ran under other conditions, so that the sum would mean nothing.
+        typer.BadParameter: They were measured under other conditions.
     """
     if not record.is_file():
         return {}
     stored = json.loads(record.read_text())
     if stored["conditions"] != conditions:
-        raise typer.BadParameter(f"{record} is of {stored['conditions']}; choose another folder", param_hint="--out")
+        raise typer.BadParameter(
+            f"{record} was made with {stored['conditions']}; choose another folder", param_hint="--out"
+        )
     rows: dict[str, Any] = stored["rows"]
     return rows
 
 
 @contextmanager
-def watching_gpu(device: str) -> Iterator[list[float]]:
-    """Percent that the GPU was busy, once a second; filled when the block ends, empty without a GPU."""
+def sample_gpu(device: str) -> Iterator[list[float]]:
+    """GPU utilisation in percent, once per second; filled when the block ends, empty without a GPU."""
     busy: list[float] = []
     command = shutil.which("nvidia-smi")
     if device == "cpu" or command is None:
         yield busy
         return
     query = [command, "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits", "--loop=1"]
-    with TemporaryFile("w+") as log, subprocess.Popen(query, stdout=log) as watcher:
+    with TemporaryFile("w+") as log, subprocess.Popen(query, stdout=log) as sampler:
         try:
             yield busy
         finally:
-            watcher.terminate()
-            watcher.wait()
+            sampler.terminate()
+            sampler.wait()
             log.seek(0)
             busy.extend(float(line) for line in log if line.strip().isdigit())
 
 
 def main(
-    out: Annotated[Path, typer.Option(help="Folder for the made corpus and its folds")],
-    device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where folds train")] = "cuda",
-    jobs: Annotated[int, typer.Option(min=1, help="Folds at once")] = 10,
-    piece_s: Annotated[float, typer.Option(help="No further row starts after so many seconds")] = float("inf"),
-    utterances: Annotated[int, typer.Option(min=1_000, max=UTTERANCES, help="Of the corpus")] = UTTERANCES,
-    max_epochs: Annotated[int, typer.Option(min=1, help="The paper's cap if not given")] = 100,
+    out: Annotated[Path, typer.Option(help="Folder of the synthetic corpus and its folds.")],
+    device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Device of the training.")] = "cuda",
+    jobs: Annotated[int, typer.Option(min=1, help="Concurrent folds.")] = 10,
+    piece_s: Annotated[float, typer.Option(help="Seconds after which no further row starts.")] = float("inf"),
+    utterances: Annotated[int, typer.Option(min=1_000, max=UTTERANCES, help="Number of utterances.")] = UTTERANCES,
+    max_epochs: Annotated[int, typer.Option(min=1, help="Maximum number of epochs.")] = 100,
 ) -> None:
-    """Trains what is not trained yet, and prints a line per row and the sum."""
+    """Train the remaining rows; print a line per row and the sum."""
     labels = make_labels(utterances)
     recipe = choose_recipe("paper", [f"training.max_epochs={max_epochs}"])
     splits = random_folds(labels.tolist())
@@ -151,10 +152,10 @@ def main(
     for name in PAPER_SYSTEMS:
         if name in seconds or time.monotonic() - started > piece_s:
             continue
-        shutil.rmtree(out / name, ignore_errors=True)  # what a killed piece left would not be in its time
+        shutil.rmtree(out / name, ignore_errors=True)  # the time of partial results is not recorded
         run = prepare_row(out, name, labels, recipe)
         began = time.monotonic()
-        with watching_gpu(device) as busy:
+        with sample_gpu(device) as busy:
             folds = finish_folds([Fold(run.path, split, out, "", device=device) for split in splits], jobs, console)
         epochs = sum(len(fold.history) for fold in folds)
         seconds[name] = {"s": time.monotonic() - began, "epochs": epochs, "busy": np.mean(busy) if busy else None}
@@ -164,11 +165,11 @@ def main(
 
 def _print(seconds: dict[str, dict[str, float]], utterances: int, device: str, jobs: int) -> None:
     for name, row in seconds.items():
-        busy = "" if row["busy"] is None else f", GPU busy {row['busy']:.0f} % of the time"
+        busy = "" if row["busy"] is None else f", GPU utilisation {row['busy']:.0f} %"
         print(f"{name}: ten folds, {row['epochs']} epochs in {row['s']:.0f} s{busy}")
     total = sum(row["s"] for row in seconds.values())
     print(
-        f"{len(seconds)} of {len(PAPER_SYSTEMS)} rows, {utterances} utterances, {jobs} folds at once on {device}: "
+        f"{len(seconds)} of {len(PAPER_SYSTEMS)} rows, {utterances} utterances, {jobs} concurrent folds on {device}: "
         f"{total / 60:.1f} min"
     )
 

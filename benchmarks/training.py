@@ -1,12 +1,12 @@
-"""Seconds of an epoch of CAN on a corpus as large as IEMOCAP, beside two loops as they are usually written.
+"""Time of an epoch of CAN on a corpus of the size of IEMOCAP, compared with two conventional training loops.
 
     python -m benchmarks.training [--batches N]
 
-The corpus is random numbers with IEMOCAP's count and lengths: 7,486 utterances of 0.6 to 34 s (mean 4.5, deviation 3.1)
-and 12 words on average. All loops train the same network from the same weights on the same batches, with the same
-number of threads; ten steps must give the same losses. Both references are a DataLoader that collates utterance by
-utterance: one pads the segments and computes the padding, one packs the padded segments with `pack_padded_sequence`.
-With `--batches`, an epoch is told from so many of its batches.
+The corpus consists of random numbers with the count and lengths of IEMOCAP: 7,486 utterances of 0.6 to 34 s (mean 4.5,
+deviation 3.1) and 12 words on average. All loops train the same network from the same weights on the same batches, with
+the same number of threads; ten steps must give the same losses. Both references use a DataLoader that collates single
+utterances: one pads the segments and computes the padding, one packs the padded segments with `pack_padded_sequence`.
+With `--batches`, the time of an epoch is extrapolated from that number of batches.
 """
 
 import time
@@ -20,10 +20,11 @@ import torch
 import typer
 from rich.progress import track
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence, pad_sequence
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.iemocap_sized import UTTERANCES, draw_lengths, draw_shares
+from benchmarks.packed_lstm import library_lstm
 from model.config import NetworkConfig
 from model.data.batches import Batch, RaggedData
 from model.network.can import CrossAttentionNetwork
@@ -36,7 +37,7 @@ CONFIG: Final = NetworkConfig(dropout=0.0)
 
 
 def iemocap_sized(seed: int = 0) -> RaggedData:
-    """Random frames, IEMOCAP's lengths, uneven segments, 10 % overlap."""
+    """Random frames with the lengths of IEMOCAP, uneven segments and 10 % overlap."""
     generator = np.random.default_rng(seed)
     seconds, words = draw_lengths(generator)
     counts = []
@@ -56,10 +57,10 @@ def iemocap_sized(seed: int = 0) -> RaggedData:
 
 
 class Utterances(Dataset[tuple[list[Tensor], Tensor, Tensor]]):
-    """One utterance at a time: its segments, its words, its label."""
+    """Segments, words and label of single utterances."""
 
     def __init__(self, data: RaggedData) -> None:
-        """Cuts nothing yet."""
+        """Wrap the data; segments are cut on access."""
         self._data = data
 
     def __len__(self) -> int:
@@ -74,7 +75,7 @@ class Utterances(Dataset[tuple[list[Tensor], Tensor, Tensor]]):
 
 
 def collate(items: Sequence[tuple[list[Tensor], Tensor, Tensor]]) -> Batch:
-    """Pads the segments of a batch: (segments, longest, n_mfcc) stands where the packed frames are."""
+    """Batch with padded segments, (segments, longest, n_mfcc), in place of the packed frames."""
     segments = [segment for own, _, _ in items for segment in own]
     counts = torch.tensor([len(words) for _, words, _ in items])
     numbers = torch.arange(1, len(segments) + 1).split(counts.tolist())
@@ -100,15 +101,13 @@ def pool_packed(lstm: nn.LSTM, padded: Tensor, counts: Tensor) -> Tensor:
 
 
 def pool_padded(lstm: nn.LSTM, padded: Tensor, counts: Tensor) -> Tensor:
-    """Segment vectors with the padding computed and left out of the mean; the backward half reads turned segments."""
+    """Segment vectors with padding computed but excluded from the mean; the backward half reads reversed segments."""
     position = torch.arange(padded.shape[1])
     real = position < counts.unsqueeze(1)
-    turned = torch.where(real, counts.unsqueeze(1) - 1 - position, position)
+    reversed_position = torch.where(real, counts.unsqueeze(1) - 1 - position, position)
     sums = []
     for weights, frames in zip(
-        lstm.all_weights,
-        (padded, padded.gather(1, turned.unsqueeze(2).expand_as(padded))),
-        strict=True,
+        lstm.all_weights, (padded, padded.gather(1, reversed_position.unsqueeze(2).expand_as(padded))), strict=True
     ):
         zeros = frames.new_zeros(1, len(frames), lstm.hidden_size)
         # Biases, one layer, no dropout, training, one direction, batch first.
@@ -117,15 +116,9 @@ def pool_padded(lstm: nn.LSTM, padded: Tensor, counts: Tensor) -> Tensor:
     return torch.cat(sums, dim=1) / counts.unsqueeze(1)
 
 
-def library_lstm(lstm: nn.LSTM, packed: PackedSequence) -> PackedSequence:
-    """What the word-level encoders of the references use."""
-    output: PackedSequence = lstm(packed)[0]
-    return output
-
-
 @contextmanager
 def reference(network: CrossAttentionNetwork, pool: Callable[[nn.LSTM, Tensor, Tensor], Tensor]) -> Iterator[None]:
-    """The same network with the library's LSTM everywhere and another lower encoder."""
+    """Replace the LSTMs of a network by those of the library, and its lower audio encoder by `pool`."""
     lower = network.audio_encoder.lower
 
     def encode(padded: Tensor, _rows: Tensor, counts: Tensor) -> Tensor:
@@ -138,7 +131,7 @@ def reference(network: CrossAttentionNetwork, pool: Callable[[nn.LSTM, Tensor, T
 def train(
     network: CrossAttentionNetwork, batches: Iterator[Batch], steps: int, label: str
 ) -> tuple[list[float], float]:
-    """Losses, and seconds a step with the making of batches."""
+    """Losses, and seconds per step including the creation of batches."""
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-3)
     losses, started = [], time.perf_counter()
     for _ in track(range(steps), label, transient=True):
@@ -153,16 +146,16 @@ def train(
 
 
 def fresh_network() -> CrossAttentionNetwork:
-    """The paper's network, always from the same weights."""
+    """The network of the paper, always with the same initial weights."""
     torch.manual_seed(0)
     return CrossAttentionNetwork(0.1 * torch.randn(WORDS, CONFIG.embedding_dim), CLASSES, CONFIG)
 
 
 def main(
-    batches: Annotated[int, typer.Option(min=10, help="Batches of the epoch to run; all if not given")] = 0,
-    threads: Annotated[int, typer.Option(min=1, help="Of every loop")] = 2,
+    batches: Annotated[int, typer.Option(min=10, help="Batches to run; 0 for the whole epoch.")] = 0,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of every loop.")] = 2,
 ) -> None:
-    """Prints a line per loop."""
+    """Print a line per loop."""
     torch.set_num_threads(threads)
     data = iemocap_sized()
     order = torch.randperm(UTTERANCES, generator=torch.Generator().manual_seed(0)).split(BATCH)
@@ -178,7 +171,7 @@ def main(
     for name, (losses, seconds) in results.items():
         difference = max(abs(a - b) for a, b in zip(losses[:10], ours[:10], strict=True))
         print(
-            f"{name}: {seconds * len(order):.0f} s an epoch, {seconds / ours_s:.2f} × can-ser, "
+            f"{name}: {seconds * len(order):.0f} s per epoch, {seconds / ours_s:.2f} × can-ser, "
             f"losses of ten steps within {difference:.1e}"
         )
 

@@ -1,10 +1,10 @@
-"""How well the starter bundle answers published RAVDESS clips of actors whom it never heard.
+"""Accuracy of the starter bundle on the published RAVDESS clips of held-out actors.
 
     python -m benchmarks.untouched_clips --ravdess DIR
 
-Each clip goes through the service's whole path (decoding, PocketSphinx, MFCC, ONNX Runtime) with the bundle of the fold
-that left its actor out, once with recognised words and once with the sentence given. A clip that is refused counts as
-wrong. The figures go to the bundle's metrics.json and MODEL_CARD.md.
+Each clip is processed as by the service (decoding, PocketSphinx, MFCC, ONNX Runtime) with the bundle of the fold that
+held out its actor, once with recognised words and once with the given sentence. Refused clips count as wrong. The
+figures are written to metrics.json and MODEL_CARD.md of the bundle.
 """
 
 import csv
@@ -32,8 +32,8 @@ from service.settings import Settings
 REFUSED: Final = -1
 
 
-def answer(engine: EmotionEngine, take: Take, request: AnalysisRequest) -> int:
-    """Index of the emotion that the service would answer, or REFUSED."""
+def predict(engine: EmotionEngine, take: Take, request: AnalysisRequest) -> int:
+    """Index of the predicted emotion, or REFUSED."""
     try:
         analysis = engine.analyse(take.path.read_bytes(), request)
     except AlignmentError:
@@ -42,16 +42,16 @@ def answer(engine: EmotionEngine, take: Take, request: AnalysisRequest) -> int:
 
 
 def sessions_of_actors(pairs: Path) -> dict[int, str]:
-    """Which session each actor's takes went to, e.g. "Ses03"."""
+    """Session of the takes of each actor, e.g. "Ses03"."""
     with pairs.open(encoding="utf-8", newline="") as file:
         return {int(row["actor"]): row["name"][:5] for row in csv.DictReader(file, delimiter="\t")}
 
 
 def check_fold(folder: Path, expected: object) -> None:
-    """Refuses the bundle of another experiment.
+    """Refuse the bundle of another experiment.
 
     Raises:
-        typer.BadParameter: the fold is missing, or has other settings than the bundle to complete.
+        typer.BadParameter: The fold is missing, or was trained with other settings than the bundle to complete.
     """
     try:
         figures = json.loads((folder / METRICS).read_text(encoding="utf-8"))["cross_validation"]
@@ -61,25 +61,25 @@ def check_fold(folder: Path, expected: object) -> None:
         raise typer.BadParameter(f"{folder} was trained with other settings than --bundle", param_hint="--run")
 
 
-def answer_all(
+def predict_all(
     takes: Sequence[Take], folds: dict[int, Path], aligner: PocketSphinxAligner
 ) -> Iterator[tuple[Take, int, int]]:
-    """Each take with the answers to recognised and to given words, by the bundle of a fold that left its actor out."""
+    """Each take with the predictions for recognised and for given words, by the bundle that held out its actor."""
     for bundle in sorted(set(folds.values())):
         engine = EmotionEngine(Settings(bundle=str(bundle)), aligner=aligner)
         own = [take for take in takes if folds[take.actor] == bundle]
         with ThreadPoolExecutor(2) as pool:
-            recognised = pool.map(lambda take, e=engine: answer(e, take, AnalysisRequest()), own)
-            given = pool.map(lambda take, e=engine: answer(e, take, AnalysisRequest(transcript=take.sentence)), own)
+            recognised = pool.map(lambda take, e=engine: predict(e, take, AnalysisRequest()), own)
+            given = pool.map(lambda take, e=engine: predict(e, take, AnalysisRequest(transcript=take.sentence)), own)
             yield from zip(own, recognised, given, strict=True)
 
 
 def summarise(true: Sequence[int], predicted: Sequence[int], labels: Sequence[str]) -> dict[str, Any]:
-    """Figures of one source of words; refused clips count as wrong."""
-    right = np.array(true) == np.array(predicted)
-    recalls = [right[np.array(true) == index].mean() for index in range(len(labels))]
+    """Metrics of one source of words; refused clips count as wrong."""
+    correct = np.array(true) == np.array(predicted)
+    recalls = [correct[np.array(true) == index].mean() for index in range(len(labels))]
     return {
-        "wa": float(right.mean()),
+        "wa": float(correct.mean()),
         "ua": float(np.mean(recalls)),
         "refused": sum(index == REFUSED for index in predicted),
         "confusion": confusion_matrix(true, predicted, labels=range(len(labels))).tolist(),
@@ -88,13 +88,13 @@ def summarise(true: Sequence[int], predicted: Sequence[int], labels: Sequence[st
 
 def main(
     ravdess: Annotated[Path, typer.Option(help="Folder with Actor_01, Actor_02, …")],
-    root: Annotated[Path, typer.Option(help="The composite corpus")] = Path("runs/composite"),
-    run: Annotated[Path, typer.Option(help="Run of model.train with --fold-bundles")] = Path("runs/starter"),
-    bundle: Annotated[Path, typer.Option(help="Whose metrics.json and card to complete")] = Path(
+    root: Annotated[Path, typer.Option(help="Composite corpus.")] = Path("runs/composite"),
+    run: Annotated[Path, typer.Option(help="Run of model.train with --fold-bundles.")] = Path("runs/starter"),
+    bundle: Annotated[Path, typer.Option(help="Bundle to complete: metrics.json and card.")] = Path(
         "model/bundles/starter"
     ),
 ) -> None:
-    """Measures and writes down."""
+    """Measure the accuracy and write it to the bundle."""
     takes, config = read_ravdess(ravdess), read_config(bundle / CONFIG)
     metrics = json.loads((bundle / METRICS).read_text(encoding="utf-8"))
     sessions = sessions_of_actors(root / PAIRS)
@@ -104,7 +104,7 @@ def main(
         check_fold(fold, metrics["cross_validation"]["experiment"])
     aligner = PocketSphinxAligner(2)
     try:
-        rows = list(track(answer_all(takes, folds, aligner), "clips", len(takes)))
+        rows = list(track(predict_all(takes, folds, aligner), "clips", len(takes)))
     finally:
         aligner.close()
     true = [config.labels.index(take.label) for take, _, _ in rows]

@@ -1,8 +1,8 @@
-"""Installs a locked list into /opt/venv for a CPU: `python cpu_requirements.py LIST [--without-torch]`.
+"""Install a lock file into /opt/venv for a CPU: `python cpu_requirements.py LIST [--without-torch]`.
 
-Triton compiles kernels for GPUs and is left out. TORCH_CPU_INDEX, where it is set, names an index of CPU-only torch,
-whose files have other hashes than the locked ones: torch comes from there first, without its dependencies, and with it
-go the nvidia packages.
+Triton compiles kernels for GPUs and is omitted. TORCH_CPU_INDEX, where set, is the address of an index of CPU-only
+torch, with other hashes than the locked ones: torch is then installed from there, without dependencies, and the nvidia
+packages are omitted.
 """
 
 import os
@@ -18,7 +18,7 @@ INSTALL = ["uv", "pip", "install", "--python", "/opt/venv/bin/python", "--no-dep
 
 
 def read_entries(path: Path) -> list[str]:
-    """One text per package: its line, and the hashes that follow."""
+    """Entry of each package: its line and the hashes that follow."""
     entries: list[str] = []
     for line in path.read_text(encoding="utf-8").splitlines():
         if line[:1].isalnum():
@@ -29,7 +29,7 @@ def read_entries(path: Path) -> list[str]:
 
 
 def main() -> None:
-    """Installs."""
+    """Install the packages."""
     path, without_torch = Path(sys.argv[1]), "--without-torch" in sys.argv
     entries = [entry for entry in read_entries(path) if not TRITON.match(entry)]
     index = os.environ.get("TORCH_CPU_INDEX", "")

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Builds the images from a clean clone and tries everything that docs/operations.md says of them, on the engine that
-# DOCKER_HOST names, with the models of forty words in place of fetched ones: `make docker-test`.
-# GPU=0 leaves the gpu image out. Needs docker with compose and buildx, git, curl, python3.
+# Builds the images from a clean clone and tests the behaviour that docs/operations.md documents, on the engine of
+# DOCKER_HOST, with the models of forty words instead of downloaded ones: `make docker-test`.
+# GPU=0 skips the gpu image. Needs docker with compose and buildx, git, curl, python3.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 project=can-ser-test-$$
@@ -16,10 +16,9 @@ clean_up() {
   docker compose down --volumes --timeout 10 >/dev/null 2>&1 || true
   rm -rf "$clone"
 }
-# Where the address space of 127.0.0.1 is not shared with the engine, the container is asked from inside.
-answer() { curl --silent --show-error --fail --max-time 120 "$@"; }
+request() { curl --silent --show-error --fail --max-time 120 "$@"; }
 expect() { [ "$2" = "$3" ] || fail "$1: expected '$3', got '$2'"; echo "ok: $1: $2"; }
-field() { python3 -c "import json, sys; answer = json.load(sys.stdin); print($1)"; }
+field() { python3 -c "import json, sys; response = json.load(sys.stdin); print($1)"; }
 
 say "a clean clone"
 git clone --quiet . "$clone"
@@ -30,10 +29,10 @@ say "the cpu image"
 docker compose build --quiet api
 docker image inspect can-ser:cpu --format 'can-ser:cpu {{.Size}} bytes'
 
-say "no network and no weights: fetch says so and ends well, the service answers with the embedded aligner"
+say "no network and no weights: fetch reports it and exits with 0, the service uses the embedded aligner"
 fetched=$(docker run --rm --network none can-ser:cpu fetch --optional 2>&1) || fail "fetch --optional did not exit with 0"
 echo "$fetched"
-case $fetched in *"could not be fetched"*) ;; *) fail "fetch does not say what is missing" ;; esac
+case $fetched in *"could not be fetched"*) ;; *) fail "fetch does not report what is missing" ;; esac
 docker run --detach --name "$project-alone" --network none --read-only --tmpfs /tmp --cap-drop ALL can-ser:cpu >/dev/null
 for _ in $(seq 150); do
   health=$(docker inspect --format '{{.State.Health.Status}}' "$project-alone")
@@ -43,10 +42,10 @@ done
 expect "health without weights" "$health" healthy
 served=$(docker exec "$project-alone" python -c \
   "from urllib.request import urlopen; print(urlopen('http://127.0.0.1:8000/model').read().decode())")
-expect "aligner without weights" "$(field 'answer["aligner"]["name"]' <<<"$served")" pocketsphinx
+expect "aligner without weights" "$(field 'response["aligner"]["name"]' <<<"$served")" pocketsphinx
 docker rm --force "$project-alone" >/dev/null
 
-say "weights into the volume"
+say "weights in the volume"
 printf 'CAN_WHISPERX__MODEL=tiny-words\nCAN_ALIGNER=whisperx\nCAN_WHISPERX__THREADS=1\n' > .env
 docker volume create --label "com.docker.compose.project=$project" --label com.docker.compose.volume=weights \
   "${project}_weights" >/dev/null
@@ -56,14 +55,14 @@ tar -C tests/fixtures/tiny_whisperx -cf - whisper align nltk_data | docker run -
 
 say "docker compose up"
 started=$SECONDS
-docker compose up --detach --wait --wait-timeout 600 api || fail "it does not become healthy"
+docker compose up --detach --wait --wait-timeout 600 api || fail "the service does not become healthy"
 echo "ready after $((SECONDS - started)) s"
 clip=tests/fixtures/tiny_whisperx/speech/00.flac
-spoken=$(python3 -c "import json; print(*(w['word'] for w in json.load(open('tests/fixtures/tiny_whisperx/speech/words.json'))['00']))")
-predict() { answer -F "file=@$clip" "http://$published/predict"; }
+expected_words=$(python3 -c "import json; print(*(w['word'] for w in json.load(open('tests/fixtures/tiny_whisperx/speech/words.json'))['00']))")
+predict() { request -F "file=@$clip" "http://$published/predict"; }
 before=$(predict)
-expect "aligner" "$(field 'answer["aligner"]["name"]' <<<"$before")" whisperx
-expect "words" "$(field '" ".join(u["text"] for u in answer["utterances"])' <<<"$before")" "$spoken"
+expect "aligner" "$(field 'response["aligner"]["name"]' <<<"$before")" whisperx
+expect "words" "$(field '" ".join(u["text"] for u in response["utterances"])' <<<"$before")" "$expected_words"
 inside() { docker compose exec -T api "$@"; }
 expect "user" "$(inside id -u)" 10001
 expect "capabilities" "$(inside sh -c "sed -n 's/^CapEff:[[:space:]]*//p' /proc/self/status")" 0000000000000000
@@ -74,25 +73,25 @@ for place in / /opt/venv /weights; do
 done
 expect "process 1" "$(inside cat /proc/1/comm)" docker-init
 
-job=$(answer -F "file=@$clip" "http://$published/jobs" | field 'answer["id"]')
+job=$(request -F "file=@$clip" "http://$published/jobs" | field 'response["id"]')
 for _ in $(seq 60); do
-  status=$(answer "http://$published/jobs/$job" | field 'answer["status"]')
+  status=$(request "http://$published/jobs/$job" | field 'response["status"]')
   case $status in queued | running) sleep 1 ;; *) break ;; esac
 done
 expect "a job" "$status" done
 
 say "restart"
 docker compose restart api
-docker compose up --detach --wait --wait-timeout 600 api || fail "it does not come back"
-expect "the same answer" "$(predict | field 'answer["probabilities"]')" "$(field 'answer["probabilities"]' <<<"$before")"
-expect "the job is still known" "$(answer "http://$published/jobs/$job" | field 'answer["status"]')" "$status"
+docker compose up --detach --wait --wait-timeout 600 api || fail "the service does not become healthy after a restart"
+expect "equal result" "$(predict | field 'response["probabilities"]')" "$(field 'response["probabilities"]' <<<"$before")"
+expect "stored job" "$(request "http://$published/jobs/$job" | field 'response["status"]')" "$status"
 
 say "down keeps the volume"
 docker compose down
-docker volume inspect "${project}_weights" >/dev/null || fail "the volume is gone"
-echo "ok: ${project}_weights is there"
+docker volume inspect "${project}_weights" >/dev/null || fail "the volume was removed"
+echo "ok: ${project}_weights exists"
 
-say "the other profiles are well formed"
+say "the other profiles are valid"
 docker compose --profile gpu --profile monitoring --profile train config --quiet
 
 if [ "${GPU:-1}" = 1 ]; then
@@ -103,4 +102,4 @@ if [ "${GPU:-1}" = 1 ]; then
     "import ctranslate2, onnxruntime, torch, whisperx; print('torch', torch.__version__, 'CUDA', torch.version.cuda, \
 'CTranslate2', ctranslate2.__version__, 'ONNX Runtime', onnxruntime.__version__, onnxruntime.get_available_providers())"
 fi
-say "all well"
+say "all tests passed"

@@ -68,10 +68,7 @@ def describe_api() -> str:
     # In a separate process, because the application configures logging, which would hide the messages of mkdocs.
     printed = subprocess.run([sys.executable, "-c", _PRINT_OPENAPI], capture_output=True, check=True)  # noqa: S603
     document = json.loads(printed.stdout)
-    parts = [
-        "# HTTP API",
-        _INTRODUCTION.format(version=document["info"]["version"]),
-    ]
+    parts = ["# HTTP API", _INTRODUCTION.format(version=document["info"]["version"])]
     for path, methods in document["paths"].items():
         parts += [_operation(method, path, methods[method], document) for method in _METHODS if method in methods]
     parts.append("## Schemas")

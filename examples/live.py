@@ -1,4 +1,4 @@
-"""Sends a recording to the service at the speed at which it was spoken and prints what comes back.
+"""Send a recording to the service in real time and print the events.
 
 python examples/live.py recording.wav [ws://127.0.0.1:8000/stream]
 """
@@ -17,7 +17,7 @@ FRAME_S = 0.1
 
 
 async def send(connection: ClientConnection, path: Path) -> None:
-    """Frames of 0.1 s of 16-bit mono sound, one every 0.1 s."""
+    """Send a frame of 0.1 s of 16-bit mono audio every 0.1 s."""
     samples, rate_hz = soundfile.read(path, dtype="int16", always_2d=True)
     step = round(FRAME_S * rate_hz)
     for start in range(0, len(samples), step):
@@ -26,26 +26,28 @@ async def send(connection: ClientConnection, path: Path) -> None:
     await connection.send(json.dumps({"type": "end"}))
 
 
-async def talk(path: Path, address: str) -> None:
-    """Sends and reads at once."""
+async def stream(path: Path, address: str) -> None:
+    """Send the recording and print events as they arrive."""
     async with connect(f"{address}?rate={soundfile.info(path).samplerate}") as connection:
         began = time.monotonic()
         sender = asyncio.create_task(send(connection, path))
         async for message in connection:
-            told = json.loads(message)
-            heard = told.get("text", "")
-            print(f"{time.monotonic() - began:6.2f} s  {told['type']:17} {told.get('emotion') or '':10} {heard}")
-            if told["type"] == "utterance.result":
-                print(f"{'':8} it ended at {told['end_s']:.2f} s")
+            event = json.loads(message)
+            text = event.get("text", "")
+            print(f"{time.monotonic() - began:6.2f} s  {event['type']:17} {event.get('emotion') or '':10} {text}")
+            if event["type"] == "utterance.result":
+                print(f"{'':8} end of utterance: {event['end_s']:.2f} s")
         await sender
 
 
 def main(
-    recording: Annotated[Path, typer.Argument(help="An audio file", exists=True, dir_okay=False)],
-    address: Annotated[str, typer.Argument(help="Of the service's WebSocket")] = "ws://127.0.0.1:8000/stream",
+    recording: Annotated[Path, typer.Argument(help="Audio file.", exists=True, dir_okay=False)],
+    address: Annotated[
+        str, typer.Argument(help="Address of the WebSocket of the service.")
+    ] = "ws://127.0.0.1:8000/stream",
 ) -> None:
-    """Sends a recording as if it were being spoken, and prints what comes back."""
-    asyncio.run(talk(recording, address))
+    """Send a recording in real time and print the events."""
+    asyncio.run(stream(recording, address))
 
 
 if __name__ == "__main__":

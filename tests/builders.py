@@ -1,4 +1,4 @@
-"""Data for tests, made here: sound, files, words, bundles."""
+"""Test data: paths, generated audio, files, words, bundles."""
 
 import io
 import json
@@ -23,7 +23,8 @@ from model.network.can import CrossAttentionNetwork
 from model.training.experiment import Experiment, TrainedFold
 from model.vocabulary import Vocabulary
 
-FIXTURES = Path(__file__).parent / "fixtures"
+ROOT = Path(__file__).parent.parent
+FIXTURES = ROOT / "tests" / "fixtures"
 SPEECH = FIXTURES / "speech"
 TINY_WHISPERX = FIXTURES / "tiny_whisperx"
 LABELS = ("ang", "hap", "sad", "neu")
@@ -31,7 +32,7 @@ TINY = NetworkConfig(embedding_dim=6, hidden=4, head_count=2, dropout=0.0)
 
 
 def tone(duration_s: float = 1.0, frequency_hz: float = 440.0, rate_hz: int = 16_000) -> NDArray[np.float32]:
-    """(samples,) a sine at half scale."""
+    """(samples,) sine at half of full scale."""
     time_s = np.arange(round(duration_s * rate_hz)) / rate_hz
     return (0.5 * np.sin(2 * np.pi * frequency_hz * time_s)).astype(np.float32)
 
@@ -45,14 +46,14 @@ def noise(duration_s: float = 1.0, seed: int = 0, rate_hz: int = 16_000) -> NDAr
 def encode(
     samples: NDArray[np.floating], rate_hz: int = 16_000, *, container: str = "WAV", subtype: str | None = None
 ) -> bytes:
-    """A file that libsndfile writes."""
+    """Audio file encoded by libsndfile."""
     buffer = io.BytesIO()
     soundfile.write(buffer, samples, rate_hz, format=container, subtype=subtype)
     return buffer.getvalue()
 
 
 def encode_with_ffmpeg(samples: NDArray[np.float32], container: str, codec: str, rate_hz: int = 48_000) -> bytes:
-    """A file that FFmpeg writes, mono."""
+    """Mono audio file encoded by FFmpeg."""
     buffer = io.BytesIO()
     with av.open(buffer, "w", format=container) as file:
         stream = file.add_stream(codec, rate=rate_hz, layout="mono")
@@ -68,41 +69,41 @@ def encode_with_ffmpeg(samples: NDArray[np.float32], container: str, codec: str,
 
 
 def speech(name: str) -> bytes:
-    """A clip of tests/fixtures/speech."""
+    """Clip of tests/fixtures/speech."""
     return (SPEECH / f"{name}.flac").read_bytes()
 
 
 def spoken_words(name: str) -> list[dict[str, Any]]:
-    """Its words, and the true start of each where the synthesiser told it."""
+    """Words of a clip of tests/fixtures/speech, with the true start of each where the synthesiser reports it."""
     words: list[dict[str, Any]] = json.loads((SPEECH / "words.json").read_text())[name]
     return words
 
 
 def tiny_clips() -> dict[str, list[dict[str, Any]]]:
-    """Clips of tests/fixtures/tiny_whisperx/speech by name: their words, and the true start of each."""
+    """Words and their true starts of the short clips of tests/fixtures/tiny_whisperx/speech, by clip name."""
     clips: dict[str, list[dict[str, Any]]] = json.loads((TINY_WHISPERX / "speech" / "words.json").read_text())
     return clips
 
 
 def tiny_sentences() -> dict[str, dict[str, Any]]:
-    """The others there, long ones among them, by name: language, text with numerals, words as in `tiny_clips`."""
-    told = (TINY_WHISPERX / "speech" / "sentences.json").read_text(encoding="utf-8")
-    sentences: dict[str, dict[str, Any]] = json.loads(told)
+    """The other clips of that folder by name: language, text with numerals, words as in `tiny_clips`."""
+    text = (TINY_WHISPERX / "speech" / "sentences.json").read_text(encoding="utf-8")
+    sentences: dict[str, dict[str, Any]] = json.loads(text)
     return sentences
 
 
 def tiny_speech(name: str) -> bytes:
-    """One of these clips."""
+    """Clip of tests/fixtures/tiny_whisperx/speech."""
     return (TINY_WHISPERX / "speech" / f"{name}.flac").read_bytes()
 
 
 def timed(*words: tuple[str, float, float]) -> tuple[TimedWord, ...]:
-    """Words with the caller's times."""
+    """Words with times given by the caller."""
     return tuple(TimedWord(word, start_s, end_s, "given") for word, start_s, end_s in words)
 
 
 def tiny_network(config: NetworkConfig = TINY, words: int = 10, seed: int = 0) -> CrossAttentionNetwork:
-    """A real network, small and untrained, in evaluation mode."""
+    """Small untrained network in evaluation mode."""
     torch.manual_seed(seed)
     table = torch.randn(words + 2, config.embedding_dim)
     table[0] = 0.0
@@ -110,7 +111,7 @@ def tiny_network(config: NetworkConfig = TINY, words: int = 10, seed: int = 0) -
 
 
 def write_tiny_bundle(folder: Path, config: NetworkConfig = TINY, *, alpha: float = 0.1, seed: int = 0) -> Path:
-    """A real bundle of an untrained network that reads 40 MFCCs and knows ten words."""
+    """Bundle of an untrained network with 40 MFCCs and a vocabulary of ten words."""
     vocabulary = Vocabulary(["the", "children", "are", "playing", "in", "garden", "it", "was", "very", "good"])
     network = tiny_network(config, len(vocabulary.words), seed)
     embeddings = Embeddings(vocabulary, network.text_encoder.embedding.weight.detach().numpy(), "random", ())

@@ -1,4 +1,4 @@
-"""Answers that must be the same, up to what batching may change."""
+"""Comparison of results up to the rounding of batched kernels."""
 
 from typing import Any
 
@@ -8,17 +8,17 @@ TOLERANCE = 1e-5
 """Batched and single LSTM kernels round differently."""
 
 
-def assert_same_answer(got: Any, expected: Any, place: str = "") -> None:
-    """Words, times and labels identical; probabilities, attention and contributions within the tolerance."""
+def assert_same_result(actual: Any, expected: Any, path: str = "") -> None:
+    """Assert equal words, times and labels; probabilities, attention and contributions within the tolerance."""
     if isinstance(expected, dict):
-        assert got.keys() == expected.keys(), place
+        assert actual.keys() == expected.keys(), path
         for key in expected.keys() - {"timings_ms"}:
-            assert_same_answer(got[key], expected[key], f"{place}.{key}")
+            assert_same_result(actual[key], expected[key], f"{path}.{key}")
     elif isinstance(expected, list):
-        assert len(got) == len(expected), place
+        assert len(actual) == len(expected), path
         for index, entry in enumerate(expected):
-            assert_same_answer(got[index], entry, f"{place}[{index}]")
-    elif isinstance(expected, float) and not place.endswith("_s"):
-        assert got == pytest.approx(expected, abs=TOLERANCE), place
+            assert_same_result(actual[index], entry, f"{path}[{index}]")
+    elif isinstance(expected, float) and not path.endswith("_s"):
+        assert actual == pytest.approx(expected, abs=TOLERANCE), path
     else:
-        assert got == expected, place
+        assert actual == expected, path

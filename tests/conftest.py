@@ -1,4 +1,4 @@
-"""Fixtures that several tests share, and folders of real data named by the environment."""
+"""Shared fixtures, and folders of real data named by environment variables."""
 
 import os
 import sys
@@ -18,7 +18,7 @@ from tests.builders import TINY_WHISPERX, write_tiny_bundle
 
 @pytest.fixture(scope="session")
 def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """A bundle of an untrained small network."""
+    """Bundle of a small untrained network."""
     return read_bundle(write_tiny_bundle(tmp_path_factory.mktemp("bundles") / "tiny"))
 
 
@@ -32,16 +32,16 @@ def pocketsphinx() -> Iterator[PocketSphinxAligner]:
 
 @pytest.fixture(scope="session")
 def connections() -> list[str]:
-    """Every address outside this machine that the process connects to from now on."""
-    seen: list[str] = []
+    """Addresses outside this machine to which the process connects from now on."""
+    addresses: list[str] = []
 
-    def watch(event: str, arguments: tuple[object, ...]) -> None:
+    def record(event: str, arguments: tuple[object, ...]) -> None:
         address = str(arguments[1]) if event == "socket.connect" else ""
         if address and "127.0.0.1" not in address and not address.startswith("/"):
-            seen.append(address)
+            addresses.append(address)
 
-    sys.addaudithook(watch)
-    return seen
+    sys.addaudithook(record)
+    return addresses
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +56,7 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def whisperx(connections: list[str], tiny_weights: Path) -> WhisperXAligner:
-    """The real library on models that know forty words; importing it takes 13 s, once a session."""
+    """The real library on models of forty words; importing it takes 13 s, once per session."""
     aligner = WhisperXAligner(WhisperXConfig(model="tiny-words", weights=str(tiny_weights), threads=1, batch_size=4))
     aligner.warm_up()
     return aligner
@@ -65,23 +65,23 @@ def whisperx(connections: list[str], tiny_weights: Path) -> WhisperXAligner:
 def _folder(variable: str) -> Path:
     value = os.environ.get(variable)
     if not value:
-        pytest.skip(f"{variable} is not set; it names a folder of real data")
+        pytest.skip(f"{variable} is not set; set it to a folder of real data")
     return Path(value)
 
 
 @pytest.fixture(scope="session")
 def ravdess() -> Path:
-    """RAVDESS speech, Actor_01 and on."""
+    """RAVDESS speech: the folders Actor_01, Actor_02, …"""
     return _folder("RAVDESS_DIR")
 
 
 @pytest.fixture(scope="session")
 def goemotions() -> Path:
-    """GoEmotions, labels.txt and three tsv files."""
+    """GoEmotions: labels.txt and three tsv files."""
     return _folder("GOEMOTIONS_DIR")
 
 
 @pytest.fixture(scope="session")
 def real_speech() -> Path:
-    """Natural recordings; jfk.flac among them."""
+    """Recordings of natural speech, including jfk.flac."""
     return _folder("SPEECH_DIR")

@@ -1,4 +1,4 @@
-"""An aligner that hears what it is told to hear, and a diarizer that knows its speakers; ten lines, no patching."""
+"""Fake aligner and diarizer with configurable results."""
 
 import threading
 from collections.abc import Sequence
@@ -11,27 +11,33 @@ from alignment.transcripts.words import AlignerInfo, TimedWord, Transcript
 
 
 class FakeAligner:
-    """Recognises the same words in every recording; may be held up, or made to fail."""
+    """Aligner that recognises the same words in every recording.
+
+    Attributes:
+        gate: Calls block while it is cleared.
+        error: Raised by every call, where it is set.
+        calls: Number of calls so far.
+    """
 
     def __init__(self) -> None:
         self.calls_at_once = 1
-        self.info = AlignerInfo("fake", "none", "en", "a test asked for it")
+        self.info = AlignerInfo("fake", "none", "en", "configured by a test")
         self.gate = threading.Event()
         self.gate.set()
         self.error: Exception | None = None
         self.calls = 0
 
     def warm_up(self) -> None:
-        """Fails when told to."""
+        """Raise the configured error, if any."""
         if self.error:
             raise self.error
 
     def recognise(self, waveform: Waveform, language: str | None = None) -> Transcript:
-        """Two words in the first half of the recording."""
+        """Recognise two words at the start of the recording."""
         return self.align(waveform, "the children", language)
 
     def align(self, waveform: Waveform, text: str, language: str | None = None) -> Transcript:
-        """Words of a tenth of a second each."""
+        """Align the text, 0.1 s per word."""
         self.calls += 1
         self.gate.wait(20)
         if self.error:
@@ -40,21 +46,21 @@ class FakeAligner:
         return Transcript(group_words(words, waveform.duration_s), self.info)
 
     def close(self) -> None:
-        """Nothing to end."""
+        """Do nothing."""
 
 
 class FakeDiarizer:
-    """Knows who speaks when."""
+    """Diarizer with given turns; unavailable without them."""
 
     def __init__(self, turns: Sequence[Turn] | None = None) -> None:
         self.turns = turns
 
     def require(self) -> None:
-        """Fails when it was told nothing."""
+        """Raise where no turns are given."""
         if self.turns is None:
-            raise DiarizationUnavailableError("a test wants it so", "leave `speakers` out")
+            raise DiarizationUnavailableError("configured by a test", "omit `speakers`")
 
     def diarize(self, waveform: Waveform) -> list[Turn]:
-        """What it was told."""
+        """Return the given turns."""
         self.require()
         return list(self.turns or ())

@@ -1,4 +1,4 @@
-"""A hub of models, a server of checkpoints and NLTK's index, in one local server; it can break in several ways."""
+"""Local server of a model hub, of checkpoints and of the NLTK index, with configurable faults."""
 
 import hashlib
 import io
@@ -16,13 +16,17 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 class LocalHub(ThreadingHTTPServer):
-    """Serves `files` by path; what it was asked for is in `asked`.
+    """Server of `files` by path.
 
     Attributes:
-        cut: paths that are cut in the middle once.
-        altered: paths whose content is not what is listed.
-        mute: never answers.
-        gated: the token that a repository is given for.
+        files: Content of each path.
+        repositories: File names of each repository.
+        requests: Paths of all requests so far.
+        cut: Paths with a next response that ends halfway.
+        altered: Paths with content that differs from the listed hash.
+        gated: Access token required for each gated repository.
+        mute: Requests receive no response while it is set.
+        closing: Set when the server stops.
     """
 
     daemon_threads = True
@@ -31,7 +35,7 @@ class LocalHub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.files: dict[str, bytes] = {}
         self.repositories: dict[str, list[str]] = {}
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self.cut: set[str] = set()
         self.altered: set[str] = set()
         self.gated: dict[str, str] = {}
@@ -47,14 +51,14 @@ class LocalHub(ThreadingHTTPServer):
         return Sources(self.address, f"{self.address}/torch/", f"{self.address}/nltk/index.xml", timeout_s=5)
 
     def add_repository(self, name: str, folder: Path) -> None:
-        """All files of a folder and of those in it."""
+        """Add all files of a folder and its subfolders."""
         files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
         self.repositories[name] = list(files)
         for file, path in files.items():
             self.files[f"/{name}/resolve/{COMMIT}/{file}"] = path.read_bytes()
 
     def add_punkt(self, folder: Path) -> None:
-        """The folder `punkt_tab`, zipped, and an index that names it."""
+        """Add a zip of the folder `punkt_tab`, and an index that lists it."""
         buffer = io.BytesIO()
         with ZipFile(buffer, "w") as archive:
             for path in sorted(folder.rglob("*")):
@@ -64,7 +68,7 @@ class LocalHub(ThreadingHTTPServer):
         self.files["/nltk/index.xml"] = f"<nltk_data><packages>{package}</packages></nltk_data>".encode()
 
     def listing(self, name: str) -> bytes:
-        """As the hub's API tells of a repository: big files by SHA-256, small ones by git's name."""
+        """Listing of a repository in the format of the hub: large files by SHA-256, small ones by git blob hash."""
         siblings = []
         for file in self.repositories[name]:
             data = self.files[f"/{name}/resolve/{COMMIT}/{file}"]
@@ -80,9 +84,9 @@ class _Handler(BaseHTTPRequestHandler):
     server: LocalHub
 
     def do_GET(self) -> None:
-        """A listing, or a file from where it is asked for."""
+        """Send a listing, or a file from the requested offset."""
         path = self.path.split("?")[0]
-        self.server.asked.append(path)
+        self.server.requests.append(path)
         if self.server.mute.is_set():
             self.server.closing.wait(60)
             return
@@ -97,7 +101,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(404, b"")
 
     def _is_refused(self, path: str) -> bool:
-        """As the hub does: who may not have a gated repository's files may still see which there are."""
+        """Whether a file of a gated repository is refused; its listing never is, as on the hub."""
         token = next((token for name, token in self.server.gated.items() if path.startswith(f"/{name}/")), None)
         return token is not None and self.headers.get("Authorization") != f"Bearer {token}"
 
@@ -112,19 +116,19 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._send(206 if start else 200, data[start:])
 
-    def _send(self, status: int, body: bytes, promised: int | None = None) -> None:
+    def _send(self, status: int, body: bytes, stated_length: int | None = None) -> None:
         self.send_response(status)
-        self.send_header("Content-Length", str(len(body) if promised is None else promised))
+        self.send_header("Content-Length", str(len(body) if stated_length is None else stated_length))
         self.end_headers()
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Says nothing."""
+        """Log nothing."""
 
 
 @contextmanager
 def run_hub() -> Iterator[LocalHub]:
-    """The server, running."""
+    """Run the server for the duration of the block."""
     hub = LocalHub()
     thread = threading.Thread(target=hub.serve_forever, args=(0.01,), daemon=True)
     thread.start()

@@ -1,6 +1,6 @@
-"""Audio files as no encoder writes them: a small clip in every container, broken in every way that can be thought of.
+"""Broken audio files: a short clip in every container, corrupted in many ways.
 
-The same seed gives the same files, so that a test and a long run by hand (`python -m tests.fuzz_decoders`) name them.
+The same seed produces the same files, in tests and in `python -m tests.fuzz_decoders`.
 """
 
 import io
@@ -57,15 +57,15 @@ CONTAINERS: Final = (*_SOUNDFILE, *_FFMPEG)
 
 @cache
 def clip() -> NDArray[np.float32]:
-    """(samples,) less than a second of speech at 16 kHz."""
+    """(samples,) 0.8 s of speech at 16 kHz."""
     samples, rate_hz = soundfile.read(io.BytesIO(speech("garden")), dtype="float32")
-    found: NDArray[np.float32] = samples[int(_CLIP_S[0] * rate_hz) : int(_CLIP_S[1] * rate_hz)]
-    return found
+    excerpt: NDArray[np.float32] = samples[int(_CLIP_S[0] * rate_hz) : int(_CLIP_S[1] * rate_hz)]
+    return excerpt
 
 
 @cache
 def whole(container: str) -> bytes:
-    """The clip, unbroken."""
+    """The intact clip in a container."""
     if container in _SOUNDFILE:
         form, subtype = _SOUNDFILE[container]
         return encode(clip(), 16_000, container=form, subtype=subtype)
@@ -74,19 +74,19 @@ def whole(container: str) -> bytes:
 
 
 def mutants(seed: int, count: int, containers: tuple[str, ...] = CONTAINERS) -> Iterator[tuple[str, bytes]]:
-    """Files and what was done to each; containers and ways of breaking take turns."""
+    """Name and data of each broken file; containers and mutations alternate."""
     generator = np.random.default_rng(seed)
     for number in range(count):
         container = containers[number % len(containers)]
-        way = _WAYS[(number // len(containers)) % len(_WAYS)]
-        yield f"{seed}/{number} {container} {way.__name__}", way(whole(container), generator)
+        mutation = _MUTATIONS[(number // len(containers)) % len(_MUTATIONS)]
+        yield f"{seed}/{number} {container} {mutation.__name__}", mutation(whole(container), generator)
 
 
 def _truncated(data: bytes, generator: np.random.Generator) -> bytes:
     return data[: int(generator.integers(1, len(data)))]
 
 
-def _cut_in_its_header(data: bytes, generator: np.random.Generator) -> bytes:
+def _truncated_in_header(data: bytes, generator: np.random.Generator) -> bytes:
     return data[: int(generator.integers(1, min(200, len(data))))]
 
 
@@ -102,8 +102,8 @@ def _header_bits_flipped(data: bytes, generator: np.random.Generator) -> bytes:
     return _bits_flipped(data[:head], generator) + data[head:]
 
 
-def _lying_number(data: bytes, generator: np.random.Generator) -> bytes:
-    """Numbers of 1 to 8 bytes in the header, and in one case of two anywhere, become extreme."""
+def _extreme_number(data: bytes, generator: np.random.Generator) -> bytes:
+    """Replace numbers of 1 to 8 bytes by extreme values, in the header or, half of the time, anywhere."""
     broken = bytearray(data)
     for _ in range(int(generator.integers(1, 4))):
         size = int(generator.choice([1, 2, 4, 8]))
@@ -115,53 +115,53 @@ def _lying_number(data: bytes, generator: np.random.Generator) -> bytes:
     return bytes(broken)
 
 
-def _run_overwritten(data: bytes, generator: np.random.Generator) -> bytes:
+def _range_overwritten(data: bytes, generator: np.random.Generator) -> bytes:
     start, end = sorted(generator.integers(0, len(data), 2))
     fill = int(generator.choice([0x00, 0xFF, -1]))
     middle = generator.bytes(int(end - start)) if fill < 0 else bytes([fill]) * int(end - start)
     return data[:start] + middle + data[end:]
 
 
-def _piece_left_out(data: bytes, generator: np.random.Generator) -> bytes:
+def _range_removed(data: bytes, generator: np.random.Generator) -> bytes:
     start, end = sorted(generator.integers(0, len(data), 2))
     return data[:start] + data[end:]
 
 
-def _piece_doubled(data: bytes, generator: np.random.Generator) -> bytes:
+def _range_repeated(data: bytes, generator: np.random.Generator) -> bytes:
     start, end = sorted(generator.integers(0, len(data), 2))
     return data[:end] + data[start:]
 
 
-def _noise_put_in(data: bytes, generator: np.random.Generator) -> bytes:
+def _noise_inserted(data: bytes, generator: np.random.Generator) -> bytes:
     place = int(generator.integers(0, len(data)))
     return data[:place] + generator.bytes(int(generator.integers(1, 3_000))) + data[place:]
 
 
-def _joined_to_another(data: bytes, generator: np.random.Generator) -> bytes:
+def _joined_to_other_file(data: bytes, generator: np.random.Generator) -> bytes:
     other = whole(CONTAINERS[int(generator.integers(0, len(CONTAINERS)))])
     return data[: int(generator.integers(1, len(data) + 1))] + other
 
 
-def _random_after_its_magic(data: bytes, generator: np.random.Generator) -> bytes:
-    kept = int(generator.choice([4, 8, 12, 16, 44, 64]))
-    return data[:kept] + generator.bytes(2_000)
+def _random_after_magic(data: bytes, generator: np.random.Generator) -> bytes:
+    head = int(generator.choice([4, 8, 12, 16, 44, 64]))
+    return data[:head] + generator.bytes(2_000)
 
 
-def _zeros_before(data: bytes, generator: np.random.Generator) -> bytes:
+def _zeros_prepended(data: bytes, generator: np.random.Generator) -> bytes:
     return bytes(int(generator.integers(1, 5_000))) + data
 
 
-_WAYS: Final[tuple[Callable[[bytes, np.random.Generator], bytes], ...]] = (
+_MUTATIONS: Final[tuple[Callable[[bytes, np.random.Generator], bytes], ...]] = (
     _truncated,
     _bits_flipped,
-    _lying_number,
+    _extreme_number,
     _header_bits_flipped,
-    _run_overwritten,
-    _piece_left_out,
-    _piece_doubled,
-    _noise_put_in,
-    _joined_to_another,
-    _random_after_its_magic,
-    _cut_in_its_header,
-    _zeros_before,
+    _range_overwritten,
+    _range_removed,
+    _range_repeated,
+    _noise_inserted,
+    _joined_to_other_file,
+    _random_after_magic,
+    _truncated_in_header,
+    _zeros_prepended,
 )

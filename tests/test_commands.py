@@ -1,11 +1,10 @@
-"""Every command and Python example of the documents is run, or, where that takes hours, held to what it takes."""
+"""Commands and Python examples of the documents: run where that is quick, otherwise checked against `--help`."""
 
 import re
 import shlex
 import shutil
 import subprocess
 import sys
-import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,40 +12,37 @@ import pytest
 import soundfile
 
 from benchmarks.server_process import run_server
-from tests.builders import SPEECH, encode
-from tests.test_documents import ROOT
+from tests.builders import ROOT, SPEECH, encode
+from tests.test_documents import DOCUMENTS, read_document
 
-DOCUMENTS = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.M | re.S)
-TYPICAL_URL = "http://127.0.0.1:8000"
-ELSEWHERE = {
-    "docker": "the images are built and tried by hand: docs/operations.md",
-    "wget": "a download",
-    "unzip": "what was downloaded",
-    "git": "this repository",
-    "cd": "into this repository",
-    "kubectl": "a cluster",
-    "ray": "a cluster",
+DOCUMENTED_URL = "http://127.0.0.1:8000"
+UNCHECKED = {
+    "docker": "tested by `make docker-test`",
+    "wget": "downloads",
+    "unzip": "needs a download",
+    "kubectl": "needs a cluster",
+    "ray": "needs a cluster",
 }
-"""What is not looked at here, and why."""
+"""Programs that are not checked here, and the reasons."""
 
 
-def commands() -> list[tuple[str, str]]:
-    """Every command once, with the first document that shows it."""
-    found = []
+def documented_commands() -> list[tuple[str, str]]:
+    """Each command once, with the first document that contains it."""
+    commands = []
     for document in DOCUMENTS:
-        for block in BLOCK.findall((ROOT / document).read_text(encoding="utf-8")):
+        for block in BLOCK.findall(read_document(document)):
             for line in block.replace("\\\n", " ").splitlines():
                 command = line.split("  #")[0].strip()
                 if command and not command.startswith("#"):
-                    found.append((document, command))
-    once = {command.removeprefix(".venv/bin/"): (document, command) for document, command in reversed(found)}
-    return list(reversed(once.values()))
+                    commands.append((document, command))
+    unique = {command.removeprefix(".venv/bin/"): (document, command) for document, command in reversed(commands)}
+    return list(reversed(unique.values()))
 
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the documents' commands expect to find."""
+    """Folder with the files that the commands of the documents use."""
     folder = tmp_path_factory.mktemp("sandbox")
     (folder / "clips" / "deep").mkdir(parents=True)
     samples, rate_hz = soundfile.read(SPEECH / "numbers.flac", dtype="float32")
@@ -65,13 +61,13 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The service that the documents' requests go to."""
+    """Address of a service for the requests of the documents."""
     with run_server(tmp_path_factory.mktemp("commands") / "log", "--aligner", "pocketsphinx") as server:
         yield str(server.client.base_url).rstrip("/")
 
 
 def run_line(command: str, sandbox: Path) -> None:
-    """As a person would type it, in the sandbox."""
+    """Run a command line in the sandbox."""
     path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
     environment = {"PATH": path, "HOME": str(sandbox), "CAN_ALIGNER": "pocketsphinx"}
     done = subprocess.run(
@@ -82,8 +78,8 @@ def run_line(command: str, sandbox: Path) -> None:
 
 
 def check_options(command: list[str], arguments: list[str]) -> None:
-    """The program knows every option; it is asked for its help alone."""
-    helped = subprocess.run(
+    """Check that the help of a program lists every option."""
+    printed = subprocess.run(
         [*command, "--help"],
         capture_output=True,
         text=True,
@@ -91,23 +87,16 @@ def check_options(command: list[str], arguments: list[str]) -> None:
         env={"COLUMNS": "200", "PATH": "/usr/bin:/bin"},
     )
     for option in (argument.split("=")[0] for argument in arguments if argument.startswith("--")):
-        assert re.search(rf"{option}\b", helped.stdout), f"{command} has no {option}"
+        assert re.search(rf"{option}\b", printed.stdout), f"{command} has no {option}"
 
 
 def check_make(arguments: list[str]) -> None:
-    """The target exists, and its recipe reads."""
+    """Check that the target exists and that make can expand its recipe."""
     subprocess.run(["make", "-n", *arguments], cwd=ROOT, capture_output=True, check=True)
 
 
-def check_extra(arguments: list[str]) -> None:
-    """What is installed exists as an extra."""
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    for name in re.findall(r"can-ser\[(\w+)\]", " ".join(arguments)):
-        assert name in extras
-
-
 def check_can_ser(command: str, words: list[str], sandbox: Path) -> None:
-    """Quick ones run; servers and what needs a network are held to their options."""
+    """Run quick subcommands; check only the options of servers and of subcommands that need a network."""
     name = words[1] if len(words) > 1 else ""
     if name in {"predict", "bundle", "doctor", "key", "--version"}:
         run_line(command, sandbox)
@@ -117,40 +106,39 @@ def check_can_ser(command: str, words: list[str], sandbox: Path) -> None:
         check_options([sys.executable, "-m", "service.cli.app", name], words[2:])
 
 
-@pytest.mark.parametrize(("document", "command"), commands())
+@pytest.mark.parametrize(("document", "command"), documented_commands())
 def test_command(document: str, command: str, sandbox: Path, request: pytest.FixtureRequest) -> None:
     words = shlex.split(re.sub(r"^(\w+=\S+ )+", "", command), comments=True)
     words = [word for word in words if word not in {">", "&"}]
     program = Path(words[0]).name
     checks: dict[str, Callable[[], None]] = {
         "can-ser": lambda: check_can_ser(command, words, sandbox),
-        "curl": lambda: run_line(command.replace(TYPICAL_URL, request.getfixturevalue("address")), sandbox),
+        "curl": lambda: run_line(command.replace(DOCUMENTED_URL, request.getfixturevalue("address")), sandbox),
         "make": lambda: check_make(words[1:]),
-        "pip": lambda: check_extra(words[1:]),
         "python": lambda: check_options([sys.executable, *words[1:3]], words[3:]),
         "serve": lambda: check_options([sys.executable, "-m", "ray.serve.scripts", words[1]], words[2:]),
     }
-    assert program in checks | ELSEWHERE, f"{document}: say in this test how `{program}` is checked"
+    assert program in checks | UNCHECKED, f"{document}: add a check of `{program}` to this test"
     if program in checks:
         checks[program]()
 
 
-def programs() -> list[tuple[str, str]]:
-    """Every Python example once, with the first document that shows it."""
+def documented_programs() -> list[tuple[str, str]]:
+    """Each Python example once, with the first document that contains it."""
     blocks = [
         (document, block)
         for document in DOCUMENTS
-        for block in re.findall(r"^```python\n(.*?)^```", (ROOT / document).read_text(encoding="utf-8"), re.M | re.S)
+        for block in re.findall(r"^```python\n(.*?)^```", read_document(document), re.M | re.S)
     ]
-    # What reads a table of `can-ser bulk` runs on one in tests/service/bulk/test_bulk.py.
-    once = {block: document for document, block in reversed(blocks) if "results.parquet" not in block}
-    return [(document, block) for block, document in reversed(once.items())]
+    # Examples that read a table of `can-ser bulk` run in tests/service/bulk/test_bulk.py.
+    unique = {block: document for document, block in reversed(blocks) if "results.parquet" not in block}
+    return [(document, block) for block, document in reversed(unique.items())]
 
 
-@pytest.mark.parametrize(("document", "program"), programs())
-def test_python(document: str, program: str, sandbox: Path, request: pytest.FixtureRequest) -> None:
-    if TYPICAL_URL in program:
-        program = program.replace(TYPICAL_URL, request.getfixturevalue("address"))
+@pytest.mark.parametrize(("document", "program"), documented_programs())
+def test_python_example(document: str, program: str, sandbox: Path, request: pytest.FixtureRequest) -> None:
+    if DOCUMENTED_URL in program:
+        program = program.replace(DOCUMENTED_URL, request.getfixturevalue("address"))
     (sandbox / "example.py").write_text(program, encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "example.py"],
@@ -163,6 +151,8 @@ def test_python(document: str, program: str, sandbox: Path, request: pytest.Fixt
     assert done.returncode == 0, f"{document}\n{done.stderr}"
 
 
-def test_the_documents_show_commands() -> None:
-    assert len(commands()) > 15
-    assert len(programs()) > 1
+def test_documents_contain_commands() -> None:
+    assert len(documented_commands()) > 15
+    assert len(documented_programs()) > 1
+    programs = {Path(shlex.split(re.sub(r"^(\w+=\S+ )+", "", command))[0]).name for _, command in documented_commands()}
+    assert programs >= UNCHECKED.keys()

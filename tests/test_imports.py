@@ -1,4 +1,4 @@
-"""Imports: heavy libraries where they are needed, no circles, no telemetry."""
+"""Imports: heavy libraries only where needed, no cycles, no telemetry."""
 
 import os
 import subprocess
@@ -10,10 +10,10 @@ import grimp
 import pytest
 
 
-def modules_after(statement: str) -> set[str]:
+def loaded_modules(statement: str) -> set[str]:
     script = f"import sys; {statement}; print('\\n'.join(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    return set(done.stdout.split())
+    finished = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(finished.stdout.split())
 
 
 @pytest.mark.parametrize(
@@ -26,13 +26,13 @@ def modules_after(statement: str) -> set[str]:
         ("import alignment.aligners.pocketsphinx.worker", {"numpy", "onnxruntime", "fastapi"}),
     ],
 )
-def test_an_import_leaves_out(statement: str, absent: set[str]) -> None:
-    assert not absent & modules_after(statement)
+def test_import_does_not_load(statement: str, absent: set[str]) -> None:
+    assert not absent & loaded_modules(statement)
 
 
 @pytest.mark.parametrize("module", ["model.runtime", "service.inference.engine", "benchmarks.providers"])
-def test_onnx_runtime_tells_nobody_and_writes_nothing(module: str, tmp_path: Path) -> None:
-    """It would begin a session file and a device id while it is imported."""
+def test_onnx_runtime_telemetry_is_off(module: str, tmp_path: Path) -> None:
+    """With telemetry, importing ONNX Runtime writes a session file and a device id."""
     environment = {name: value for name, value in os.environ.items() if name not in {"ORT_DISABLE_TELEMETRY", "CI"}}
     environment |= {name: str(tmp_path) for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME")}
     script = (
@@ -43,7 +43,7 @@ def test_onnx_runtime_tells_nobody_and_writes_nothing(module: str, tmp_path: Pat
     assert not list(tmp_path.rglob("*"))
 
 
-def test_no_import_circle() -> None:
+def test_no_import_cycle() -> None:
     graph = grimp.build_graph("alignment", "model", "service", include_external_packages=False)
     order = TopologicalSorter(
         {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}

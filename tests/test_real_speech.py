@@ -1,4 +1,4 @@
-"""The whole path on recordings of people, with the embedded aligner and the shipped weights."""
+"""The complete path on natural speech, with the embedded aligner and the shipped weights."""
 
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -24,63 +24,63 @@ def engine(pocketsphinx: PocketSphinxAligner) -> EmotionEngine:
     return EmotionEngine(Settings(aligner="pocketsphinx"), aligner=pocketsphinx)
 
 
-def answer(engine: EmotionEngine, path: Path, request: AnalysisRequest | None = None) -> PredictOut:
+def predict(engine: EmotionEngine, path: Path, request: AnalysisRequest | None = None) -> PredictOut:
     return to_response(engine.analyse(path.read_bytes(), request), engine, "full")
 
 
-def share_of(word: WordOut, emotion: str) -> float:
+def contribution_of(word: WordOut, emotion: str) -> float:
     assert isinstance(word.contribution, FullAttribution)
     return word.contribution.text[emotion] + word.contribution.audio[emotion]
 
 
-def assert_consistent(given: PredictOut) -> None:
-    """Words in order and inside; what should sum to 1 does; contributions add up to the log-score."""
-    words = [word for utterance in given.utterances for word in utterance.words]
+def assert_consistent(response: PredictOut) -> None:
+    """Check word times, sums of probabilities and attention, and that contributions add up to the log-score."""
+    words = [word for utterance in response.utterances for word in utterance.words]
     times = [time_s for word in words for time_s in (word.start_s, word.end_s)]
     assert times == sorted(times)
     assert times[0] >= 0
-    assert times[-1] <= given.audio.duration_s
-    for utterance in given.utterances:
+    assert times[-1] <= response.audio.duration_s
+    for utterance in response.utterances:
         assert sum(utterance.probabilities.values()) == pytest.approx(1.0)
         assert sum(word.text_attention for word in utterance.words) == pytest.approx(1.0)
         assert sum(word.audio_attention for word in utterance.words) == pytest.approx(1.0)
         logs = {emotion: np.log(value) for emotion, value in utterance.probabilities.items()}
         assert isinstance(utterance.bias, dict)
         for emotion, value in logs.items():
-            shares = [share_of(word, emotion) for word in utterance.words]
-            assert utterance.bias[emotion] + sum(shares) == pytest.approx(
+            contributions = [contribution_of(word, emotion) for word in utterance.words]
+            assert utterance.bias[emotion] + sum(contributions) == pytest.approx(
                 value - np.mean(list(logs.values())), abs=1e-5
             )
 
 
-def test_a_speech_of_eleven_seconds(engine: EmotionEngine, real_speech: Path) -> None:
-    given = answer(engine, real_speech / "jfk.flac")
-    assert_consistent(given)
-    said = [word for utterance in given.utterances for word in spoken_words(utterance.text)]
-    matcher = SequenceMatcher(a=JFK.split(), b=said, autojunk=False)
+def test_speech_of_eleven_seconds(engine: EmotionEngine, real_speech: Path) -> None:
+    response = predict(engine, real_speech / "jfk.flac")
+    assert_consistent(response)
+    recognised = [word for utterance in response.utterances for word in spoken_words(utterance.text)]
+    matcher = SequenceMatcher(a=JFK.split(), b=recognised, autojunk=False)
     assert sum(block.size for block in matcher.get_matching_blocks()) >= 12
 
 
-def test_clips_of_twenty_actors(engine: EmotionEngine, ravdess: Path) -> None:
-    """Training clips: that they are answered rightly shows that the served path is the trained one."""
+def test_training_clips_are_classified(engine: EmotionEngine, ravdess: Path) -> None:
+    """Their accuracy shows that serving computes the features of training."""
     takes = read_ravdess(ravdess)[::40]
-    right = []
+    correct = []
     for take in takes:
-        given = answer(engine, take.path, AnalysisRequest(transcript=take.sentence))
-        assert_consistent(given)
+        response = predict(engine, take.path, AnalysisRequest(transcript=take.sentence))
+        assert_consistent(response)
         assert [
-            word for utterance in given.utterances for word in spoken_words(utterance.text)
+            word for utterance in response.utterances for word in spoken_words(utterance.text)
         ] == take.sentence.split()
         names = {"ang": "angry", "hap": "happy", "sad": "sad", "sur": "surprised", "neu": "neutral"}
-        right.append(given.emotion == names[take.label])
-    assert np.mean(right) > 0.6
+        correct.append(response.emotion == names[take.label])
+    assert np.mean(correct) > 0.6
 
 
-def test_utterances_together_and_one_by_one(engine: EmotionEngine, real_speech: Path) -> None:
+def test_batched_scores_equal_single_scores(engine: EmotionEngine, real_speech: Path) -> None:
     request, stopwatch = AnalysisRequest(), Stopwatch()
     waveform = engine.decode((real_speech / "jfk.flac").read_bytes(), request, stopwatch)
     prepared = engine.start(waveform, request, stopwatch).prepare()
     assert prepared is not None
-    together = [scores.probabilities for scores in engine.classify(prepared.features)]
-    alone = [engine.classify([each])[0].probabilities for each in prepared.features]
-    np.testing.assert_allclose(together, alone, atol=1e-5)
+    batched = [scores.probabilities for scores in engine.classify(prepared.features)]
+    single = [engine.classify([each])[0].probabilities for each in prepared.features]
+    np.testing.assert_allclose(batched, single, atol=1e-5)

@@ -1,4 +1,4 @@
-"""The script that trains the tests' models, as far as it needs neither espeak-ng nor time."""
+"""The script that trains the test models, without the parts that need espeak-ng or much time."""
 
 import random
 from collections.abc import Mapping
@@ -22,28 +22,28 @@ from tests.fixtures.tiny.windows import draw_window
 STAGES = (Stage(5, 2, 1.0, 3, 0.1, 0.05), Stage(3, 2, 1.0, 3, 0.05, 0.01))
 
 
-class Guess:
-    """A number is to become the mean of numbers drawn; may be killed before a step."""
+class MeanTask:
+    """Fits a parameter to the mean of random numbers; may be interrupted before a step."""
 
-    name = "guess"
+    name = "mean"
 
-    def __init__(self, killed_before: int | None = None) -> None:
+    def __init__(self, interrupted_before: int | None = None) -> None:
         torch.manual_seed(0)
         self.network: nn.Module = nn.Linear(1, 1)
-        self.killed_before, self.drawn = killed_before, []  # type: ignore[var-annotated]
+        self.interrupted_before, self.drawn = interrupted_before, []  # type: ignore[var-annotated]
 
     def loss(self, stage: Stage, draw: random.Random) -> tuple[Tensor, Mapping[str, float]]:
-        if len(self.drawn) == self.killed_before:
+        if len(self.drawn) == self.interrupted_before:
             raise KeyboardInterrupt
         self.drawn.append(draw.random())
         loss = ((self.network(torch.ones(stage.batch, 1)) - self.drawn[-1]) ** 2).mean()
         return loss, {"loss": loss.item()}
 
 
-def test_a_run_that_was_killed_ends_as_one_that_was_not(tmp_path: Path) -> None:
+def test_resumed_run_equals_uninterrupted_run(tmp_path: Path) -> None:
     for folder in ("whole", "killed"):
         (tmp_path / folder).mkdir()
-    whole, killed, resumed = Guess(), Guess(killed_before=6), Guess()
+    whole, killed, resumed = MeanTask(), MeanTask(interrupted_before=6), MeanTask()
     train(whole, STAGES, tmp_path / "whole", seed=1)
     with pytest.raises(KeyboardInterrupt):
         train(killed, STAGES, tmp_path / "killed", seed=1, save_every_s=0.0)
@@ -54,7 +54,7 @@ def test_a_run_that_was_killed_ends_as_one_that_was_not(tmp_path: Path) -> None:
         assert torch.equal(value, resumed.network.state_dict()[name])
 
 
-def test_numbers_are_written_in_two_ways() -> None:
+def test_numbers_as_words_and_as_numerals() -> None:
     words = "open forty two table five dollars two".split()
     assert write_text(words, numerals=True) == "open 42 table $5 two"
     assert write_text(words, numerals=False) == " ".join(words)
@@ -69,20 +69,20 @@ def test_every_word_and_digit_is_one_token() -> None:
     assert tokenizer.decode(tokenizer.encode(" 42 grün $5").ids) == " 42 grün $5"
 
 
-def test_the_languages_share_no_word() -> None:
+def test_languages_share_no_word() -> None:
     assert len(set(SPOKEN)) == len(SPOKEN)
     assert set("".join(SPOKEN)) <= set(SYMBOLS)
 
 
-def test_a_word_s_letters_reach_from_its_first_to_its_last_frame() -> None:
+def test_letters_span_their_word() -> None:
     words = [SpokenWord("ab", 0.1, 0.3), SpokenWord("abc", 0.4, 0.52)]
-    said = [SYMBOLS[symbol] for symbol in letters_by_frame(words, 40)]
-    placed = {frame: symbol for frame, symbol in enumerate(said) if symbol != "<pad>"}
-    assert placed == {5: "a", 14: "b", 15: "|", 20: "a", 22: "b", 25: "c"}
+    symbols = [SYMBOLS[symbol] for symbol in letters_by_frame(words, 40)]
+    letters = {frame: symbol for frame, symbol in enumerate(symbols) if symbol != "<pad>"}
+    assert letters == {5: "a", 14: "b", 15: "|", 20: "a", 22: "b", 25: "c"}
 
 
-def test_windows_hold_whole_words_where_they_are_said() -> None:
-    """A sentence is a staircase: its loudness tells which word it is."""
+def test_windows_hold_whole_words_at_their_times() -> None:
+    """The level of each word of the test sentence identifies it."""
     steps = np.repeat(np.arange(1, 6, dtype=np.int16) * 4_000, RATE_HZ // 4)
     words = tuple(SpokenWord(f"w{index}", index / 4, index / 4 + 0.25) for index in range(5))
     pool = [Sentence(steps, words, language) for language in ("en", "de")]
@@ -98,7 +98,7 @@ def test_windows_hold_whole_words_where_they_are_said() -> None:
         assert 1 <= len(window.words) <= 12
 
 
-def test_sentences_are_drawn_with_numbers_and_repetitions() -> None:
+def test_drawn_sentences_have_numbers_and_repetitions() -> None:
     draw = random.Random(0)
     sentences = [draw_sentence(draw, "en", 8) for _ in range(200)]
     assert any("dollars" in sentence for sentence in sentences)

@@ -1,7 +1,7 @@
-"""A pipeline of pyannote's that needs no gated weights, small enough to be made when a test needs it.
+"""Small pyannote pipeline without gated weights, written on demand.
 
-The network that finds who speaks in a few seconds ships inside whisperx; the one that compares voices has random
-weights, which is enough to tell a man of espeak-ng's from a woman.
+The segmentation network is the one in the whisperx package. The embedding network has random weights, which suffice to
+separate a male from a female espeak-ng voice.
 """
 
 from pathlib import Path
@@ -29,14 +29,14 @@ params:
 
 
 def write_tiny_pipeline(folder: Path) -> Path:
-    """The folder, filled as `can-ser fetch --diarize` would."""
+    """Fill a folder as `can-ser fetch --diarize` does, and return it."""
     import whisperx
 
     for part in ("segmentation", "embedding", "plda"):
         (folder / part).mkdir(parents=True)
     shipped = Path(str(whisperx.__file__)).parent / "assets" / "pytorch_model.bin"
     copyfile(shipped, folder / "segmentation" / "pytorch_model.bin")
-    _write_random_voices(folder / "embedding" / "pytorch_model.bin")
+    _write_random_embedding(folder / "embedding" / "pytorch_model.bin")
     zeros, ones = np.zeros(_DIMENSION), np.eye(_DIMENSION)
     np.savez(folder / "plda" / "xvec_transform.npz", mean1=zeros, mean2=zeros, lda=ones)
     np.savez(folder / "plda" / "plda.npz", mu=zeros, tr=ones, psi=np.linspace(2, 1, _DIMENSION))
@@ -44,7 +44,7 @@ def write_tiny_pipeline(folder: Path) -> Path:
     return folder
 
 
-def _write_random_voices(path: Path) -> None:
+def _write_random_embedding(path: Path) -> None:
     import torch
     from pyannote.audio import __version__
     from pyannote.audio.core.task import Problem, Resolution, Specifications
@@ -52,15 +52,15 @@ def _write_random_voices(path: Path) -> None:
 
     torch.manual_seed(0)
     network = XVectorMFCC(dimension=_DIMENSION)
-    task = Specifications(Problem.REPRESENTATION, Resolution.CHUNK, duration=3.0, classes=["anybody"])
+    task = Specifications(Problem.REPRESENTATION, Resolution.CHUNK, duration=3.0, classes=["speaker"])
     kind = {"module": type(network).__module__, "class": type(network).__name__}
-    told = {"versions": {"pyannote.audio": __version__}, "architecture": kind, "specifications": task}
+    metadata = {"versions": {"pyannote.audio": __version__}, "architecture": kind, "specifications": task}
     torch.save(
         {
             "state_dict": network.state_dict(),
             "hyper_parameters": dict(network.hparams),
             "pytorch-lightning_version": "2.0.0",
-            "pyannote.audio": told,
+            "pyannote.audio": metadata,
         },
         path,
     )

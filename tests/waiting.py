@@ -1,4 +1,4 @@
-"""Waiting for a condition, with a limit and no guess."""
+"""Waiting for a condition with a time limit."""
 
 import threading
 import time
@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 
 def wait_until(condition: Callable[[], bool], limit_s: float = 30.0) -> None:
-    """Returns as soon as `condition` holds.
+    """Return as soon as `condition` holds.
 
     Raises:
-        TimeoutError: it did not within the limit.
+        TimeoutError: The condition did not hold within the limit.
     """
     deadline = time.monotonic() + limit_s
     pause = threading.Event()
     while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"not within {limit_s} s")
+            raise TimeoutError(f"the condition did not hold within {limit_s} s")
         pause.wait(0.02)

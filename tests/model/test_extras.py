@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.machines import ROOT, install_links, run_there
+from tests.builders import ROOT
+from tests.machines import install_links, run_isolated
 
 
 @pytest.fixture(scope="module")
@@ -28,16 +29,16 @@ def train_only(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_missing_training_extra_is_one_line(core_only: Path, module: str, options: tuple[str, ...]) -> None:
-    done = run_there(core_only, "-m", module, *options)
+    done = run_isolated(core_only, "-m", module, *options)
     assert (done.returncode, done.stdout) == (2, "")
     [line] = done.stderr.splitlines()
     assert "`make install-train`" in line
-    assert run_there(core_only, "-m", module, "--help").returncode == 0
+    assert run_isolated(core_only, "-m", module, "--help").returncode == 0
 
 
 def test_missing_starter_extra_is_one_line(train_only: Path) -> None:
     options = ("--goemotions", "missing", "--out", "missing")
-    done = run_there(train_only, "-m", "model.data.emotion_vectors", *options)
+    done = run_isolated(train_only, "-m", "model.data.emotion_vectors", *options)
     assert (done.returncode, done.stdout) == (2, "")
     [line] = done.stderr.splitlines()
     assert "pip install '.[starter]'" in line
@@ -45,7 +46,7 @@ def test_missing_starter_extra_is_one_line(train_only: Path) -> None:
 
 def test_composite_corpus_needs_no_extra(core_only: Path) -> None:
     options = ("--ravdess", "missing", "--goemotions", "missing", "--out", "missing")
-    done = run_there(core_only, "-m", "model.corpora.composite", *options)
+    done = run_isolated(core_only, "-m", "model.corpora.composite", *options)
     assert (done.returncode, done.stdout) == (1, "")
     [line] = done.stderr.splitlines()
     assert "missing contains no GoEmotions labels.txt" in line

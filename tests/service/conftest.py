@@ -6,12 +6,10 @@ import pytest
 from fastapi.testclient import TestClient
 
 from model.bundle import Bundle
-from service.app import create_app
-from service.inference.engine import EmotionEngine
 from service.settings import JobSettings, Settings
 from tests.fakes import FakeAligner
-from tests.service.cluster.cluster_fixture import TwoNodes, free_port, run_two_nodes
-from tests.waiting import wait_until
+from tests.service.cluster.cluster_fixture import TwoNodes, run_two_nodes
+from tests.service.serving import run_app
 
 
 @pytest.fixture
@@ -29,17 +27,15 @@ def settings(tiny_bundle: Bundle, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def client(settings: Settings, aligner: FakeAligner) -> Iterator[TestClient]:
-    """The application with a tiny network and a fake aligner, ready."""
-    app = create_app(settings, engine=EmotionEngine(settings, aligner=aligner))
-    with TestClient(app, raise_server_exceptions=False) as test_client:
-        wait_until(lambda: test_client.get("/health/ready").status_code == 200)
+    """Client of an application with a tiny network and a fake aligner."""
+    with run_app(settings, aligner, raise_server_exceptions=False) as test_client:
         yield test_client
 
 
 @pytest.fixture(scope="session")
 def two_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoNodes]:
-    """The real service on two Ray nodes, with the embedded aligner and the shipped weights; about 20 s to start."""
+    """The service on two Ray nodes, with the embedded aligner and the shipped weights; starts in about 20 s."""
     if find_spec("ray") is None:
         pytest.skip("ray is not installed: make install-cluster")
-    with run_two_nodes(tmp_path_factory.mktemp("two-nodes"), free_port()) as nodes:
+    with run_two_nodes(tmp_path_factory.mktemp("two-nodes")) as nodes:
         yield nodes

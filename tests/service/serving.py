@@ -1,58 +1,92 @@
-"""The server as `can-ser serve` runs it, in a thread of this process: what it holds can be looked at."""
+"""Applications and servers in the process of the test."""
 
+import json
 import os
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 import psutil
 import uvicorn
+from fastapi.testclient import TestClient
 
 from alignment.aligners.protocol import Aligner
+from alignment.aligners.whisperx.diarization import Diarizer
 from service.app import create_app
 from service.http.lifecycle import AppState
 from service.http.server import configure_server
 from service.inference.engine import EmotionEngine
+from service.observability.tracing import Traces
 from service.settings import Settings
 from tests.waiting import wait_until
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
-    """A running server."""
+@contextmanager
+def run_app(
+    settings: Settings,
+    aligner: Aligner,
+    *,
+    diarizer: Diarizer | None = None,
+    traces: Traces | None = None,
+    **options: Any,
+) -> Iterator[TestClient]:
+    """Test client of an application that is ready; `options` are those of `TestClient`."""
+    engine = EmotionEngine(settings, aligner=aligner, diarizer=diarizer)
+    with TestClient(create_app(settings, engine=engine, traces=traces), **options) as client:
+        wait_until(lambda: client.get("/health/ready").status_code == 200)
+        yield client
 
-    lifecycle: AppState
-    server: uvicorn.Server
+
+def state_of(client: TestClient) -> AppState:
+    """State of the application of a test client."""
+    state: AppState = client.app.state.can_ser  # type: ignore[attr-defined]
+    return state
+
+
+@dataclass(frozen=True, slots=True)
+class RunningServer:
+    """A server as `can-ser serve` runs it, in a thread.
+
+    Attributes:
+        state: State of its application.
+        uvicorn: The server itself.
+        client: Client of the server.
+        port: Port on 127.0.0.1.
+    """
+
+    state: AppState
+    uvicorn: uvicorn.Server
     client: httpx.Client
     port: int
 
     @property
     def url(self) -> str:
-        """Its address."""
+        """Base URL."""
         return f"http://127.0.0.1:{self.port}"
 
     def connect(self) -> socket.socket:
-        """A connection on which nothing is said yet."""
+        """Open a connection without sending anything."""
         return socket.create_connection(("127.0.0.1", self.port), timeout=20)
 
     def exchange(self, data: bytes) -> bytes:
-        """All that comes back for these bytes until the connection ends."""
+        """Send bytes and return everything received until the connection ends."""
         with self.connect() as connection:
             connection.sendall(data)
             return read_to_end(connection)
 
     @property
     def connections(self) -> int:
-        """How many are open."""
-        return len(self.server.server_state.connections)
+        """Number of open connections."""
+        return len(self.uvicorn.server_state.connections)
 
 
 @contextmanager
-def serve(settings: Settings, aligner: Aligner) -> Iterator[Served]:
-    """A ready server on a free port."""
+def run_server(settings: Settings, aligner: Aligner) -> Iterator[RunningServer]:
+    """Run a server on a free port for the duration of the block, which starts when it is ready."""
     app = create_app(settings, engine=EmotionEngine(settings, aligner=aligner))
     config = configure_server(app, settings)
     config.port = 0
@@ -63,7 +97,7 @@ def serve(settings: Settings, aligner: Aligner) -> Iterator[Served]:
         wait_until(lambda: server.started and app.state.can_ser.ready)
         port = server.servers[0].sockets[0].getsockname()[1]
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-            yield Served(app.state.can_ser, server, client, port)
+            yield RunningServer(app.state.can_ser, server, client, port)
     finally:
         server.should_exit = True
         thread.join(60)
@@ -71,7 +105,7 @@ def serve(settings: Settings, aligner: Aligner) -> Iterator[Served]:
 
 
 def read_to_end(connection: socket.socket) -> bytes:
-    """What comes until the other end closes."""
+    """Read until the other end closes the connection."""
     pieces = []
     try:
         while piece := connection.recv(65_536):
@@ -81,6 +115,18 @@ def read_to_end(connection: socket.socket) -> bytes:
     return b"".join(pieces)
 
 
-def open_files() -> int:
-    """Of this process, connections among them."""
+def read_events(text: str) -> list[tuple[str, Any]]:
+    """Name and payload of each server-sent event."""
+    blocks = [block for block in text.split("\n\n") if block and not block.startswith(":")]
+    fields = [dict(line.split(": ", 1) for line in block.splitlines()) for block in blocks]
+    return [(field["event"], json.loads(field["data"])) for field in fields]
+
+
+def words_of(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """Words of all utterances of a result."""
+    return [word for utterance in result["utterances"] for word in utterance["words"]]
+
+
+def open_descriptors() -> int:
+    """Number of open file descriptors of this process, including connections."""
     return psutil.Process(os.getpid()).num_fds()

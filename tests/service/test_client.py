@@ -1,4 +1,4 @@
-"""The client against answers that httpx's own fake transport gives, and against the application."""
+"""The client, with the mock transport of httpx."""
 
 import asyncio
 import json
@@ -16,39 +16,39 @@ from service.client import RetryPolicy, read_retry_after
 from service.errors import ConflictingFieldsError, RefusedError, UnreachableError
 from tests.builders import encode, noise
 
-BUSY = {"type": "urn:x", "title": "busy", "status": 503, "detail": "come back", "code": "busy", "request_id": "r1"}
+BUSY = {"type": "urn:x", "title": "busy", "status": 503, "detail": "retry later", "code": "busy", "request_id": "r1"}
 WORDS = [("the", 0.5, 0.9), ("zumba", 0.9, 1.4)]
 
 
-class Script:
-    """A service that gives one answer after the other, and counts what it was asked and how long it was left alone."""
+class ScriptedService:
+    """Service with a given sequence of responses; records request bodies and the pauses between requests."""
 
-    def __init__(self, *answers: httpx.Response | Exception) -> None:
-        self.answers = list(answers)
+    def __init__(self, *outcomes: httpx.Response | Exception) -> None:
+        self.outcomes = list(outcomes)
         self.bodies: list[bytes] = []
-        self.waits: list[float] = []
+        self.pauses: list[float] = []
 
     def handle(self, request: httpx.Request) -> httpx.Response:
         self.bodies.append(request.content)
-        answer = self.answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        outcome = self.outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
-    async def wait(self, seconds: float) -> None:
-        self.waits.append(seconds)
+    async def pause(self, seconds: float) -> None:
+        self.pauses.append(seconds)
 
     def predict(self, *, asynchronous: bool, retries: RetryPolicy | None = None) -> Any:
         transport = httpx.MockTransport(self.handle)
         if not asynchronous:
-            with Client(transport=transport, pause=self.waits.append, retries=retries) as client:
+            with Client(transport=transport, pause=self.pauses.append, retries=retries) as client:
                 return client.predict(b"sound", words=WORDS)
 
-        async def ask() -> Any:
-            async with AsyncClient(transport=transport, pause=self.wait, retries=retries) as client:
+        async def predict() -> Any:
+            async with AsyncClient(transport=transport, pause=self.pause, retries=retries) as client:
                 return await client.predict(b"sound", words=WORDS)
 
-        return asyncio.run(ask())
+        return asyncio.run(predict())
 
 
 def busy(after: str | None = "3", status: int = 503) -> httpx.Response:
@@ -56,44 +56,44 @@ def busy(after: str | None = "3", status: int = 503) -> httpx.Response:
 
 
 @pytest.fixture
-def good(client: TestClient) -> Callable[[], httpx.Response]:
-    """An answer of the application, word for word."""
-    given = json.dumps([{"word": word, "start": start, "end": end} for word, start, end in WORDS])
-    body = client.post("/predict", files={"file": encode(noise(3.0))}, data={"words": given}).content
+def success(client: TestClient) -> Callable[[], httpx.Response]:
+    """Creates responses with a result of the application."""
+    words = json.dumps([{"word": word, "start": start, "end": end} for word, start, end in WORDS])
+    body = client.post("/predict", files={"file": encode(noise(3.0))}, data={"words": words}).content
     return lambda: httpx.Response(200, content=body)
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-def test_it_waits_as_long_as_it_is_told(good: Callable[[], httpx.Response], *, asynchronous: bool) -> None:
-    script = Script(busy("3"), busy("7", 429), httpx.ConnectError("nobody"), good())
-    answer = script.predict(asynchronous=asynchronous)
-    assert [word.word for word in answer.utterances[0].words] == ["the", "zumba"]
-    assert script.waits[:2] == [3.0, 7.0]
-    assert 1.0 <= script.waits[2] <= 2.0
-    assert len(set(script.bodies)) == 1
-    assert b"sound" in script.bodies[0]
-    assert b"zumba" in script.bodies[0]
+def test_retry_honours_retry_after(success: Callable[[], httpx.Response], *, asynchronous: bool) -> None:
+    service = ScriptedService(busy("3"), busy("7", 429), httpx.ConnectError("refused"), success())
+    result = service.predict(asynchronous=asynchronous)
+    assert [word.word for word in result.utterances[0].words] == ["the", "zumba"]
+    assert service.pauses[:2] == [3.0, 7.0]
+    assert 1.0 <= service.pauses[2] <= 2.0
+    assert (len(service.pauses), len(service.bodies), len(set(service.bodies))) == (3, 4, 1)
+    assert b"sound" in service.bodies[0]
+    assert b"zumba" in service.bodies[0]
 
 
-def test_a_500_is_asked_again_when_it_is_a_proxy_s(good: Callable[[], httpx.Response]) -> None:
+def test_status_500_is_retried_only_from_a_proxy(success: Callable[[], httpx.Response]) -> None:
     problem = {"content-type": "application/problem+json"}
-    assert Script(httpx.Response(500, text="The actor died"), good()).predict(asynchronous=False).utterances
+    assert ScriptedService(httpx.Response(500, text="The actor died"), success()).predict(asynchronous=False).utterances
     with pytest.raises(RefusedError):
-        Script(httpx.Response(500, json=BUSY, headers=problem), good()).predict(asynchronous=False)
+        ScriptedService(httpx.Response(500, json=BUSY, headers=problem), success()).predict(asynchronous=False)
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-def test_it_gives_up_with_what_the_service_said(*, asynchronous: bool) -> None:
-    script = Script(busy(), busy())
-    with pytest.raises(RefusedError, match="come back") as refused:
-        script.predict(asynchronous=asynchronous, retries=RetryPolicy(attempts=2))
+def test_last_problem_is_raised_after_retries(*, asynchronous: bool) -> None:
+    service = ScriptedService(busy(), busy())
+    with pytest.raises(RefusedError, match="retry later") as refused:
+        service.predict(asynchronous=asynchronous, retries=RetryPolicy(attempts=2))
     assert (refused.value.status, refused.value.code, refused.value.request_id) == (503, "busy", "r1")
     assert refused.value.retry_after_s == 3.0
-    assert script.waits == [3.0]
+    assert (service.pauses, len(service.bodies)) == ([3.0], 2)
 
 
 @pytest.mark.parametrize(
-    ("answer", "error"),
+    ("outcome", "error"),
     [
         (httpx.Response(422, json=BUSY | {"status": 422, "code": "no-speech"}), RefusedError),
         (busy("3600"), RefusedError),
@@ -101,21 +101,19 @@ def test_it_gives_up_with_what_the_service_said(*, asynchronous: bool) -> None:
         (httpx.ReadTimeout("too long"), UnreachableError),
     ],
 )
-def test_what_asking_again_would_not_change_is_asked_once(
-    answer: httpx.Response | Exception, error: type[Exception]
-) -> None:
-    script = Script(answer)
+def test_permanent_errors_are_not_retried(outcome: httpx.Response | Exception, error: type[Exception]) -> None:
+    service = ScriptedService(outcome)
     with pytest.raises(error):
-        script.predict(asynchronous=False)
-    assert script.waits == []
+        service.predict(asynchronous=False)
+    assert (service.pauses, len(service.bodies)) == ([], 1)
 
 
-def test_without_a_time_it_waits_longer_each_time() -> None:
-    script = Script(*[busy(None) for _ in range(5)])
+def test_pauses_grow_exponentially_without_retry_after() -> None:
+    service = ScriptedService(*[busy(None) for _ in range(5)])
     with pytest.raises(RefusedError):
-        script.predict(asynchronous=False)
-    for wait, guess in zip(script.waits, (0.5, 1.0, 2.0, 4.0), strict=True):
-        assert guess / 2 <= wait <= guess
+        service.predict(asynchronous=False)
+    for pause, longest in zip(service.pauses, (0.5, 1.0, 2.0, 4.0), strict=True):
+        assert longest / 2 <= pause <= longest
 
 
 def test_retry_after_as_a_date() -> None:
@@ -125,19 +123,19 @@ def test_retry_after_as_a_date() -> None:
     assert read_retry_after("soon") is None
 
 
-def test_a_key_goes_along() -> None:
-    seen: list[str] = []
+def test_api_key_is_sent() -> None:
+    headers: list[str] = []
 
     def handle(request: httpx.Request) -> httpx.Response:
-        seen.append(request.headers["authorization"])
+        headers.append(request.headers["authorization"])
         return httpx.Response(404, json={})
 
     with Client(api_key="secret", transport=httpx.MockTransport(handle)) as client, pytest.raises(RefusedError):
         client.served_model()
-    assert seen == ["Bearer secret"]
+    assert headers == ["Bearer secret"]
 
 
-def test_conflicting_fields_are_refused_here() -> None:
+def test_conflicting_fields_are_refused_before_sending() -> None:
     with Client() as client:
         with pytest.raises(ConflictingFieldsError):
             client.predict(b"", transcript="a", words=WORDS)

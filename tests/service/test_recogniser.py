@@ -18,11 +18,11 @@ WORDS = [("the", 0.5, 0.9), ("zumba", 0.9, 1.4)]
 
 @pytest.fixture(scope="module")
 def recogniser(tiny_bundle: Bundle) -> Iterator[EmotionRecogniser]:
-    with EmotionRecogniser(bundle=tiny_bundle.folder, aligner="pocketsphinx") as made:
-        yield made
+    with EmotionRecogniser(bundle=tiny_bundle.folder, aligner="pocketsphinx") as recogniser:
+        yield recogniser
 
 
-def test_a_path_and_its_bytes_and_its_samples_answer_the_same(recogniser: EmotionRecogniser) -> None:
+def test_path_bytes_and_samples_give_equal_results(recogniser: EmotionRecogniser) -> None:
     text = " ".join(word["word"] for word in spoken_words("numbers"))
     by_path = recogniser.recognise(SPEECH / "numbers.flac", transcript=text)
     by_bytes = recogniser.recognise(speech("numbers"), transcript=text)
@@ -34,36 +34,37 @@ def test_a_path_and_its_bytes_and_its_samples_answer_the_same(recogniser: Emotio
     assert (from_memory.audio.channels, from_memory.audio.duration_s) == (2, by_path.audio.duration_s)
 
 
-def test_a_table(recogniser: EmotionRecogniser) -> None:
-    answer = recogniser.recognise(encode(noise(3.0)), words=WORDS, explain="full")
-    table = answer.to_dataframe("a.wav")
+def test_result_as_dataframe(recogniser: EmotionRecogniser) -> None:
+    result = recogniser.recognise(encode(noise(3.0)), words=WORDS, explain="full")
+    table = result.to_dataframe("a.wav")
     assert list(table.columns[: len(COLUMNS)]) == list(COLUMNS)
     assert list(table["word"]) == ["the", "zumba"]
-    [utterance] = answer.utterances
-    given = table["text_contribution"].sum() + table["audio_contribution"].sum()
+    [utterance] = result.utterances
+    contributions = table["text_contribution"].sum() + table["audio_contribution"].sum()
     bias = utterance.bias
     assert isinstance(bias, dict)
     log_p = np.log(list(utterance.probabilities.values()))
     centred = dict(zip(utterance.probabilities, log_p - log_p.mean(), strict=True))
-    assert given + bias[utterance.emotion] == pytest.approx(centred[utterance.emotion], abs=1e-5)
+    assert contributions + bias[utterance.emotion] == pytest.approx(centred[utterance.emotion], abs=1e-5)
 
 
 def test_two_speakers_on_two_channels(recogniser: EmotionRecogniser) -> None:
     samples, rate_hz = soundfile.read(SPEECH / "numbers.flac", frames=32_000, dtype="float32")
     call = np.stack([samples, np.roll(samples, 4_000)], axis=1)
-    answer = recogniser.recognise(encode(call, rate_hz), speakers="channels")
-    assert len(answer.speakers) == 2
-    assert set(answer.to_dataframe()["speaker"]) == {speaker.speaker for speaker in answer.speakers}
+    result = recogniser.recognise(encode(call, rate_hz), speakers="channels")
+    speakers = [speaker.speaker for speaker in result.speakers]
+    assert speakers == ["channel 1", "channel 2"]
+    assert set(result.to_dataframe()["speaker"]) == set(speakers)
 
 
-def test_what_makes_no_sense_is_refused(recogniser: EmotionRecogniser) -> None:
+def test_invalid_arguments_are_refused(recogniser: EmotionRecogniser) -> None:
     with pytest.raises(ConflictingFieldsError):
         recogniser.recognise(speech("numbers"), transcript="a", words=WORDS)
     with pytest.raises(SettingsError):
         EmotionRecogniser(aligner="none")
 
 
-def test_importing_the_package_imports_nothing_else() -> None:
+def test_package_import_loads_no_submodule() -> None:
     code = "import json, sys, service; print(json.dumps([m for m in sys.modules if m.startswith('service.')]))"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout
     assert json.loads(printed) == []

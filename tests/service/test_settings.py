@@ -1,8 +1,35 @@
+from typing import Any, Literal, get_args, get_origin
+
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from service.errors import SettingsError
-from service.settings import Settings, load_settings, variable_names
+from service.settings import PREFIX, Settings, load_settings, variable_names
+
+
+def all_fields() -> dict[str, FieldInfo]:
+    """Field of each variable, groups expanded."""
+    fields: dict[str, FieldInfo] = {}
+    for name, field in Settings.model_fields.items():
+        group = field.annotation
+        inner = group.model_fields if isinstance(group, type) and issubclass(group, BaseModel) else {"": field}
+        fields |= {f"{PREFIX}{name}__{key}".removesuffix("__").upper(): each for key, each in inner.items()}
+    return fields
+
+
+def other_value(field: FieldInfo) -> str:
+    """A valid value that differs from the default."""
+    default = field.get_default(call_default_factory=True)
+    if get_origin(field.annotation) is Literal:
+        return next(str(choice) for choice in get_args(field.annotation) if choice != default)
+    if isinstance(default, tuple):
+        return f'["{64 * "0"}"]'
+    if isinstance(default, bool):
+        return str(not default)
+    if isinstance(default, int) or default is None:
+        return str((default or 0) + 1)
+    return str(default / 2) if isinstance(default, float) else "xx"
 
 
 def test_defaults() -> None:
@@ -13,7 +40,7 @@ def test_defaults() -> None:
     assert settings.aligner == "auto"
 
 
-def test_variables_and_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_of_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CAN_PORT", "9000")
     monkeypatch.setenv("CAN_WHISPERX__MODEL", "tiny.en")
     settings = load_settings()
@@ -21,7 +48,7 @@ def test_variables_and_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.whisperx.config().model == "tiny.en"
 
 
-def test_options_win_over_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_options_override_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CAN_PORT", "9000")
     assert load_settings({"port": 9001, "host": None}).port == 9001
 
@@ -40,7 +67,7 @@ def test_options_win_over_variables(monkeypatch: pytest.MonkeyPatch) -> None:
         ("CAN_WHISPERX__VAD", "webrtc", "'silero', 'pyannote' or 'none'"),
     ],
 )
-def test_what_makes_no_sense_stops_the_start(monkeypatch: pytest.MonkeyPatch, name: str, value: str, hint: str) -> None:
+def test_invalid_variable_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str, hint: str) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError) as caught:
         load_settings()
@@ -53,11 +80,28 @@ def test_settings_are_frozen() -> None:
 
 
 def test_every_setting_is_described() -> None:
-    for name, field in Settings.model_fields.items():
-        group = field.annotation
-        inner = getattr(group, "model_fields", {name: field})
-        assert all(f.description for f in inner.values()), name
+    assert [name for name, field in all_fields().items() if not field.description] == []
 
 
-def test_names() -> None:
-    assert {"CAN_BUNDLE", "CAN_POCKETSPHINX__WORKERS", "CAN_MAX_AUDIO_S"} <= set(variable_names())
+def test_variable_names_are_complete() -> None:
+    """tests/test_containers.py compares .env.example with the same list, tests/test_documents.py the documents."""
+    assert variable_names() == list(all_fields())
+    assert len(variable_names()) > 40
+
+
+@pytest.mark.parametrize("name", variable_names())
+def test_every_variable_changes_its_setting(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, other_value(all_fields()[name]))
+    changed: list[str] = []
+
+    def compare(before: Any, after: Any, path: str) -> None:
+        if isinstance(before, BaseModel):
+            for key in type(before).model_fields:
+                compare(getattr(before, key), getattr(after, key), f"{path}__{key}" if path else key)
+        elif before != after:
+            changed.append(f"{PREFIX}{path}".upper())
+
+    settings = load_settings()
+    monkeypatch.delenv(name)
+    compare(load_settings(), settings, "")
+    assert changed == [name]

@@ -42,13 +42,7 @@ def test_control_tokens_only_give_no_words(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "line"),
-    [
-        ("", 0),
-        ("SFrm EFrm SegAScr Word\n", 1),
-        ("0 10 -1 A\n5 20 -1 B\n", 2),
-        ("10 5 -1 A\n", 1),
-    ],
+    ("text", "line"), [("", 0), ("SFrm EFrm SegAScr Word\n", 1), ("0 10 -1 A\n5 20 -1 B\n", 2), ("10 5 -1 A\n", 1)]
 )
 def test_damaged_line_is_named(tmp_path: Path, text: str, line: int) -> None:
     path = tmp_path / "a.wdseg"

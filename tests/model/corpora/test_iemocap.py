@@ -49,8 +49,7 @@ def test_words_keep_fillers_without_variant_numbers(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "reason"),
-    [(b"not a wav", "cannot be opened"), (b"", "cannot be opened"), (None, "its last word ends")],
+    ("damage", "reason"), [(b"not a wav", "cannot be opened"), (b"", "cannot be opened"), (None, "its last word ends")]
 )
 def test_damaged_audio_is_reported_and_skipped_or_refused(root: Path, damage: bytes | None, reason: str) -> None:
     wav = root / "Session1" / "sentences" / "wav" / "Ses01F_impro01" / "Ses01F_impro01_F000.wav"

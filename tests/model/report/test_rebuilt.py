@@ -3,12 +3,7 @@ import typer
 
 from benchmarks.rebuilt import compare_clips, compare_folds
 
-METRICS = {
-    "folds": 3,
-    "protocol": "by session",
-    "utterances": 30,
-    "heads": {"joint": {"ua": [0.5, 0.6, 0.7]}},
-}
+METRICS = {"folds": 3, "protocol": "by session", "utterances": 30, "heads": {"joint": {"ua": [0.5, 0.6, 0.7]}}}
 
 
 def test_constant_gain_is_significant() -> None:

@@ -41,8 +41,7 @@ def test_single_settings_can_be_changed() -> None:
 
 
 @pytest.mark.parametrize(
-    "setting",
-    ["network.dropout", "network.drop=1", "network=1", "x.y=1", "network.dropout=much", "network.heads=odd"],
+    "setting", ["network.dropout", "network.drop=1", "network=1", "x.y=1", "network.dropout=much", "network.heads=odd"]
 )
 def test_invalid_setting_is_refused(setting: str) -> None:
     with pytest.raises(TrainingError, match="--set"):

@@ -1,4 +1,4 @@
-"""Archives: what a row says, what is kept, and that a run that is killed goes on to the same table."""
+"""Archives: rows, result parts, and that a killed run resumes to an identical table."""
 
 import os
 import re
@@ -33,11 +33,10 @@ from service.results.schemas import COLUMNS
 from service.results.serialisation import to_response
 from service.settings import JobSettings, Settings
 from service.sources import find_archive, open_recording
-from tests.builders import SPEECH, encode, noise, speech
-from tests.comparing import assert_same_answer
+from tests.builders import ROOT, SPEECH, encode, noise, speech
+from tests.comparing import assert_same_result
 from tests.fakes import FakeAligner
 from tests.service.cluster.cluster_fixture import TwoNodes, environment
-from tests.test_documents import ROOT
 from tests.waiting import wait_until
 
 SCHEMA = table_schema(["angry", "sad"])
@@ -45,7 +44,7 @@ SCHEMA = table_schema(["angry", "sad"])
 
 @pytest.fixture
 def worker(tiny_bundle: Bundle) -> ArchiveWorker:
-    """Hears "the children" in everything that is no longer than 100 s."""
+    """Worker that recognises "the children" in every recording of at most 100 s."""
     settings = Settings(bundle=str(tiny_bundle.folder), jobs=JobSettings(max_audio_s=100))
     return ArchiveWorker(settings, EmotionEngine(settings, aligner=FakeAligner()))
 
@@ -54,21 +53,21 @@ def rows_of(*rows: dict[str, Any]) -> pa.Table:
     return pa.Table.from_pylist(list(rows), SCHEMA)
 
 
-def test_a_row_is_the_answer(worker: ArchiveWorker, tiny_bundle: Bundle, tmp_path: Path) -> None:
-    """And its words are those that `can-ser predict --csv` writes."""
+def test_row_equals_result(worker: ArchiveWorker, tiny_bundle: Bundle, tmp_path: Path) -> None:
+    """The words of a row equal those of `can-ser predict --csv`."""
     data = encode(noise(3.0), 16_000)
     (tmp_path / "a.wav").write_bytes(data)
     row = worker.row(str(tmp_path / "a.wav"))
     engine = EmotionEngine(Settings(bundle=str(tiny_bundle.folder)), aligner=FakeAligner())
-    answer = to_response(engine.analyse(data), engine)
-    assert (row["emotion"], row["text"], row["duration_s"]) == (answer.emotion, "the children", 3.0)
-    assert {label: row[f"p_{label}"] for label in answer.probabilities} == answer.probabilities
-    told = [word for utterance in row["utterances"] for word in utterance["words"]]
-    expected = list(answer.word_rows("a.wav"))
+    result = to_response(engine.analyse(data), engine)
+    assert (row["emotion"], row["text"], row["duration_s"]) == (result.emotion, "the children", 3.0)
+    assert {label: row[f"p_{label}"] for label in result.probabilities} == result.probabilities
+    words = [word for utterance in row["utterances"] for word in utterance["words"]]
+    expected = list(result.word_rows("a.wav"))
     for column in COLUMNS[COLUMNS.index("word") :]:
-        assert [word[column] for word in told] == [word[column] for word in expected], column
+        assert [word[column] for word in words] == [word[column] for word in expected], column
     [table] = worker(pa.table({"file": [str(tmp_path / "a.wav")]}))
-    assert table.to_pylist()[0]["utterances"][0]["text_p_angry"] == answer.utterances[0].text_probabilities["angry"]
+    assert table.to_pylist()[0]["utterances"][0]["text_p_angry"] == result.utterances[0].text_probabilities["angry"]
 
 
 @pytest.mark.parametrize(
@@ -81,7 +80,7 @@ def test_a_row_is_the_answer(worker: ArchiveWorker, tiny_bundle: Bundle, tmp_pat
         ("missing.wav", None, UNREADABLE),
     ],
 )
-def test_what_cannot_be_answered_has_a_row(
+def test_refused_recording_has_row(
     worker: ArchiveWorker, tmp_path: Path, name: str, data: bytes | None, problem: str
 ) -> None:
     if data is not None:
@@ -92,14 +91,14 @@ def test_what_cannot_be_answered_has_a_row(
     assert row["message"]
 
 
-def test_what_nobody_thought_of_has_a_row(worker: ArchiveWorker, tmp_path: Path, monkeypatch: Any) -> None:
+def test_unexpected_error_has_row(worker: ArchiveWorker, tmp_path: Path, monkeypatch: Any) -> None:
     (tmp_path / "a.wav").write_bytes(encode(noise(1.0)))
     monkeypatch.setattr(FakeAligner, "recognise", lambda *_: 1 / 0)
     row = worker.row(str(tmp_path / "a.wav"))
     assert (row["problem"], row["message"]) == ("internal-error", "ZeroDivisionError: division by zero")
 
 
-def test_a_storage_by_its_address() -> None:
+def test_archive_in_object_storage() -> None:
     storage = fsspec.filesystem("memory")
     for name in ("/calls/b.WAV", "/calls/deep/a.flac", "/calls/notes.txt"):
         storage.pipe(name, speech("numbers"))
@@ -111,9 +110,9 @@ def test_a_storage_by_its_address() -> None:
         assert path.suffix == ".flac"
     assert not path.exists()
     with pytest.raises(NoRecordingsError):
-        find_archive(["memory://calls/nothing"])
-    with pytest.raises(ArchiveError, match="nosuch"):
-        find_archive(["nosuch://calls"])
+        find_archive(["memory://calls/missing"])
+    with pytest.raises(ArchiveError, match="unknown"):
+        find_archive(["unknown://calls"])
 
 
 def open_parts(folder: Path, identity: str = "starter") -> ResultParts:
@@ -125,22 +124,22 @@ def test_parts_become_one_table_in_order(tmp_path: Path) -> None:
         parts.add(rows_of({"file": "c", "emotion": "sad"}, problem_row("a", UNREADABLE, "away")))
         parts.flush()
         parts.add(rows_of(problem_row("b", "not-audio", "no")))
-    (tmp_path / "out.parquet.parts" / "000002.parquet.part").write_bytes(b"half of one")
-    with open_parts(tmp_path) as again:
-        assert again.find_remaining(["a", "b", "c", "d"]) == ["a", "d"]
-        again.add(rows_of({"file": "a", "emotion": "angry"}))
-        again.join()
+    (tmp_path / "out.parquet.parts" / "000002.parquet.part").write_bytes(b"incomplete part")
+    with open_parts(tmp_path) as resumed:
+        assert resumed.find_remaining(["a", "b", "c", "d"]) == ["a", "d"]
+        resumed.add(rows_of({"file": "a", "emotion": "angry"}))
+        resumed.join()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.parquet"]
     table = pq.read_table(tmp_path / "out.parquet")
     assert table["file"].to_pylist() == ["a", "b", "c"]
     assert table["emotion"].to_pylist() == ["angry", None, "sad"]
-    with open_parts(tmp_path) as grown:
-        grown.add(rows_of({"file": "d", "emotion": "sad"}))
-        grown.join()
+    with open_parts(tmp_path) as extended:
+        extended.add(rows_of({"file": "d", "emotion": "sad"}))
+        extended.join()
     assert pq.read_table(tmp_path / "out.parquet")["file"].to_pylist() == ["a", "b", "c", "d"]
 
 
-def test_many_parts_in_any_order(tmp_path: Path) -> None:
+def test_many_unordered_parts(tmp_path: Path) -> None:
     names = [f"{number:05d}" for number in np.random.default_rng(0).permutation(2_500)]
     with open_parts(tmp_path) as parts:
         for first in range(0, len(names), 20):
@@ -151,19 +150,19 @@ def test_many_parts_in_any_order(tmp_path: Path) -> None:
     assert table["file"].to_pylist() == table["text"].to_pylist() == sorted(names)
 
 
-def test_results_of_another_are_left_alone(tmp_path: Path) -> None:
+def test_results_of_other_runs_are_not_overwritten(tmp_path: Path) -> None:
     with open_parts(tmp_path) as parts:
         with pytest.raises(ResultsError, match="another run is writing it"):
             open_parts(tmp_path)
         parts.join()
     with pytest.raises(ResultsError, match="starter, this run is iemocap"):
         open_parts(tmp_path, "iemocap")
-    (tmp_path / "out.parquet").write_bytes(b"something else")
+    (tmp_path / "out.parquet").write_bytes(b"another file")
     with pytest.raises(ResultsError, match="choose another --out"):
         open_parts(tmp_path)
 
 
-def test_the_documented_way_into_pandas(
+def test_documented_pandas_example(
     worker: ArchiveWorker, tiny_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, data in (("a.wav", encode(noise(3.0))), ("b.wav", b"not audio"), ("c.wav", encode(noise(2.0)))):
@@ -174,18 +173,18 @@ def test_the_documented_way_into_pandas(
             parts.add(rows)
         parts.join()
     [code] = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs" / "command-line.md").read_text(), re.M | re.S)
-    made: dict[str, Any] = {}
-    exec(code, made)
-    assert made["utterances"]["file"].tolist() == ["a.wav", "c.wav"]
-    assert made["words"]["word"].tolist() == ["the", "children"] * 2
-    assert {"p_angry", "text_p_angry", "start_s"} <= set(made["utterances"].columns)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    assert names["utterances"]["file"].tolist() == ["a.wav", "c.wav"]
+    assert names["words"]["word"].tolist() == ["the", "children"] * 2
+    assert {"p_angry", "text_p_angry", "start_s"} <= set(names["utterances"].columns)
 
 
 def run(*arguments: str | Path) -> Result:
     return CliRunner().invoke(app, ["bulk", *(str(argument) for argument in arguments)])
 
 
-def test_what_keeps_it_from_starting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_before_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     empty = run(tmp_path, "--out", tmp_path / "out.parquet")
     assert (empty.exit_code, "holds no recording" in empty.stderr) == (2, True)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
@@ -196,7 +195,7 @@ def test_what_keeps_it_from_starting(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert piece in missing.stderr
 
 
-ANSWER = """
+RUN_BULK = """
 import sys
 from pathlib import Path
 from service.cli.bulk import BulkOptions, run_bulk
@@ -206,7 +205,7 @@ sys.exit(run_bulk(BulkOptions([source], Path(out), address, workers=1, aligner="
 
 
 def make_archive(folder: Path) -> None:
-    """Short clips, acted ones where there are some, and a bad file in between."""
+    """Write short clips, including RAVDESS clips where available, and a bad file."""
     samples, rate_hz = soundfile.read(SPEECH / "numbers.flac", dtype="float32")
     for number in range(7):
         (folder / f"{number}.wav").write_bytes(encode(samples[: (20 + number) * rate_hz // 10]))
@@ -216,25 +215,25 @@ def make_archive(folder: Path) -> None:
         shutil.copy(clip, folder / f"acted-{clip.name}")
 
 
-def end_in_the_middle(command: list[str], parts: Path, by: signal.Signals) -> tuple[int, str, int]:
-    """Ends a run by a signal once it has written something: its status, what it said, and how many parts are there."""
-    before = len(list(parts.glob("*.parquet")))
+def interrupt_run(command: list[str], parts: Path, by: signal.Signals) -> tuple[int, str, int]:
+    """Send a signal to a run after its first part; return its exit status, its errors and the number of parts."""
+    before = len(list(parts.glob("[0-9]*.parquet")))
     with subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True) as process:
-        wait_until(lambda: process.poll() is not None or len(list(parts.glob("*.parquet"))) > before, 240)
+        wait_until(lambda: process.poll() is not None or len(list(parts.glob("[0-9]*.parquet"))) > before, 240)
         process.send_signal(by)
-        _, said = process.communicate(timeout=60)
-    return process.returncode, said, len(list(parts.glob("*.parquet")))
+        _, errors = process.communicate(timeout=60)
+    return process.returncode, errors, len(list(parts.glob("[0-9]*.parquet")))
 
 
-def test_a_killed_run_goes_on_to_the_same_table(two_nodes: TwoNodes, tmp_path: Path) -> None:
-    """Killed, then interrupted, then left alone; beside it one engine that answers everything in one go."""
+def test_killed_run_resumes_to_identical_table(two_nodes: TwoNodes, tmp_path: Path) -> None:
+    """Killed, interrupted, then completed; compared with a single engine that processes all recordings."""
     archive, out = tmp_path / "archive", tmp_path / "out.parquet"
     archive.mkdir()
     make_archive(archive)
     names, parts = find_archive([str(archive)]), out.with_name("out.parquet.parts")
-    command = [sys.executable, "-c", ANSWER, str(archive), str(out), two_nodes.address]
-    killed = end_in_the_middle(command, parts, signal.SIGKILL)
-    interrupted = end_in_the_middle(command, parts, signal.SIGINT)
+    command = [sys.executable, "-c", RUN_BULK, str(archive), str(out), two_nodes.address]
+    killed = interrupt_run(command, parts, signal.SIGKILL)
+    interrupted = interrupt_run(command, parts, signal.SIGINT)
     assert (killed[0], interrupted[0]) == (-signal.SIGKILL, 130), interrupted[1]
     assert "run again to resume" in interrupted[1]
     assert 0 < killed[2] < interrupted[2] < len(names)
@@ -251,10 +250,10 @@ def test_a_killed_run_goes_on_to_the_same_table(two_nodes: TwoNodes, tmp_path: P
     assert "1 could not be analysed: 1 not-audio" in finished.stderr
     settings = Settings(aligner="pocketsphinx")
     engine = EmotionEngine(settings)
-    undisturbed = ArchiveWorker(settings, engine)
+    reference = ArchiveWorker(settings, engine)
     table = pq.read_table(out)
-    expected = pa.Table.from_pylist([undisturbed.row(name) for name in names], table.schema)
+    expected = pa.Table.from_pylist([reference.row(name) for name in names], table.schema)
     engine.close()
-    # Workers and this process may use different numbers of BLAS threads, whose sums round differently.
-    assert_same_answer(table.to_pylist(), expected.to_pylist())
+    # Workers and this process may use different numbers of BLAS threads, which changes the rounding of sums.
+    assert_same_result(table.to_pylist(), expected.to_pylist())
     assert not parts.exists()

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.builders import SPEECH
-from tests.machines import ROOT, install_links, run_there
+from tests.builders import ROOT, SPEECH
+from tests.machines import install_links, run_isolated
 
 CLIP = str(SPEECH / "numbers.flac")
 
@@ -27,7 +27,7 @@ def core_only(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_missing_extra_is_one_line(core_only: Path, options: tuple[str, ...], extra: str) -> None:
-    done = run_there(core_only, "-m", "service.cli.app", *options)
+    done = run_isolated(core_only, "-m", "service.cli.app", *options)
     assert (done.returncode, done.stdout) == (2, "")
     [line] = done.stderr.splitlines()
     assert f"`make install-{extra}`" in line
@@ -37,7 +37,7 @@ def test_missing_extra_is_one_line(core_only: Path, options: tuple[str, ...], ex
     ("statement", "extra"), [("import service.cluster", "cluster"), ("from service import Client", "client")]
 )
 def test_import_without_its_extra_names_it(core_only: Path, statement: str, extra: str) -> None:
-    done = run_there(core_only, "-c", statement)
+    done = run_isolated(core_only, "-c", statement)
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
     assert last.startswith("alignment.errors.MissingPackageError")

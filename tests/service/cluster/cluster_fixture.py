@@ -1,7 +1,6 @@
-"""The service on two Ray nodes, as an operator starts it: `serve run` with a configuration file."""
+"""The service on two Ray nodes, started as by `serve run` with a configuration file."""
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import IO, Any, Final
 import httpx
 import psutil
 
+from benchmarks.server_process import free_port
 from tests.service.cluster.two_nodes import ENVIRONMENT
 from tests.waiting import wait_until
 
@@ -34,13 +34,13 @@ applications:
 
 @dataclass(frozen=True, slots=True)
 class TwoNodes:
-    """A cluster that serves.
+    """A running cluster.
 
     Attributes:
-        address: of its Ray.
-        client: speaks to its head.
-        nodes: the process that holds the nodes.
-        log: what they say.
+        address: Address of Ray.
+        client: Client of the head node.
+        nodes: Process that runs the nodes.
+        log: Log of the nodes.
     """
 
     address: str
@@ -49,44 +49,32 @@ class TwoNodes:
     log: Path
 
     def predict(self, data: bytes, **fields: str) -> httpx.Response:
-        """What POST /predict answers."""
+        """Response to POST /predict."""
         return self.client.post("/predict", files={"file": data}, data=fields)
 
     def kill_worker(self) -> None:
-        """Ends the second node and its replicas, without a word."""
+        """Kill the second node and its replicas."""
         _stream(self.nodes.stdin).write("kill\n")
         _stream(self.nodes.stdin).flush()
         assert _stream(self.nodes.stdout).readline() == "killed\n"
 
 
 def environment() -> dict[str, str]:
-    """For everything that imports Ray here; no CAN_* variable of whoever runs the tests."""
+    """Environment of processes that import Ray, without CAN_* and RAY_* variables of the caller."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("CAN_", "RAY_"))} | ENVIRONMENT
 
 
-def free_port() -> int:
-    """On 127.0.0.1."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
 @contextmanager
-def run_two_nodes(folder: Path, port: int) -> Iterator[TwoNodes]:
-    """Both nodes up and the service ready; on leaving, no process is left.
+def run_two_nodes(folder: Path) -> Iterator[TwoNodes]:
+    """Run both nodes for the duration of the block, which starts when the service is ready.
 
     Args:
-        folder: for the configuration and the logs.
-        port: for the service.
+        folder: Folder for the configuration and the log.
     """
-    config = folder / "serve.yaml"
+    port, config = free_port(), folder / "serve.yaml"
     config.write_text(_CONFIG.format(port=port))
     nodes, address = _start(config, folder / "nodes.log")
-    with (
-        nodes,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=_LIMIT_S) as client,
-    ):
+    with nodes, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=_LIMIT_S) as client:
         processes: list[psutil.Process] = []
         try:
             processes = psutil.Process(nodes.pid).children(recursive=True)
@@ -95,22 +83,22 @@ def run_two_nodes(folder: Path, port: int) -> Iterator[TwoNodes]:
         finally:
             _stream(nodes.stdin).close()
             nodes.wait(_LIMIT_S)
-            _, left = psutil.wait_procs(processes, timeout=10)
-            for process in left:
+            _, alive = psutil.wait_procs(processes, timeout=10)
+            for process in alive:
                 process.kill()
-    assert not left
+    assert not alive
 
 
 def _start(config: Path, log: Path) -> "tuple[subprocess.Popen[str], str]":
-    """The process and its cluster's address. Ray gives a node 30 s to start, which a busy machine may need twice."""
+    """Start the nodes; retried, since Ray gives a node 30 s to start, which a busy machine may exceed."""
     command = [sys.executable, "-m", "tests.service.cluster.two_nodes", str(config)]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     for _ in range(_ATTEMPTS):
-        with log.open("w") as said:
-            nodes = subprocess.Popen(command, stderr=said, env=environment(), **pipes)
+        with log.open("w") as errors:
+            nodes = subprocess.Popen(command, stderr=errors, env=environment(), **pipes)
         if address := _stream(nodes.stdout).readline().strip():
             return nodes, address
-        # Its own processes die with it: Linux tells them.
+        # Linux ends its child processes with it.
         nodes.communicate(timeout=_LIMIT_S)
     raise AssertionError(log.read_text())
 

@@ -1,4 +1,4 @@
-"""Calls to replicas, with a handle that does what it is told; the real ones are in test_cluster.py."""
+"""Calls to replicas, with a fake handle; test_cluster.py uses real replicas."""
 
 from typing import Any, cast
 
@@ -15,7 +15,7 @@ from service.errors import DeadlineError, ReplicaLostError, SettingsError
 
 
 class FakeHandle:
-    """Each call takes the next outcome: an error is raised, anything else is the answer."""
+    """Each call takes the next outcome: errors are raised, anything else is returned."""
 
     def __init__(self, *outcomes: object) -> None:
         self.outcomes = list(outcomes)
@@ -39,23 +39,23 @@ def stage(*outcomes: object) -> RemoteStage:
     return RemoteStage("Aligner", cast("Any", FakeHandle(*outcomes)), 1.0)
 
 
-def test_a_call_whose_replica_dies_is_made_again() -> None:
-    assert stage(ActorDiedError(), ActorDiedError(), "answer").call("recognise") == "answer"
+def test_call_is_retried_when_replica_dies() -> None:
+    assert stage(ActorDiedError(), ActorDiedError(), "result").call("recognise") == "result"
 
 
-def test_not_for_ever() -> None:
+def test_retries_are_bounded() -> None:
     with pytest.raises(ReplicaLostError, match="Aligner"):
         stage(*[ActorDiedError()] * 9).call("recognise")
 
 
-def raised_there(error: Exception) -> RayTaskError:
-    """As Ray tells of an error in another process."""
-    told: RayTaskError = RayTaskError("recognise", "a traceback", error).as_instanceof_cause()
-    return told
+def remote_error(error: Exception) -> RayTaskError:
+    """An error of another process as Ray raises it."""
+    wrapped: RayTaskError = RayTaskError("recognise", "a traceback", error).as_instanceof_cause()
+    return wrapped
 
 
-def test_an_error_is_the_replica_s_own() -> None:
-    error = raised_there(NoSpeechError(2.0))
+def test_error_of_replica_is_unwrapped() -> None:
+    error = remote_error(NoSpeechError(2.0))
     assert "traceback" in str(error)
     with pytest.raises(NoSpeechError) as caught:
         stage(error).call("recognise")
@@ -64,21 +64,21 @@ def test_an_error_is_the_replica_s_own() -> None:
     assert str(caught.value) == str(NoSpeechError(2.0))
 
 
-def test_too_long() -> None:
+def test_timeout_is_deadline_error() -> None:
     with pytest.raises(DeadlineError):
         stage(TimeoutError()).call("recognise")
 
 
-def test_another_bundle_in_the_replicas(tiny_bundle: Bundle) -> None:
+def test_replica_with_other_bundle_is_refused(tiny_bundle: Bundle) -> None:
     classifier = RemoteClassifier(stage(("another", "CPUExecutionProvider")), tiny_bundle, 1.0)
     with pytest.raises(SettingsError, match="same image"):
         classifier.warm_up()
-    good = RemoteClassifier(stage((tiny_bundle.version, "CPUExecutionProvider")), tiny_bundle, 1.0)
-    good.warm_up()
-    assert good.provider == "CPUExecutionProvider"
+    same = RemoteClassifier(stage((tiny_bundle.version, "CPUExecutionProvider")), tiny_bundle, 1.0)
+    same.warm_up()
+    assert same.provider == "CPUExecutionProvider"
 
 
-def test_who_aligns_is_known_once_a_replica_runs() -> None:
+def test_aligner_info_comes_from_replica() -> None:
     info = object()
     aligner = RemoteAligner(stage(info), 4, 1.0)
     assert "starting" in aligner.info.reason

@@ -1,8 +1,7 @@
 """The service on a Ray cluster of two nodes on this machine: python -m tests.service.cluster.two_nodes SERVE_CONFIG.
 
-It does what `serve run SERVE_CONFIG` does and prints the cluster's address once every replica runs. When a line comes,
-it kills the second node with everything that runs on it. It ends, with all of its processes, when its input does. What
-it listens on is 127.0.0.1 alone: see ENVIRONMENT.
+Does what `serve run SERVE_CONFIG` does, and prints the address of the cluster once every replica runs. A line of input
+kills the second node and its replicas; the end of the input ends the cluster. Only 127.0.0.1 is used: see ENVIRONMENT.
 """
 
 import os
@@ -21,27 +20,27 @@ ENVIRONMENT: Final = {
     "RAY_health_check_timeout_ms": "60000",
     "RAY_health_check_initial_delay_ms": "60000",
 }
-"""For every process that imports Ray. The third makes it take 127.0.0.1 for the address of this machine; the last ones
-keep a node from being given up because a busy machine answers late."""
+"""Environment of every process that imports Ray. The third variable makes Ray use 127.0.0.1 as the address of this
+machine; the last ones keep Ray from declaring a node of a busy machine dead."""
 _HEAD_CPUS: Final = 4
 _WORKER_CPUS: Final = 2
 _LIMIT_S: Final = 240.0
 
 
 def main(config: str) -> None:
-    """Until the end of the input."""
+    """Run the cluster until the end of the input."""
     import ray
 
-    answers = os.fdopen(os.dup(1), "w")
-    # What replicas log comes out at the standard output of whoever is connected.
+    replies = os.fdopen(os.dup(1), "w")
+    # Ray prints the logs of replicas to the standard output of this process.
     os.dup2(2, 1)
     cluster, worker = start_nodes()
     try:
         deploy(config, cluster.address)
-        print(cluster.address, file=answers, flush=True)
+        print(cluster.address, file=replies, flush=True)
         if sys.stdin.readline():
             kill(worker)
-            print("killed", file=answers, flush=True)
+            print("killed", file=replies, flush=True)
             sys.stdin.readline()
     finally:
         ray.shutdown()
@@ -49,7 +48,7 @@ def main(config: str) -> None:
 
 
 def start_nodes() -> tuple[Any, Any]:
-    """The cluster and its second node."""
+    """Start the cluster and return it with its second node."""
     from ray.cluster_utils import Cluster
 
     head = {"num_cpus": _HEAD_CPUS, "node_ip_address": "127.0.0.1", "include_dashboard": False}
@@ -58,7 +57,7 @@ def start_nodes() -> tuple[Any, Any]:
 
 
 def deploy(config: str, address: str) -> None:
-    """Returns when every replica runs."""
+    """Deploy the service; return when every replica runs."""
     from ray import serve
     from ray.serve.schema import ApplicationStatus
     from ray.serve.scripts import run
@@ -70,7 +69,7 @@ def deploy(config: str, address: str) -> None:
 
 
 def kill(node: Any) -> None:
-    """Ends a node and its replicas at once, as the loss of a machine does."""
+    """Kill a node and its replicas at once, as the loss of a machine does."""
     raylets = [psutil.Process(each.process.pid) for each in node.all_processes["raylet"]]
     for process in [*raylets, *(child for raylet in raylets for child in raylet.children(recursive=True))]:
         process.kill()

@@ -17,7 +17,7 @@ from service.inference.engine import EmotionEngine
 from service.settings import Settings
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner
-from tests.waiting import wait_until
+from tests.service.serving import run_app
 
 KEYS = ("the-first-key", "the-second-key")
 WAV = encode(noise(1.0))
@@ -26,13 +26,12 @@ SITE = "https://example.org"
 
 @pytest.fixture
 def guarded(settings: Settings, aligner: FakeAligner) -> Iterator[TestClient]:
-    """Two keys, 60 requests a minute each, one other site."""
+    """Client of an application with two keys, 60 requests per minute each, and one allowed origin."""
     digests = tuple(sha256(key.encode()).hexdigest() for key in KEYS)
     bounded = settings.model_copy(
         update={"api_keys": digests, "key_requests_per_minute": 60, "origins": (SITE,), "upload_idle_s": 0.3}
     )
-    with TestClient(create_app(bounded, engine=EmotionEngine(bounded, aligner=aligner))) as client:
-        wait_until(lambda: client.get("/health/ready").status_code == 200)
+    with run_app(bounded, aligner) as client:
         yield client
 
 
@@ -46,37 +45,37 @@ def guarded(settings: Settings, aligner: FakeAligner) -> Iterator[TestClient]:
         ({"x-api-key": KEYS[1]}, 200),
     ],
 )
-def test_a_key_is_wanted(guarded: TestClient, headers: dict[str, str], status: int) -> None:
+def test_key_is_required(guarded: TestClient, headers: dict[str, str], status: int) -> None:
     response = guarded.post("/predict", files={"file": WAV}, headers=headers)
     assert response.status_code == status
     assert status == 200 or response.json()["code"] == "wrong-key"
     assert guarded.get("/metrics", headers=headers).status_code == status
 
 
-def test_health_page_and_documentation_are_open(guarded: TestClient) -> None:
+def test_health_page_and_documentation_need_no_key(guarded: TestClient) -> None:
     for path in ("/health/live", "/health/ready", "/", "/docs", "/openapi.json"):
         assert guarded.get(path).status_code == 200, path
 
 
-def test_a_job_belongs_to_its_key(guarded: TestClient) -> None:
-    mine, yours = ({"x-api-key": key} for key in KEYS)
-    location = guarded.post("/jobs", files={"file": WAV}, headers=mine).headers["location"]
-    assert guarded.get(location, headers=mine).status_code == 200
-    assert guarded.get(location, headers=yours).status_code == 404
-    assert guarded.delete(location, headers=yours).status_code == 404
-    assert guarded.delete(location, headers=mine).status_code == 204
+def test_job_belongs_to_its_key(guarded: TestClient) -> None:
+    own, other = ({"x-api-key": key} for key in KEYS)
+    location = guarded.post("/jobs", files={"file": WAV}, headers=own).headers["location"]
+    assert guarded.get(location, headers=own).status_code == 200
+    assert guarded.get(location, headers=other).status_code == 404
+    assert guarded.delete(location, headers=other).status_code == 404
+    assert guarded.delete(location, headers=own).status_code == 204
 
 
-def test_a_key_that_asks_too_often(guarded: TestClient) -> None:
+def test_key_is_rate_limited(guarded: TestClient) -> None:
     headers = {"x-api-key": KEYS[0]}
-    answers = [guarded.post("/predict", headers=headers) for _ in range(12)]
-    refused = next(answer for answer in answers if answer.status_code == 429)
+    responses = [guarded.post("/predict", headers=headers) for _ in range(12)]
+    refused = next(response for response in responses if response.status_code == 429)
     assert refused.json()["code"] == "rate-limited"
     assert int(refused.headers["retry-after"]) >= 1
     assert guarded.post("/predict", headers={"x-api-key": KEYS[1]}).status_code == 400
 
 
-def test_the_rate_recovers_as_it_says() -> None:
+def test_rate_recovers_after_retry_after() -> None:
     now = 0.0
     rate = RequestRate(30, lambda: now)
     for _ in range(3):
@@ -89,13 +88,13 @@ def test_the_rate_recovers_as_it_says() -> None:
     RequestRate(None).count("a")
 
 
-def test_live_connections_want_a_key_and_a_known_site(guarded: TestClient) -> None:
-    mine = {"x-api-key": KEYS[0]}
-    for headers in ({}, {**mine, "origin": "https://elsewhere.org"}):
+def test_live_connections_need_key_and_allowed_origin(guarded: TestClient) -> None:
+    key = {"x-api-key": KEYS[0]}
+    for headers in ({}, {**key, "origin": "https://elsewhere.org"}):
         with pytest.raises(WebSocketDisconnect) as caught, guarded.websocket_connect("/stream", headers=headers):
             pass
         assert caught.value.code == 1008
-    for headers in (mine, {**mine, "origin": SITE}, {**mine, "origin": "http://testserver"}):
+    for headers in (key, {**key, "origin": SITE}, {**key, "origin": "http://testserver"}):
         with guarded.websocket_connect("/stream", headers=headers) as session:
             session.send_json({"type": "end"})
             assert session.receive_json()["type"] == "done"
@@ -103,31 +102,31 @@ def test_live_connections_want_a_key_and_a_known_site(guarded: TestClient) -> No
         assert session.accepted_subprotocol == "can-ser"
 
 
-def test_browsers_send_a_key_as_a_subprotocol() -> None:
+def test_key_as_websocket_subprotocol() -> None:
     ring = KeyRing([sha256(b"abc").hexdigest()])
     assert ring.identify(Headers({"sec-websocket-protocol": "can-ser, abc"}))
     with pytest.raises(WrongKeyError):
         ring.identify(Headers({"sec-websocket-protocol": "abc"}))
 
 
-def test_other_sites_only_when_they_are_named(guarded: TestClient, client: TestClient) -> None:
-    ask = {"origin": SITE, "access-control-request-method": "POST", "access-control-request-headers": "x-api-key"}
-    assert guarded.options("/predict", headers=ask).headers["access-control-allow-origin"] == SITE
-    other = guarded.options("/predict", headers=ask | {"origin": "https://elsewhere.org"})
+def test_cors_only_for_allowed_origins(guarded: TestClient, client: TestClient) -> None:
+    preflight = {"origin": SITE, "access-control-request-method": "POST", "access-control-request-headers": "x-api-key"}
+    assert guarded.options("/predict", headers=preflight).headers["access-control-allow-origin"] == SITE
+    other = guarded.options("/predict", headers=preflight | {"origin": "https://elsewhere.org"})
     assert "access-control-allow-origin" not in other.headers
     assert "access-control-allow-origin" not in client.get("/model", headers={"origin": SITE}).headers
 
 
-def test_a_key_is_made_and_works() -> None:
-    made = CliRunner().invoke(command, ["key"]).stdout.split()
-    assert KeyRing([made[3]]).identify(Headers({"x-api-key": made[1]}))
+def test_generated_key_is_accepted() -> None:
+    printed = CliRunner().invoke(command, ["key"]).stdout.split()
+    assert KeyRing([printed[3]]).identify(Headers({"x-api-key": printed[1]}))
 
 
 @pytest.mark.parametrize("limit", ["upload_idle_s", "upload_s"])
-def test_an_upload_that_stalls_is_refused(settings: Settings, aligner: FakeAligner, limit: str) -> None:
-    """The first half of the body comes, then nothing, or a byte now and then."""
-    hasty = settings.model_copy(update={limit: 0.2})
-    app = create_app(hasty, engine=EmotionEngine(hasty, aligner=aligner))
+def test_stalled_upload_is_refused(settings: Settings, aligner: FakeAligner, limit: str) -> None:
+    """After the first half of the body nothing follows, or single bytes with pauses."""
+    impatient = settings.model_copy(update={limit: 0.2})
+    app = create_app(impatient, engine=EmotionEngine(impatient, aligner=aligner))
     sent: list[Message] = []
     head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\nRIFF'
     first = True
@@ -142,7 +141,7 @@ def test_an_upload_that_stalls_is_refused(settings: Settings, aligner: FakeAlign
     async def send(message: Message) -> None:
         sent.append(message)
 
-    async def ask() -> None:
+    async def run() -> None:
         scope = {
             "type": "http",
             "method": "POST",
@@ -155,7 +154,7 @@ def test_an_upload_that_stalls_is_refused(settings: Settings, aligner: FakeAlign
         async with asyncio.timeout(10):
             await app(scope, receive, send)
 
-    asyncio.run(ask())
+    asyncio.run(run())
     assert sent[0]["status"] == 408
     assert b"upload-timeout" in sent[1]["body"]
     app.state.can_ser.scheduler.close()

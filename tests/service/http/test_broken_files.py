@@ -1,4 +1,4 @@
-"""Broken files over HTTP: each is answered, or refused with a documented problem; nothing stays behind."""
+"""Broken files over HTTP: a result or a documented problem for each, and no leaks."""
 
 import gc
 import json
@@ -22,35 +22,35 @@ from service.settings import Settings
 from tests.builders import encode, encode_with_ffmpeg, noise, tone
 from tests.fakes import FakeAligner
 from tests.mutations import CONTAINERS, clip, mutants, whole
-from tests.service.serving import Served, open_files, serve
+from tests.service.serving import RunningServer, open_descriptors, run_server
 from tests.waiting import wait_until
 
 COUNT: Final = 768
-"""Two of each way of breaking each container."""
+"""Two files per mutation and container."""
 WORDS = json.dumps([{"word": "the", "start": 0.0, "end": 0.05}, {"word": "garden", "start": 0.05, "end": 0.1}])
 CODES = {problem.code: problem.status for problem in PROBLEMS.values()}
 GROWTH_BYTES = 150_000_000
-"""Decoders and the network's arena settle in the first requests; the files here are 20 kB on average, 770 of them."""
+"""Allowance for decoders and the arena of the network; the 768 files are 20 kB on average."""
 
 
 @pytest.fixture(scope="module")
 def temporary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where temporary files go meanwhile."""
-    usual, folder = tempfile.tempdir, tmp_path_factory.mktemp("temporary")
+    """Folder for temporary files during the test."""
+    default, folder = tempfile.tempdir, tmp_path_factory.mktemp("temporary")
     tempfile.tempdir = str(folder)
     yield folder
-    tempfile.tempdir = usual
+    tempfile.tempdir = default
 
 
-@pytest.fixture(scope="module", params=[0, 1], ids=["threads", "a scorer"])
-def served(tiny_bundle: Bundle, temporary: Path, request: pytest.FixtureRequest) -> Iterator[Served]:
+@pytest.fixture(scope="module", params=[0, 1], ids=["threads", "worker"])
+def server(tiny_bundle: Bundle, temporary: Path, request: pytest.FixtureRequest) -> Iterator[RunningServer]:
     settings = Settings(bundle=str(tiny_bundle.folder), max_audio_s=30, log_level="error", scorers=request.param)
-    with serve(settings, FakeAligner()) as running:
+    with run_server(settings, FakeAligner()) as running:
         yield running
 
 
 def resident_bytes() -> int:
-    """Of this process and those that it started; one that ends meanwhile counts nothing."""
+    """Resident memory of this process and its child processes."""
     total = 0
     for process in (psutil.Process(), *psutil.Process().children(recursive=True)):
         with suppress(psutil.NoSuchProcess):
@@ -58,50 +58,61 @@ def resident_bytes() -> int:
     return total
 
 
-def ask(served: Served, data: bytes, name: str = "speech.wav", **fields: str) -> httpx.Response:
-    answer = served.client.post("/predict", files={"file": (name, data)}, data={"explain": "false", **fields})
-    if answer.status_code != 200:
-        problem = answer.json()
-        assert answer.headers["content-type"] == "application/problem+json"
-        assert CODES[problem["code"]] == answer.status_code < 500, problem
-    return answer
+def predict(server: RunningServer, data: bytes, name: str = "speech.wav", **fields: str) -> httpx.Response:
+    response = server.client.post("/predict", files={"file": (name, data)}, data={"explain": "false", **fields})
+    if response.status_code != 200:
+        problem = response.json()
+        assert response.headers["content-type"] == "application/problem+json"
+        assert CODES[problem["code"]] == response.status_code < 500, problem
+    return response
 
 
-def test_broken_files_of_every_container(served: Served) -> None:
+def test_broken_files_of_every_container(server: RunningServer) -> None:
     for container in CONTAINERS:
-        assert ask(served, whole(container), words=WORDS).status_code == 200
-    threads, resident, files = threading.active_count(), resident_bytes(), open_files()
+        assert predict(server, whole(container), words=WORDS).status_code == 200
+    threads, resident, files = threading.active_count(), resident_bytes(), open_descriptors()
 
-    def answer(mutant: tuple[str, bytes]) -> str:
+    def outcome_of(mutant: tuple[str, bytes]) -> str:
         name, data = mutant
-        found = ask(served, data, name.split()[1], words=WORDS)
-        return "answered" if found.status_code == 200 else str(found.json()["code"])
+        response = predict(server, data, name.split()[1], words=WORDS)
+        return "ok" if response.status_code == 200 else str(response.json()["code"])
 
     with ThreadPoolExecutor(4) as pool:
-        kinds = Counter(pool.map(answer, mutants(7, COUNT)))
-    assert kinds.total() == COUNT
-    # Not one kind of answer alone: most of a file is often there, and often nothing of it is.
-    assert kinds["answered"] > COUNT // 4
-    assert kinds["not-audio"] > COUNT // 50
-    assert served.lifecycle.scheduler.admission.in_progress == 0
+        outcomes = Counter(pool.map(outcome_of, mutants(7, COUNT)))
+    assert outcomes.total() == COUNT
+    # The mutations must leave some files readable and others not.
+    assert outcomes["ok"] > COUNT // 4
+    assert outcomes["not-audio"] > COUNT // 50
+    assert server.state.scheduler.admission.in_progress == 0
     gc.collect()
     wait_until(lambda: threading.active_count() <= threads + 4)
-    wait_until(lambda: open_files() <= files + 8)
+    wait_until(lambda: open_descriptors() <= files + 8)
     assert resident_bytes() < resident + GROWTH_BYTES
 
 
-def test_temporary_files_do_not_outlive_their_requests(served: Served, temporary: Path) -> None:
-    """An upload of over a megabyte lies on disk while it comes, without a name."""
+def test_temporary_files_do_not_outlive_their_requests(
+    server: RunningServer, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Uploads of over a megabyte are stored in unnamed temporary files while they are received."""
+    rollovers: list[object] = []
+    rollover = tempfile.SpooledTemporaryFile.rollover
+
+    def record(file: "tempfile.SpooledTemporaryFile[bytes]") -> None:
+        rollovers.append(file)
+        rollover(file)
+
+    monkeypatch.setattr(tempfile.SpooledTemporaryFile, "rollover", record)
     large = encode(noise(20.0), subtype="FLOAT")
     assert len(large) > 1_100_000
-    for data in (large, large[:-300_000], b"RIFF" + bytes(2_000_000)):
-        ask(served, data, words=WORDS)
+    for data in (large, large[:-100_000], b"RIFF" + bytes(2_000_000)):
+        predict(server, data, words=WORDS)
+    assert len(rollovers) == 3
     assert list(temporary.iterdir()) == []
-    links = [file.path for file in psutil.Process().open_files()]
-    assert not [path for path in links if str(temporary) in path]
+    paths = [file.path for file in psutil.Process().open_files()]
+    assert not [path for path in paths if str(temporary) in path]
 
 
-BOMBS: dict[str, tuple[str | None, Callable[[], bytes]]] = {
+EXTREME_FILES: dict[str, tuple[str | None, Callable[[], bytes]]] = {
     "flac": ("audio-too-long", lambda: encode(np.zeros(8_000 * 600, np.float32) + 1e-3, 8_000, container="FLAC")),
     "mp3": ("audio-too-long", lambda: encode(np.zeros(8_000 * 600, np.float32), 8_000, container="MP3")),
     "m4a": ("audio-too-long", lambda: encode_with_ffmpeg(np.zeros(8_000 * 600, np.float32), "ipod", "aac", 8_000)),
@@ -127,19 +138,19 @@ BOMBS: dict[str, tuple[str | None, Callable[[], bytes]]] = {
 }
 
 
-@pytest.mark.parametrize("name", BOMBS)
-def test_what_is_extreme_or_pretends(served: Served, name: str) -> None:
-    code, make = BOMBS[name]
+@pytest.mark.parametrize("name", EXTREME_FILES)
+def test_extreme_and_disguised_files(server: RunningServer, name: str) -> None:
+    code, make = EXTREME_FILES[name]
     data = make()
     resident = resident_bytes()
-    # InferenceWorkerPool are asked only while several are there.
+    # Worker processes are used only while several requests are in progress.
     with ThreadPoolExecutor(4) as pool:
-        answers = [pool.submit(ask, served, data, words=WORDS) for _ in range(4)]
-    answer = answers[0].result()
-    assert {other.result().status_code for other in answers} == {answer.status_code}
+        futures = [pool.submit(predict, server, data, words=WORDS) for _ in range(4)]
+    response = futures[0].result()
+    assert {future.result().status_code for future in futures} == {response.status_code}
     assert resident_bytes() < resident + GROWTH_BYTES
     if code is None:
-        assert answer.status_code == 200, answer.text
-        assert sum(answer.json()["probabilities"].values()) == pytest.approx(1.0)
+        assert response.status_code == 200, response.text
+        assert sum(response.json()["probabilities"].values()) == pytest.approx(1.0)
     else:
-        assert answer.json()["code"] == code, answer.text
+        assert response.json()["code"] == code, response.text

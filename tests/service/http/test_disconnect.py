@@ -1,4 +1,4 @@
-"""Who hangs up frees the place."""
+"""Disconnects of clients."""
 
 import asyncio
 import io
@@ -25,20 +25,20 @@ from tests.fakes import FakeAligner
     ("accept", "expected"),
     [("text/event-stream", True), ("application/json, text/event-stream;q=0.9", True), ("*/*", False)],
 )
-def test_who_accepts_events(accept: str, expected: bool) -> None:
+def test_event_streams_are_negotiated(accept: str, expected: bool) -> None:
     assert accepts_events(Request({"type": "http", "headers": [(b"accept", accept.encode())]})) is expected
 
 
 @pytest.mark.parametrize("path", ["/predict", "/jobs"])
-def test_a_client_that_hangs_up_in_its_upload_is_no_error_of_ours(client: TestClient, path: str) -> None:
+def test_disconnect_during_upload_is_no_server_error(client: TestClient, path: str) -> None:
     sent: list[Message] = []
-    coming: list[Message] = [
+    incoming: list[Message] = [
         {"type": "http.request", "body": b"--x\r\n", "more_body": True},
         {"type": "http.disconnect"},
     ]
 
     async def receive() -> Message:
-        return coming.pop(0)
+        return incoming.pop(0)
 
     async def send(message: Message) -> None:
         sent.append(message)
@@ -55,33 +55,33 @@ async def until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.01)
 
 
-def test_a_client_that_hangs_up_frees_its_place(settings: Settings, aligner: FakeAligner) -> None:
-    """One recording holds the only recogniser; the client of the one behind it goes."""
-    stages = Scheduler(EmotionEngine(settings, aligner=aligner), settings)
-    gone = asyncio.Event()
+def test_disconnect_releases_slot(settings: Settings, aligner: FakeAligner) -> None:
+    """One recording occupies the only recogniser; the client of the queued one disconnects."""
+    scheduler = Scheduler(EmotionEngine(settings, aligner=aligner), settings)
+    disconnected = asyncio.Event()
 
     async def receive() -> Message:
-        await gone.wait()
+        await disconnected.wait()
         return {"type": "http.disconnect"}
 
-    async def answer() -> Response:
-        async with stages.admit() as visit:
-            await stages.analyse(visit, Upload(io.BytesIO(encode(noise(1.0)))), AnalysisRequest())
+    async def respond() -> Response:
+        async with scheduler.admit() as context:
+            await scheduler.analyse(context, Upload(io.BytesIO(encode(noise(1.0)))), AnalysisRequest())
         return Response("done")
 
-    async def scene() -> None:
+    async def run() -> None:
         aligner.gate.clear()
         async with asyncio.timeout(20):
-            staying = asyncio.create_task(answer())
+            active = asyncio.create_task(respond())
             await until(lambda: aligner.calls == 1)
-            going = asyncio.create_task(cancel_on_disconnect(Request({"type": "http"}, receive), answer()))
-            await until(lambda: stages.waiting["recognise"] == 1)
-            gone.set()
-            assert (await going).status_code == CLIENT_DISCONNECTED
-            await until(lambda: stages.admission.in_progress == 1)
+            queued = asyncio.create_task(cancel_on_disconnect(Request({"type": "http"}, receive), respond()))
+            await until(lambda: scheduler.waiting["recognise"] == 1)
+            disconnected.set()
+            assert (await queued).status_code == CLIENT_DISCONNECTED
+            await until(lambda: scheduler.admission.in_progress == 1)
             aligner.gate.set()
-            assert (await staying).status_code == 200
-        assert (stages.admission.in_progress, aligner.calls) == (0, 1)
+            assert (await active).status_code == 200
+        assert (scheduler.admission.in_progress, aligner.calls) == (0, 1)
 
-    asyncio.run(scene())
-    stages.close()
+    asyncio.run(run())
+    scheduler.close()

@@ -1,4 +1,4 @@
-"""What the OpenAPI document promises, asked for by schemathesis: requests that fit it and requests that do not."""
+"""Conformance to the OpenAPI document, by schemathesis, with valid and invalid requests."""
 
 import json
 from collections import Counter
@@ -16,7 +16,7 @@ from schemathesis.specs.openapi import checks as openapi_checks
 from service.settings import Settings
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner
-from tests.service.serving import Served, serve
+from tests.service.serving import RunningServer, run_server
 
 WAV = encode(noise(1.0))
 WORDS = json.dumps([{"word": "the", "start": 0.1, "end": 0.4}, {"word": "garden", "start": 0.4, "end": 0.9}])
@@ -28,7 +28,7 @@ CHECKS = [
     openapi_checks.response_schema_conformance,
     openapi_checks.unsupported_method,
 ]
-"""Not whether data that fit the schema are accepted: no schema tells which bytes are sound."""
+"""Acceptance of schema-conformant data is not checked: a schema cannot describe which bytes are audio."""
 OPERATIONS = {
     "POST /predict": {200, 400, 415, 422},
     "POST /jobs": {202, 400, 415, 422},
@@ -39,11 +39,11 @@ OPERATIONS = {
     "GET /metrics": {200},
     "GET /model": {200},
 }
-"""And the statuses that must have come: a document that is never tried proves nothing."""
+"""Operations, and the statuses that the generated requests must produce at least once."""
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Any) -> Iterator[Served]:
+def server(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Any) -> Iterator[RunningServer]:
     folder = tmp_path_factory.mktemp("openapi")
     bounded = Settings.model_validate(
         {
@@ -53,28 +53,28 @@ def served(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Any) -> Iterat
             "log_level": "error",
         }
     )
-    with serve(bounded, FakeAligner()) as running:
+    with run_server(bounded, FakeAligner()) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def document(served: Served) -> Any:
-    return schemathesis.openapi.from_url(f"{served.url}/openapi.json")
+def document(server: RunningServer) -> Any:
+    return schemathesis.openapi.from_url(f"{server.url}/openapi.json")
 
 
-def test_every_operation_is_tried(document: Any) -> None:
-    assert {found.ok().label for found in document.get_all_operations()} == set(OPERATIONS)
+def test_every_operation_is_tested(document: Any) -> None:
+    assert {result.ok().label for result in document.get_all_operations()} == set(OPERATIONS)
 
 
 @pytest.mark.parametrize("label", OPERATIONS)
-def test_an_operation_does_what_the_document_says(served: Served, document: Any, label: str) -> None:
+def test_operation_conforms_to_document(server: RunningServer, document: Any, label: str) -> None:
     method, path = label.split()
     operation = document[path][method]
     statuses: Counter[int] = Counter()
 
-    def make_job() -> str:
-        made = served.client.post("/jobs", files={"file": WAV}, data={"words": WORDS})
-        return str(made.json()["id"])
+    def create_job() -> str:
+        response = server.client.post("/jobs", files={"file": WAV}, data={"words": WORDS})
+        return str(response.json()["id"])
 
     cases = st.one_of(
         *(operation.as_strategy(generation_mode=mode) for mode in schemathesis.GenerationMode)
@@ -93,16 +93,16 @@ def test_an_operation_does_what_the_document_says(served: Served, document: Any,
     @given(
         case=cases, sound=st.sampled_from([None, WAV, WAV]), words=st.sampled_from([None, WORDS]), known=st.booleans()
     )
-    def ask(case: Any, sound: bytes | None, words: str | None, known: bool) -> None:
+    def check(case: Any, sound: bytes | None, words: str | None, known: bool) -> None:
         if isinstance(case.body, dict) and sound is not None:
             case.body["file"] = sound
             if words is not None:
                 case.body = {"file": sound, "words": words}
         if known and "job_id" in case.path_parameters:
-            case.path_parameters["job_id"] = make_job()
+            case.path_parameters["job_id"] = create_job()
         response = case.call()
         statuses[response.status_code] += 1
         case.validate_response(response, checks=CHECKS)
 
-    ask()
+    check()
     assert OPERATIONS[label] <= set(statuses), statuses

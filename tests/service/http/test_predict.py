@@ -7,12 +7,11 @@ import pytest
 from fastapi.testclient import TestClient
 
 from alignment.errors import AlignerFailedError
-from service.app import create_app
-from service.inference.engine import EmotionEngine
 from service.settings import Settings
 from tests.builders import encode, encode_with_ffmpeg, noise, tone
-from tests.comparing import assert_same_answer
+from tests.comparing import assert_same_result
 from tests.fakes import FakeAligner
+from tests.service.serving import run_app, state_of
 from tests.waiting import wait_until
 
 WAV = encode(noise(3.0))
@@ -23,19 +22,19 @@ def post(client: TestClient, data: bytes = WAV, **fields: str) -> Any:
     return client.post("/predict", files={"file": ("speech.wav", data)}, data=fields)
 
 
-def test_the_whole_answer(client: TestClient) -> None:
+def test_complete_response(client: TestClient) -> None:
     response = post(client)
     assert response.status_code == 200
-    answer = response.json()
-    assert set(answer) == {
+    result = response.json()
+    assert set(result) == {
         *("emotion", "probabilities", "utterances", "audio", "model", "aligner", "warnings", "timings_ms")
     }
-    assert answer["emotion"] in answer["model"]["labels"]
-    assert answer["audio"] == {"duration_s": 3.0, "sample_rate_hz": 16_000, "channels": 1}
-    assert answer["aligner"]["name"] == "fake"
-    assert answer["aligner"]["reason"] == "a test asked for it"
-    assert {"decode", "recognise", "features", "classify", "queue", "total"} <= set(answer["timings_ms"])
-    [utterance] = answer["utterances"]
+    assert result["emotion"] in result["model"]["labels"]
+    assert result["audio"] == {"duration_s": 3.0, "sample_rate_hz": 16_000, "channels": 1}
+    assert result["aligner"]["name"] == "fake"
+    assert result["aligner"]["reason"] == "configured by a test"
+    assert {"decode", "recognise", "features", "classify", "queue", "total"} <= set(result["timings_ms"])
+    [utterance] = result["utterances"]
     assert utterance["text"] == "the children"
     [word, _] = utterance["words"]
     assert word["word"] == "the"
@@ -46,39 +45,39 @@ def test_the_whole_answer(client: TestClient) -> None:
     assert sum(w["audio_attention"] for w in utterance["words"]) == pytest.approx(1.0)
 
 
-def test_contributions_and_bias_add_up_to_the_answer(client: TestClient) -> None:
+def test_contributions_and_bias_add_up_to_log_score(client: TestClient) -> None:
     [utterance] = post(client).json()["utterances"]
     total = utterance["bias"] + sum(w["contribution"]["text"] + w["contribution"]["audio"] for w in utterance["words"])
     logs = {emotion: np.log(value) for emotion, value in utterance["probabilities"].items()}
     assert total == pytest.approx(logs[utterance["emotion"]] - np.mean(list(logs.values())), abs=1e-5)
 
 
-def test_explain_full_gives_every_class(client: TestClient) -> None:
+def test_explain_full_covers_every_class(client: TestClient) -> None:
     [utterance] = post(client, explain="full").json()["utterances"]
     logs = {emotion: np.log(value) for emotion, value in utterance["probabilities"].items()}
     for emotion, value in logs.items():
-        shares = [w["contribution"] for w in utterance["words"]]
-        total = utterance["bias"][emotion] + sum(s["text"][emotion] + s["audio"][emotion] for s in shares)
+        contributions = [w["contribution"] for w in utterance["words"]]
+        total = utterance["bias"][emotion] + sum(s["text"][emotion] + s["audio"][emotion] for s in contributions)
         assert total == pytest.approx(value - np.mean(list(logs.values())), abs=1e-5)
 
 
-def test_explain_false_leaves_out_words_and_single_modalities(client: TestClient) -> None:
+def test_explain_false_omits_words_and_single_modalities(client: TestClient) -> None:
     [utterance] = post(client, explain="false").json()["utterances"]
     assert set(utterance) == {"start_s", "end_s", "text", "emotion", "probabilities"}
 
 
-def test_a_transcript_is_aligned(client: TestClient) -> None:
-    answer = post(client, transcript="in the garden").json()
-    assert answer["utterances"][0]["text"] == "in the garden"
-    assert "align" in answer["timings_ms"]
-    assert "recognise" not in answer["timings_ms"]
+def test_transcript_is_aligned(client: TestClient) -> None:
+    result = post(client, transcript="in the garden").json()
+    assert result["utterances"][0]["text"] == "in the garden"
+    assert "align" in result["timings_ms"]
+    assert "recognise" not in result["timings_ms"]
 
 
 def test_given_words_need_no_aligner(client: TestClient, aligner: FakeAligner) -> None:
-    answer = post(client, words=json.dumps(WORDS)).json()
+    result = post(client, words=json.dumps(WORDS)).json()
     assert aligner.calls == 0
-    assert answer["aligner"]["name"] == "given"
-    [utterance] = answer["utterances"]
+    assert result["aligner"]["name"] == "given"
+    [utterance] = result["utterances"]
     assert [(w["word"], w["start_s"], w["end_s"], w["timing"]) for w in utterance["words"]] == [
         ("the", 0.5, 0.9, "given"),
         ("garden", 0.9, 1.4, "given"),
@@ -86,12 +85,12 @@ def test_given_words_need_no_aligner(client: TestClient, aligner: FakeAligner) -
     assert (utterance["start_s"], utterance["end_s"]) == (0.3, 1.6)
 
 
-def test_long_audio_is_the_mean_of_its_utterances_by_duration(client: TestClient) -> None:
+def test_probabilities_are_duration_weighted_mean_of_utterances(client: TestClient) -> None:
     words = [{"word": "the", "start": 0.5, "end": 0.9}, {"word": "garden", "start": 2.0, "end": 2.9}]
-    answer = post(client, words=json.dumps(words)).json()
-    first, second = answer["utterances"]
+    result = post(client, words=json.dumps(words)).json()
+    first, second = result["utterances"]
     durations = [u["end_s"] - u["start_s"] for u in (first, second)]
-    for emotion, value in answer["probabilities"].items():
+    for emotion, value in result["probabilities"].items():
         expected = np.average([first["probabilities"][emotion], second["probabilities"][emotion]], weights=durations)
         assert value == pytest.approx(expected, abs=1e-6)
 
@@ -100,9 +99,9 @@ def test_other_containers(client: TestClient) -> None:
     assert post(client, encode_with_ffmpeg(tone(2.0, rate_hz=48_000), "mp4", "aac")).status_code == 200
 
 
-def test_a_cut_file_is_answered_with_a_warning(client: TestClient) -> None:
-    answer = post(client, WAV[: len(WAV) // 2]).json()
-    assert any("truncated" in warning for warning in answer["warnings"])
+def test_truncated_file_has_warning(client: TestClient) -> None:
+    result = post(client, WAV[: len(WAV) // 2]).json()
+    assert any("truncated" in warning for warning in result["warnings"])
 
 
 @pytest.mark.parametrize(
@@ -133,7 +132,7 @@ def test_a_cut_file_is_answered_with_a_warning(client: TestClient) -> None:
         (WAV, {"explain": "maybe"}, 400, "malformed-form"),
     ],
 )
-def test_wrong_input_gets_a_problem_with_a_way_out(
+def test_invalid_input_is_a_problem(
     client: TestClient, data: bytes, fields: dict[str, str], status: int, code: str
 ) -> None:
     response = post(client, data, **fields)
@@ -155,10 +154,10 @@ def test_wrong_input_gets_a_problem_with_a_way_out(
         {"data": {"transcript": "no file"}},
         {"content": b"xx", "headers": {"content-type": "multipart/form-data"}},
         {"content": b"--x\r\nbroken", "headers": {"content-type": "multipart/form-data; boundary=x"}},
-        {"data": {"file": "text where a file should be"}},
+        {"data": {"file": "text instead of a file"}},
     ],
 )
-def test_what_is_no_form_with_a_file(client: TestClient, request_arguments: dict[str, Any]) -> None:
+def test_request_without_file_is_malformed(client: TestClient, request_arguments: dict[str, Any]) -> None:
     response = client.post("/predict", **request_arguments)
     assert response.status_code == 400
     assert response.json()["code"] == "malformed-form"
@@ -166,7 +165,7 @@ def test_what_is_no_form_with_a_file(client: TestClient, request_arguments: dict
 
 
 @pytest.mark.parametrize("stated", [True, False])
-def test_an_upload_past_the_limit_is_refused_while_it_comes(client: TestClient, stated: bool) -> None:
+def test_upload_over_limit_is_refused_while_received(client: TestClient, stated: bool) -> None:
     body = (
         b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
         + bytes(3_000_000)
@@ -179,13 +178,13 @@ def test_an_upload_past_the_limit_is_refused_while_it_comes(client: TestClient, 
     assert "CAN_MAX_UPLOAD_BYTES" in response.json()["detail"]
 
 
-def test_an_aligner_that_breaks_is_unavailable_not_an_internal_error(client: TestClient, aligner: FakeAligner) -> None:
+def test_failed_aligner_is_service_unavailable(client: TestClient, aligner: FakeAligner) -> None:
     aligner.error = AlignerFailedError("fake", "it fell over")
     response = post(client)
     assert (response.status_code, response.json()["code"]) == (503, "aligner-failed")
 
 
-def test_our_own_mistakes_are_500_and_say_nothing_of_the_inside(client: TestClient, aligner: FakeAligner) -> None:
+def test_unexpected_error_is_500_without_details(client: TestClient, aligner: FakeAligner) -> None:
     aligner.error = KeyError("a secret")
     response = post(client)
     assert (response.status_code, response.json()["code"]) == (500, "internal-error")
@@ -193,52 +192,46 @@ def test_our_own_mistakes_are_500_and_say_nothing_of_the_inside(client: TestClie
     assert response.json()["request_id"]
 
 
-def test_too_many_at_once_are_told_when_to_come_back(settings: Settings, aligner: FakeAligner) -> None:
+def test_requests_over_limit_get_retry_after(settings: Settings, aligner: FakeAligner) -> None:
     few = settings.model_copy(update={"max_waiting": 2})
-    app = create_app(few, engine=EmotionEngine(few, aligner=aligner))
-    with TestClient(app) as client, ThreadPoolExecutor(2) as pool:
-        wait_until(lambda: client.get("/health/ready").status_code == 200)
+    with run_app(few, aligner) as client, ThreadPoolExecutor(2) as pool:
         aligner.gate.clear()
-        waiting = [pool.submit(post, client) for _ in range(2)]
-        wait_until(lambda: app.state.can_ser.scheduler.admission.in_progress == 2)
+        futures = [pool.submit(post, client) for _ in range(2)]
+        wait_until(lambda: state_of(client).scheduler.admission.in_progress == 2)
         refused = post(client)
         assert (refused.status_code, refused.json()["code"]) == (503, "busy")
         assert int(refused.headers["retry-after"]) >= 1
         assert client.get("/health/live").status_code == 200
         aligner.gate.set()
-        assert [future.result().status_code for future in waiting] == [200, 200]
+        assert [future.result().status_code for future in futures] == [200, 200]
         assert post(client).status_code == 200
 
 
-def test_the_queue_rejects_rather_than_grows(settings: Settings, aligner: FakeAligner) -> None:
-    """64 clients, 8 places: what is past them is told at once when to come back, and health is told all along."""
+def test_overload_is_rejected_immediately(settings: Settings, aligner: FakeAligner) -> None:
+    """64 clients, 8 slots: the others get Retry-After at once, and health checks still succeed."""
     few = settings.model_copy(update={"max_waiting": 8})
-    app = create_app(few, engine=EmotionEngine(few, aligner=aligner))
-    with TestClient(app) as client, ThreadPoolExecutor(64) as pool:
-        wait_until(lambda: client.get("/health/ready").status_code == 200)
+    with run_app(few, aligner) as client, ThreadPoolExecutor(64) as pool:
         aligner.gate.clear()
-        answers = [pool.submit(post, client) for _ in range(64)]
-        wait_until(lambda: sum(answer.done() for answer in answers) == 56)
-        assert app.state.can_ser.scheduler.admission.in_progress == 8
+        futures = [pool.submit(post, client) for _ in range(64)]
+        wait_until(lambda: sum(future.done() for future in futures) == 56)
+        assert state_of(client).scheduler.admission.in_progress == 8
         assert client.get("/health/live").status_code == 200
         assert 'can_rejected_total{code="busy"} 56.0' in client.get("/metrics").text
         aligner.gate.set()
-        found = [answer.result() for answer in answers]
-    assert sorted(answer.status_code for answer in found) == [200] * 8 + [503] * 56
-    assert all(int(answer.headers["retry-after"]) >= 1 for answer in found if answer.status_code == 503)
+        responses = [future.result() for future in futures]
+    assert sorted(response.status_code for response in responses) == [200] * 8 + [503] * 56
+    assert all(int(response.headers["retry-after"]) >= 1 for response in responses if response.status_code == 503)
 
 
-def test_past_the_deadline(settings: Settings, aligner: FakeAligner) -> None:
-    hasty = settings.model_copy(update={"deadline_s": 0.2})
-    with TestClient(create_app(hasty, engine=EmotionEngine(hasty, aligner=aligner))) as client:
-        wait_until(lambda: client.get("/health/ready").status_code == 200)
+def test_deadline_is_504(settings: Settings, aligner: FakeAligner) -> None:
+    with run_app(settings.model_copy(update={"deadline_s": 0.2}), aligner) as client:
         aligner.gate.clear()
         response = post(client)
         aligner.gate.set()
         assert (response.status_code, response.json()["code"]) == (504, "deadline")
 
 
-def test_words_do_not_wait_behind_recognition(client: TestClient, aligner: FakeAligner) -> None:
+def test_given_words_do_not_queue_behind_recognition(client: TestClient, aligner: FakeAligner) -> None:
     with ThreadPoolExecutor(1) as pool:
         aligner.gate.clear()
         slow = pool.submit(post, client)
@@ -249,17 +242,17 @@ def test_words_do_not_wait_behind_recognition(client: TestClient, aligner: FakeA
         assert slow.result().status_code == 200
 
 
-def test_parallel_answers_equal_sequential_ones(client: TestClient) -> None:
+def test_concurrent_results_equal_sequential_results(client: TestClient) -> None:
     clips = [encode(noise(1.0 + 0.3 * seed, seed)) for seed in range(8)]
-    alone = [post(client, clip).json()["utterances"] for clip in clips]
+    sequential = [post(client, clip).json()["utterances"] for clip in clips]
     with ThreadPoolExecutor(8) as pool:
-        together = [answer.json()["utterances"] for answer in pool.map(lambda clip: post(client, clip), clips)]
-    assert_same_answer(together, alone)
+        concurrent = [response.json()["utterances"] for response in pool.map(lambda clip: post(client, clip), clips)]
+    assert_same_result(concurrent, sequential)
 
 
 @pytest.mark.parametrize("field", ["transcript", "words", "language"])
-def test_text_that_is_no_text(client: TestClient, field: str) -> None:
-    """A form may name a charset in which lone surrogates can be written; nothing after it could print them."""
+def test_lone_surrogates_are_refused(client: TestClient, field: str) -> None:
+    """The charset of a form may encode lone surrogates, which cannot be encoded in the response."""
     body = (
         b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n' + WAV + b"\r\n--x\r\n"
         b'Content-Disposition: form-data; name="' + field.encode() + b'"\r\n\r\nhi +2AA-\r\n--x--\r\n'
@@ -271,22 +264,22 @@ def test_text_that_is_no_text(client: TestClient, field: str) -> None:
     assert field in response.json()["detail"]
 
 
-def test_a_charset_that_decodes_nothing(client: TestClient) -> None:
+def test_charset_without_decoder_is_refused(client: TestClient) -> None:
     body = b'--x\r\nContent-Disposition: form-data; name="words"\r\n\r\n\xff\r\n--x--\r\n'
     kind = "multipart/form-data; boundary=x; charset=undefined"
     response = client.post("/predict", content=body, headers={"content-type": kind})
     assert (response.status_code, response.json()["code"]) == (400, "malformed-form")
 
 
-def test_a_file_field_that_nobody_filled_in_is_missing(client: TestClient) -> None:
-    """What a browser sends then."""
+def test_empty_file_field_is_missing(client: TestClient) -> None:
+    """A browser sends an empty file name where no file is selected."""
     body = b'--x\r\nContent-Disposition: form-data; name="file"; filename=""\r\n\r\n\r\n--x--\r\n'
     response = client.post("/predict", content=body, headers={"content-type": "multipart/form-data; boundary=x"})
     assert (response.status_code, response.json()["code"]) == (400, "malformed-form")
     assert "`file` is missing" in response.json()["detail"]
 
 
-def test_messages_say_how_to_send_it(client: TestClient) -> None:
+def test_messages_explain_correct_form(client: TestClient) -> None:
     broken = post(client, words="[")
     assert '"start": 0.31' in broken.json()["detail"]
     files = {"file": WAV, "words": json.dumps(WORDS).encode()}
@@ -296,21 +289,18 @@ def test_messages_say_how_to_send_it(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize("blank", ["", "  "])
-def test_a_blank_field_counts_as_left_out(client: TestClient, blank: str) -> None:
-    answer = post(client, transcript=blank, words=blank).json()
+def test_blank_field_equals_omitted_field(client: TestClient, blank: str) -> None:
+    result = post(client, transcript=blank, words=blank).json()
     omitted = post(client).json()
-    assert set(answer["timings_ms"]) == set(omitted["timings_ms"]) > {"recognise"}
-    assert_same_answer(answer, omitted)
+    assert set(result["timings_ms"]) == set(omitted["timings_ms"]) > {"recognise"}
+    assert_same_result(result, omitted)
 
 
-def test_a_place_is_free_again_only_when_its_thread_is(settings: Settings, aligner: FakeAligner) -> None:
-    hasty = settings.model_copy(update={"deadline_s": 0.2, "max_waiting": 1})
-    app = create_app(hasty, engine=EmotionEngine(hasty, aligner=aligner))
-    with TestClient(app) as client:
-        wait_until(lambda: client.get("/health/ready").status_code == 200)
+def test_slot_is_released_when_its_thread_ends(settings: Settings, aligner: FakeAligner) -> None:
+    with run_app(settings.model_copy(update={"deadline_s": 0.2, "max_waiting": 1}), aligner) as client:
         aligner.gate.clear()
         assert post(client).json()["code"] == "deadline"
         assert post(client).json()["code"] == "busy"
         aligner.gate.set()
-        wait_until(lambda: app.state.can_ser.scheduler.admission.in_progress == 0)
+        wait_until(lambda: state_of(client).scheduler.admission.in_progress == 0)
         assert post(client).status_code == 200

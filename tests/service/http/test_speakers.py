@@ -1,6 +1,5 @@
-"""`speakers=diarize` over HTTP; who speaks is told by a diarizer that knows."""
+"""`speakers=diarize` over HTTP, with a fake diarizer."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,81 +11,73 @@ from httpx import Response
 from typer.testing import CliRunner
 
 from alignment.transcripts.speakers import Turn
-from service.app import create_app
 from service.cli.app import app
 from service.cli.doctor import run_checks
-from service.inference.engine import EmotionEngine
 from service.settings import Settings
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner, FakeDiarizer
-from tests.waiting import wait_until
+from tests.service.serving import read_events, run_app
 
 TWO = (Turn(0.0, 0.1, "speaker 1"), Turn(0.1, 3.0, "speaker 2"))
 
 
 @contextmanager
-def serving(settings: Settings, diarizer: FakeDiarizer | None) -> Iterator[TestClient]:
-    engine = EmotionEngine(settings, aligner=FakeAligner(), diarizer=diarizer)
-    with TestClient(create_app(settings, engine=engine)) as client:
-        wait_until(lambda: client.get("/health/ready").status_code == 200)
+def run_with(settings: Settings, diarizer: FakeDiarizer | None) -> Iterator[TestClient]:
+    with run_app(settings, FakeAligner(), diarizer=diarizer) as client:
         yield client
 
 
-def ask(client: TestClient, sound: bytes | None = None, fields: dict[str, str] | None = None) -> Response:
-    files = {"file": sound or encode(noise(3.0))}
+def predict(client: TestClient, data: bytes | None = None, fields: dict[str, str] | None = None) -> Response:
+    files = {"file": data or encode(noise(3.0))}
     response: Response = client.post("/predict", files=files, data={"speakers": "diarize"} | (fields or {}))
     return response
 
 
 def test_words_utterances_and_speakers_over_time(settings: Settings) -> None:
-    with serving(settings, FakeDiarizer(TWO)) as client:
-        answer = ask(client).json()
-    said = [
-        (each["speaker"], each["text"], [word["speaker"] for word in each["words"]]) for each in answer["utterances"]
+    with run_with(settings, FakeDiarizer(TWO)) as client:
+        result = predict(client).json()
+    spoken = [
+        (each["speaker"], each["text"], [word["speaker"] for word in each["words"]]) for each in result["utterances"]
     ]
-    assert said == [("speaker 1", "the", ["speaker 1"]), ("speaker 2", "children", ["speaker 2"])]
-    for speaker, utterance in zip(answer["speakers"], answer["utterances"], strict=True):
+    assert spoken == [("speaker 1", "the", ["speaker 1"]), ("speaker 2", "children", ["speaker 2"])]
+    for speaker, utterance in zip(result["speakers"], result["utterances"], strict=True):
         [moment] = speaker["timeline"]
         assert (speaker["speaker"], speaker["emotion"]) == (utterance["speaker"], utterance["emotion"])
         assert moment.items() <= utterance.items()
-    assert answer["timings_ms"]["diarize"] >= 0
+    assert result["timings_ms"]["diarize"] > 0
 
 
-def test_turns_hold_over_all_windows(tiny_bundle_settings: Settings) -> None:
-    """Windows are of a minute at most; each begins with the same two words."""
-    sound = np.concatenate([noise(50.0), np.zeros(16_000 * 2, np.float32), noise(50.0)])
+def test_turns_apply_to_all_windows(settings: Settings) -> None:
+    """Windows last at most a minute; each begins with the same two words."""
+    samples = np.concatenate([noise(50.0), np.zeros(16_000 * 2, np.float32), noise(50.0)])
     turns = (Turn(0.0, 10.0, "speaker 1"), Turn(40.0, 102.0, "speaker 2"))
-    with serving(tiny_bundle_settings, FakeDiarizer(turns)) as client:
-        answer = ask(client, encode(sound)).json()
-    assert [each["speaker"] for each in answer["utterances"]] == ["speaker 1", "speaker 2"]
+    bounded = settings.model_copy(update={"max_audio_s": 300.0, "max_upload_bytes": 10_000_000})
+    with run_with(bounded, FakeDiarizer(turns)) as client:
+        result = predict(client, encode(samples)).json()
+    assert [each["speaker"] for each in result["utterances"]] == ["speaker 1", "speaker 2"]
 
 
-@pytest.fixture
-def tiny_bundle_settings(settings: Settings) -> Settings:
-    return settings.model_copy(update={"max_audio_s": 300.0, "max_upload_bytes": 10_000_000})
-
-
-def test_utterances_of_a_stream_say_whose_they_are(settings: Settings) -> None:
-    with serving(settings, FakeDiarizer(TWO)) as client:
+def test_events_of_utterances_have_speakers(settings: Settings) -> None:
+    with run_with(settings, FakeDiarizer(TWO)) as client:
         files = {"file": encode(noise(3.0))}
         body = client.post(
             "/predict", files=files, data={"speakers": "diarize"}, headers={"Accept": "text/event-stream"}
         ).text
-    events = [line.removeprefix("data: ") for line in body.splitlines() if line.startswith("data: ")]
-    speakers = [event["speaker"] for event in map(json.loads, events) if "speaker" in event]
+    speakers = [payload["speaker"] for name, payload in read_events(body) if name == "utterance"]
     assert speakers == ["speaker 1", "speaker 2"]
 
 
-def test_nobody_told_apart(settings: Settings) -> None:
-    with serving(settings, FakeDiarizer(())) as client:
-        answer = ask(client).json()
-    assert "speakers" not in answer
-    assert "no speaker" in answer["warnings"][0]
+def test_no_speakers_found(settings: Settings) -> None:
+    with run_with(settings, FakeDiarizer(())) as client:
+        result = predict(client).json()
+    assert "speakers" not in result
+    [warning] = result["warnings"]
+    assert "no speaker" in warning
 
 
-def test_what_is_missing_is_a_422_that_says_how_to_get_it(settings: Settings) -> None:
-    """Also in front of a stream of events, whose status is sent first."""
-    with serving(settings, None) as client:
+def test_unavailable_diarization_is_422(settings: Settings) -> None:
+    """Also for event streams, since the status is sent before the first event."""
+    with run_with(settings, None) as client:
         for headers in ({}, {"Accept": "text/event-stream"}):
             response = client.post(
                 "/predict", files={"file": encode(noise(3.0))}, data={"speakers": "diarize"}, headers=headers
@@ -99,27 +90,27 @@ def test_what_is_missing_is_a_422_that_says_how_to_get_it(settings: Settings) ->
 
 
 @pytest.mark.parametrize("fields", [{"transcript": "one two"}, {"segments": '[{"start": 0, "end": 1}]'}])
-def test_excludes_what_says_what_is_said(settings: Settings, fields: dict[str, str]) -> None:
-    with serving(settings, FakeDiarizer(TWO)) as client:
-        assert ask(client, fields=fields).json()["code"] == "conflicting-fields"
+def test_diarization_excludes_transcript_and_segments(settings: Settings, fields: dict[str, str]) -> None:
+    with run_with(settings, FakeDiarizer(TWO)) as client:
+        assert predict(client, fields=fields).json()["code"] == "conflicting-fields"
 
 
 def test_command_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Without weights a file fails, and it is said why; what is no way to tell speakers apart stops the start."""
-    monkeypatch.setenv("CAN_WHISPERX__DIARIZE_MODEL", "/nowhere/at/all")
+    """Without weights the recording fails with a reason; an unknown mode is a usage error."""
+    monkeypatch.setenv("CAN_WHISPERX__DIARIZE_MODEL", "/missing/folder")
     monkeypatch.setenv("CAN_ALIGNER", "pocketsphinx")
     (tmp_path / "speech.wav").write_bytes(encode(noise(1.0)))
 
     def run(speakers: str) -> tuple[int, str]:
-        done = CliRunner().invoke(app, ["predict", "--speakers", speakers, str(tmp_path / "speech.wav")])
-        return done.exit_code, " ".join(done.stderr.split())
+        result = CliRunner().invoke(app, ["predict", "--speakers", speakers, str(tmp_path / "speech.wav")])
+        return result.exit_code, " ".join(result.stderr.split())
 
-    status, told = run("diarize")
+    status, errors = run("diarize")
     assert status == 1
-    assert "CAN_WHISPERX__DIARIZE_MODEL" in told
-    status, told = run("voices")
+    assert "CAN_WHISPERX__DIARIZE_MODEL" in errors
+    status, errors = run("voices")
     assert status == 2
-    assert "`channels` or `diarize`" in told
-    [found] = [each for each in run_checks() if each.name == "speakers"]
-    assert found.state == "missing"
-    assert "/nowhere/at/all" in found.detail
+    assert "`channels` or `diarize`" in errors
+    [check] = [each for each in run_checks() if each.name == "speakers"]
+    assert check.state == "missing"
+    assert "/missing/folder" in check.detail

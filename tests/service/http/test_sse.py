@@ -15,18 +15,12 @@ from service.inference.worker_pool import Upload
 from service.settings import Settings
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner
+from tests.service.serving import read_events
 
 EVENTS = {"accept": "text/event-stream"}
 
 
-def read_events(text: str) -> list[tuple[str, Any]]:
-    """(name, payload) of each event."""
-    blocks = [block for block in text.split("\n\n") if block and not block.startswith(":")]
-    fields = [dict(line.split(": ", 1) for line in block.splitlines()) for block in blocks]
-    return [(field["event"], json.loads(field["data"])) for field in fields]
-
-
-def test_progress_utterances_and_the_whole_answer(client: TestClient) -> None:
+def test_events_progress_utterance_result(client: TestClient) -> None:
     data = encode(noise(3.0))
     response = client.post("/predict", files={"file": data}, headers=EVENTS)
     assert response.headers["content-type"].startswith("text/event-stream")
@@ -41,35 +35,35 @@ def test_progress_utterances_and_the_whole_answer(client: TestClient) -> None:
     assert result == plain
 
 
-def test_long_recordings_come_window_by_window(settings: Settings, aligner: FakeAligner) -> None:
-    """Times count from the recording's start, and the command line's path finds the same."""
+def test_long_recording_is_reported_per_window(settings: Settings, aligner: FakeAligner) -> None:
+    """Times count from the start of the recording, and the result equals that of `EmotionEngine.analyse`."""
     engine = EmotionEngine(settings.model_copy(update={"max_audio_s": 100}), aligner=aligner)
     data = encode(np.tile(noise(1.0), 70), subtype="PCM_16")
-    seen: list[Any] = []
+    events: list[Any] = []
 
     async def analyse() -> Any:
-        stages = Scheduler(engine, settings)
-        async with stages.admit() as visit:
-            analysis = await stages.analyse(visit, Upload(io.BytesIO(data)), AnalysisRequest(), seen.append)
-        stages.close()
+        scheduler = Scheduler(engine, settings)
+        async with scheduler.admit() as context:
+            analysis = await scheduler.analyse(context, Upload(io.BytesIO(data)), AnalysisRequest(), events.append)
+        scheduler.close()
         return analysis
 
     analysis = asyncio.run(analyse())
     first, second = [scored.utterance for scored in analysis.utterances]
     assert 30 <= second.start_s == second.words[0].start_s <= 60
     assert second.words[1].end_s - second.start_s == pytest.approx(first.words[1].end_s - first.start_s)
-    assert [type(event).__name__ for event in seen] == ["Progress", *["ScoredUtterance", "Progress"] * 2]
-    alone = engine.analyse(data)
-    assert [scored.utterance for scored in alone.utterances] == [first, second]
-    np.testing.assert_allclose(alone.probabilities, analysis.probabilities, atol=1e-5)
+    assert [type(event).__name__ for event in events] == ["Progress", *["ScoredUtterance", "Progress"] * 2]
+    direct = engine.analyse(data)
+    assert [scored.utterance for scored in direct.utterances] == [first, second]
+    np.testing.assert_allclose(direct.probabilities, analysis.probabilities, atol=1e-5)
 
 
-def test_what_is_refused_at_first_has_its_own_status(client: TestClient) -> None:
+def test_early_refusal_has_its_own_status(client: TestClient) -> None:
     response = client.post("/predict", files={"file": b"not audio"}, headers=EVENTS)
     assert (response.status_code, response.headers["content-type"]) == (415, "application/problem+json")
 
 
-def test_what_breaks_later_is_an_error_event(client: TestClient, aligner: FakeAligner) -> None:
+def test_late_error_is_an_event(client: TestClient, aligner: FakeAligner) -> None:
     for error, status in ((AlignerFailedError("fake", "it fell over"), 503), (KeyError("a secret"), 500)):
         aligner.error = error
         events = read_events(client.post("/predict", files={"file": encode(noise(1.0))}, headers=EVENTS).text)

@@ -1,4 +1,4 @@
-"""SIGTERM under load: what was accepted is answered, what comes later is not accepted."""
+"""SIGTERM under load: accepted requests get their responses, later ones are not accepted."""
 
 import signal
 import socket
@@ -10,32 +10,32 @@ import httpx
 from service.settings import Settings
 from tests.fakes import FakeAligner
 from tests.service.http.test_predict import WAV
-from tests.service.serving import serve
+from tests.service.serving import run_server
 from tests.waiting import wait_until
 
 CLIENTS: Final = 12
 
 
-def test_every_accepted_request_is_answered(settings: Settings, aligner: FakeAligner) -> None:
-    """A dozen wait for the aligner, half of them as event streams; then the server is told to stop."""
-    with serve(settings, aligner) as served, ThreadPoolExecutor(CLIENTS) as pool:
+def test_accepted_requests_complete(settings: Settings, aligner: FakeAligner) -> None:
+    """The server stops while a dozen requests, half of them event streams, wait for the aligner."""
+    with run_server(settings, aligner) as server, ThreadPoolExecutor(CLIENTS) as pool:
         aligner.gate.clear()
 
-        def ask(number: int) -> httpx.Response:
+        def predict(number: int) -> httpx.Response:
             headers = {"accept": "text/event-stream"} if number % 2 else {}
-            return served.client.post("/predict", files={"file": WAV}, headers=headers)
+            return server.client.post("/predict", files={"file": WAV}, headers=headers)
 
-        waiting = [pool.submit(ask, number) for number in range(CLIENTS)]
-        wait_until(lambda: served.lifecycle.scheduler.admission.in_progress == CLIENTS)
-        # What uvicorn's handler of SIGTERM does; only a main thread can have handlers.
-        served.server.handle_exit(signal.SIGTERM, None)
-        wait_until(lambda: not is_open(served.port))
-        assert not any(future.done() for future in waiting)
+        futures = [pool.submit(predict, number) for number in range(CLIENTS)]
+        wait_until(lambda: server.state.scheduler.admission.in_progress == CLIENTS)
+        # As the SIGTERM handler of uvicorn does; signal handlers need the main thread.
+        server.uvicorn.handle_exit(signal.SIGTERM, None)
+        wait_until(lambda: not is_open(server.port))
+        assert not any(future.done() for future in futures)
         aligner.gate.set()
-        answers = [future.result() for future in waiting]
-    assert [answer.status_code for answer in answers] == [200] * CLIENTS
-    for answer in answers[1::2]:
-        assert answer.text.count("event: result") == 1
+        responses = [future.result() for future in futures]
+    assert [response.status_code for response in responses] == [200] * CLIENTS
+    for response in responses[1::2]:
+        assert response.text.count("event: result") == 1
 
 
 def is_open(port: int) -> bool:
@@ -46,15 +46,15 @@ def is_open(port: int) -> bool:
     return True
 
 
-def test_a_stuck_request_does_not_keep_it_from_stopping(settings: Settings, aligner: FakeAligner) -> None:
-    """Neither an upload that stands still, nor an aligner that never answers."""
-    hasty = settings.model_copy(update={"deadline_s": 0.5, "upload_idle_s": 0.5})
-    with serve(hasty, aligner) as served, served.connect() as connection, ThreadPoolExecutor(1) as pool:
+def test_stuck_requests_do_not_prevent_stop(settings: Settings, aligner: FakeAligner) -> None:
+    """A stalled upload and an aligner that does not return."""
+    impatient = settings.model_copy(update={"deadline_s": 0.5, "upload_idle_s": 0.5})
+    with run_server(impatient, aligner) as server, server.connect() as connection, ThreadPoolExecutor(1) as pool:
         connection.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\n")
         aligner.gate.clear()
-        late = pool.submit(served.client.post, "/predict", files={"file": WAV})
-        wait_until(lambda: served.lifecycle.scheduler.admission.in_progress == 1)
-        served.server.handle_exit(signal.SIGTERM, None)
+        late = pool.submit(server.client.post, "/predict", files={"file": WAV})
+        wait_until(lambda: server.state.scheduler.admission.in_progress == 1)
+        server.uvicorn.handle_exit(signal.SIGTERM, None)
         assert late.result().status_code == 504
-        wait_until(lambda: served.connections == 0)
+        wait_until(lambda: server.connections == 0)
         aligner.gate.set()

@@ -12,21 +12,20 @@ from starlette.testclient import WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
 from alignment.errors import AlignerFailedError
-from service.app import create_app
-from service.inference.engine import EmotionEngine
 from service.settings import LiveSettings, Settings
 from tests.builders import SPEECH, noise
 from tests.fakes import FakeAligner
+from tests.service.serving import run_app
 from tests.waiting import wait_until
 
 END = json.dumps({"type": "end"})
 
 
 def spoken(rate_hz: int = 16_000) -> bytes:
-    """A sentence with two seconds of quiet after it."""
+    """16-bit PCM of a sentence followed by two seconds of low noise."""
     samples, _ = soundfile.read(SPEECH / "numbers.flac", dtype="float32")
-    sound = np.concatenate((samples, noise(2.0) * 1e-3))
-    pcm: bytes = (soxr.resample(sound, 16_000, rate_hz) * 32_000).astype("<i2").tobytes()
+    padded = np.concatenate((samples, noise(2.0) * 1e-3))
+    pcm: bytes = (soxr.resample(padded, 16_000, rate_hz) * 32_000).astype("<i2").tobytes()
     return pcm
 
 
@@ -36,25 +35,23 @@ def send(session: WebSocketTestSession, pcm: bytes, frame_bytes: int = 6_400) ->
 
 
 def read_all(session: WebSocketTestSession) -> tuple[list[Any], int]:
-    """Messages up to the end of the connection, and the code that it ended with."""
+    """Messages until the end of the connection, and its close code."""
     messages = []
     while True:
         try:
             messages.append(session.receive_json())
-        except WebSocketDisconnect as end:
-            return messages, end.code
+        except WebSocketDisconnect as exc:
+            return messages, exc.code
 
 
 @contextmanager
-def serve(settings: Settings, aligner: FakeAligner, **limits: float) -> Iterator[TestClient]:
-    bounded = settings.model_copy(update={"live": LiveSettings.model_validate(limits)})
-    with TestClient(create_app(bounded, engine=EmotionEngine(bounded, aligner=aligner))) as client:
-        wait_until(lambda: client.get("/health/ready").status_code == 200)
+def run_with(settings: Settings, aligner: FakeAligner, **limits: float) -> Iterator[TestClient]:
+    with run_app(settings.model_copy(update={"live": LiveSettings.model_validate(limits)}), aligner) as client:
         yield client
 
 
 @pytest.mark.parametrize("rate_hz", [8_000, 16_000, 44_100])
-def test_an_utterance_is_answered_before_the_connection_ends(client: TestClient, rate_hz: int) -> None:
+def test_result_is_sent_before_end_of_stream(client: TestClient, rate_hz: int) -> None:
     with client.websocket_connect(f"/stream?rate={rate_hz}") as session:
         send(session, spoken(rate_hz), 2 * rate_hz // 5)
         started, result = session.receive_json(), session.receive_json()
@@ -70,7 +67,7 @@ def test_an_utterance_is_answered_before_the_connection_ends(client: TestClient,
     assert done["probabilities"] == pytest.approx(result["probabilities"])
 
 
-def test_speech_that_the_client_s_end_cuts_off_is_answered(client: TestClient) -> None:
+def test_unfinished_utterance_is_scored_at_end(client: TestClient) -> None:
     with client.websocket_connect("/stream?explain=false") as session:
         send(session, spoken()[:48_000])
         session.send_text(END)
@@ -79,7 +76,7 @@ def test_speech_that_the_client_s_end_cuts_off_is_answered(client: TestClient) -
     assert "words" not in messages[1]
 
 
-def test_silence_is_answered_too(client: TestClient) -> None:
+def test_silence_has_no_emotion(client: TestClient) -> None:
     with client.websocket_connect("/stream") as session:
         session.send_bytes(bytes(64_000))
         session.send_text(END)
@@ -99,11 +96,11 @@ def test_silence_is_answered_too(client: TestClient) -> None:
         ("/stream", [], "live-limit"),
     ],
 )
-def test_limits_and_wrong_messages(
+def test_limits_and_invalid_messages(
     settings: Settings, aligner: FakeAligner, address: str, frames: list[bytes | str], code: str
 ) -> None:
     with (
-        serve(settings, aligner, max_frame_bytes=1_000, max_audio_s=1.0, idle_s=0.5) as client,
+        run_with(settings, aligner, max_frame_bytes=1_000, max_audio_s=1.0, idle_s=0.5) as client,
         client.websocket_connect(address) as session,
     ):
         for frame in frames:
@@ -117,7 +114,7 @@ def test_limits_and_wrong_messages(
 
 
 def test_connections_are_bounded_and_counted(settings: Settings, aligner: FakeAligner) -> None:
-    with serve(settings, aligner, max_connections=1) as client:
+    with run_with(settings, aligner, max_connections=1) as client:
         with client.websocket_connect("/stream"):
             wait_until(lambda: "can_live_connections 1.0" in client.get("/metrics").text)
             with client.websocket_connect("/stream") as second:
@@ -129,7 +126,7 @@ def test_connections_are_bounded_and_counted(settings: Settings, aligner: FakeAl
             assert read_all(third)[1] == 1000
 
 
-def test_an_aligner_that_breaks_ends_the_connection_with_its_problem(client: TestClient, aligner: FakeAligner) -> None:
+def test_failed_aligner_closes_connection(client: TestClient, aligner: FakeAligner) -> None:
     aligner.error = AlignerFailedError("fake", "it fell over")
     with client.websocket_connect("/stream") as session:
         send(session, spoken())

@@ -1,4 +1,4 @@
-"""No cross-talk: 200 requests of mixed kinds at once are answered as each of them is alone."""
+"""No cross-talk: the results of 200 concurrent requests of mixed kinds equal those of single requests."""
 
 import io
 import json
@@ -15,53 +15,53 @@ from alignment.aligners.pocketsphinx.aligner import PocketSphinxAligner
 from model.bundle import Bundle
 from service.settings import Settings
 from tests.builders import encode, encode_with_ffmpeg, noise, speech
-from tests.comparing import assert_same_answer
-from tests.service.serving import Served, serve
+from tests.comparing import assert_same_result
+from tests.service.serving import RunningServer, run_server
 
 REQUESTS: Final = 200
 CLIENTS: Final = 16
 SLOW: Final = 2
-"""How often a request comes that is recognised or aligned; one that brings its words comes five times as often."""
+"""Repetitions of each request that needs the aligner; those with given words are about five times as frequent."""
 
 Kind = tuple[bytes, dict[str, str]]
 
 
-def words(*spans: tuple[str, float, float]) -> str:
+def encode_words(*spans: tuple[str, float, float]) -> str:
     return json.dumps([{"word": word, "start": start, "end": end} for word, start, end in spans])
 
 
 def make_kinds() -> dict[str, Kind]:
-    """Every way to ask, and every way to ask wrongly."""
+    """Valid and invalid requests of every kind, by name."""
     sentence, rate_hz = soundfile.read(io.BytesIO(speech("numbers")), dtype="float32")
     short = encode(sentence[: 2 * rate_hz], rate_hz)
     call = encode(np.stack([sentence[: 2 * rate_hz], noise(2.0)], axis=1), rate_hz)
-    given = words(("she", 0.3, 0.5), ("paid", 0.5, 0.9))
+    given = encode_words(("she", 0.3, 0.5), ("paid", 0.5, 0.9))
     kinds: dict[str, Kind] = {
         "recognised": (short, {}),
         "recognised in segments": (short, {"segments": '[{"start": 0.2, "end": 1.1}, {"start": 1.2, "end": 1.9}]'}),
         "a transcript": (short, {"transcript": "she paid forty two"}),
-        "a transcript with a word nobody knows": (short, {"transcript": "she paid frumious 42", "explain": "full"}),
+        "a transcript with an unknown word": (short, {"transcript": "she paid frumious 42", "explain": "full"}),
         "a speaker on each channel": (call, {"speakers": "channels"}),
-        "not audio": (b"no sound" * 100, {}),
+        "not audio": (b"no audio" * 100, {}),
         "silent": (encode(np.zeros(16_000, np.float32)), {"words": given}),
-        "words out of order": (short, {"words": words(("b", 0.9, 1.0), ("a", 0.1, 0.2))}),
-        "words out of bounds": (short, {"words": words(("a", 5.0, 6.0))}),
+        "words out of order": (short, {"words": encode_words(("b", 0.9, 1.0), ("a", 0.1, 0.2))}),
+        "words out of bounds": (short, {"words": encode_words(("a", 5.0, 6.0))}),
         "another aligner": (short, {"aligner": "another"}),
     }
     for number in range(12):
         data = encode(noise(1.0 + number / 7, number)) if number % 3 else encode(sentence[: rate_hz + 997 * number])
         spans = [(f"word{number}", 0.1, 0.3), ("the", 0.35, 0.5), ("good", 0.55, 0.6 + number / 40)][: 1 + number % 3]
         explain = ("true", "false", "full")[number % 3]
-        kinds[f"given words {number}"] = (data, {"words": words(*spans), "explain": explain})
-    kinds["given words in a container of FFmpeg's"] = (
+        kinds[f"given words {number}"] = (data, {"words": encode_words(*spans), "explain": explain})
+    kinds["given words in an FFmpeg container"] = (
         encode_with_ffmpeg(np.repeat(noise(1.0), 3), "ipod", "aac"),
-        {"words": words(("the", 0.1, 0.3))},
+        {"words": encode_words(("the", 0.1, 0.3))},
     )
     return kinds
 
 
 def draw(kinds: dict[str, Kind]) -> list[str]:
-    """Names of 200 requests, shuffled."""
+    """Kinds of 200 requests, shuffled."""
     slow = [name for name, (data, fields) in kinds.items() if "words" not in fields and data[:2] != b"no"]
     quick = [name for name in kinds if name not in slow]
     chosen = slow * SLOW + quick * (REQUESTS // len(quick))
@@ -70,28 +70,28 @@ def draw(kinds: dict[str, Kind]) -> list[str]:
     return chosen[:REQUESTS]
 
 
-@pytest.fixture(scope="module", params=[0, 1], ids=["threads", "a scorer"])
-def served(tiny_bundle: Bundle, request: pytest.FixtureRequest) -> Iterator[Served]:
+@pytest.fixture(scope="module", params=[0, 1], ids=["threads", "worker"])
+def server(tiny_bundle: Bundle, request: pytest.FixtureRequest) -> Iterator[RunningServer]:
     settings = Settings(bundle=str(tiny_bundle.folder), max_audio_s=10, log_level="error", scorers=request.param)
-    with serve(settings, PocketSphinxAligner(1)) as running:
+    with run_server(settings, PocketSphinxAligner(1)) as running:
         yield running
 
 
-def test_parallel_answers_equal_sequential_ones(served: Served) -> None:
+def test_concurrent_results_equal_sequential_results(server: RunningServer) -> None:
     kinds = make_kinds()
 
-    def ask(name: str) -> dict[str, Any]:
+    def predict(name: str) -> dict[str, Any]:
         data, fields = kinds[name]
-        answer = served.client.post("/predict", files={"file": data}, data=fields)
-        body: dict[str, Any] = answer.json()
+        response = server.client.post("/predict", files={"file": data}, data=fields)
+        body: dict[str, Any] = response.json()
         body.pop("request_id", None)
-        return {"status": answer.status_code, **body}
+        return {"status": response.status_code, **body}
 
-    alone = {name: ask(name) for name in kinds}
-    assert {answer["status"] for answer in alone.values()} == {200, 415, 422}
+    sequential = {name: predict(name) for name in kinds}
+    assert {response["status"] for response in sequential.values()} == {200, 415, 422}
     names = draw(kinds)
     assert (len(names), set(names)) == (REQUESTS, set(kinds))
     with ThreadPoolExecutor(CLIENTS) as pool:
-        together = list(pool.map(ask, names))
-    for name, answer in zip(names, together, strict=True):
-        assert_same_answer(answer, alone[name], name)
+        concurrent = list(pool.map(predict, names))
+    for name, response in zip(names, concurrent, strict=True):
+        assert_same_result(response, sequential[name], name)

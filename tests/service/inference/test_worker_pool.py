@@ -1,4 +1,4 @@
-"""Processes that score recordings which bring their words. That they answer as threads do is in test_parallel."""
+"""Worker processes for recordings with given words; test_parallel.py compares their results with those of threads."""
 
 import os
 import shutil
@@ -27,83 +27,83 @@ from service.observability.stopwatch import Stopwatch
 from service.settings import BatchSettings, Settings
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner
-from tests.service.serving import Served, serve
+from tests.service.serving import RunningServer, run_server
 from tests.waiting import wait_until
 
 WORDS = AnalysisRequest(words=(TimedWord("the", 0.1, 0.3, "given"), TimedWord("children", 0.4, 0.8, "given")))
 WORDS_JSON = '[{"word": "the", "start": 0.1, "end": 0.3}]'
 WAV = encode(noise(1.0))
-LONG_WAV = encode(noise(17.0), subtype="FLOAT")
+LARGE_WAV = encode(noise(17.0), subtype="FLOAT")
 
 
-class Deadly:
+class Crash:
     """Kills the process that unpickles it."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return os._exit, (1,)
 
 
-class Endless:
+class Hang:
     """Blocks the process that unpickles it."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return signal.pause, ()
 
 
-class Recording:
-    """A file that can be read once, and may hold an object that harms its reader."""
+class OneTimeFile:
+    """File that can be read once, and may hold an object that harms the process that unpickles it."""
 
     def __init__(self, content: Any) -> None:
         self._content = iter([content])
 
     def read(self) -> Any:
-        """The content."""
+        """Return the content."""
         return next(self._content)
 
 
 def make_task(data: Any = WAV, request: AnalysisRequest = WORDS, *, cancelled: bool = False) -> Task:
     context = RequestContext(Stopwatch({"queue": 0.0}), cancelled=cancelled)
-    return Task(Upload(cast("Any", Recording(data)), None), request, context)
+    return Task(Upload(cast("Any", OneTimeFile(data)), None), request, context)
 
 
-def children() -> list[psutil.Process]:
-    """Workers of this process; one that has ended in between is none."""
-    found = []
+def worker_processes(excluded: set[int] | None = None) -> list[psutil.Process]:
+    """Running worker processes of this process, without those of the excluded ids."""
+    processes = []
     for child in psutil.Process().children():
         with suppress(psutil.NoSuchProcess):
-            if "spawn_main" in " ".join(child.cmdline()):
-                found.append(child)
-    return found
+            if "spawn_main" in " ".join(child.cmdline()) and child.pid not in (excluded or ()):
+                processes.append(child)
+    return processes
 
 
 @pytest.fixture(scope="module")
-def strangers() -> set[int]:
-    """Processes that other tests have left running."""
-    return {child.pid for child in children()}
+def other_workers() -> set[int]:
+    """Ids of worker processes of other tests."""
+    return {process.pid for process in worker_processes()}
 
 
-def started(bundle: Bundle, count: int, **changes: Any) -> InferenceWorkerPool:
-    made = InferenceWorkerPool(
+def start_pool(bundle: Bundle, count: int, **changes: Any) -> InferenceWorkerPool:
+    pool = InferenceWorkerPool(
         Settings(bundle=str(bundle.folder), aligner="pocketsphinx", scorers=count), lambda _: None
     )
     mfcc = bundle.config.features.mfcc
     with ExitStack() as undo:
-        undo.callback(made.close)
-        made.start(**{"version": bundle.version, "config": mfcc, "bases": compute_bases(mfcc), **changes})
+        undo.callback(pool.close)
+        pool.start(**{"version": bundle.version, "config": mfcc, "bases": compute_bases(mfcc), **changes})
         undo.pop_all()
-    return made
+    return pool
 
 
 @pytest.fixture(scope="module")
-def scorers(tiny_bundle: Bundle, strangers: set[int]) -> Iterator[InferenceWorkerPool]:
-    made = started(tiny_bundle, 1)
-    yield made
-    made.close()
+def workers(tiny_bundle: Bundle, other_workers: set[int]) -> Iterator[InferenceWorkerPool]:
+    pool = start_pool(tiny_bundle, 1)
+    yield pool
+    pool.close()
 
 
-def test_recording_is_scored(scorers: InferenceWorkerPool) -> None:
+def test_recording_is_scored(workers: InferenceWorkerPool) -> None:
     task = make_task()
-    output = scorers.submit(task).result(60)
+    output = workers.submit(task).result(60)
     assert [each.stage for each in output.stages] == ["decode", "align", "features", "classify"]
     assert all(each.spent_s > 0 for each in output.stages)
     ends = [each.ended_ns for each in output.stages]
@@ -114,8 +114,8 @@ def test_recording_is_scored(scorers: InferenceWorkerPool) -> None:
     assert task.context.queued_s > 0
 
 
-def test_invalid_recording_does_not_affect_its_batch(scorers: InferenceWorkerPool) -> None:
-    futures = [scorers.submit(make_task(data)) for data in (WAV, b"no sound", WAV)]
+def test_invalid_recording_does_not_affect_its_batch(workers: InferenceWorkerPool) -> None:
+    futures = [workers.submit(make_task(data)) for data in (WAV, b"no audio", WAV)]
     first, second, third = (future.result(60) for future in futures)
     assert first.unwrap().finish({}).utterances
     assert third.unwrap().finish({}).utterances
@@ -124,36 +124,36 @@ def test_invalid_recording_does_not_affect_its_batch(scorers: InferenceWorkerPoo
     assert [each.stage for each in second.stages] == ["decode"]
 
 
-def test_cancelled_request_is_not_scored(scorers: InferenceWorkerPool) -> None:
+def test_cancelled_request_is_not_scored(workers: InferenceWorkerPool) -> None:
     with pytest.raises(DecodingAbandonedError):
-        scorers.submit(make_task(Deadly(), cancelled=True)).result(60)
+        workers.submit(make_task(Crash(), cancelled=True)).result(60)
 
 
-def refusal_among_others(scorers: InferenceWorkerPool, odd: Any, count: int) -> str:
-    """Error of the tenth recording, `odd`; all others, in its batch, its process or neither, are scored."""
-    futures = [scorers.submit(make_task(odd if number == 9 else WAV)) for number in range(count)]
+def error_of_harmful(workers: InferenceWorkerPool, harmful: Any, count: int) -> str:
+    """Submit `harmful` as the tenth recording; return its error and check that all others are scored."""
+    futures = [workers.submit(make_task(harmful if number == 9 else WAV)) for number in range(count)]
     others = [future.result(120) for number, future in enumerate(futures) if number != 9]
     error = futures[9].exception(120)
-    scorers.close()
+    workers.close()
     assert all(other.unwrap().finish({}).utterances for other in others)
     assert isinstance(error, WorkerFailedError)
     return str(error)
 
 
 def test_recording_that_kills_its_process_does_not_affect_others(tiny_bundle: Bundle) -> None:
-    assert "16-bit wav" in refusal_among_others(started(tiny_bundle, 2), Deadly(), 40)
+    assert "16-bit wav" in error_of_harmful(start_pool(tiny_bundle, 2), Crash(), 40)
 
 
 def test_recording_that_blocks_its_process_does_not_affect_others(
     tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("service.inference.worker_pool._LIMIT_S", 2.0)
-    assert "longer than 4 s" in refusal_among_others(started(tiny_bundle, 1), Endless(), 12)
+    assert "longer than 4 s" in error_of_harmful(start_pool(tiny_bundle, 1), Hang(), 12)
 
 
 def test_failed_start_is_reported(tiny_bundle: Bundle, tmp_path: Path) -> None:
     with pytest.raises(WorkerFailedError) as changed:
-        started(tiny_bundle, 1, version="another")
+        start_pool(tiny_bundle, 1, version="another")
     assert str(changed.value) == (
         "a worker process failed: the bundle on disk has changed since the service loaded it; restart the service"
     )
@@ -162,102 +162,104 @@ def test_failed_start_is_reported(tiny_bundle: Bundle, tmp_path: Path) -> None:
     vocabulary = tmp_path / "bundle" / "vocabulary.txt"
     vocabulary.write_text("another", encoding="utf-8")
     with pytest.raises(BundleDamagedError) as refused:
-        started(damaged, 1)
+        start_pool(damaged, 1)
     assert refused.value.path == vocabulary
 
 
-def test_a_process_that_is_killed_is_replaced(scorers: InferenceWorkerPool, strangers: set[int]) -> None:
-    assert scorers.submit(make_task()).result(60).unwrap()
-    wait_until(lambda: len([child for child in children() if child.pid not in strangers]) == 1)
-    [process] = (child for child in children() if child.pid not in strangers)
+def test_killed_process_is_replaced(workers: InferenceWorkerPool, other_workers: set[int]) -> None:
+    assert workers.submit(make_task()).result(60).unwrap()
+    wait_until(lambda: len(worker_processes(other_workers)) == 1)
+    [process] = worker_processes(other_workers)
     process.kill()
     process.wait(20)
-    assert scorers.submit(make_task()).result(60).unwrap()
+    assert workers.submit(make_task()).result(60).unwrap()
+    assert process.pid not in {each.pid for each in worker_processes(other_workers)}
 
 
 @pytest.fixture(scope="module")
-def served(tiny_bundle: Bundle) -> Iterator[Served]:
+def server(tiny_bundle: Bundle) -> Iterator[RunningServer]:
     settings = Settings(
         bundle=str(tiny_bundle.folder), log_level="error", batch=BatchSettings(max_requests=2), scorers=1
     )
-    with serve(settings, FakeAligner()) as running:
+    with run_server(settings, FakeAligner()) as running:
         yield running
 
 
 @pytest.fixture
-def taken(monkeypatch: pytest.MonkeyPatch) -> list[Task]:
-    """What goes to the scorers."""
-    seen: list[Task] = []
+def submitted(monkeypatch: pytest.MonkeyPatch) -> list[Task]:
+    """Tasks that are submitted to the worker processes."""
+    tasks: list[Task] = []
     submit = InferenceWorkerPool.submit
 
     def record(self: InferenceWorkerPool, task: Task) -> Any:
-        seen.append(task)
+        tasks.append(task)
         return submit(self, task)
 
     monkeypatch.setattr(InferenceWorkerPool, "submit", record)
-    return seen
+    return tasks
 
 
-def predict(served: Served, data: bytes, **fields: str) -> dict[str, Any]:
-    answer = served.client.post("/predict", files={"file": data}, data={"words": WORDS_JSON, **fields})
-    assert answer.status_code == 200, answer.text
-    body: dict[str, Any] = answer.json()
-    return body
+def predict(server: RunningServer, data: bytes, **fields: str) -> dict[str, Any]:
+    response = server.client.post("/predict", files={"file": data}, data={"words": WORDS_JSON, **fields})
+    assert response.status_code == 200, response.text
+    result: dict[str, Any] = response.json()
+    return result
 
 
-def test_a_lone_request_stays_in_this_process(served: Served, taken: list[Task]) -> None:
-    predict(served, WAV)
-    assert not taken
+def test_single_request_stays_in_this_process(server: RunningServer, submitted: list[Task]) -> None:
+    predict(server, WAV)
+    assert not submitted
 
 
-def test_several_are_scored_beside_it_and_say_how_long_each_stage_took(served: Served, taken: list[Task]) -> None:
+def test_concurrent_requests_use_workers_and_report_stage_times(server: RunningServer, submitted: list[Task]) -> None:
     with ThreadPoolExecutor(16) as pool:
-        answers = list(pool.map(partial(predict, served), [WAV] * 64))
-    assert taken
-    for answer in answers:
-        stages = answer["timings_ms"]
+        results = list(pool.map(partial(predict, server), [WAV] * 64))
+    assert submitted
+    for result in results:
+        stages = result["timings_ms"]
         assert set(stages) == {"queue", "decode", "align", "features", "classify", "total"}
         assert sum(stages.values()) == pytest.approx(2 * stages["total"], rel=0.2, abs=2.0)
-    metrics = served.client.get("/metrics").text
+    metrics = server.client.get("/metrics").text
     assert 'can_queue_depth{stage="score"} 0.0' in metrics
 
 
-def test_large_ones_and_streams_of_events_stay_in_this_process(served: Served, taken: list[Task]) -> None:
-    assert len(LONG_WAV) > MAX_BYTES
-    events = partial(served.client.post, "/predict", headers={"accept": "text/event-stream"})
+def test_large_uploads_and_event_streams_stay_in_this_process(server: RunningServer, submitted: list[Task]) -> None:
+    assert len(LARGE_WAV) > MAX_BYTES
+    events = partial(server.client.post, "/predict", headers={"accept": "text/event-stream"})
     with ThreadPoolExecutor(8) as pool:
-        large = [pool.submit(predict, served, LONG_WAV) for _ in range(8)]
+        large = [pool.submit(predict, server, LARGE_WAV) for _ in range(8)]
         streams = [pool.submit(events, files={"file": WAV}, data={"words": WORDS_JSON}) for _ in range(8)]
         assert all(future.result()["emotion"] for future in large)
         assert all("event: result" in future.result().text for future in streams)
-    assert not taken
+    assert not submitted
 
 
-def test_recordings_with_late_words_stay_in_this_process(served: Served, taken: list[Task]) -> None:
-    """An hour of silence is a few kilobytes of flac; its words decide where it is scored."""
+def test_recordings_with_late_words_stay_in_this_process(server: RunningServer, submitted: list[Task]) -> None:
+    """A long silent recording is small as FLAC; the times of its words decide where it is scored."""
     long = encode(np.append(noise(1.0), np.zeros(16_000 * 65, np.float32)), container="FLAC")
     assert len(long) < MAX_BYTES
     late = '[{"word": "the", "start": 0.1, "end": 0.3}, {"word": "end", "start": 65.0, "end": 65.5}]'
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(partial(predict, served, words=late), [long] * 8))
-    assert not taken
-    assert {answer["audio"]["duration_s"] for answer in answers} == {66.0}
+        results = list(pool.map(partial(predict, server, words=late), [long] * 8))
+    assert not submitted
+    assert {result["audio"]["duration_s"] for result in results} == {66.0}
 
 
 def test_stopping_ends_the_processes(tiny_bundle: Bundle) -> None:
-    before = {child.pid for child in children()}
+    before = {process.pid for process in worker_processes()}
     settings = Settings(bundle=str(tiny_bundle.folder), log_level="error", scorers=2)
-    with serve(settings, FakeAligner()):
-        mine = [child for child in children() if child.pid not in before]
-        assert len(mine) == 2
-    _, alive = psutil.wait_procs(mine, timeout=20)
+    with run_server(settings, FakeAligner()):
+        started = worker_processes(before)
+        assert len(started) == 2
+    _, alive = psutil.wait_procs(started, timeout=20)
     assert not alive
 
 
-def test_ctrl_c_is_left_to_the_parent(scorers: InferenceWorkerPool, strangers: set[int]) -> None:
-    """A terminal sends it to all of them; those who were accepted are still answered."""
-    assert scorers.submit(make_task()).result(60).unwrap()
-    for child in children():
-        if child.pid not in strangers:
-            child.send_signal(signal.SIGINT)
-    assert scorers.submit(make_task()).result(60).unwrap()
+def test_workers_ignore_sigint(workers: InferenceWorkerPool, other_workers: set[int]) -> None:
+    """A terminal sends SIGINT to all processes; the parent still completes accepted requests."""
+    assert workers.submit(make_task()).result(60).unwrap()
+    processes = worker_processes(other_workers)
+    for process in processes:
+        process.send_signal(signal.SIGINT)
+    assert workers.submit(make_task()).result(60).unwrap()
+    assert worker_processes(other_workers) == processes != []

@@ -1,7 +1,7 @@
-"""A process that is killed during jobs: python -m tests.service.jobs.killed_job BUNDLE FOLDER RECORDING STAGE.
+"""A process to be killed during jobs: python -m tests.service.jobs.killed_job BUNDLE FOLDER RECORDING STAGE.
 
-It prints the names of two jobs, and `held` once some of their windows are answered and STAGE (`recognise`, or
-`classify` with a batch in hand) will not go on: there it waits.
+Prints the ids of two jobs, and `blocked` when some of their windows are done and STAGE (`recognise` or `classify`)
+blocks for ever.
 """
 
 import asyncio
@@ -22,45 +22,45 @@ from service.observability.metrics import Metrics
 from service.settings import JobSettings, Settings
 from tests.fakes import FakeAligner
 
-GOOD_CALLS = 2
+COMPLETED_CALLS = 2
 
 
-def hold() -> None:
-    """Says so, and never ends."""
-    print("held", flush=True)  # noqa: T201
+def block() -> None:
+    """Print `blocked` and never return."""
+    print("blocked", flush=True)  # noqa: T201
     threading.Event().wait()
 
 
-class HeldAligner(FakeAligner):
-    """Answers the first windows, then never again."""
+class BlockingAligner(FakeAligner):
+    """Recognises the first windows, then blocks."""
 
     def recognise(self, waveform: Waveform, language: str | None = None) -> Transcript:
-        """Holds on at the third window."""
-        if self.calls >= GOOD_CALLS:
-            hold()
+        """Block at the third window."""
+        if self.calls >= COMPLETED_CALLS:
+            block()
         return super().recognise(waveform, language)
 
 
-class HeldEngine(EmotionEngine):
-    """Scores the first batches, then never again."""
+class BlockingEngine(EmotionEngine):
+    """Scores the first batches, then blocks."""
 
     calls = 0
 
     def classify(self, features: Sequence[UtteranceFeatures]) -> list[UtteranceScores]:
-        """Holds on at the third batch."""
+        """Block at the third batch."""
         self.calls += 1
-        if self.calls > GOOD_CALLS:
-            hold()
+        if self.calls > COMPLETED_CALLS:
+            block()
         return super().classify(features)
 
 
 async def main(bundle: str, folder: str, recording: str, stage: str) -> None:
-    """Never ends by itself."""
+    """Submit two jobs and wait for ever."""
     settings = Settings(bundle=bundle)
     engine = (
-        EmotionEngine(settings, aligner=HeldAligner())
+        EmotionEngine(settings, aligner=BlockingAligner())
         if stage == "recognise"
-        else HeldEngine(settings, aligner=FakeAligner())
+        else BlockingEngine(settings, aligner=FakeAligner())
     )
     jobs = JobRunner(engine, Scheduler(engine, settings), JobSettings(folder=Path(folder), workers=2), Metrics())
     for _ in range(2):

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,13 @@ from fastapi.testclient import TestClient
 
 from alignment.errors import AlignerFailedError
 from model.bundle import Bundle
-from service.app import create_app
 from service.errors import JobsUnavailableError, UnknownJobError
-from service.inference.engine import EmotionEngine
 from service.jobs.store import DATABASE, JobStore
 from service.settings import Settings
 from tests.builders import encode, noise, tone
-from tests.comparing import assert_same_answer
+from tests.comparing import assert_same_result
 from tests.fakes import FakeAligner
+from tests.service.serving import run_app, state_of, words_of
 from tests.waiting import wait_until
 
 LONG = encode(np.tile(noise(1.0), 150))
@@ -40,8 +40,8 @@ def files_left(settings: Settings) -> list[str]:
     return sorted(path.name for path in settings.jobs.folder.iterdir() if not path.name.startswith("jobs.sqlite3"))
 
 
-def test_a_job_from_start_to_end(client: TestClient, settings: Settings) -> None:
-    """150 s of sound in windows of at most 60 s, each of which the fake aligner hears two words in."""
+def test_job_from_start_to_end(client: TestClient, settings: Settings) -> None:
+    """150 s of audio in windows of at most 60 s, in each of which the fake aligner recognises two words."""
     accepted = submit(client)
     assert accepted.status_code == 202
     assert accepted.json()["status"] in {"queued", "running"}
@@ -53,7 +53,7 @@ def test_a_job_from_start_to_end(client: TestClient, settings: Settings) -> None
     starts = [utterance["start_s"] for utterance in result["utterances"]]
     assert len(starts) >= 3
     assert starts == sorted(starts)
-    assert all(30 <= late - early <= 60 for early, late in zip(starts, starts[1:], strict=False))
+    assert all(30 <= late - early <= 60 for early, late in pairwise(starts))
     durations = [utterance["end_s"] - utterance["start_s"] for utterance in result["utterances"]]
     for emotion, value in result["probabilities"].items():
         each = [utterance["probabilities"][emotion] for utterance in result["utterances"]]
@@ -61,24 +61,23 @@ def test_a_job_from_start_to_end(client: TestClient, settings: Settings) -> None
     assert files_left(settings) == []
 
 
-def test_a_short_job_is_answered_as_a_request_is(client: TestClient) -> None:
+def test_short_job_equals_request(client: TestClient) -> None:
     words = json.dumps([{"word": "the", "start": 0.5, "end": 0.9}, {"word": "garden", "start": 2.0, "end": 2.9}])
     for fields in ({}, {"words": words, "explain": "full"}):
         data = encode(noise(4.0), 16_000)
         job = wait_for(client, submit(client, data, **fields).headers["location"])
-        assert_same_answer(job["result"], client.post("/predict", files={"file": data}, data=fields).json())
+        assert_same_result(job["result"], client.post("/predict", files={"file": data}, data=fields).json())
 
 
 def test_given_words_of_a_long_recording(client: TestClient, settings: Settings) -> None:
-    """The same as in one piece, although it is worked on in windows."""
-    spoken = [{"word": "garden", "start": 2.0 * i + 0.5, "end": 2.0 * i + 1.1} for i in range(70)]
-    job = wait_for(client, submit(client, LONG, words=json.dumps(spoken)).headers["location"])
-    assert [w["word"] for u in job["result"]["utterances"] for w in u["words"]] == ["garden"] * 70
-    patient = settings.model_copy(update={"max_audio_s": 200, "max_upload_bytes": 10_000_000})
-    with TestClient(create_app(patient, engine=EmotionEngine(patient, aligner=FakeAligner()))) as whole:
-        wait_until(lambda: whole.get("/health/ready").status_code == 200)
-        answer = whole.post("/predict", files={"file": LONG}, data={"words": json.dumps(spoken)}).json()
-    assert_same_answer(job["result"], answer)
+    """The result of windows equals that of the whole recording."""
+    words = [{"word": "garden", "start": 2.0 * i + 0.5, "end": 2.0 * i + 1.1} for i in range(70)]
+    job = wait_for(client, submit(client, LONG, words=json.dumps(words)).headers["location"])
+    assert [word["word"] for word in words_of(job["result"])] == ["garden"] * 70
+    long = settings.model_copy(update={"max_audio_s": 200, "max_upload_bytes": 10_000_000})
+    with run_app(long, FakeAligner()) as other:
+        result = other.post("/predict", files={"file": LONG}, data={"words": json.dumps(words)}).json()
+    assert_same_result(job["result"], result)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +89,7 @@ def test_given_words_of_a_long_recording(client: TestClient, settings: Settings)
         (LONG, {"words": "["}, 400, "malformed-form"),
     ],
 )
-def test_what_is_refused_at_once(
+def test_invalid_job_is_refused_immediately(
     client: TestClient, settings: Settings, data: bytes, fields: dict[str, str], status: int, code: str
 ) -> None:
     response = submit(client, data, **fields)
@@ -106,7 +105,7 @@ def test_what_is_refused_at_once(
         (encode(tone(1.0)), {"words": '[{"word": "a", "start": 3, "end": 4}]'}, "words-out-of-bounds"),
     ],
 )
-def test_what_goes_wrong_later_is_the_job_s_problem(
+def test_late_error_is_problem_of_the_job(
     client: TestClient, settings: Settings, data: bytes, fields: dict[str, str], code: str
 ) -> None:
     job = wait_for(client, submit(client, data, **fields).headers["location"])
@@ -114,7 +113,7 @@ def test_what_goes_wrong_later_is_the_job_s_problem(
     assert files_left(settings) == []
 
 
-def test_an_aligner_that_breaks_ends_its_job_and_not_the_next(client: TestClient, aligner: FakeAligner) -> None:
+def test_failed_job_does_not_affect_the_next(client: TestClient, aligner: FakeAligner) -> None:
     for error, code in (
         (AlignerFailedError("fake", "it fell over"), "aligner-failed"),
         (KeyError("a secret"), "internal-error"),
@@ -127,7 +126,7 @@ def test_an_aligner_that_breaks_ends_its_job_and_not_the_next(client: TestClient
     assert wait_for(client, submit(client).headers["location"])["status"] == "done"
 
 
-def test_a_bounded_number_waits_and_a_deleted_one_makes_room(
+def test_queue_is_bounded_and_deletion_frees_capacity(
     client: TestClient, aligner: FakeAligner, settings: Settings
 ) -> None:
     aligner.gate.clear()
@@ -145,7 +144,7 @@ def test_a_bounded_number_waits_and_a_deleted_one_makes_room(
 
 
 @pytest.mark.parametrize("stage", ["recognise", "classify"])
-def test_jobs_survive_the_kill_of_their_process(
+def test_jobs_survive_killed_process(
     tmp_path: Path, tiny_bundle: Bundle, settings: Settings, client: TestClient, stage: str
 ) -> None:
     (tmp_path / "long.wav").write_bytes(TWO_WINDOWS)
@@ -153,74 +152,73 @@ def test_jobs_survive_the_kill_of_their_process(
     command += [str(settings.jobs.folder), str(tmp_path / "long.wav"), stage]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
-        told = {process.stdout.readline().strip() for _ in range(3)}
+        printed = {process.stdout.readline().strip() for _ in range(3)}
         process.kill()
-    assert "held" in told
-    (settings.jobs.folder / "0.audio-part").write_bytes(b"half an upload")
-    answered = sum((done_s > 0) + (done_s >= 70) for done_s in done_seconds(settings))
-    assert answered
+    assert "blocked" in printed
+    (settings.jobs.folder / "0.audio-part").write_bytes(b"incomplete upload")
+    completed = sum((done_s > 0) + (done_s >= 70) for done_s in done_seconds(settings))
+    assert completed
     resumed = FakeAligner()
-    with TestClient(create_app(settings, engine=EmotionEngine(settings, aligner=resumed))) as restarted:
-        jobs = [wait_for(restarted, f"/jobs/{name}") for name in told - {"held"}]
+    with run_app(settings, resumed) as restarted:
+        jobs = [wait_for(restarted, f"/jobs/{name}") for name in printed - {"blocked"}]
         assert files_left(settings) == []
-        heard = resumed.calls
-        undisturbed = wait_for(restarted, submit(restarted, TWO_WINDOWS).headers["location"])
-    assert resumed.calls - heard == len(undisturbed["result"]["utterances"]) == 2
-    # What was answered before is not asked for again, and all else is.
-    assert heard == 4 - answered
+        calls = resumed.calls
+        reference = wait_for(restarted, submit(restarted, TWO_WINDOWS).headers["location"])
+    assert resumed.calls - calls == len(reference["result"]["utterances"]) == 2
+    # Windows that were done before are not recognised again.
+    assert calls == 4 - completed
+    assert len(jobs) == 2
     for job in jobs:
         assert job["status"] == "done"
-        assert_same_answer(job["result"], undisturbed["result"])
+        assert_same_result(job["result"], reference["result"])
 
 
 def done_seconds(settings: Settings) -> list[float]:
-    """How far each job is on disk."""
+    """Stored progress of each job."""
     with closing(sqlite3.connect(settings.jobs.folder / DATABASE)) as database:
         return [done_s for (done_s,) in database.execute("SELECT done_s FROM jobs")]
 
 
-def test_a_stop_hands_jobs_back(settings: Settings, aligner: FakeAligner) -> None:
-    """The server stops in the middle of a job, whose second window is with the aligner."""
-    with TestClient(create_app(settings, engine=EmotionEngine(settings, aligner=aligner))) as first:
-        wait_until(lambda: first.get("/health/ready").status_code == 200)
+def test_stop_requeues_jobs(settings: Settings, aligner: FakeAligner) -> None:
+    """The server stops while the aligner processes the second window of a job."""
+    with run_app(settings, aligner) as first:
         location = submit(first).headers["location"]
         wait_until(lambda: first.get(location).json()["progress"]["done_s"] > 0)
         aligner.gate.clear()
         assert first.get(location).json()["status"] == "running"
     aligner.gate.set()
     resumed = FakeAligner()
-    with TestClient(create_app(settings, engine=EmotionEngine(settings, aligner=resumed))) as second:
+    with run_app(settings, resumed) as second:
         job = wait_for(second, location)
     assert job["status"] == "done"
     assert len(job["result"]["utterances"]) == 4
     assert resumed.calls < 4
 
 
-def test_a_disk_that_takes_nothing_for_a_while_costs_no_job(
+def test_temporarily_read_only_disk_loses_no_job(
     settings: Settings, aligner: FakeAligner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("service.jobs.runner._SWEEP_S", 0.05)
-    app = create_app(settings, engine=EmotionEngine(settings, aligner=aligner))
-    with TestClient(app) as client:
-        wait_until(lambda: client.get("/health/ready").status_code == 200)
+    with run_app(settings, aligner) as client:
         aligner.gate.clear()
         location = submit(client).headers["location"]
         wait_until(lambda: aligner.calls == 1)
-        store = app.state.can_ser.jobs._store
-        handed_back: list[str] = []
+        store = state_of(client).jobs._store
+        assert store is not None
+        requeued: list[str] = []
         requeue = store.requeue
 
-        def note(job_id: str) -> None:
-            handed_back.append(job_id)
+        def record(job_id: str) -> None:
+            requeued.append(job_id)
             requeue(job_id)
 
-        monkeypatch.setattr(store, "requeue", note)
+        monkeypatch.setattr(store, "requeue", record)
         store._database.execute("PRAGMA query_only = ON")
         refused = submit(client)
         assert (refused.status_code, refused.json()["code"]) == (503, "jobs-unavailable")
         aligner.gate.set()
-        wait_until(lambda: len(handed_back) > 2)
-        assert files_left(settings) == [f"{handed_back[0]}.audio"]
+        wait_until(lambda: len(requeued) > 2)
+        assert files_left(settings) == [f"{requeued[0]}.audio"]
         store._database.execute("PRAGMA query_only = OFF")
         job = wait_for(client, location)
     assert (job["status"], len(job["result"]["utterances"])) == ("done", 4)
@@ -228,7 +226,7 @@ def test_a_disk_that_takes_nothing_for_a_while_costs_no_job(
     assert files_left(settings) == []
 
 
-def test_a_disk_without_room_for_a_recording(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_is_503(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -242,15 +240,15 @@ def test_a_disk_without_room_for_a_recording(client: TestClient, monkeypatch: py
     assert int(full.headers["retry-after"]) >= 1
 
 
-def test_jobs_that_come_at_once_do_not_pass_the_limit(client: TestClient, aligner: FakeAligner) -> None:
+def test_concurrent_jobs_do_not_exceed_limit(client: TestClient, aligner: FakeAligner) -> None:
     aligner.gate.clear()
     with ThreadPoolExecutor(8) as pool:
-        statuses = [answer.status_code for answer in pool.map(lambda _: submit(client, TWO_WINDOWS), range(8))]
+        statuses = [response.status_code for response in pool.map(lambda _: submit(client, TWO_WINDOWS), range(8))]
     aligner.gate.set()
     assert sorted(statuses) == [202] * 3 + [503] * 5
 
 
-def test_answers_expire(tmp_path: Path) -> None:
+def test_results_expire(tmp_path: Path) -> None:
     now = 1_000.0
     store = JobStore(tmp_path, lambda: now)
     store.add("a", "{}")
@@ -265,7 +263,7 @@ def test_answers_expire(tmp_path: Path) -> None:
     store.close()
 
 
-def test_another_owner_s_job_is_not_there(tmp_path: Path) -> None:
+def test_job_of_other_owner_is_unknown(tmp_path: Path) -> None:
     store = JobStore(tmp_path)
     store.add("a", "{}", "me")
     assert store.find("a", "me").owner == "me"
@@ -274,7 +272,7 @@ def test_another_owner_s_job_is_not_there(tmp_path: Path) -> None:
     store.close()
 
 
-def test_one_process_holds_the_folder(tmp_path: Path) -> None:
+def test_folder_is_locked_by_one_process(tmp_path: Path) -> None:
     store = JobStore(tmp_path)
     with pytest.raises(JobsUnavailableError, match="locked"):
         JobStore(tmp_path)

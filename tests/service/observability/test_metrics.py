@@ -5,8 +5,8 @@ from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from service.results.problems import PROBLEMS
-from tests.builders import encode, noise
-from tests.test_documents import ROOT
+from tests.builders import ROOT, encode, noise
+from tests.waiting import wait_until
 
 DOCKER = ROOT / "docker"
 
@@ -16,16 +16,16 @@ def read(client: TestClient) -> dict[tuple[str, frozenset[tuple[str, str]]], flo
     return {(s.name, frozenset(s.labels.items())): s.value for family in families for s in family.samples}
 
 
-def test_what_is_counted(client: TestClient) -> None:
+def test_metrics_of_requests(client: TestClient) -> None:
     words = '[{"word": "the", "start": 0.5, "end": 0.9}]'
     assert client.post("/predict", files={"file": encode(noise(2.0))}, data={"words": words}).status_code == 200
     assert client.post("/predict", files={"file": encode(noise(3.0))}).status_code == 200
     assert client.post("/predict", files={"file": b"not audio"}).status_code == 415
-    assert client.get("/made/up").status_code == 404
-    found = read(client)
+    assert client.get("/missing").status_code == 404
+    samples = read(client)
 
     def value(name: str, **labels: str) -> float:
-        return found[name, frozenset(labels.items())]
+        return samples[name, frozenset(labels.items())]
 
     assert value("can_requests_total", method="POST", path="/predict", status="200") == 2
     assert value("can_requests_total", method="GET", path="other", status="404") == 1
@@ -40,37 +40,39 @@ def test_what_is_counted(client: TestClient) -> None:
     assert value("can_under_way") == 0
     for stage in ("prepare", "recognise", "classify"):
         assert value("can_queue_depth", stage=stage) == 0
-    [labels] = [dict(labels) for name, labels in found if name == "can_model_info"]
+    [labels] = [dict(labels) for name, labels in samples if name == "can_model_info"]
     assert (labels["name"], labels["provider"]) == ("tiny", "CPUExecutionProvider")
 
 
 def expressions() -> list[str]:
-    """Everything that the dashboard draws and the alerts look at."""
+    """Expressions of the dashboard and of the alerts."""
     panels = json.loads((DOCKER / "grafana" / "dashboard.json").read_text())["panels"]
-    drawn = [target["expr"] for panel in panels for target in panel["targets"]]
-    watched = re.findall(r"^ +expr: (.+)$", (DOCKER / "prometheus" / "alerts.yml").read_text(), re.M)
-    assert len(drawn) > 10
-    assert len(watched) > 2
-    return drawn + watched
+    panel_expressions = [target["expr"] for panel in panels for target in panel["targets"]]
+    alerts = re.findall(r"^ +expr: (.+)$", (DOCKER / "prometheus" / "alerts.yml").read_text(), re.M)
+    assert len(panel_expressions) > 10
+    assert len(alerts) > 2
+    return panel_expressions + alerts
 
 
-def test_the_dashboard_and_the_alerts_ask_for_what_there_is(client: TestClient) -> None:
+def test_dashboard_and_alerts_use_existing_metrics(client: TestClient) -> None:
+    location = client.post("/jobs", files={"file": encode(noise(1.0))}).headers["location"]
+    wait_until(lambda: client.get(location).json()["status"] == "done")
     client.post("/predict", files={"file": encode(noise(1.0))})
     client.post("/predict", files={"file": b"not audio"})
-    labels: dict[str, set[str]] = {"can_jobs_total": {"status"}}
+    labels: dict[str, set[str]] = {}
     for name, pairs in read(client):
         labels.setdefault(name, set()).update(label for label, _ in pairs)
     for expression in expressions():
-        asked = re.findall(r"\b((?:can|process)_\w+)(?:\{(\w+)=)?", expression)
-        assert asked, expression
-        for name, label in asked:
+        selectors = re.findall(r"\b((?:can|process)_\w+)(?:\{(\w+)=)?", expression)
+        assert selectors, expression
+        for name, label in selectors:
             assert name in labels, expression
             assert not label or label in labels[name], expression
         for label in re.findall(r"by \((?:le, )?(\w+)\)", expression):
-            assert any(label in labels[name] for name, _ in asked), expression
+            assert any(label in labels[name] for name, _ in selectors), expression
 
 
-def test_the_codes_that_alerts_look_for_exist() -> None:
+def test_problem_codes_of_expressions_exist() -> None:
     codes = {code for expression in expressions() for code in re.findall(r'code="([^"]+)"', expression)}
     assert codes
     assert codes <= {problem.code for problem in PROBLEMS.values()}

@@ -1,5 +1,6 @@
-"""Spans, from the SDK's own exporter into memory."""
+"""Spans, with the in-memory exporter of the SDK."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,15 +13,15 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from service.app import create_app, open_traces
+from service.app import open_traces
 from service.errors import MissingPackageError
-from service.inference.engine import EmotionEngine
 from service.observability.opentelemetry import JOB, REQUEST_ID, OpenTelemetryTraces, export_traces
 from service.settings import Settings
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner
 from tests.service.http.test_predict import WAV
 from tests.service.http.test_stream import END, read_all, send, spoken
+from tests.service.serving import run_app
 from tests.waiting import wait_until
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -33,47 +34,47 @@ def exporter() -> InMemorySpanExporter:
 
 
 @pytest.fixture
-def traced(settings: Settings, aligner: FakeAligner, exporter: InMemorySpanExporter) -> Iterator[TestClient]:
+def traces(exporter: InMemorySpanExporter) -> OpenTelemetryTraces:
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    engine = EmotionEngine(settings, aligner=aligner)
-    with TestClient(create_app(settings, engine=engine, traces=OpenTelemetryTraces(provider))) as client:
-        wait_until(lambda: client.get("/health/ready").status_code == 200)
+    return OpenTelemetryTraces(provider)
+
+
+@pytest.fixture
+def traced(settings: Settings, aligner: FakeAligner, traces: OpenTelemetryTraces) -> Iterator[TestClient]:
+    with run_app(settings, aligner, traces=traces) as client:
         yield client
 
 
 def split(exporter: InMemorySpanExporter) -> tuple[ReadableSpan, dict[str, ReadableSpan]]:
-    """The span of the request, and those of its stages by name, in order; each name comes once."""
+    """Span of the request, and spans of its stages by name, in order; names are unique."""
     *stages, whole = exporter.get_finished_spans()
     assert len({span.name for span in stages}) == len(stages)
     return whole, {span.name: span for span in stages}
 
 
-def test_spans_of_scorers_stand_where_the_work_was_done(
-    settings: Settings, aligner: FakeAligner, exporter: InMemorySpanExporter
+def test_spans_of_worker_processes_cover_their_work(
+    settings: Settings, aligner: FakeAligner, exporter: InMemorySpanExporter, traces: OpenTelemetryTraces
 ) -> None:
-    """Six at once: each with its stages one after the other, within its request; a refused one has what it came to."""
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    beside = settings.model_copy(update={"scorers": 1})
-    app = create_app(beside, engine=EmotionEngine(beside, aligner=aligner), traces=OpenTelemetryTraces(provider))
+    """Of six concurrent requests each has consecutive stages within its span; a refused one has those it reached."""
+    parallel = settings.model_copy(update={"scorers": 1})
     words = '[{"word": "the", "start": 0.1, "end": 0.3}]'
-    with TestClient(app) as client, ThreadPoolExecutor(6) as pool:
-        wait_until(lambda: client.get("/health/ready").status_code == 200)
-        files = [WAV] * 5 + [b"no sound"]
-        answers = list(
+    with run_app(parallel, aligner, traces=traces) as client, ThreadPoolExecutor(6) as pool:
+        files = [WAV] * 5 + [b"no audio"]
+        responses = list(
             pool.map(lambda data: client.post("/predict", files={"file": data}, data={"words": words}), files)
         )
-    assert [answer.status_code for answer in answers] == [200] * 5 + [415]
-    traces: dict[int, list[ReadableSpan]] = {}
+    assert [response.status_code for response in responses] == [200] * 5 + [415]
+    by_trace: dict[int, list[ReadableSpan]] = {}
     for span in exporter.get_finished_spans():
-        traces.setdefault(span.context.trace_id, []).append(span)
-    requests = [spans for spans in traces.values() if any(span.name == "POST /predict" for span in spans)]
+        by_trace.setdefault(span.context.trace_id, []).append(span)
+    requests = [spans for spans in by_trace.values() if any(span.name == "POST /predict" for span in spans)]
     assert sorted(len(spans) for spans in requests) == [2, 5, 5, 5, 5, 5]
     for *stages, whole in requests:
         assert [span.name for span in stages] == ["decode", "align", "features", "classify"][: len(stages)]
         times = [time or 0 for span in stages for time in (span.start_time, span.end_time)]
-        # A clock of nanoseconds is read a moment after the one that measures.
+        assert all(times)
+        # Time stamps and durations come from two clocks, which are read one after the other.
         assert all(later > earlier - 1_000_000 for earlier, later in pairwise(times))
         assert (whole.start_time or 0) <= times[0] + 1_000_000
         assert times[-1] <= (whole.end_time or 0)
@@ -84,10 +85,13 @@ def test_spans_of_scorers_stand_where_the_work_was_done(
     [
         ({}, ["decode", "recognise", "features", "classify"]),
         ({"transcript": f"the {MARK} children"}, ["decode", "align", "features", "classify"]),
-        ({"words": '[{"word": "unspeakable", "start": 0.5, "end": 0.9}]'}, ["decode", "align", "features", "classify"]),
+        (
+            {"words": json.dumps([{"word": MARK, "start": 0.5, "end": 0.9}])},
+            ["decode", "align", "features", "classify"],
+        ),
     ],
 )
-def test_one_span_per_stage_under_the_caller_s(
+def test_stage_spans_belong_to_trace_of_caller(
     traced: TestClient, exporter: InMemorySpanExporter, fields: dict[str, str], stages: list[str]
 ) -> None:
     response = traced.post("/predict", files={"file": WAV}, data=fields, headers={"traceparent": PARENT})
@@ -96,18 +100,18 @@ def test_one_span_per_stage_under_the_caller_s(
     assert whole.attributes is not None
     assert whole.attributes["http.response.status_code"] == response.status_code == 200
     assert whole.parent is not None
-    assert f"{whole.parent.trace_id:032x}-{whole.parent.span_id:016x}" in PARENT
+    assert f"00-{whole.parent.trace_id:032x}-{whole.parent.span_id:016x}-01" == PARENT
     assert list(parts) == stages
     for span in parts.values():
         assert span.parent is not None
         assert span.parent.span_id == whole.context.span_id
         assert span.attributes is not None
         assert span.attributes[REQUEST_ID] == response.headers["x-request-id"]
-        assert (whole.start_time or 0) <= (span.start_time or 0) <= (span.end_time or 0) <= (whole.end_time or 0)
+        assert 0 < (whole.start_time or 0) <= (span.start_time or 0) <= (span.end_time or 0) <= (whole.end_time or 0)
     assert MARK not in "".join(span.to_json() for span in exporter.get_finished_spans())
 
 
-def test_an_error_is_a_status_and_not_what_was_said(traced: TestClient, exporter: InMemorySpanExporter) -> None:
+def test_span_of_refused_request_has_status_and_no_content(traced: TestClient, exporter: InMemorySpanExporter) -> None:
     word = f'[{{"word": "{MARK}", "start": 9, "end": 1}}]'
     assert MARK in traced.post("/predict", files={"file": WAV}, data={"words": word}).text
     whole, _ = split(exporter)
@@ -115,7 +119,7 @@ def test_an_error_is_a_status_and_not_what_was_said(traced: TestClient, exporter
     assert MARK not in "".join(span.to_json() for span in exporter.get_finished_spans())
 
 
-def test_jobs_and_live_speech_are_followed_too(traced: TestClient, exporter: InMemorySpanExporter) -> None:
+def test_jobs_and_live_speech_are_traced(traced: TestClient, exporter: InMemorySpanExporter) -> None:
     location = traced.post("/jobs", files={"file": encode(noise(1.0))}).headers["location"]
     wait_until(lambda: traced.get(location).json()["status"] == "done")
     with traced.websocket_connect("/stream") as session:
@@ -129,14 +133,14 @@ def test_jobs_and_live_speech_are_followed_too(traced: TestClient, exporter: InM
     assert (job.attributes or {}) == {JOB: location.removeprefix("/jobs/")}
 
 
-def test_health_and_metrics_are_not_followed(traced: TestClient, exporter: InMemorySpanExporter) -> None:
+def test_health_and_metrics_are_not_traced(traced: TestClient, exporter: InMemorySpanExporter) -> None:
     traced.get("/health/live")
     traced.get("/metrics")
     assert exporter.get_finished_spans() == ()
 
 
-def test_nothing_is_imported_where_traces_are_off() -> None:
-    """FastAPI itself needs the interface of OpenTelemetry, which does nothing without the SDK."""
+def test_sdk_is_imported_only_for_traces() -> None:
+    """FastAPI imports the API of OpenTelemetry, which does nothing without the SDK."""
     absent = {"opentelemetry.sdk", export_traces.__module__}
     code = (
         "import sys; from service.app import create_app; from service.settings import Settings; "
@@ -149,17 +153,17 @@ def test_nothing_is_imported_where_traces_are_off() -> None:
     assert loaded == [0, len(absent)]
 
 
-def test_the_standard_s_variables_name_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, expected in ((None, "can-ser"), ("ours", "ours")):
+def test_service_name_from_otel_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, expected in ((None, "can-ser"), ("other", "other")):
         if name:
             monkeypatch.setenv("OTEL_SERVICE_NAME", name)
-        traces = export_traces()
-        assert traces._provider.resource.attributes["service.name"] == expected
-        traces.close()
+        exported = export_traces()
+        assert exported._provider.resource.attributes["service.name"] == expected
+        exported.close()
 
 
-def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
-    monkeypatch.delitem(sys.modules, "service.observability.opentelemetry", raising=False)
+    monkeypatch.delitem(sys.modules, export_traces.__module__)
     with pytest.raises(MissingPackageError, match="make install-telemetry"):
         open_traces(enabled=True)

@@ -105,7 +105,7 @@ def test_interrupted_download_resumes(config: WhisperXConfig, hub: LocalHub) -> 
     hub.cut.add(MODEL_BIN)
     fetch(config, hub)
     assert find_missing(config) is None
-    assert hub.asked.count(MODEL_BIN) == 2
+    assert hub.requests.count(MODEL_BIN) == 2
 
 
 @pytest.mark.parametrize(("path", "reason"), [(MODEL_BIN, "SHA-256"), (TOKENIZER, "differs from the hub's listing")])
@@ -119,7 +119,7 @@ def test_altered_content_is_refused(config: WhisperXConfig, hub: LocalHub, path:
     hub.altered.clear()
     fetch(config, hub)
     assert find_missing(config) is None
-    assert hub.asked.count(MODEL_BIN) == 1 + (path == MODEL_BIN)
+    assert hub.requests.count(MODEL_BIN) == 1 + (path == MODEL_BIN)
 
 
 def test_checkpoint_of_torchaudio_is_fetched(config: WhisperXConfig, hub: LocalHub) -> None:

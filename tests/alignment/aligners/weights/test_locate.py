@@ -16,7 +16,8 @@ from alignment.aligners.weights.locate import (
 )
 from alignment.aligners.weights.permissions import find_refused_path, make_private
 from alignment.errors import AlignerUnavailableError
-from tests.machines import ROOT, install_links, run_there
+from tests.builders import ROOT
+from tests.machines import install_links, run_isolated
 
 WITHOUT_PACKAGE = """
 from alignment.aligners.selection import choose_aligner
@@ -130,7 +131,7 @@ def test_models_in_the_libraries_caches_are_found(
 def test_missing_package_is_named_with_its_extra(tmp_path: Path) -> None:
     """The aligner, the download and diarization, on a machine with the core packages only."""
     core = install_links(ROOT / "requirements" / "core.txt", tmp_path)
-    done = run_there(core, "-c", WITHOUT_PACKAGE)
+    done = run_isolated(core, "-c", WITHOUT_PACKAGE)
     lines = done.stdout.splitlines()
     assert (len(lines), done.stderr) == (3, "")
     assert all("whisperx is not installed; `make install-whisperx` installs it" in line for line in lines)
