@@ -108,7 +108,8 @@ class ResultParts(AbstractContextManager["ResultParts"]):
 
     def _files(self) -> list[Path]:
         """Tables in the order of their creation."""
-        parts = sorted(self._folder.glob("*.parquet"))
+        # A killed run may leave the temporary file of a part, `.HEX-NUMBER.parquet`.
+        parts = sorted(self._folder.glob("[0-9]*.parquet"))
         return [self._out, *parts] if self._out.exists() else parts
 
     def _check(self, path: Path) -> None:

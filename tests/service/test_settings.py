@@ -58,7 +58,7 @@ def test_options_override_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("CAN_PROT", "1", "did you mean CAN_PORT?"),
         ("CAN_WHISPERX__MODLE", "x", "CAN_WHISPERX__MODEL"),
-        ("CAN_QQQQQQQQ", "x", "known are"),
+        ("CAN_QQQQQQQQ", "x", "known variables are"),
         ("CAN_PORT", "many", "CAN_PORT='many'"),
         ("CAN_PORT", "70000", "less than or equal to 65535"),
         ("CAN_ALIGNER", "siri", "CAN_ALIGNER"),

@@ -124,7 +124,7 @@ def test_parts_become_one_table_in_order(tmp_path: Path) -> None:
         parts.add(rows_of({"file": "c", "emotion": "sad"}, problem_row("a", UNREADABLE, "away")))
         parts.flush()
         parts.add(rows_of(problem_row("b", "not-audio", "no")))
-    (tmp_path / "out.parquet.parts" / "000002.parquet.part").write_bytes(b"incomplete part")
+    (tmp_path / "out.parquet.parts" / ".0123abcd-000002.parquet").write_bytes(b"incomplete part")
     with open_parts(tmp_path) as resumed:
         assert resumed.find_remaining(["a", "b", "c", "d"]) == ["a", "d"]
         resumed.add(rows_of({"file": "a", "emotion": "angry"}))
