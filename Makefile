@@ -5,9 +5,11 @@ BIN := .venv/bin
 UV := $(or $(shell command -v uv),$(BIN)/uv)
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
 	--no-emit-index-url --custom-compile-command "make lock" pyproject.toml
+# Two processes on every machine: tests start servers and training of their own.
+PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PRECIOUS: .venv/%.stamp
-.PHONY: install serve test check format docs screenshots lock train bench clean docker-test
+.PHONY: install serve test test-fast check format docs screenshots lock train bench clean docker-test
 
 install: .venv/core.stamp  ## Install the packages for serving in .venv
 
@@ -18,7 +20,10 @@ serve: install  ## Run the service on http://127.0.0.1:8000
 	$(BIN)/can-ser serve
 
 test: .venv/dev.stamp  ## Run all tests
-	$(BIN)/pytest
+	$(BIN)/pytest $(PARALLEL)
+
+test-fast: .venv/dev.stamp  ## Run the tests without the mark `slow`
+	$(BIN)/pytest $(PARALLEL) -m "not slow"
 
 check: .venv/dev.stamp  ## Check format, lint, types and import rules
 	$(BIN)/ruff format --check

@@ -122,7 +122,7 @@ class Settings(BaseSettings):
     pocketsphinx: PocketSphinxSettings = PocketSphinxSettings()
     whisperx: WhisperXSettings = WhisperXSettings()
     batch: BatchSettings = BatchSettings()
-    jobs: JobSettings = JobSettings()
+    jobs: Annotated[JobSettings, Field(default_factory=JobSettings)]
     live: LiveSettings = LiveSettings()
     max_audio_s: Annotated[float, Field(gt=0, le=14_400, description="Longest accepted audio in seconds.")] = 300.0
     max_upload_bytes: Annotated[int, Field(ge=1_000, description="Largest accepted request in bytes.")] = 100_000_000

@@ -16,6 +16,14 @@ from model.bundle import Bundle, read_bundle
 from tests.builders import TINY_WHISPERX, write_tiny_bundle
 
 
+@pytest.fixture(scope="session", autouse=True)
+def state_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Servers of the tests keep jobs in a folder of this process, not in the user's or another test process's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """Bundle of a small untrained network."""

@@ -15,6 +15,8 @@ from benchmarks.server_process import run_server
 from tests.builders import ROOT, SPEECH, encode
 from tests.test_documents import DOCUMENTS, read_document
 
+pytestmark = pytest.mark.slow
+
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.M | re.S)
 DOCUMENTED_URL = "http://127.0.0.1:8000"
 UNCHECKED = {

@@ -16,6 +16,8 @@ from service.results.schemas import FullAttribution, PredictOut, WordOut
 from service.results.serialisation import to_response
 from service.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 JFK = "and so my fellow americans ask not what your country can do for you ask what you can do for your country"
 
 

@@ -19,6 +19,8 @@ from service.settings import Settings
 from tests.builders import ROOT
 from tests.test_documents import read_document
 
+pytestmark = pytest.mark.slow
+
 HTTP_CODES = {"internal-error": 500, "not-found": 404, "method-not-allowed": 405}
 
 

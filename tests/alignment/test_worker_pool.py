@@ -11,6 +11,8 @@ import pytest
 
 from alignment.worker_pool import WorkerPool
 
+pytestmark = pytest.mark.slow
+
 
 def nothing() -> None:
     """No initialisation."""

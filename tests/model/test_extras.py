@@ -36,6 +36,7 @@ def test_missing_training_extra_is_one_line(core_only: Path, module: str, option
     assert run_isolated(core_only, "-m", module, "--help").returncode == 0
 
 
+@pytest.mark.slow
 def test_missing_starter_extra_is_one_line(train_only: Path) -> None:
     options = ("--goemotions", "missing", "--out", "missing")
     done = run_isolated(train_only, "-m", "model.data.emotion_vectors", *options)

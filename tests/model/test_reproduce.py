@@ -15,6 +15,8 @@ from model.training.systems import SYSTEMS
 from tests.model.corpora.iemocap_fixture import write_iemocap
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 PAPER_SYSTEMS = [name for name, system in SYSTEMS.items() if system.tables]
 OPTIONS = (
     *("--root", "corpus", "--out", "out", "--embeddings", "random", "--cache", "cache", "--folds", "session"),

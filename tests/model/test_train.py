@@ -46,6 +46,7 @@ def test_train_writes_bundle_that_classifies(folder: Path) -> None:
         EmotionClassifier(read_bundle(folder / "runs" / "mine" / fold / "bundle")).warm_up()
 
 
+@pytest.mark.slow
 def test_finished_folds_are_reused_unless_a_setting_changes(folder: Path) -> None:
     assert train("--folds", "session").exit_code == 0
     result_file = folder / "runs" / "mine" / "Ses01F" / "result.json"
@@ -61,6 +62,7 @@ def test_finished_folds_are_reused_unless_a_setting_changes(folder: Path) -> Non
     assert (folder / "runs" / "mine-before-1" / "Ses01F" / "result.json").is_file()
 
 
+@pytest.mark.slow
 def test_other_word_vectors_with_same_name_start_new_run(folder: Path) -> None:
     for value in ("0.5", "0.25"):
         (folder / "vectors.txt").write_text("".join(f"{word} {value} {value}\n" for word in ("excuse", "me")))

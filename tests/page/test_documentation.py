@@ -1,6 +1,9 @@
+import pytest
 from playwright.sync_api import expect
 
 from tests.page.conftest import OpenPage
+
+pytestmark = pytest.mark.slow
 
 
 def test_swagger_ui_shows_every_path_without_other_hosts(open_page: OpenPage, address: str) -> None:

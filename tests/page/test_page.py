@@ -15,6 +15,8 @@ from playwright.sync_api import FilePayload, Page, Playwright, expect
 from tests.builders import SPEECH, speech, spoken_words
 from tests.page.conftest import OpenPage, find_chromium
 
+pytestmark = pytest.mark.slow
+
 JFK = "Ask not"
 LIMIT_BYTES = 300_000
 

@@ -24,6 +24,8 @@ from tests.fakes import FakeAligner
 from tests.page.conftest import OpenPage
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 
 class SteppedAligner(FakeAligner):
     """An aligner that waits for the release of each step; its warm-up is a step too."""

@@ -1,5 +1,4 @@
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,6 @@ from fastapi.testclient import TestClient
 from model.bundle import Bundle
 from service.settings import JobSettings, Settings
 from tests.fakes import FakeAligner
-from tests.service.cluster.cluster_fixture import TwoNodes, run_two_nodes
 from tests.service.serving import run_app
 
 
@@ -30,12 +28,3 @@ def client(settings: Settings, aligner: FakeAligner) -> Iterator[TestClient]:
     """Client of an application with a tiny network and a fake aligner."""
     with run_app(settings, aligner, raise_server_exceptions=False) as test_client:
         yield test_client
-
-
-@pytest.fixture(scope="session")
-def two_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoNodes]:
-    """The service on two Ray nodes, with the embedded aligner and the shipped weights; starts in about 20 s."""
-    if find_spec("ray") is None:
-        pytest.skip("ray is not installed: make install-cluster")
-    with run_two_nodes(tmp_path_factory.mktemp("two-nodes")) as nodes:
-        yield nodes

@@ -116,6 +116,7 @@ def test_word_vectors_can_be_frozen() -> None:
     assert not torch.equal(network.text_encoder.embedding.weight, before)
 
 
+@pytest.mark.slow
 def test_label_smoothing_reduces_confidence() -> None:
     plain, smoothed = (
         float(np.abs(predict(train(replace(PLAIN, label_smoothing=s)).network, DATA, SPLIT.train).joint).max())

@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import cache
 
 import numpy as np
+import pytest
 
 from model.data.batches import RaggedData
 from model.training.loop import Logits
@@ -23,6 +24,8 @@ from tests.model.training.planted import (
     to_data,
     train_and_predict,
 )
+
+pytestmark = pytest.mark.slow
 
 WORDS = 20
 

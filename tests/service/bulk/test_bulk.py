@@ -1,10 +1,6 @@
-"""Archives: rows, result parts, and that a killed run resumes to an identical table."""
+"""Archives: rows and result parts."""
 
-import os
 import re
-import shutil
-import signal
-import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import soundfile
 from typer.testing import CliRunner, Result
 
 if find_spec("ray") is None:
@@ -34,10 +29,7 @@ from service.results.serialisation import to_response
 from service.settings import JobSettings, Settings
 from service.sources import find_archive, open_recording
 from tests.builders import ROOT, SPEECH, encode, noise, speech
-from tests.comparing import assert_same_result
 from tests.fakes import FakeAligner
-from tests.service.cluster.cluster_fixture import TwoNodes, environment
-from tests.waiting import wait_until
 
 SCHEMA = table_schema(["angry", "sad"])
 
@@ -193,67 +185,3 @@ def test_errors_before_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert missing.exit_code == 2
     for piece in ("pyarrow", "make install-cluster", "pip install '.[cluster]'"):
         assert piece in missing.stderr
-
-
-RUN_BULK = """
-import sys
-from pathlib import Path
-from service.cli.bulk import BulkOptions, run_bulk
-source, out, address = sys.argv[1:]
-sys.exit(run_bulk(BulkOptions([source], Path(out), address, workers=1, aligner="pocketsphinx", flush_s=0)))
-"""
-
-
-def make_archive(folder: Path) -> None:
-    """Write short clips, including RAVDESS clips where available, and a bad file."""
-    samples, rate_hz = soundfile.read(SPEECH / "numbers.flac", dtype="float32")
-    for number in range(7):
-        (folder / f"{number}.wav").write_bytes(encode(samples[: (20 + number) * rate_hz // 10]))
-    (folder / "3.bad.wav").write_bytes(b"not audio")
-    acted = sorted(Path(os.environ.get("RAVDESS_DIR") or folder / "none").glob("Actor_0[12]/*-01.*"))[:4]
-    for clip in acted:
-        shutil.copy(clip, folder / f"acted-{clip.name}")
-
-
-def interrupt_run(command: list[str], parts: Path, by: signal.Signals) -> tuple[int, str, int]:
-    """Send a signal to a run after its first part; return its exit status, its errors and the number of parts."""
-    before = len(list(parts.glob("[0-9]*.parquet")))
-    with subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True) as process:
-        wait_until(lambda: process.poll() is not None or len(list(parts.glob("[0-9]*.parquet"))) > before, 240)
-        process.send_signal(by)
-        _, errors = process.communicate(timeout=60)
-    return process.returncode, errors, len(list(parts.glob("[0-9]*.parquet")))
-
-
-def test_killed_run_resumes_to_identical_table(two_nodes: TwoNodes, tmp_path: Path) -> None:
-    """Killed, interrupted, then completed; compared with a single engine that processes all recordings."""
-    archive, out = tmp_path / "archive", tmp_path / "out.parquet"
-    archive.mkdir()
-    make_archive(archive)
-    names, parts = find_archive([str(archive)]), out.with_name("out.parquet.parts")
-    command = [sys.executable, "-c", RUN_BULK, str(archive), str(out), two_nodes.address]
-    killed = interrupt_run(command, parts, signal.SIGKILL)
-    interrupted = interrupt_run(command, parts, signal.SIGINT)
-    assert (killed[0], interrupted[0]) == (-signal.SIGKILL, 130), interrupted[1]
-    assert "run again to resume" in interrupted[1]
-    assert 0 < killed[2] < interrupted[2] < len(names)
-    command = [sys.executable, "-m", "service.cli.app", "bulk", str(archive), "--out", str(out)]
-    finished = subprocess.run(
-        [*command, "--aligner", "pocketsphinx"],
-        env=environment() | {"RAY_ADDRESS": two_nodes.address},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert finished.returncode == 1, finished.stderr
-    assert "recordings are in the table already" in finished.stderr
-    assert "1 could not be analysed: 1 not-audio" in finished.stderr
-    settings = Settings(aligner="pocketsphinx")
-    engine = EmotionEngine(settings)
-    reference = ArchiveWorker(settings, engine)
-    table = pq.read_table(out)
-    expected = pa.Table.from_pylist([reference.row(name) for name in names], table.schema)
-    engine.close()
-    # Workers and this process may use different numbers of BLAS threads, which changes the rounding of sums.
-    assert_same_result(table.to_pylist(), expected.to_pylist())
-    assert not parts.exists()

@@ -124,6 +124,7 @@ def test_version() -> None:
     assert run("--version").stdout.split() == ["can-ser", version("can-ser")]
 
 
+@pytest.mark.slow
 def test_closed_pipe_is_no_error(folder: Path) -> None:
     predict = f"{sys.executable} -m service.cli.app predict --csv {folder}/a.wav --words {folder}/words.json"
     command = f"set -o pipefail; {predict} | true"

@@ -25,6 +25,8 @@ from tests.mutations import CONTAINERS, clip, mutants, whole
 from tests.service.serving import RunningServer, open_descriptors, run_server
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 COUNT: Final = 768
 """Two files per mutation and container."""
 WORDS = json.dumps([{"word": "the", "start": 0.0, "end": 0.05}, {"word": "garden", "start": 0.05, "end": 0.1}])

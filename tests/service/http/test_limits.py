@@ -114,6 +114,7 @@ def test_client_that_does_not_read_is_disconnected(server: RunningServer) -> Non
     assert is_responsive(server)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pause_s", [None, 0.2])
 def test_stalled_or_slow_upload_gets_408(server: RunningServer, pause_s: float | None) -> None:
     with server.connect() as connection:
@@ -141,6 +142,7 @@ def test_disconnect_during_upload_leaks_nothing(server: RunningServer) -> None:
     assert is_responsive(server)
 
 
+@pytest.mark.slow
 def test_concurrent_uploads_are_bounded_and_release_their_slots(server: RunningServer) -> None:
     """Each attempt starts new uploads: on a busy machine they may time out before the next request is read."""
     uploads: list[socket.socket] = []
@@ -295,6 +297,7 @@ def test_live_messages(server: RunningServer, messages: list[bytes | str], expec
     assert is_responsive(server)
 
 
+@pytest.mark.slow
 def test_slow_live_audio_times_out(server: RunningServer) -> None:
     started = time.monotonic()
     with live(server) as connection:

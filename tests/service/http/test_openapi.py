@@ -18,6 +18,8 @@ from tests.builders import encode, noise
 from tests.fakes import FakeAligner
 from tests.service.serving import RunningServer, run_server
 
+pytestmark = pytest.mark.slow
+
 WAV = encode(noise(1.0))
 WORDS = json.dumps([{"word": "the", "start": 0.1, "end": 0.4}, {"word": "garden", "start": 0.4, "end": 0.9}])
 CHECKS = [

@@ -17,6 +17,8 @@ from tests.builders import speech
 from tests.service.serving import words_of
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 MEMORY_BYTES = 600_000_000
 
 

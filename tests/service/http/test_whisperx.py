@@ -26,6 +26,8 @@ from tests.fixtures.tiny.evaluation import edit_distance
 from tests.service.serving import run_app, state_of, words_of
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def client(tiny_bundle: Bundle, whisperx: WhisperXAligner) -> Iterator[TestClient]:

@@ -18,6 +18,8 @@ from tests.builders import encode, encode_with_ffmpeg, noise, speech
 from tests.comparing import assert_same_result
 from tests.service.serving import RunningServer, run_server
 
+pytestmark = pytest.mark.slow
+
 REQUESTS: Final = 200
 CLIENTS: Final = 16
 SLOW: Final = 2

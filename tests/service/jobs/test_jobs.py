@@ -143,6 +143,7 @@ def test_queue_is_bounded_and_deletion_frees_capacity(
     assert wait_for(client, locations[2])["status"] == "done"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["recognise", "classify"])
 def test_jobs_survive_killed_process(
     tmp_path: Path, tiny_bundle: Bundle, settings: Settings, client: TestClient, stage: str

@@ -139,6 +139,7 @@ def test_health_and_metrics_are_not_traced(traced: TestClient, exporter: InMemor
     assert exporter.get_finished_spans() == ()
 
 
+@pytest.mark.slow
 def test_sdk_is_imported_only_for_traces() -> None:
     """FastAPI imports the API of OpenTelemetry, which does nothing without the SDK."""
     absent = {"opentelemetry.sdk", export_traces.__module__}

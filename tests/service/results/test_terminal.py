@@ -62,6 +62,7 @@ def test_coloured_bars_and_progress(clips: Path, tiny_bundle: Bundle) -> None:
     assert any(line.startswith("clips/notes.wav: the file cannot be read") for line in lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["--json", "--csv"])
 def test_redirected_results_leave_progress_on_terminal(clips: Path, tiny_bundle: Bundle, form: str) -> None:
     output = run_on_terminal(clips, tiny_bundle, form, into=clips / "results")

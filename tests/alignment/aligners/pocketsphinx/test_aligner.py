@@ -115,6 +115,7 @@ class TestAlignment:
 
 
 class TestProcesses:
+    @pytest.mark.slow
     def test_result_does_not_depend_on_earlier_calls(self, pocketsphinx: PocketSphinxAligner) -> None:
         waveform = decode_audio(speech("garden"))
         before = pocketsphinx.recognise(waveform)
@@ -122,6 +123,7 @@ class TestProcesses:
         pocketsphinx.align(waveform, "something else entirely zyxxyz")
         assert pocketsphinx.recognise(waveform) == before
 
+    @pytest.mark.slow
     def test_killed_worker_is_replaced(self) -> None:
         aligner = PocketSphinxAligner(1)
         try:

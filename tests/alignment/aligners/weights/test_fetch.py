@@ -19,6 +19,8 @@ from alignment.errors import AlignerUnavailableError, FetchError, UnsupportedLan
 from tests.builders import TINY_WHISPERX, tiny_speech
 from tests.local_hub import COMMIT, LocalHub, run_hub
 
+pytestmark = pytest.mark.slow
+
 WHISPER, ALIGN = "Systran/faster-whisper-tiny", "owner/align"
 MODEL_BIN = f"/{WHISPER}/resolve/{COMMIT}/model.bin"
 TOKENIZER = f"/{WHISPER}/resolve/{COMMIT}/tokenizer.json"

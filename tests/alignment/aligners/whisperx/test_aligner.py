@@ -37,6 +37,8 @@ from alignment.transcripts.utterances import SpeechSegment
 from alignment.transcripts.words import TimedWord, Transcript
 from tests.builders import noise, tiny_clips, tiny_speech, tone
 
+pytestmark = pytest.mark.slow
+
 CLIPS = tiny_clips()
 TEXTS = {name: " ".join(word["word"] for word in words) for name, words in CLIPS.items()}
 

@@ -18,6 +18,8 @@ from tests.builders import TINY_WHISPERX, tiny_speech
 from tests.local_hub import LocalHub, run_hub
 from tests.tiny_diarization import write_tiny_pipeline
 
+pytestmark = pytest.mark.slow
+
 GATED = "pyannote/speaker-diarization-community-1"
 TURNS = (("00", "04"), ("01", "05"), ("08", "12"), ("09", "13"))
 """Clips of a male and a female voice in turn."""
