@@ -195,15 +195,15 @@ def _number(cell: str) -> float | str:
         return cell
 
 
-def find_differences(before: Any, after: Any, path: str = "") -> Iterator[str]:
+def find_differences(before: Any, after: Any, path: str = "", ignored: frozenset[str] = _CHANGING) -> Iterator[str]:
     """Yield the differences of two recordings: numbers beyond `TOLERANCE`, and any other unequal value."""
     if isinstance(before, dict) and isinstance(after, dict):
-        yield from _compare_objects(before, after, path)
+        yield from _compare_objects(before, after, path, ignored)
     elif isinstance(before, list) and isinstance(after, list):
         if len(before) != len(after):
             yield f"{path} has {len(before)} or {len(after)} entries"
         for index, pair in enumerate(zip(before, after, strict=False)):
-            yield from find_differences(*pair, f"{path}[{index}]")
+            yield from find_differences(*pair, f"{path}[{index}]", ignored)
     elif isinstance(before, float) and isinstance(after, float):
         if not abs(before - after) <= TOLERANCE:
             yield f"{path}: {before} or {after}"
@@ -211,12 +211,14 @@ def find_differences(before: Any, after: Any, path: str = "") -> Iterator[str]:
         yield f"{path}: {before!r} or {after!r}"
 
 
-def _compare_objects(before: dict[str, Any], after: dict[str, Any], path: str) -> Iterator[str]:
+def _compare_objects(
+    before: dict[str, Any], after: dict[str, Any], path: str, ignored: frozenset[str]
+) -> Iterator[str]:
     for key in before.keys() ^ after.keys():
         yield f"{path}.{key} is in one recording only"
-    for key in sorted(before.keys() & after.keys() - _CHANGING):
+    for key in sorted(before.keys() & after.keys() - ignored):
         if key not in _PROSE:
-            yield from find_differences(before[key], after[key], f"{path}.{key}")
+            yield from find_differences(before[key], after[key], f"{path}.{key}", ignored)
         elif _outline(before[key]) != _outline(after[key]):
             yield f"{path}.{key}: {before[key]!r} or {after[key]!r}"
 
@@ -250,10 +252,11 @@ def record(out: Annotated[Path, typer.Argument(help="JSON file to write.")]) -> 
 def compare(
     before: Annotated[Path, typer.Argument(help="Recording of the earlier version.")],
     after: Annotated[Path, typer.Argument(help="Recording of the later version.")],
+    ignore: Annotated[list[str] | None, typer.Option(help="Field that is not compared; may be repeated.")] = None,
 ) -> None:
     """Compare two recordings. Exit status: 0 when they are equal, 1 when they differ."""
     first, second = (json.loads(path.read_text(encoding="utf-8")) for path in (before, after))
-    differences = list(find_differences(first, second))
+    differences = list(find_differences(first, second, ignored=_CHANGING.union(ignore or ())))
     for difference in differences[:50]:
         print(difference)
     print(f"{_count_values(first):,} values compared, {len(differences)} differences beyond {TOLERANCE:g}")
