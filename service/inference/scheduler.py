@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from alignment.batcher import Batcher
 from alignment.features.extraction import UtteranceFeatures
@@ -38,6 +38,13 @@ class Progress:
     stage: str
     done_s: Seconds
     total_s: Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Finished(Generic[_T]):
+    """Response of a request that one thread processed at once."""
+
+    response: _T
 
 
 ProgressListener = Callable[[Progress | ScoredUtterance], None]
@@ -100,14 +107,16 @@ class Scheduler:
         context: RequestContext,
         upload: Upload,
         request: AnalysisRequest,
+        respond: Callable[[AnalysisResult], _T],
         on_progress: ProgressListener | None = None,
-    ) -> AnalysisResult:
-        """Analyse a recording, as `EmotionEngine.analyse` does.
+    ) -> _T:
+        """Analyse a recording, as `EmotionEngine.analyse` does, and return the response.
 
         Args:
             context: State of the admitted request.
             upload: The recording.
             request: What is known about it.
+            respond: Makes the response from the result; called in the thread that scored, where there is one.
             on_progress: Called in the event loop with the progress, and with each utterance when it is scored.
 
         Raises:
@@ -117,60 +126,51 @@ class Scheduler:
         if request.words is not None:
             self._with_words.add(context)
             self._before_classifier.add(context)
+
+        def finish(result: ResultBuilder) -> _T:
+            analysis = result.finish(context.timings_ms())
+            self._metrics.count_recording(analysis.source.duration_s, analysis.timings_ms)
+            return respond(analysis)
+
+        task = Task(upload, request, context, finish)
         if request.words is None or on_progress is not None:
-            result = await self._analyse_windows(context, upload, request, on_progress)
-        elif self._workers and len(self._with_words) > 1 and is_small(upload, request):
-            result = await self._analyse_in_worker(context, self._workers, upload, request)
-        else:
-            result = await self._analyse_given(context, upload, request)
-        analysis = result.finish(context.timings_ms())
-        self._metrics.count_recording(analysis.source.duration_s, analysis.timings_ms)
-        return analysis
+            return await self._analyse_windows(task, on_progress or (lambda _: None))
+        if self._workers and len(self._with_words) > 1 and is_small(upload, request):
+            self._before_classifier.discard(context)
+            return await wait_for(context, self._workers.submit(task))
+        return await self._analyse_given(task)
 
-    async def _analyse_given(self, context: RequestContext, upload: Upload, request: AnalysisRequest) -> ResultBuilder:
+    async def _analyse_given(self, task: Task[_T]) -> _T:
         """Given words: while no other request is about to be classified, one thread does everything at once."""
-        engine = self._engine
+        engine, context = self._engine, task.context
 
-        def prepare() -> tuple[WindowLoop, PreparedWindow | None]:
-            loop = self._open(context, upload, request)
+        def begin() -> tuple[WindowLoop, PreparedWindow] | Finished[_T]:
+            loop = self._open(task)
             prepared = loop.prepare()
-            if prepared is None or len(self._before_classifier) > 1:
+            if prepared is not None and len(self._before_classifier) > 1:
                 return loop, prepared
-            self._metrics.count_batch(1)
-            loop.add(prepared, context.stopwatch.run("classify", partial(engine.classify, prepared.features)))
-            return loop, None
+            if prepared is not None:
+                self._metrics.count_batch(1)
+                loop.add(prepared, context.stopwatch.run("classify", partial(engine.classify, prepared.features)))
+            return Finished(task.respond(loop.result))
 
-        loop, prepared = await self._executor.run(context, prepare)
-        if prepared is not None:
-            loop.add(prepared, await self._classify(context, prepared.features))
-        return loop.result
+        begun = await self._executor.run(context, begin)
+        if isinstance(begun, Finished):
+            return begun.response
+        loop, prepared = begun
+        loop.add(prepared, await self._classify(context, prepared.features))
+        return await self._executor.run(context, partial(task.respond, loop.result))
 
-    async def _analyse_in_worker(
-        self, context: RequestContext, workers: InferenceWorkerPool, upload: Upload, request: AnalysisRequest
-    ) -> ResultBuilder:
-        """Given words, several requests at once: a worker process scores a batch of them."""
-        self._before_classifier.discard(context)
-        submitted, queued_s = time.perf_counter(), context.queued_s
-        output = await wait_for(context, workers.submit(Task(upload, request, context)))
-        own_s = sum(stage.spent_s for stage in output.stages)
-        already_s = own_s + context.queued_s - queued_s
-        context.stopwatch.add("queue", max(0.0, time.perf_counter() - submitted - already_s))
-        for stage in output.stages:
-            context.stopwatch.add(stage.stage, stage.spent_s, stage.ended_ns)
-        return output.unwrap()
-
-    async def _analyse_windows(
-        self, context: RequestContext, upload: Upload, request: AnalysisRequest, on_progress: ProgressListener | None
-    ) -> ResultBuilder:
-        notify = on_progress or (lambda _: None)
-        loop = await self._executor.run(context, lambda: self._open(context, upload, request))
+    async def _analyse_windows(self, task: Task[_T], notify: ProgressListener) -> _T:
+        context, request = task.context, task.request
+        loop = await self._executor.run(context, partial(self._open, task))
         stage, total_s = "recognise" if request.recognises else "align", loop.result.source.duration_s
         notify(Progress(stage, 0.0, total_s))
         async for result in self.run_windows(context, loop, uses_aligner=request.words is None):
             for scored in result.utterances:
                 notify(scored)
             notify(Progress(stage, result.window.end_s, total_s))
-        return loop.result
+        return await self._executor.run(context, partial(task.respond, loop.result))
 
     async def run_windows(
         self, context: RequestContext, loop: WindowLoop, *, uses_aligner: bool = True
@@ -186,15 +186,11 @@ class Scheduler:
         while (prepared := await self._executor.run(context, loop.prepare, pool)) is not None:
             yield loop.add(prepared, await self._classify(context, prepared.features) if prepared.features else [])
 
-    async def run(self, context: RequestContext, work: Callable[[], _T]) -> _T:
-        """Return the result of quick work in a thread, such as serialisation."""
-        return await self._executor.run(context, work)
-
-    def _open(self, context: RequestContext, upload: Upload, request: AnalysisRequest) -> WindowLoop:
+    def _open(self, task: Task[_T]) -> WindowLoop:
         """Read and decode a recording; its bytes are released when this returns."""
-        stopwatch = context.stopwatch
-        waveform = self._engine.decode(upload.file.read(), request, stopwatch, cancelled=lambda: context.cancelled)
-        return self._engine.start(waveform, request, stopwatch)
+        context, data = task.context, task.upload.file.read()
+        waveform = self._engine.decode(data, task.request, context.stopwatch, cancelled=lambda: context.cancelled)
+        return self._engine.start(waveform, task.request, context.stopwatch)
 
     async def _classify(self, context: RequestContext, features: Sequence[UtteranceFeatures]) -> list[UtteranceScores]:
         started = time.perf_counter()
@@ -225,9 +221,5 @@ class Scheduler:
             "under_way", "Requests that are admitted and not finished.", lambda: self.admission.in_progress
         )
         for stage in self.waiting:
-            self._metrics.add_gauge(
-                "queue_depth", "Work items waiting for a worker.", partial(self._waiting_at, stage), stage=stage
-            )
-
-    def _waiting_at(self, stage: str) -> float:
-        return self.waiting[stage]
+            waiting = partial(lambda stage: self.waiting[stage], stage)
+            self._metrics.add_gauge("queue_depth", "Work items waiting for a worker.", waiting, stage=stage)

@@ -59,12 +59,6 @@ class WorkerOutput:
         return self.result
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Prepared:
-    loop: WindowLoop
-    window: PreparedWindow
-
-
 _engine: EmotionEngine | CanSerError = WorkerFailedError("start_worker() has not run in this process")
 
 
@@ -109,16 +103,19 @@ def score(inputs: Sequence[WorkerInput]) -> list[WorkerOutput]:
     outputs = [WorkerOutput() for _ in inputs]
     prepared = [_prepare(engine, each, output) for each, output in zip(inputs, outputs, strict=True)]
     started = time.perf_counter()
-    scores = iter(engine.classify([features for each in prepared if each for features in each.window.features]))
+    scores = iter(engine.classify([features for each in prepared if each for features in each[1].features]))
     spent_s, ended_ns = time.perf_counter() - started, time.time_ns()
     for each, output in zip(prepared, outputs, strict=True):
         if each:
-            each.loop.add(each.window, [next(scores) for _ in each.window.features])
+            loop, window = each
+            loop.add(window, [next(scores) for _ in window.features])
             output.stages.append(StageTime("classify", spent_s, ended_ns))
     return outputs
 
 
-def _prepare(engine: EmotionEngine, given: WorkerInput, output: WorkerOutput) -> _Prepared | None:
+def _prepare(
+    engine: EmotionEngine, given: WorkerInput, output: WorkerOutput
+) -> tuple[WindowLoop, PreparedWindow] | None:
     """The recording up to its features; a recording that cannot be used has an error in its output."""
     stopwatch = Stopwatch(on_stage=lambda *stage: output.stages.append(StageTime(*stage)))
     try:
@@ -128,7 +125,7 @@ def _prepare(engine: EmotionEngine, given: WorkerInput, output: WorkerOutput) ->
         output.error = exc
         return None
     output.result = loop.result
-    return None if window is None else _Prepared(loop, window)
+    return None if window is None else (loop, window)
 
 
 def _started() -> EmotionEngine:

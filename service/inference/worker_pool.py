@@ -13,19 +13,21 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final, Generic, TypeVar
 
 from alignment.batcher import Batcher
-from alignment.errors import DecodingAbandonedError
+from alignment.errors import CanSerError, DecodingAbandonedError
 from alignment.features.mfcc import Bases, MfccConfig
 from alignment.timing import Seconds
 from alignment.worker_pool import WorkerPool
 from service.errors import WorkerFailedError
 from service.inference.admission import RequestContext
 from service.inference.request import AnalysisRequest
+from service.inference.result import ResultBuilder
 from service.inference.worker import WorkerInput, WorkerOutput, score, start_worker
 from service.settings import Settings
 
+_T = TypeVar("_T")
 MAX_BYTES: Final = 1_000_000
 MAX_WORDS: Final = 400
 MAX_S: Final[Seconds] = 60.0
@@ -43,19 +45,22 @@ class Upload:
 
 
 @dataclass(eq=False)
-class Task:
+class Task(Generic[_T]):
     """A recording to be scored.
 
     Attributes:
         upload: The recording.
         request: Its request, with given words.
         context: State of the request that it belongs to.
+        respond: Makes the response from the collected results; called in the thread that collected them.
+        queued_at: When the task, or the batch with it, began to wait (`time.perf_counter`).
     """
 
     upload: Upload
     request: AnalysisRequest
     context: RequestContext
-    since: float = field(default_factory=time.perf_counter)
+    respond: Callable[[ResultBuilder], _T]
+    queued_at: float = field(default_factory=time.perf_counter)
 
     @cached_property
     def input(self) -> WorkerInput:
@@ -88,7 +93,7 @@ class InferenceWorkerPool:
         self._pools: list[WorkerPool] = []
         self._isolation = threading.Lock()
         self._free: queue.SimpleQueue[WorkerPool] = queue.SimpleQueue()
-        self._batches: Batcher[Task, WorkerOutput] = Batcher(
+        self._batches: Batcher[Task[Any], Any] = Batcher(
             "score",
             self._score,
             max_items=min(_BATCH, settings.batch.max_requests),
@@ -125,13 +130,14 @@ class InferenceWorkerPool:
         for pool in self._pools[1:]:
             self._free.put(pool)
 
-    def submit(self, task: Task) -> "Future[WorkerOutput]":
+    def submit(self, task: Task[_T]) -> "Future[_T]":
         """Queue a recording.
 
         The future raises WorkerFailedError where the recording breaks its process, and DecodingAbandonedError where its
         request has been cancelled.
         """
-        return self._batches.submit(task)
+        response: Future[_T] = self._batches.submit(task)
+        return response
 
     def close(self) -> None:
         """End threads and processes; queued recordings are cancelled."""
@@ -140,19 +146,20 @@ class InferenceWorkerPool:
         for pool in self._pools:
             pool.close()
 
-    def _score(self, tasks: Sequence[Task]) -> list[WorkerOutput | Exception]:
+    def _score(self, tasks: Sequence[Task[Any]]) -> list[Any]:
         now = time.perf_counter()
         for task in tasks:
-            task.context.stopwatch.add("queue", now - task.since)
+            task.context.stopwatch.add("queue", now - task.queued_at)
+            task.queued_at = now
         pool = self._free.get()
         try:
             wanted = [task for task in tasks if not task.context.cancelled]
             outputs = dict(zip(wanted, self._score_batch(pool, wanted), strict=True))
         finally:
             self._free.put(pool)
-        return [outputs.get(task, DecodingAbandonedError()) for task in tasks]
+        return [_conclude(task, outputs.get(task, DecodingAbandonedError())) for task in tasks]
 
-    def _score_batch(self, pool: WorkerPool, tasks: Sequence[Task]) -> Sequence[WorkerOutput | Exception]:
+    def _score_batch(self, pool: WorkerPool, tasks: Sequence[Task[Any]]) -> Sequence[WorkerOutput | Exception]:
         if not tasks:
             return []
         try:
@@ -161,7 +168,7 @@ class InferenceWorkerPool:
             return [self._score_alone(task) for task in tasks]
         return outputs
 
-    def _score_alone(self, task: Task) -> WorkerOutput | Exception:
+    def _score_alone(self, task: Task[Any]) -> WorkerOutput | Exception:
         """Repeat a recording of a failed batch in the process that is reserved for this."""
         if task.context.cancelled:
             return DecodingAbandonedError()
@@ -171,3 +178,17 @@ class InferenceWorkerPool:
         except WorkerFailedError as exc:
             return WorkerFailedError(exc.reason)
         return output
+
+
+def _conclude(task: Task[Any], output: WorkerOutput | Exception) -> Any:
+    """The response of a task, or the exception that its future raises."""
+    if isinstance(output, Exception):
+        return output
+    spent_s = sum(stage.spent_s for stage in output.stages)
+    task.context.stopwatch.add("queue", max(0.0, time.perf_counter() - task.queued_at - spent_s))
+    for stage in output.stages:
+        task.context.stopwatch.add(stage.stage, stage.spent_s, stage.ended_ns)
+    try:
+        return task.respond(output.unwrap())
+    except CanSerError as exc:
+        return exc

@@ -49,8 +49,7 @@ async def _respond(http: Request, state: AppState, form: RecordingForm) -> Respo
 
     async def analyse(on_progress: ProgressListener | None = None) -> str:
         async with scheduler.admit() as context:
-            result = await scheduler.analyse(context, upload, request, on_progress)
-            return await scheduler.run(context, lambda: write(result))
+            return await scheduler.analyse(context, upload, request, write, on_progress)
 
     def write(result: AnalysisResult) -> str:
         return to_response(result, engine, request.explain).model_dump_json(exclude_unset=True)

@@ -44,7 +44,9 @@ def test_long_recording_is_reported_per_window(settings: Settings, aligner: Fake
     async def analyse() -> Any:
         scheduler = Scheduler(engine, settings)
         async with scheduler.admit() as context:
-            analysis = await scheduler.analyse(context, Upload(io.BytesIO(data)), AnalysisRequest(), events.append)
+            analysis = await scheduler.analyse(
+                context, Upload(io.BytesIO(data)), AnalysisRequest(), lambda result: result, events.append
+            )
         scheduler.close()
         return analysis
 

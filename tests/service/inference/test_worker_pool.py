@@ -23,6 +23,7 @@ from model.errors import BundleDamagedError
 from service.errors import WorkerFailedError
 from service.inference.admission import RequestContext
 from service.inference.request import AnalysisRequest
+from service.inference.result import AnalysisResult
 from service.inference.worker_pool import MAX_BYTES, InferenceWorkerPool, Task, Upload
 from service.observability.stopwatch import Stopwatch
 from service.settings import BatchSettings, Settings
@@ -33,6 +34,7 @@ from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
+Tasks = list[Task[Any]]
 WORDS = AnalysisRequest(words=(TimedWord("the", 0.1, 0.3, "given"), TimedWord("children", 0.4, 0.8, "given")))
 WORDS_JSON = '[{"word": "the", "start": 0.1, "end": 0.3}]'
 WAV = encode(noise(1.0))
@@ -64,9 +66,19 @@ class OneTimeFile:
         return next(self._content)
 
 
-def make_task(data: Any = WAV, request: AnalysisRequest = WORDS, *, cancelled: bool = False) -> Task:
-    context = RequestContext(Stopwatch({"queue": 0.0}), cancelled=cancelled)
-    return Task(Upload(cast("Any", OneTimeFile(data)), None), request, context)
+Stages = list[tuple[str, float, int]]
+
+
+def make_task(
+    data: Any = WAV, request: AnalysisRequest = WORDS, *, cancelled: bool = False, stages: Stages | None = None
+) -> Task[AnalysisResult]:
+    def record(*stage: Any) -> None:
+        if stages is not None and stage[0] != "queue":
+            stages.append(stage)
+
+    context = RequestContext(Stopwatch({"queue": 0.0}, record), cancelled=cancelled)
+    upload = Upload(cast("Any", OneTimeFile(data)), None)
+    return Task(upload, request, context, lambda result: result.finish({}))
 
 
 def worker_processes(excluded: set[int] | None = None) -> list[psutil.Process]:
@@ -105,26 +117,29 @@ def workers(tiny_bundle: Bundle, other_workers: set[int]) -> Iterator[InferenceW
 
 
 def test_recording_is_scored(workers: InferenceWorkerPool) -> None:
-    task = make_task()
-    output = workers.submit(task).result(60)
-    assert [each.stage for each in output.stages] == ["decode", "align", "features", "classify"]
-    assert all(each.spent_s > 0 for each in output.stages)
-    ends = [each.ended_ns for each in output.stages]
+    stages: Stages = []
+    task = make_task(stages=stages)
+    analysis = workers.submit(task).result(60)
+    assert [stage for stage, _, _ in stages] == ["decode", "align", "features", "classify"]
+    assert all(spent_s > 0 for _, spent_s, _ in stages)
+    ends = [ended_ns for _, _, ended_ns in stages]
     assert ends == sorted(ends)
-    analysis = output.unwrap().finish({})
     assert [word.word for word in analysis.utterances[0].utterance.words] == ["the", "children"]
     assert analysis.probabilities.sum() == pytest.approx(1.0)
     assert task.context.queued_s > 0
 
 
 def test_invalid_recording_does_not_affect_its_batch(workers: InferenceWorkerPool) -> None:
-    futures = [workers.submit(make_task(data)) for data in (WAV, b"no audio", WAV)]
-    first, second, third = (future.result(60) for future in futures)
-    assert first.unwrap().finish({}).utterances
-    assert third.unwrap().finish({}).utterances
+    stages: Stages = []
+    first, second, third = [
+        workers.submit(make_task(data, stages=stages if data == b"no audio" else None))
+        for data in (WAV, b"no audio", WAV)
+    ]
+    assert first.result(60).utterances
+    assert third.result(60).utterances
     with pytest.raises(UndecodableAudioError):
-        second.unwrap()
-    assert [each.stage for each in second.stages] == ["decode"]
+        second.result(60)
+    assert [stage for stage, _, _ in stages] == ["decode"]
 
 
 def test_cancelled_request_is_not_scored(workers: InferenceWorkerPool) -> None:
@@ -138,7 +153,7 @@ def error_of_harmful(workers: InferenceWorkerPool, harmful: Any, count: int) -> 
     others = [future.result(120) for number, future in enumerate(futures) if number != 9]
     error = futures[9].exception(120)
     workers.close()
-    assert all(other.unwrap().finish({}).utterances for other in others)
+    assert all(other.utterances for other in others)
     assert isinstance(error, WorkerFailedError)
     return str(error)
 
@@ -170,12 +185,12 @@ def test_failed_start_is_reported(tiny_bundle: Bundle, tmp_path: Path) -> None:
 
 
 def test_killed_process_is_replaced(workers: InferenceWorkerPool, other_workers: set[int]) -> None:
-    assert workers.submit(make_task()).result(60).unwrap()
+    assert workers.submit(make_task()).result(60).utterances
     wait_until(lambda: len(worker_processes(other_workers)) == 1)
     [process] = worker_processes(other_workers)
     process.kill()
     process.wait(20)
-    assert workers.submit(make_task()).result(60).unwrap()
+    assert workers.submit(make_task()).result(60).utterances
     assert process.pid not in {each.pid for each in worker_processes(other_workers)}
 
 
@@ -189,12 +204,12 @@ def server(tiny_bundle: Bundle) -> Iterator[RunningServer]:
 
 
 @pytest.fixture
-def submitted(monkeypatch: pytest.MonkeyPatch) -> list[Task]:
+def submitted(monkeypatch: pytest.MonkeyPatch) -> Tasks:
     """Tasks that are submitted to the worker processes."""
-    tasks: list[Task] = []
+    tasks: Tasks = []
     submit = InferenceWorkerPool.submit
 
-    def record(self: InferenceWorkerPool, task: Task) -> Any:
+    def record(self: InferenceWorkerPool, task: Task[Any]) -> Any:
         tasks.append(task)
         return submit(self, task)
 
@@ -209,12 +224,14 @@ def predict(server: RunningServer, data: bytes, **fields: str) -> dict[str, Any]
     return result
 
 
-def test_single_request_stays_in_this_process(server: RunningServer, submitted: list[Task]) -> None:
+def test_single_request_stays_in_this_process(server: RunningServer, submitted: Tasks) -> None:
     predict(server, WAV)
     assert not submitted
 
 
-def test_concurrent_requests_use_workers_and_report_stage_times(server: RunningServer, submitted: list[Task]) -> None:
+def test_concurrent_requests_use_workers_and_report_stage_times(
+    server: RunningServer, submitted: list[Task[Any]]
+) -> None:
     with ThreadPoolExecutor(16) as pool:
         results = list(pool.map(partial(predict, server), [WAV] * 64))
     assert submitted
@@ -230,7 +247,9 @@ def test_concurrent_requests_use_workers_and_report_stage_times(server: RunningS
     assert 'can_queue_depth{stage="score"} 0.0' in metrics
 
 
-def test_large_uploads_and_event_streams_stay_in_this_process(server: RunningServer, submitted: list[Task]) -> None:
+def test_large_uploads_and_event_streams_stay_in_this_process(
+    server: RunningServer, submitted: list[Task[Any]]
+) -> None:
     assert len(LARGE_WAV) > MAX_BYTES
     events = partial(server.client.post, "/predict", headers={"accept": "text/event-stream"})
     with ThreadPoolExecutor(8) as pool:
@@ -241,7 +260,7 @@ def test_large_uploads_and_event_streams_stay_in_this_process(server: RunningSer
     assert not submitted
 
 
-def test_recordings_with_late_words_stay_in_this_process(server: RunningServer, submitted: list[Task]) -> None:
+def test_recordings_with_late_words_stay_in_this_process(server: RunningServer, submitted: Tasks) -> None:
     """A long silent recording is small as FLAC; the times of its words decide where it is scored."""
     long = encode(np.append(noise(1.0), np.zeros(16_000 * 65, np.float32)), container="FLAC")
     assert len(long) < MAX_BYTES
@@ -264,9 +283,9 @@ def test_stopping_ends_the_processes(tiny_bundle: Bundle) -> None:
 
 def test_workers_ignore_sigint(workers: InferenceWorkerPool, other_workers: set[int]) -> None:
     """A terminal sends SIGINT to all processes; the parent still completes accepted requests."""
-    assert workers.submit(make_task()).result(60).unwrap()
+    assert workers.submit(make_task()).result(60).utterances
     processes = worker_processes(other_workers)
     for process in processes:
         process.send_signal(signal.SIGINT)
-    assert workers.submit(make_task()).result(60).unwrap()
+    assert workers.submit(make_task()).result(60).utterances
     assert worker_processes(other_workers) == processes != []
