@@ -179,15 +179,17 @@ def _ffmpeg_blocks(
             warnings.append(f"the file is damaged ({exc.strerror}); the part before the damage was used")
             break
         except IndexError:
-            # A damaged transport stream gives packets of a track that PyAV has not listed.
-            warnings.append("the file is damaged (a track starts in the middle); the part before the damage was used")
-            break
+            # In a damaged transport stream, a track can begin that PyAV has not listed. Depending on the content of
+            # memory, it leaves out the packets of that track or fails; a new iterator knows the track.
+            packets = container.demux(stream)
+            continue
         if packet is None:
             break
         try:
             frames = packet.decode()
         except av.error.FFmpegError:
-            damaged += 1
+            # The empty packet at the end, where it comes twice, is no damage.
+            damaged += bool(packet.size)
             continue
         for frame in frames:
             yield from converter.convert(frame)

@@ -49,6 +49,11 @@ class AnalysisResult:
     timings_ms: dict[str, float]
 
     @property
+    def word_count(self) -> int:
+        """Number of words of all utterances."""
+        return sum(len(each.utterance.words) for each in self.utterances)
+
+    @property
     def probabilities(self) -> NDArray[np.float64]:
         """(classes,) mean over the utterances, weighted by duration."""
         return mean_probabilities(self.utterances)

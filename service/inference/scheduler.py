@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from alignment.batcher import Batcher
 from alignment.features.extraction import UtteranceFeatures
@@ -38,13 +38,6 @@ class Progress:
     stage: str
     done_s: Seconds
     total_s: Seconds
-
-
-@dataclass(frozen=True, slots=True)
-class Finished(Generic[_T]):
-    """Response of a request that one thread processed at once."""
-
-    response: _T
 
 
 ProgressListener = Callable[[Progress | ScoredUtterance], None]
@@ -107,16 +100,14 @@ class Scheduler:
         context: RequestContext,
         upload: Upload,
         request: AnalysisRequest,
-        respond: Callable[[AnalysisResult], _T],
         on_progress: ProgressListener | None = None,
-    ) -> _T:
-        """Analyse a recording, as `EmotionEngine.analyse` does, and return the response.
+    ) -> AnalysisResult:
+        """Analyse a recording, as `EmotionEngine.analyse` does.
 
         Args:
             context: State of the admitted request.
             upload: The recording.
             request: What is known about it.
-            respond: Makes the response from the result; called in the thread that scored, where there is one.
             on_progress: Called in the event loop with the progress, and with each utterance when it is scored.
 
         Raises:
@@ -127,41 +118,37 @@ class Scheduler:
             self._with_words.add(context)
             self._before_classifier.add(context)
 
-        def finish(result: ResultBuilder) -> _T:
-            analysis = result.finish(context.timings_ms())
-            self._metrics.count_recording(analysis.source.duration_s, analysis.timings_ms)
-            return respond(analysis)
-
-        task = Task(upload, request, context, finish)
+        task = Task(upload, request, context)
         if request.words is None or on_progress is not None:
-            return await self._analyse_windows(task, on_progress or (lambda _: None))
-        if self._workers and len(self._with_words) > 1 and is_small(upload, request):
+            result = await self._analyse_windows(task, on_progress or (lambda _: None))
+        elif self._workers and len(self._with_words) > 1 and is_small(upload, request):
             self._before_classifier.discard(context)
-            return await wait_for(context, self._workers.submit(task))
-        return await self._analyse_given(task)
+            result = await wait_for(context, self._workers.submit(task))
+        else:
+            result = await self._analyse_given(task)
+        analysis = result.finish(context.timings_ms())
+        self._metrics.count_recording(analysis.source.duration_s, analysis.timings_ms)
+        return analysis
 
-    async def _analyse_given(self, task: Task[_T]) -> _T:
+    async def _analyse_given(self, task: Task) -> ResultBuilder:
         """Given words: while no other request is about to be classified, one thread does everything at once."""
         engine, context = self._engine, task.context
 
-        def begin() -> tuple[WindowLoop, PreparedWindow] | Finished[_T]:
+        def begin() -> tuple[WindowLoop, PreparedWindow | None]:
             loop = self._open(task)
             prepared = loop.prepare()
-            if prepared is not None and len(self._before_classifier) > 1:
+            if prepared is None or len(self._before_classifier) > 1:
                 return loop, prepared
-            if prepared is not None:
-                self._metrics.count_batch(1)
-                loop.add(prepared, context.stopwatch.run("classify", partial(engine.classify, prepared.features)))
-            return Finished(task.respond(loop.result))
+            self._metrics.count_batch(1)
+            loop.add(prepared, context.stopwatch.run("classify", partial(engine.classify, prepared.features)))
+            return loop, None
 
-        begun = await self._executor.run(context, begin)
-        if isinstance(begun, Finished):
-            return begun.response
-        loop, prepared = begun
-        loop.add(prepared, await self._classify(context, prepared.features))
-        return await self._executor.run(context, partial(task.respond, loop.result))
+        loop, prepared = await self._executor.run(context, begin)
+        if prepared is not None:
+            loop.add(prepared, await self._classify(context, prepared.features))
+        return loop.result
 
-    async def _analyse_windows(self, task: Task[_T], notify: ProgressListener) -> _T:
+    async def _analyse_windows(self, task: Task, notify: ProgressListener) -> ResultBuilder:
         context, request = task.context, task.request
         loop = await self._executor.run(context, partial(self._open, task))
         stage, total_s = "recognise" if request.recognises else "align", loop.result.source.duration_s
@@ -170,7 +157,7 @@ class Scheduler:
             for scored in result.utterances:
                 notify(scored)
             notify(Progress(stage, result.window.end_s, total_s))
-        return await self._executor.run(context, partial(task.respond, loop.result))
+        return loop.result
 
     async def run_windows(
         self, context: RequestContext, loop: WindowLoop, *, uses_aligner: bool = True
@@ -186,7 +173,11 @@ class Scheduler:
         while (prepared := await self._executor.run(context, loop.prepare, pool)) is not None:
             yield loop.add(prepared, await self._classify(context, prepared.features) if prepared.features else [])
 
-    def _open(self, task: Task[_T]) -> WindowLoop:
+    async def run(self, context: RequestContext, work: Callable[[], _T]) -> _T:
+        """Return the result of quick work in a thread, such as serialisation."""
+        return await self._executor.run(context, work)
+
+    def _open(self, task: Task) -> WindowLoop:
         """Read and decode a recording; its bytes are released when this returns."""
         context, data = task.context, task.upload.file.read()
         waveform = self._engine.decode(data, task.request, context.stopwatch, cancelled=lambda: context.cancelled)

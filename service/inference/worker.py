@@ -48,16 +48,6 @@ class WorkerOutput:
     result: ResultBuilder | None = None
     error: AlignmentError | None = None
 
-    def unwrap(self) -> ResultBuilder:
-        """The collected results.
-
-        Raises:
-            AlignmentError: The recording cannot be used.
-        """
-        if self.result is None:
-            raise self.error or WorkerFailedError("its output is empty")
-        return self.result
-
 
 _engine: EmotionEngine | CanSerError = WorkerFailedError("start_worker() has not run in this process")
 

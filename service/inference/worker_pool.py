@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any, BinaryIO, Final, Generic, TypeVar
+from typing import BinaryIO, Final
 
 from alignment.batcher import Batcher
-from alignment.errors import CanSerError, DecodingAbandonedError
+from alignment.errors import DecodingAbandonedError
 from alignment.features.mfcc import Bases, MfccConfig
 from alignment.timing import Seconds
 from alignment.worker_pool import WorkerPool
@@ -27,7 +27,6 @@ from service.inference.result import ResultBuilder
 from service.inference.worker import WorkerInput, WorkerOutput, score, start_worker
 from service.settings import Settings
 
-_T = TypeVar("_T")
 MAX_BYTES: Final = 1_000_000
 MAX_WORDS: Final = 400
 MAX_S: Final[Seconds] = 60.0
@@ -45,21 +44,19 @@ class Upload:
 
 
 @dataclass(eq=False)
-class Task(Generic[_T]):
+class Task:
     """A recording to be scored.
 
     Attributes:
         upload: The recording.
         request: Its request, with given words.
         context: State of the request that it belongs to.
-        respond: Makes the response from the collected results; called in the thread that collected them.
         queued_at: When the task, or the batch with it, began to wait (`time.perf_counter`).
     """
 
     upload: Upload
     request: AnalysisRequest
     context: RequestContext
-    respond: Callable[[ResultBuilder], _T]
     queued_at: float = field(default_factory=time.perf_counter)
 
     @cached_property
@@ -93,7 +90,7 @@ class InferenceWorkerPool:
         self._pools: list[WorkerPool] = []
         self._isolation = threading.Lock()
         self._free: queue.SimpleQueue[WorkerPool] = queue.SimpleQueue()
-        self._batches: Batcher[Task[Any], Any] = Batcher(
+        self._batches: Batcher[Task, ResultBuilder] = Batcher(
             "score",
             self._score,
             max_items=min(_BATCH, settings.batch.max_requests),
@@ -130,14 +127,13 @@ class InferenceWorkerPool:
         for pool in self._pools[1:]:
             self._free.put(pool)
 
-    def submit(self, task: Task[_T]) -> "Future[_T]":
+    def submit(self, task: Task) -> "Future[ResultBuilder]":
         """Queue a recording.
 
         The future raises WorkerFailedError where the recording breaks its process, and DecodingAbandonedError where its
         request has been cancelled.
         """
-        response: Future[_T] = self._batches.submit(task)
-        return response
+        return self._batches.submit(task)
 
     def close(self) -> None:
         """End threads and processes; queued recordings are cancelled."""
@@ -146,7 +142,7 @@ class InferenceWorkerPool:
         for pool in self._pools:
             pool.close()
 
-    def _score(self, tasks: Sequence[Task[Any]]) -> list[Any]:
+    def _score(self, tasks: Sequence[Task]) -> list[ResultBuilder | Exception]:
         now = time.perf_counter()
         for task in tasks:
             task.context.stopwatch.add("queue", now - task.queued_at)
@@ -157,9 +153,9 @@ class InferenceWorkerPool:
             outputs = dict(zip(wanted, self._score_batch(pool, wanted), strict=True))
         finally:
             self._free.put(pool)
-        return [_conclude(task, outputs.get(task, DecodingAbandonedError())) for task in tasks]
+        return [_collect(task, outputs.get(task, DecodingAbandonedError())) for task in tasks]
 
-    def _score_batch(self, pool: WorkerPool, tasks: Sequence[Task[Any]]) -> Sequence[WorkerOutput | Exception]:
+    def _score_batch(self, pool: WorkerPool, tasks: Sequence[Task]) -> Sequence[WorkerOutput | Exception]:
         if not tasks:
             return []
         try:
@@ -168,7 +164,7 @@ class InferenceWorkerPool:
             return [self._score_alone(task) for task in tasks]
         return outputs
 
-    def _score_alone(self, task: Task[Any]) -> WorkerOutput | Exception:
+    def _score_alone(self, task: Task) -> WorkerOutput | Exception:
         """Repeat a recording of a failed batch in the process that is reserved for this."""
         if task.context.cancelled:
             return DecodingAbandonedError()
@@ -180,15 +176,12 @@ class InferenceWorkerPool:
         return output
 
 
-def _conclude(task: Task[Any], output: WorkerOutput | Exception) -> Any:
-    """The response of a task, or the exception that its future raises."""
+def _collect(task: Task, output: WorkerOutput | Exception) -> ResultBuilder | Exception:
+    """The results in an output, whose stages count as those of the request, or the error of the task's future."""
     if isinstance(output, Exception):
         return output
     spent_s = sum(stage.spent_s for stage in output.stages)
     task.context.stopwatch.add("queue", max(0.0, time.perf_counter() - task.queued_at - spent_s))
     for stage in output.stages:
         task.context.stopwatch.add(stage.stage, stage.spent_s, stage.ended_ns)
-    try:
-        return task.respond(output.unwrap())
-    except CanSerError as exc:
-        return exc
+    return output.error or output.result or WorkerFailedError("its output is empty")

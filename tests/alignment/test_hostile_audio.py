@@ -20,13 +20,13 @@ def test_ffmpeg_decodes_every_container(container: str) -> None:
         assert sum(len(block) for block in opened.blocks) / opened.sample_rate_hz == pytest.approx(0.8, abs=0.05)
 
 
-def test_unlisted_track_ends_the_audio_with_a_warning() -> None:
-    """A transport stream with a flipped bit in its table, for which PyAV raises IndexError.
+def test_unlisted_track_does_not_end_the_audio() -> None:
+    """A transport stream with a flipped bit in its table, for which PyAV raises IndexError in most runs.
 
     It is a file and not generated, because the encoder's output differs between processors and runs.
     """
-    warnings = decode_audio((FIXTURES / "hostile" / "late_track.ts").read_bytes()).warnings
-    assert any("a track starts" in warning for warning in warnings)
+    waveform = decode_audio((FIXTURES / "hostile" / "late_track.ts").read_bytes())
+    assert (len(waveform.samples), waveform.warnings) == (1_920, ())
 
 
 def test_unsupported_codec_is_refused() -> None:

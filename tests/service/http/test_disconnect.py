@@ -66,7 +66,7 @@ def test_disconnect_releases_slot(settings: Settings, aligner: FakeAligner) -> N
 
     async def respond() -> Response:
         async with scheduler.admit() as context:
-            await scheduler.analyse(context, Upload(io.BytesIO(encode(noise(1.0)))), AnalysisRequest(), str)
+            await scheduler.analyse(context, Upload(io.BytesIO(encode(noise(1.0)))), AnalysisRequest())
         return Response("done")
 
     async def run() -> None:

@@ -44,9 +44,7 @@ def test_long_recording_is_reported_per_window(settings: Settings, aligner: Fake
     async def analyse() -> Any:
         scheduler = Scheduler(engine, settings)
         async with scheduler.admit() as context:
-            analysis = await scheduler.analyse(
-                context, Upload(io.BytesIO(data)), AnalysisRequest(), lambda result: result, events.append
-            )
+            analysis = await scheduler.analyse(context, Upload(io.BytesIO(data)), AnalysisRequest(), events.append)
         scheduler.close()
         return analysis
 

@@ -105,7 +105,7 @@ def test_concurrent_mixed_requests_equal_sequential_requests(client_of_two_langu
     async def analyse(contexts: list[RequestContext]) -> None:
         async with scheduler.admit() as context:
             contexts.append(context)
-            await scheduler.analyse(context, Upload(io.BytesIO(tiny_speech("01"))), AnalysisRequest(language="de"), str)
+            await scheduler.analyse(context, Upload(io.BytesIO(tiny_speech("01"))), AnalysisRequest(language="de"))
 
     def cancel() -> bool:
         assert client.portal is not None

@@ -23,7 +23,6 @@ from model.errors import BundleDamagedError
 from service.errors import WorkerFailedError
 from service.inference.admission import RequestContext
 from service.inference.request import AnalysisRequest
-from service.inference.result import AnalysisResult
 from service.inference.worker_pool import MAX_BYTES, InferenceWorkerPool, Task, Upload
 from service.observability.stopwatch import Stopwatch
 from service.settings import BatchSettings, Settings
@@ -34,7 +33,7 @@ from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
-Tasks = list[Task[Any]]
+Tasks = list[Task]
 WORDS = AnalysisRequest(words=(TimedWord("the", 0.1, 0.3, "given"), TimedWord("children", 0.4, 0.8, "given")))
 WORDS_JSON = '[{"word": "the", "start": 0.1, "end": 0.3}]'
 WAV = encode(noise(1.0))
@@ -71,14 +70,14 @@ Stages = list[tuple[str, float, int]]
 
 def make_task(
     data: Any = WAV, request: AnalysisRequest = WORDS, *, cancelled: bool = False, stages: Stages | None = None
-) -> Task[AnalysisResult]:
+) -> Task:
     def record(*stage: Any) -> None:
         if stages is not None and stage[0] != "queue":
             stages.append(stage)
 
     context = RequestContext(Stopwatch({"queue": 0.0}, record), cancelled=cancelled)
     upload = Upload(cast("Any", OneTimeFile(data)), None)
-    return Task(upload, request, context, lambda result: result.finish({}))
+    return Task(upload, request, context)
 
 
 def worker_processes(excluded: set[int] | None = None) -> list[psutil.Process]:
@@ -119,7 +118,7 @@ def workers(tiny_bundle: Bundle, other_workers: set[int]) -> Iterator[InferenceW
 def test_recording_is_scored(workers: InferenceWorkerPool) -> None:
     stages: Stages = []
     task = make_task(stages=stages)
-    analysis = workers.submit(task).result(60)
+    analysis = workers.submit(task).result(60).finish({})
     assert [stage for stage, _, _ in stages] == ["decode", "align", "features", "classify"]
     assert all(spent_s > 0 for _, spent_s, _ in stages)
     ends = [ended_ns for _, _, ended_ns in stages]
@@ -135,8 +134,8 @@ def test_invalid_recording_does_not_affect_its_batch(workers: InferenceWorkerPoo
         workers.submit(make_task(data, stages=stages if data == b"no audio" else None))
         for data in (WAV, b"no audio", WAV)
     ]
-    assert first.result(60).utterances
-    assert third.result(60).utterances
+    assert first.result(60).finish({}).utterances
+    assert third.result(60).finish({}).utterances
     with pytest.raises(UndecodableAudioError):
         second.result(60)
     assert [stage for stage, _, _ in stages] == ["decode"]
@@ -153,7 +152,7 @@ def error_of_harmful(workers: InferenceWorkerPool, harmful: Any, count: int) -> 
     others = [future.result(120) for number, future in enumerate(futures) if number != 9]
     error = futures[9].exception(120)
     workers.close()
-    assert all(other.utterances for other in others)
+    assert all(other.finish({}).utterances for other in others)
     assert isinstance(error, WorkerFailedError)
     return str(error)
 
@@ -185,12 +184,12 @@ def test_failed_start_is_reported(tiny_bundle: Bundle, tmp_path: Path) -> None:
 
 
 def test_killed_process_is_replaced(workers: InferenceWorkerPool, other_workers: set[int]) -> None:
-    assert workers.submit(make_task()).result(60).utterances
+    assert workers.submit(make_task()).result(60).finish({}).utterances
     wait_until(lambda: len(worker_processes(other_workers)) == 1)
     [process] = worker_processes(other_workers)
     process.kill()
     process.wait(20)
-    assert workers.submit(make_task()).result(60).utterances
+    assert workers.submit(make_task()).result(60).finish({}).utterances
     assert process.pid not in {each.pid for each in worker_processes(other_workers)}
 
 
@@ -209,7 +208,7 @@ def submitted(monkeypatch: pytest.MonkeyPatch) -> Tasks:
     tasks: Tasks = []
     submit = InferenceWorkerPool.submit
 
-    def record(self: InferenceWorkerPool, task: Task[Any]) -> Any:
+    def record(self: InferenceWorkerPool, task: Task) -> Any:
         tasks.append(task)
         return submit(self, task)
 
@@ -229,9 +228,7 @@ def test_single_request_stays_in_this_process(server: RunningServer, submitted: 
     assert not submitted
 
 
-def test_concurrent_requests_use_workers_and_report_stage_times(
-    server: RunningServer, submitted: list[Task[Any]]
-) -> None:
+def test_concurrent_requests_use_workers_and_report_stage_times(server: RunningServer, submitted: list[Task]) -> None:
     with ThreadPoolExecutor(16) as pool:
         results = list(pool.map(partial(predict, server), [WAV] * 64))
     assert submitted
@@ -247,9 +244,7 @@ def test_concurrent_requests_use_workers_and_report_stage_times(
     assert 'can_queue_depth{stage="score"} 0.0' in metrics
 
 
-def test_large_uploads_and_event_streams_stay_in_this_process(
-    server: RunningServer, submitted: list[Task[Any]]
-) -> None:
+def test_large_uploads_and_event_streams_stay_in_this_process(server: RunningServer, submitted: list[Task]) -> None:
     assert len(LARGE_WAV) > MAX_BYTES
     events = partial(server.client.post, "/predict", headers={"accept": "text/event-stream"})
     with ThreadPoolExecutor(8) as pool:
@@ -283,9 +278,9 @@ def test_stopping_ends_the_processes(tiny_bundle: Bundle) -> None:
 
 def test_workers_ignore_sigint(workers: InferenceWorkerPool, other_workers: set[int]) -> None:
     """A terminal sends SIGINT to all processes; the parent still completes accepted requests."""
-    assert workers.submit(make_task()).result(60).utterances
+    assert workers.submit(make_task()).result(60).finish({}).utterances
     processes = worker_processes(other_workers)
     for process in processes:
         process.send_signal(signal.SIGINT)
-    assert workers.submit(make_task()).result(60).utterances
+    assert workers.submit(make_task()).result(60).finish({}).utterances
     assert worker_processes(other_workers) == processes != []
