@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext, SpawnProcess
@@ -20,6 +21,8 @@ from alignment.timing import Seconds
 
 _T = TypeVar("_T")
 _STARTING: Final = threading.Lock()
+# An interpreter that exits while an executor is being shut down can print an error of its wake-up pipe.
+_CLOSING_S: Final[Seconds] = 2.0
 
 
 class WorkerPool:
@@ -81,7 +84,7 @@ class WorkerPool:
         with self._lock:
             self._closed = True
             if self._processes:
-                self._processes.stop()
+                self._processes.stop(_CLOSING_S)
 
     def _current(self) -> "_Processes":
         """Running processes, started on first use, because their system queues outlive a parent that is killed."""
@@ -123,10 +126,12 @@ class _Processes:
             # Another thread has stopped these processes.
             raise BrokenProcessPool(str(exc)) from exc
 
-    def stop(self) -> None:
-        """End the processes immediately."""
+    def stop(self, wait_s: Seconds = 0.0) -> None:
+        """End the processes immediately, and wait for a limited time until they have ended."""
         self._near_end.close()
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        ending = threading.Thread(target=partial(self._executor.shutdown, cancel_futures=True), daemon=True)
+        ending.start()
+        ending.join(wait_s)
 
 
 class _Process(SpawnProcess):

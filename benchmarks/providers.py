@@ -15,11 +15,12 @@ from rich.console import Console
 from rich.table import Table
 
 from alignment.features.extraction import UtteranceFeatures
+from alignment.onnx_session import CPU, CUDA, Provider
 from model.bundle import Bundle, locate_bundle, read_bundle
 from model.errors import ProviderError
-from model.runtime import EmotionClassifier, Provider
+from model.runtime import EmotionClassifier
 
-_PROVIDERS: Final[dict[Provider, str]] = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+_PROVIDERS: Final[dict[Provider, str]] = {"cpu": CPU, "cuda": CUDA}
 _BATCHES: Final = (1, 8, 32)
 _WORDS: Final = 14
 _FRAMES: Final = (9, 80)

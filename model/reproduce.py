@@ -24,7 +24,7 @@ def main(
     classes: Annotated[Literal["7", "4"], typer.Option(help="4: angry, happy with excited, sad, neutral")] = "7",
     subset: Annotated[Literal["all", "improvised", "scripted"], typer.Option(help="Dialogues to use")] = "all",
     alignment: Annotated[
-        Literal["corpus", "pocketsphinx", "whisperx"],
+        Literal["corpus", "moonshine", "pocketsphinx", "whisperx"],
         typer.Option(help="A recogniser adds one system that uses its words and times"),
     ] = "corpus",
     strict: Annotated[bool, typer.Option("--strict", help="Fail on damaged files instead of skipping them")] = False,

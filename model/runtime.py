@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 import onnxruntime
@@ -10,14 +10,12 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from alignment.features.extraction import UtteranceFeatures
+from alignment.onnx_session import CUDA, Provider, list_providers, open_session
 from model.bundle import CAN, SEGMENTS, Bundle
 from model.errors import BundleDamagedError, ProviderError
 from model.scores import UtteranceScores, final_log_scores, log_softmax
 
-Provider = Literal["auto", "cpu", "cuda"]
-
 _LOAD_ERRORS: Final = (ort_errors.Fail, ort_errors.InvalidGraph, ort_errors.InvalidProtobuf, ort_errors.NotImplemented)
-_PROVIDERS: Final = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 # One LSTM call costs about as much as this many padded (segment, frame) steps per time step: its weights are read once
 # per step, independently of the number of segments (`python -m benchmarks.scoring --buckets`).
 _STEP_OVERHEAD: Final = 2.0
@@ -62,8 +60,8 @@ class EmotionClassifier:
         self._segments = _load(bundle, SEGMENTS, providers, threads)
         self._can = _load(bundle, CAN, providers, threads)
         self.provider: str = self._can.get_providers()[0]
-        if provider == "cuda" and self.provider != _PROVIDERS["cuda"]:
-            raise ProviderError(_PROVIDERS["cuda"], self._can.get_providers())
+        if provider == "cuda" and self.provider != CUDA:
+            raise ProviderError(CUDA, self._can.get_providers())
 
     def classify(self, utterances: Sequence[UtteranceFeatures]) -> list[UtteranceScores]:
         """Scores of each utterance, in order.
@@ -195,24 +193,15 @@ def _centre(values: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def _choose_providers(provider: Provider) -> list[str]:
+    providers = list_providers(provider)
     available = onnxruntime.get_available_providers()
-    if provider == "auto":
-        return [name for name in (_PROVIDERS["cuda"], _PROVIDERS["cpu"]) if name in available]
-    if _PROVIDERS[provider] not in available:
-        raise ProviderError(_PROVIDERS[provider], available)
-    return [_PROVIDERS[provider], _PROVIDERS["cpu"]] if provider == "cuda" else [_PROVIDERS["cpu"]]
+    if providers[0] not in available:
+        raise ProviderError(providers[0], available)
+    return providers
 
 
 def _load(bundle: Bundle, name: str, providers: list[str], threads: int) -> Any:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    # The arena would never release the memory of the largest request.
-    options.enable_cpu_mem_arena = False
-    # Spinning idle threads would compete with the recogniser for cores.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return onnxruntime.InferenceSession(str(bundle.folder / name), options, providers=providers)
+        return open_session(bundle.folder / name, threads, providers)
     except _LOAD_ERRORS as exc:
         raise BundleDamagedError(bundle.folder / name, f"ONNX Runtime cannot load it ({exc})") from exc

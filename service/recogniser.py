@@ -30,7 +30,7 @@ class EmotionRecogniser(AbstractContextManager["EmotionRecogniser"]):
 
         Args:
             bundle: Name of a shipped bundle, or a folder; None uses CAN_BUNDLE, or "starter".
-            aligner: "auto", "pocketsphinx" or "whisperx"; None uses CAN_ALIGNER, or "auto".
+            aligner: "auto", "moonshine", "pocketsphinx" or "whisperx"; None uses CAN_ALIGNER, or "auto".
 
         Raises:
             SettingsError: The arguments or a CAN_* variable are invalid.

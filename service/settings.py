@@ -10,7 +10,7 @@ from platformdirs import user_state_path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from alignment.aligners.selection import AlignerChoice
+from alignment.aligners.selection import AlignerChoice, EmbeddedConfig
 from alignment.aligners.weights.config import VadChoice, WhisperXConfig
 from service.errors import SettingsError
 
@@ -22,9 +22,11 @@ class _Group(BaseModel):
 
 
 class PocketSphinxSettings(_Group):
-    """The embedded aligner."""
+    """PocketSphinx, which aligns the words of Moonshine, or recognises words itself."""
 
-    workers: Annotated[int, Field(ge=1, le=64, description="Worker processes, about 130 MB each.")] = 1
+    workers: Annotated[
+        int, Field(ge=1, le=64, description="Worker processes, about 50 MB each, 130 MB where they recognise words.")
+    ] = 1
 
 
 class WhisperXSettings(_Group):
@@ -106,7 +108,9 @@ class Settings(BaseSettings):
         Literal["auto", "cpu", "cuda"],
         Field(description="Execution provider of the network; auto is CUDA where it works."),
     ] = "auto"
-    threads: Annotated[int, Field(ge=1, le=256, description="Threads of one call of the network on a CPU.")] = 1
+    threads: Annotated[
+        int, Field(ge=1, le=256, description="Threads of one call of the network, or of Moonshine, on a CPU.")
+    ] = 1
     scorers: Annotated[
         int,
         Field(
@@ -116,9 +120,9 @@ class Settings(BaseSettings):
             "several requests are in progress; one per core raises their throughput by a quarter. 0: threads do it.",
         ),
     ] = 0
-    aligner: Annotated[AlignerChoice, Field(description="auto is WhisperX where it and its weights are installed.")] = (
-        "auto"
-    )
+    aligner: Annotated[
+        AlignerChoice, Field(description="auto is WhisperX where it and its weights are installed, else moonshine.")
+    ] = "auto"
     pocketsphinx: PocketSphinxSettings = PocketSphinxSettings()
     whisperx: WhisperXSettings = WhisperXSettings()
     batch: BatchSettings = BatchSettings()
@@ -150,6 +154,10 @@ class Settings(BaseSettings):
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Field(description="Lowest level that is logged.")
     ] = "info"
+
+    def embedded_config(self) -> EmbeddedConfig:
+        """Configuration of the embedded aligners."""
+        return EmbeddedConfig(self.pocketsphinx.workers, self.threads)
 
 
 def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:

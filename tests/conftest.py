@@ -8,6 +8,7 @@ from shutil import copytree
 
 import pytest
 
+from alignment.aligners.moonshine.aligner import MoonshineAligner
 from alignment.aligners.pocketsphinx.aligner import PocketSphinxAligner
 from alignment.aligners.weights.config import WhisperXConfig
 from alignment.aligners.weights.permissions import make_private
@@ -31,8 +32,16 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 
 @pytest.fixture(scope="session")
+def moonshine() -> Iterator[MoonshineAligner]:
+    """The embedded aligner with one alignment process."""
+    aligner = MoonshineAligner(1)
+    yield aligner
+    aligner.close()
+
+
+@pytest.fixture(scope="session")
 def pocketsphinx() -> Iterator[PocketSphinxAligner]:
-    """The embedded aligner with one worker."""
+    """The aligner without other models, with one worker."""
     aligner = PocketSphinxAligner(1)
     yield aligner
     aligner.close()

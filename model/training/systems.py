@@ -14,7 +14,7 @@ from model.config import NetworkConfig
 from model.network.baselines import AudioModel, LearnedAlignment, MultiHopAttention, TextModel
 from model.network.can import CrossAttentionNetwork
 
-Words = Literal["corpus", "pocketsphinx", "whisperx"]
+Words = Literal["corpus", "moonshine", "pocketsphinx", "whisperx"]
 Builder = Callable[[Tensor, int, NetworkConfig], nn.Module]
 """(vocabulary, embedding_dim) word vectors, classes, shape → a network from `Batch` to `Prediction`."""
 
@@ -100,6 +100,7 @@ SYSTEMS: Final[dict[str, System]] = {
     ),
     "yoon-mha1": System("Yoon et al., one hop", (), partial(MultiHopAttention, hops=1), (_WHOLE,)),
     "yoon-mha3": System("Yoon et al., three hops", (), partial(MultiHopAttention, hops=3), (_WHOLE,)),
+    "can-moonshine": System("CAN, words from Moonshine", (), CrossAttentionNetwork, words="moonshine"),
     "can-pocketsphinx": System("CAN, words from PocketSphinx", (), CrossAttentionNetwork, words="pocketsphinx"),
     "can-whisperx": System("CAN, words from WhisperX", (), CrossAttentionNetwork, words="whisperx"),
 }

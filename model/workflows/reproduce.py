@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from alignment.aligners.selection import choose_aligner
+from alignment.aligners.selection import AlignerChoice, EmbeddedConfig, choose_aligner
 from alignment.aligners.weights.config import WhisperXConfig
 from model.corpora.iemocap import PAPER_LABELS, read_iemocap
 from model.corpora.recognition import recognise_corpus
@@ -97,7 +97,8 @@ def choose_systems(names: Sequence[str], alignment: Words) -> tuple[str, ...]:
 
 
 def _recognise(corpus: Corpus, words: Words, options: ReproduceOptions) -> Corpus:
-    aligner = choose_aligner("whisperx" if words == "whisperx" else "pocketsphinx", WhisperXConfig(), options.jobs)
+    choice: AlignerChoice = "auto" if words == "corpus" else words
+    aligner = choose_aligner(choice, WhisperXConfig(), EmbeddedConfig(options.jobs))
     try:
         return recognise_corpus(corpus, aligner, options.cache or default_cache(), options.jobs)
     finally:

@@ -17,11 +17,12 @@ BundleOption = Annotated[str | None, typer.Option(help="A shipped bundle's name,
 
 def _aligners(incomplete: str) -> list[str]:
     """Completions of the shell."""
-    return [name for name in ("auto", "pocketsphinx", "whisperx") if name.startswith(incomplete)]
+    return [name for name in ("auto", "moonshine", "pocketsphinx", "whisperx") if name.startswith(incomplete)]
 
 
 AlignerOption = Annotated[
-    str | None, typer.Option(help="auto, pocketsphinx or whisperx.  [default: auto]", autocompletion=_aligners)
+    str | None,
+    typer.Option(help="auto, moonshine, pocketsphinx or whisperx.  [default: auto]", autocompletion=_aligners),
 ]
 
 

@@ -9,6 +9,8 @@ from typing import Final, Literal
 from rich.table import Table
 from rich.text import Text
 
+from alignment.aligners.moonshine.model_files import NAME as MOONSHINE
+from alignment.aligners.moonshine.model_files import find_model_files
 from alignment.aligners.selection import choose_aligner
 from alignment.aligners.weights.locate import require_weights
 from alignment.aligners.whisperx.diarization import PyannoteDiarizer
@@ -123,10 +125,12 @@ def _check_network(settings: Settings) -> str:
 
 
 def _check_aligner(settings: Settings) -> str:
-    """Choose the aligner without loading its models."""
+    """Choose the aligner without loading its models; the files of Moonshine are verified."""
     aligner = choose_aligner(settings.aligner, settings.whisperx.config())
     info = aligner.info
     aligner.close()
+    if info.name == MOONSHINE:
+        find_model_files().verify()
     return f"{info.name} with {info.model} ({info.reason})"
 
 

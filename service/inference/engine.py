@@ -300,6 +300,4 @@ def load_aligner(settings: Settings) -> Aligner:
     Raises:
         AlignerUnavailableError: It cannot run.
     """
-    return choose_aligner(
-        settings.aligner, settings.whisperx.config(), settings.pocketsphinx.workers, settings.deadline_s
-    )
+    return choose_aligner(settings.aligner, settings.whisperx.config(), settings.embedded_config(), settings.deadline_s)

@@ -60,7 +60,7 @@ def microphone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of the real server with the shipped weights and the embedded aligner."""
     log = tmp_path_factory.mktemp("page") / "log"
-    with run_server(log, "--aligner", "pocketsphinx") as server:
+    with run_server(log, "--aligner", "moonshine") as server:
         yield f"{server.client.base_url}/".replace("//", "/").replace(":/", "://")
 
 

@@ -51,7 +51,7 @@ def main() -> None:
             sys.exit(NO_CHROMIUM)
         with (
             tempfile.TemporaryDirectory() as folder,
-            run_server(Path(folder) / "log", "--aligner", "pocketsphinx") as server,
+            run_server(Path(folder) / "log", "--aligner", "moonshine") as server,
             playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"]) as browser,
         ):
             for name in SCREENSHOTS:

@@ -99,8 +99,8 @@ def test_dropped_file_is_analysed(open_page: OpenPage, address: str) -> None:
 def test_example_shows_contributions_to_every_emotion_and_attention(open_page: OpenPage, address: str) -> None:
     page = open_page(address)
     page.get_by_role("button", name=JFK).click()
-    expect(page.locator(".utterance")).to_have_count(3)
-    expect(page.locator(".band")).to_have_count(3)
+    expect(page.locator(".utterance")).to_have_count(4)
+    expect(page.locator(".band")).to_have_count(4)
     first = page.locator(".utterance").first
     predicted = bar_heights(page, "sound")
     first.get_by_role("button", name="sad").click()

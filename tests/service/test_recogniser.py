@@ -18,7 +18,7 @@ WORDS = [("the", 0.5, 0.9), ("zumba", 0.9, 1.4)]
 
 @pytest.fixture(scope="module")
 def recogniser(tiny_bundle: Bundle) -> Iterator[EmotionRecogniser]:
-    with EmotionRecogniser(bundle=tiny_bundle.folder, aligner="pocketsphinx") as recogniser:
+    with EmotionRecogniser(bundle=tiny_bundle.folder, aligner="moonshine") as recogniser:
         yield recogniser
 
 

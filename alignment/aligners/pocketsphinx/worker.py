@@ -1,12 +1,12 @@
-"""PocketSphinx decoder in a worker process.
+"""PocketSphinx decoders in a worker process: one for recognition, one for forced alignment.
 
-The decoder holds the interpreter lock while it runs (11 s of speech stalled every thread for 3.6 s), so it runs in
-separate processes. This module imports nothing that the decoder does not need.
+A decoder holds the interpreter lock while it runs (11 s of speech stalled every thread for 3.6 s), so it runs in
+separate processes. This module imports nothing that a decoder does not need.
 """
 
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -15,15 +15,20 @@ import pocketsphinx
 
 from alignment.aligners.pocketsphinx.pronunciation import guess_phones
 from alignment.errors import AlignerFailedError
+from alignment.timing import SAMPLE_RATE_HZ, Seconds
 
 _VARIANT: Final = re.compile(r"\(\d+\)$")
-_RECOGNITION: Final = "_default"
+# A phone has three states, a frame each at least: at 100 frames per second, phones under 30 ms do not fit, and their
+# words are displaced or fail.
+_ALIGNMENT_FRAMES_PER_S: Final = 150
+_ALIGNMENT_HOP_SAMPLES: Final = 107
+"""Samples per frame of the alignment: PocketSphinx rounds 16,000 / 150."""
 MAX_ADDED_WORDS: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True)
 class RecognisedWord:
-    """Word with its frames of 10 ms, end exclusive, and its posterior probability."""
+    """Word with its frames, of 10 ms in recognition, end exclusive, and its posterior probability."""
 
     word: str
     start_frame: int
@@ -33,27 +38,28 @@ class RecognisedWord:
 
 @dataclass(frozen=True, slots=True)
 class AlignedWord:
-    """Frames of 10 ms, end exclusive; `guessed` for a pronunciation by letter-to-sound rules."""
+    """Times from the start of the audio; `guessed` for a pronunciation by letter-to-sound rules."""
 
-    start_frame: int
-    end_frame: int
+    start_s: Seconds
+    end_s: Seconds
     guessed: bool
 
 
 class PocketSphinxDecoder:
-    """Decoder with results that do not depend on earlier calls."""
+    """Decoders with results that do not depend on earlier calls; each is loaded when it is first used."""
 
     def __init__(self) -> None:
         self._renew()
 
     def _renew(self) -> None:
-        """Create the decoder anew, without words added by callers."""
-        self._decoder = pocketsphinx.Decoder(samprate=16_000, loglevel="FATAL")
+        """Create the decoders anew, without words added by callers."""
+        self._recognition: pocketsphinx.Decoder | None = None
+        self._alignment: pocketsphinx.Decoder | None = None
         self._added: set[str] = set()
 
     @contextmanager
     def _renewed_on_failure(self) -> Iterator[None]:
-        """Replace the decoder after a failure, because it remains inside the failed utterance."""
+        """Replace a decoder after a failure, because it remains inside the failed utterance."""
         try:
             yield
         except (RuntimeError, LookupError, ValueError) as exc:
@@ -68,10 +74,11 @@ class PocketSphinxDecoder:
     def recognise(self, pcm: bytes) -> list[RecognisedWord]:
         """Recognise 16-bit mono PCM at 16 kHz; fillers and silence are left out."""
         with self._renewed_on_failure():
-            self._decoder.activate_search(_RECOGNITION)
-            return [word for word in self._decode(pcm) if not _is_filler(word.word)]
+            if self._recognition is None:
+                self._recognition = pocketsphinx.Decoder(samprate=SAMPLE_RATE_HZ, loglevel="FATAL")
+            return _decode(self._recognition, pcm)
 
-    def align(self, pcm: bytes, words: list[tuple[str, ...]]) -> list[AlignedWord | None] | None:
+    def align(self, pcm: bytes, words: Sequence[tuple[str, ...]]) -> list[AlignedWord | None] | None:
         """Find the times of known words.
 
         Args:
@@ -84,51 +91,63 @@ class PocketSphinxDecoder:
         """
         if len(self._added) + sum(map(len, words)) > MAX_ADDED_WORDS:
             self._renew()
-        spoken = [[token for token in word if self._can_pronounce(token)] for word in words]
+        if self._alignment is None:
+            self._alignment = pocketsphinx.Decoder(
+                samprate=SAMPLE_RATE_HZ, frate=_ALIGNMENT_FRAMES_PER_S, lm=None, loglevel="FATAL"
+            )
+        decoder = self._alignment
+        spoken = [[token for token in word if self._can_pronounce(decoder, token)] for word in words]
         tokens = [token for word in spoken for token in word]
         if not tokens:
             return None
         with self._renewed_on_failure():
-            self._decoder.set_align_text(" ".join(tokens))
-            decoded = [word for word in self._decode(pcm) if not _is_filler(word.word)]
+            decoder.set_align_text(" ".join(tokens))
+            decoded = _decode(decoder, pcm)
         if [word.word for word in decoded] != tokens:
             return None
         return self._join(spoken, decoded)
 
     def _join(self, spoken: list[list[str]], decoded: list[RecognisedWord]) -> list[AlignedWord | None]:
-        """Word times from the times of spoken words."""
+        """Word times from the frames of spoken words."""
         spans: list[AlignedWord | None] = []
         position = 0
         for tokens in spoken:
             parts = decoded[position : position + len(tokens)]
             position += len(tokens)
             guessed = any(token in self._added for token in tokens)
-            spans.append(AlignedWord(parts[0].start_frame, parts[-1].end_frame, guessed) if parts else None)
+            spans.append(_aligned(parts, guessed) if parts else None)
         return spans
 
-    def _can_pronounce(self, token: str) -> bool:
+    def _can_pronounce(self, decoder: pocketsphinx.Decoder, token: str) -> bool:
         if any(mark in token for mark in " ()\x00"):
             return False
-        if self._decoder.lookup_word(token) is not None:
+        if decoder.lookup_word(token) is not None:
             return True
         phones = guess_phones(token)
         if phones:
-            self._decoder.add_word(token, " ".join(phones), update=False)
+            decoder.add_word(token, " ".join(phones), update=False)
             self._added.add(token)
         return bool(phones)
 
-    def _decode(self, pcm: bytes) -> list[RecognisedWord]:
-        # Otherwise cepstral means and noise estimates of the previous recording affect this one.
-        self._decoder.reinit_feat()
-        self._decoder.start_utt()
-        self._decoder.process_raw(pcm, full_utt=True)
-        self._decoder.end_utt()
-        if self._decoder.hyp() is None:
-            return []
-        return [
-            RecognisedWord(_VARIANT.sub("", part.word), part.start_frame, part.end_frame + 1, part.prob)
-            for part in self._decoder.seg()
-        ]
+
+def _decode(decoder: pocketsphinx.Decoder, pcm: bytes) -> list[RecognisedWord]:
+    # Otherwise cepstral means and noise estimates of the previous recording affect this one.
+    decoder.reinit_feat()
+    decoder.start_utt()
+    decoder.process_raw(pcm, full_utt=True)
+    decoder.end_utt()
+    if decoder.hyp() is None:
+        return []
+    return [
+        RecognisedWord(_VARIANT.sub("", part.word), part.start_frame, part.end_frame + 1, part.prob)
+        for part in decoder.seg()
+        if not _is_filler(part.word)
+    ]
+
+
+def _aligned(parts: Sequence[RecognisedWord], guessed: bool) -> AlignedWord:
+    hop_s = _ALIGNMENT_HOP_SAMPLES / SAMPLE_RATE_HZ
+    return AlignedWord(parts[0].start_frame * hop_s, parts[-1].end_frame * hop_s, guessed)
 
 
 def _is_filler(word: str) -> bool:
@@ -150,7 +169,7 @@ def recognise(pcm: bytes) -> list[RecognisedWord]:
     return _started().recognise(pcm)
 
 
-def align(pcm: bytes, words: list[tuple[str, ...]]) -> list[AlignedWord | None] | None:
+def align(pcm: bytes, words: Sequence[tuple[str, ...]]) -> list[AlignedWord | None] | None:
     """`PocketSphinxDecoder.align` of this process."""
     return _started().align(pcm, words)
 

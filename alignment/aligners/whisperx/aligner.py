@@ -31,12 +31,11 @@ from alignment.timing import Seconds
 from alignment.transcripts.interpolation import anchor_words, share_time
 from alignment.transcripts.normalisation import spoken_words
 from alignment.transcripts.utterances import SpeechSegment, check_segments, group_words, join_segments
+from alignment.transcripts.warnings import recognition_warnings
 from alignment.transcripts.words import AlignerInfo, TimedWord, Timing, Transcript, check_transcript
 
 _LONGEST_SOUND_S: Final = 30.0
 _DETECTION_WINDOWS: Final = 3
-# On the test sentences every correct word scores over .4; more than half of the words that were not said, under .3.
-_LOW_SCORE: Final = 0.3
 
 Recognition = Batcher[RecognitionInput, str]
 
@@ -97,7 +96,7 @@ class WhisperXAligner:
         ]
         words, breaks = align_windows(recognised, waveform, aligner)
         utterances = group_words(words, waveform.duration_s, frozenset(breaks))
-        return Transcript(utterances, replace(self.info, language=language), list_warnings(words))
+        return Transcript(utterances, replace(self.info, language=language), recognition_warnings(words))
 
     def align(self, waveform: Waveform, text: str, language: str | None = None) -> Transcript:
         """See `Aligner.align`; where the audio is too short for the text, recognised words anchor the others."""
@@ -113,7 +112,7 @@ class WhisperXAligner:
             recognised = [w for u in self.recognise(waveform, language).utterances for w in u.words if w.word]
             timed = list(anchor_words(words, recognised, [(w.start_s, w.end_s) for w in windows]))
         utterances = group_words(timed, waveform.duration_s, frozenset(aligner.sentence_starts(words)))
-        return Transcript(utterances, replace(self.info, language=language), list_warnings(timed))
+        return Transcript(utterances, replace(self.info, language=language), recognition_warnings(timed))
 
     def close(self) -> None:
         """End the recognition thread and release the models."""
@@ -261,17 +260,3 @@ def _timed_words(
         TimedWord(word, origin_s + each.span[0], origin_s + each.span[1], timing, each.score)
         for word, each in zip(words, alignment, strict=True)
     ]
-
-
-def list_warnings(words: Sequence[TimedWord]) -> tuple[str, ...]:
-    """Warnings about segments without words, interpolated times and low scores."""
-    said = [word for word in words if word.word]
-    unknown = len(words) - len(said)
-    interpolated = sum(word.timing == "interpolated" for word in said)
-    low = sum(word.score is not None and word.score < _LOW_SCORE for word in said)
-    counted = {
-        f"no word was recognised in {unknown} speech segments; their emotion comes from the audio alone": unknown,
-        f"{interpolated} of {len(said)} words could not be aligned; their times were interpolated": interpolated,
-        f"{low} of {len(said)} words have a low alignment score (under {_LOW_SCORE:g}); they may be wrong": low,
-    }
-    return tuple(text for text, count in counted.items() if count)

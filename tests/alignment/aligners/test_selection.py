@@ -1,5 +1,6 @@
 import pytest
 
+from alignment.aligners.moonshine import model_files
 from alignment.aligners.selection import choose_aligner
 from alignment.aligners.weights import locate
 from alignment.aligners.weights.config import WhisperXConfig
@@ -15,9 +16,25 @@ def test_pocketsphinx_is_selected_by_name() -> None:
 @pytest.mark.usefixtures("empty_caches")
 def test_auto_falls_back_and_states_the_reason() -> None:
     aligner = choose_aligner("auto", WhisperXConfig())
-    assert aligner.info.name == "pocketsphinx"
+    assert aligner.info.name == "moonshine"
     assert "the Whisper weights 'small.en' are not on this machine" in aligner.info.reason
     aligner.close()
+
+
+@pytest.mark.usefixtures("empty_caches")
+def test_auto_without_moonshine_selects_pocketsphinx(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_files, "find_spec", lambda name: None)
+    aligner = choose_aligner("auto", WhisperXConfig())
+    assert aligner.info.name == "pocketsphinx"
+    assert "the Whisper weights 'small.en' are not on this machine" in aligner.info.reason
+    assert "the package moonshine-voice is not installed" in aligner.info.reason
+    aligner.close()
+
+
+def test_moonshine_by_name_without_its_package_fails_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_files, "find_spec", lambda name: None)
+    with pytest.raises(AlignerUnavailableError, match=r"moonshine-voice==0\.0\.73"):
+        choose_aligner("moonshine", WhisperXConfig())
 
 
 @pytest.mark.usefixtures("empty_caches")

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alignment.transcripts.normalisation import normalise_word, spoken_words
+from alignment.transcripts.normalisation import normalise_word, spoken_forms, spoken_words
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,8 @@ from alignment.transcripts.normalisation import normalise_word, spoken_words
         ("COVID-19", "covid-nineteen"),
         ("and/or", "and-or"),
         ("++LAUGHTER++", "++laughter++"),
+        ("&", "and"),
+        ("+", "plus"),
         ("\u2014", ""),
         ("...", ""),
         ("日本", "日本"),
@@ -36,8 +38,30 @@ def test_spellings_are_normalised(written: str, key: str) -> None:
     assert normalise_word(written) == key
 
 
-def test_amount_is_spoken_before_its_unit() -> None:
-    assert spoken_words("$43,000") == ("forty", "three", "thousand", "dollars")
+@pytest.mark.parametrize(
+    ("written", "spoken"),
+    [
+        ("$43,000", "forty three thousand dollars"),
+        ("$1", "one dollar"),
+        ("$42.50", "forty two dollars and fifty cents"),
+        ("$0.99", "ninety nine cents"),
+        ("£1.01", "one pound and one penny"),
+        ("$2.5", "two point five dollars"),
+        ("€10.00", "ten euros"),
+    ],
+)
+def test_amount_is_spoken_before_its_unit(written: str, spoken: str) -> None:
+    assert " ".join(spoken_words(written)) == spoken
+
+
+def test_currency_is_spoken_after_the_magnitude() -> None:
+    assert spoken_forms(["$5", "million", "more,", "$3", "each"]) == [
+        ("five",),
+        ("million", "dollars"),
+        ("more",),
+        ("three", "dollars"),
+        ("each",),
+    ]
 
 
 def test_very_long_numbers_are_spelled_digit_by_digit() -> None:

@@ -45,7 +45,7 @@ def test_core_only(core_only: Path) -> None:
     }
     for name in ("whisperx", *EXTRAS):
         assert f"make install-{name}`" in findings[name]["detail"]
-    assert findings["aligner"]["detail"].startswith("pocketsphinx")
+    assert findings["aligner"]["detail"].startswith("moonshine")
     assert "CPUExecutionProvider" in findings["network"]["detail"]
 
 
@@ -65,7 +65,7 @@ def test_whisperx_without_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert status == 0
     assert findings["network"]["state"] == findings["aligner"]["state"] == "ok"
     assert "starter" in findings["network"]["detail"]
-    assert "pocketsphinx" in findings["aligner"]["detail"]
+    assert "moonshine" in findings["aligner"]["detail"]
     assert findings["whisperx"]["state"] == "missing"
     assert "can-ser fetch" in findings["whisperx"]["detail"]
     assert "The service can run. The missing parts are optional." in run().stdout

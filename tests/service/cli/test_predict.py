@@ -178,9 +178,9 @@ def test_embedded_aligner_aligns_transcript(folder: Path) -> None:
     text = [word["word"] for word in spoken_words("numbers")]
     clip = folder / "numbers.flac"
     clip.write_bytes(speech("numbers"))
-    result = run("predict", clip, "--transcript", " ".join(text), "--aligner", "pocketsphinx", "--json")
+    result = run("predict", clip, "--transcript", " ".join(text), "--aligner", "moonshine", "--json")
     response = json.loads(result.stdout)
-    assert response["aligner"]["name"] == "pocketsphinx"
+    assert response["aligner"]["name"] == "moonshine"
     assert [word["word"] for word in words_of(response)] == text
 
 

@@ -24,7 +24,7 @@ http_options: {{host: 127.0.0.1, port: {port}}}
 applications:
   - name: can-ser
     import_path: service.cluster:app
-    args: {{aligner: pocketsphinx, max_waiting: 64}}
+    args: {{aligner: moonshine, max_waiting: 64}}
     deployments:
       - name: Aligner
         max_replicas_per_node: 1

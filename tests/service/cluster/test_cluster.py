@@ -48,7 +48,7 @@ def two_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoNodes]:
 @pytest.fixture(scope="module")
 def one_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """The same application with its models in the same process."""
-    settings = Settings(aligner="pocketsphinx", max_waiting=64)
+    settings = Settings(aligner="moonshine", max_waiting=64)
     with TestClient(create_app(settings)) as client:
         wait_until(lambda: client.get("/health/ready").status_code == 200, 60)
         yield client
@@ -114,7 +114,7 @@ import sys
 from pathlib import Path
 from service.cli.bulk import BulkOptions, run_bulk
 source, out, address = sys.argv[1:]
-sys.exit(run_bulk(BulkOptions([source], Path(out), address, workers=1, aligner="pocketsphinx", flush_s=0)))
+sys.exit(run_bulk(BulkOptions([source], Path(out), address, workers=1, aligner="moonshine", flush_s=0)))
 """
 
 
@@ -158,7 +158,7 @@ def test_killed_run_resumes_to_identical_table(two_nodes: TwoNodes, tmp_path: Pa
     assert 0 < killed[2] < interrupted[2] < len(names)
     command = [sys.executable, "-m", "service.cli.app", "bulk", str(archive), "--out", str(out)]
     finished = subprocess.run(
-        [*command, "--aligner", "pocketsphinx"],
+        [*command, "--aligner", "moonshine"],
         env=environment() | {"RAY_ADDRESS": two_nodes.address},
         capture_output=True,
         text=True,
@@ -167,7 +167,7 @@ def test_killed_run_resumes_to_identical_table(two_nodes: TwoNodes, tmp_path: Pa
     assert finished.returncode == 1, finished.stderr
     assert "recordings are in the table already" in finished.stderr
     assert "1 could not be analysed: 1 not-audio" in finished.stderr
-    settings = Settings(aligner="pocketsphinx")
+    settings = Settings(aligner="moonshine")
     engine = EmotionEngine(settings)
     reference = ArchiveWorker(settings, engine)
     table = pq.read_table(out)

@@ -26,7 +26,7 @@ MEMORY_BYTES = 600_000_000
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The server; when it stops, its workers must end and its log must be JSON."""
     log = tmp_path_factory.mktemp("server") / "log"
-    with run_server(log, "--aligner", "pocketsphinx") as running:
+    with run_server(log, "--aligner", "moonshine") as running:
         workers = running.workers()
         yield running
     _, alive = psutil.wait_procs(workers, timeout=10)
@@ -39,7 +39,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def test_complete_path_on_speech(server: Server) -> None:
     result = server.predict(speech("garden"))
-    assert (result["aligner"]["name"], result["model"]["name"]) == ("pocketsphinx", "starter")
+    assert (result["aligner"]["name"], result["model"]["name"]) == ("moonshine", "starter")
     words = words_of(result)
     assert words
     times = [time_s for word in words for time_s in (word["start_s"], word["end_s"])]
@@ -62,7 +62,7 @@ def test_health_checks_during_recognition(server: Server) -> None:
 def test_http_and_command_line_give_equal_results(server: Server, tmp_path: Path) -> None:
     clip = tmp_path / "numbers.flac"
     clip.write_bytes(speech("numbers"))
-    command = [sys.executable, "-m", "service.cli.app", "predict", "--json", "--aligner", "pocketsphinx", str(clip)]
+    command = [sys.executable, "-m", "service.cli.app", "predict", "--json", "--aligner", "moonshine", str(clip)]
     printed = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
     received = server.predict(speech("numbers"))
     assert printed.pop("file") == str(clip)

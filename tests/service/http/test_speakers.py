@@ -98,7 +98,7 @@ def test_diarization_excludes_transcript_and_segments(settings: Settings, fields
 def test_command_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Without weights the recording fails with a reason; an unknown mode is a usage error."""
     monkeypatch.setenv("CAN_WHISPERX__DIARIZE_MODEL", "/missing/folder")
-    monkeypatch.setenv("CAN_ALIGNER", "pocketsphinx")
+    monkeypatch.setenv("CAN_ALIGNER", "moonshine")
     (tmp_path / "speech.wav").write_bytes(encode(noise(1.0)))
 
     def run(speakers: str) -> tuple[int, str]:

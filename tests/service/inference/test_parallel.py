@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from alignment.aligners.pocketsphinx.aligner import PocketSphinxAligner
+from alignment.aligners.moonshine.aligner import MoonshineAligner
 from model.bundle import Bundle
 from service.settings import Settings
 from tests.builders import encode, encode_with_ffmpeg, noise, speech
@@ -75,7 +75,7 @@ def draw(kinds: dict[str, Kind]) -> list[str]:
 @pytest.fixture(scope="module", params=[0, 1], ids=["threads", "worker"])
 def server(tiny_bundle: Bundle, request: pytest.FixtureRequest) -> Iterator[RunningServer]:
     settings = Settings(bundle=str(tiny_bundle.folder), max_audio_s=10, log_level="error", scorers=request.param)
-    with run_server(settings, PocketSphinxAligner(1)) as running:
+    with run_server(settings, MoonshineAligner(1)) as running:
         yield running
 
 

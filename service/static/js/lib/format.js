@@ -1,6 +1,6 @@
 /** Numbers and names as text. Numbers and their units do not break across lines. */
 
-const ALIGNERS = { pocketsphinx: "PocketSphinx", whisperx: "WhisperX" };
+const ALIGNERS = { moonshine: "Moonshine", pocketsphinx: "PocketSphinx", whisperx: "WhisperX" };
 
 /** Product name of an aligner. */
 export function alignerName(name) {

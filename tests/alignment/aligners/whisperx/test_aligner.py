@@ -12,13 +12,7 @@ from numpy.typing import NDArray
 
 from alignment.aligners.weights import catalogue
 from alignment.aligners.weights.config import VadChoice, WhisperXConfig
-from alignment.aligners.whisperx.aligner import (
-    RecognisedWindow,
-    WhisperXAligner,
-    align_windows,
-    list_warnings,
-    transcribe,
-)
+from alignment.aligners.whisperx.aligner import RecognisedWindow, WhisperXAligner, align_windows, transcribe
 from alignment.aligners.whisperx.models import WhisperXModels
 from alignment.aligners.whisperx.recogniser import DecodingOptions, RecognitionInput
 from alignment.aligners.whisperx.speech_detection import make_detector
@@ -34,6 +28,7 @@ from alignment.errors import (
     UnsupportedLanguageError,
 )
 from alignment.transcripts.utterances import SpeechSegment
+from alignment.transcripts.warnings import recognition_warnings
 from alignment.transcripts.words import TimedWord, Transcript
 from tests.builders import noise, tiny_clips, tiny_speech, tone
 
@@ -264,7 +259,7 @@ def test_segment_without_recognised_word_is_counted(english: WordAligner) -> Non
     words, breaks = align_windows(windows, clip("00"), english)
     assert words[0] == TimedWord("", 0.0, 0.2, "interpolated")
     assert breaks == [0, 1]
-    assert list_warnings(words) == (
+    assert recognition_warnings(words) == (
         "no word was recognised in 1 speech segments; their emotion comes from the audio alone",
     )
 
@@ -280,12 +275,12 @@ def test_words_aligned_with_silence_are_reported(whisperx: WhisperXAligner) -> N
     silence = Waveform(np.zeros(32_000, np.float32), AudioSource(2.0, 16_000, 1), speech=((0.0, 2.0),))
     transcript = whisperx.align(silence, "red apple")
     assert [word.word for word in words_of(transcript)] == ["red", "apple"]
-    assert "of 2 words have a low alignment score" in transcript.warnings[0]
+    assert "of 2 words have a low score" in transcript.warnings[0]
 
 
 def test_text_that_is_not_said_is_reported(whisperx: WhisperXAligner) -> None:
     transcript = whisperx.align(clip("00"), "xylophone zigzag jukebox")
-    assert any("have a low alignment score" in warning for warning in transcript.warnings)
+    assert any("have a low score" in warning for warning in transcript.warnings)
     assert not whisperx.align(clip("00"), TEXTS["00"]).warnings
 
 

@@ -1,0 +1,1 @@
+"""Embedded aligner for English: Moonshine's words, with times by forced alignment."""
