@@ -44,10 +44,10 @@ def main(
 ) -> None:
     """Print processor seconds per second of audio, and the cores for 10,000 hours per day."""
     recordings = read_clips(clips, count)
-    engine = EmotionEngine(Settings(aligner="pocketsphinx"))
+    engine = EmotionEngine(Settings(aligner="moonshine"))
     engine.warm_up()
     kinds: dict[str, Callable[[bytes], AnalysisRequest]] = {
-        "words recognised (PocketSphinx)": lambda _: AnalysisRequest(),
+        "words recognised (Moonshine)": lambda _: AnalysisRequest(),
         "words given": lambda clip: AnalysisRequest(words=given_words(clip)),
     }
     for name, make_request in kinds.items():

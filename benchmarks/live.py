@@ -59,10 +59,11 @@ async def measure(address: str, samples: NDArray[np.int16]) -> list[float]:
 def main(
     folder: Annotated[Path, typer.Argument(help="Folder of recordings.")] = FIXTURES,
     clips: Annotated[int, typer.Option(min=1, help="Number of clips, spread evenly.")] = 20,
+    aligner: Annotated[str, typer.Option(help="Aligner of the server.")] = "moonshine",
 ) -> None:
     """Print the delays, which include the pause of 0.5 s that ends an utterance."""
     files = find_clips(folder, clips)
-    with tempfile.TemporaryDirectory() as log, run_server(Path(log) / "log", "--aligner", "pocketsphinx") as server:
+    with tempfile.TemporaryDirectory() as log, run_server(Path(log) / "log", "--aligner", aligner) as server:
         address = f"ws://127.0.0.1:{server.port}/stream"
         asyncio.run(measure(address, read_clip(files[0])))
         delays_s = [delay for path in files for delay in asyncio.run(measure(address, read_clip(path)))]

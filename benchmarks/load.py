@@ -31,6 +31,7 @@ _SERVICE: Final = "service"
 _SCORERS: Final = "service, a scorer a core"
 _UNBATCHED: Final = "service, batches of 1"
 _PLAIN: Final = "plain server"
+_POCKETSPHINX: Final = "service, PocketSphinx"
 _SERVERS: Final[dict[str, tuple[str, dict[str, str]]]] = {
     _SERVICE: ("service", {}),
     _SCORERS: ("service", {"CAN_SCORERS": str(os.cpu_count() or 1)}),
@@ -89,14 +90,23 @@ def show(table: Table, clients: int, measured: Mapping[str, Run]) -> None:
         )
 
 
-def start_servers(stack: ExitStack, folder: Path, places: int | None, workers: Mapping[str, str]) -> dict[str, Server]:
-    """Start all servers; `places` adds a service with that limit of concurrent requests."""
+def start_servers(stack: ExitStack, folder: Path, places: int | None, *, recognise: bool) -> dict[str, Server]:
+    """Start all servers; `places` adds a service with that limit, `recognise` one with another recogniser."""
     servers = dict(_SERVERS)
+    cores = {"CAN_POCKETSPHINX__WORKERS": str(os.cpu_count() or 1)}
+    if recognise:
+        servers[_POCKETSPHINX] = ("service", cores)
     if places is not None:
         servers[f"{_SERVICE}, {places} places"] = ("service", {"CAN_MAX_WAITING": str(places)})
     return {
         name: stack.enter_context(
-            run_server(folder / name, "--aligner", "pocketsphinx", module=module, settings={**settings, **workers})
+            run_server(
+                folder / name,
+                "--aligner",
+                "pocketsphinx" if name == _POCKETSPHINX else "moonshine",
+                module=module,
+                settings=settings,
+            )
         )
         for name, (module, settings) in servers.items()
     }
@@ -109,7 +119,7 @@ def main(
     seconds: Annotated[float, typer.Option(help="Seconds of each run.")] = 6.0,
     rounds: Annotated[int, typer.Option(min=1, help="Runs of each server; the median is shown.")] = 3,
     recognise: Annotated[
-        bool, typer.Option(help="Recognise words with the embedded aligner, one worker process per core.")
+        bool, typer.Option(help="Recognise words; adds the service with PocketSphinx, one process per core.")
     ] = False,
     places: Annotated[int | None, typer.Option(min=1, help="Add a service with this limit of requests.")] = None,
 ) -> None:
@@ -120,10 +130,9 @@ def main(
     print(f"{len(recordings)} clips of {sum(lengths) / len(lengths):.1f} s; load before: {os.getloadavg()[0]:.1f}")
     headings = ("clients", "server", "requests/s", "÷ plain", "p50 ms", "p95 ms", "p99 ms")
     table = Table(*headings, "refused", "live p99 ms", "CPU ms", "generator", box=None)
-    workers = {"CAN_POCKETSPHINX__WORKERS": str(os.cpu_count() or 1)} if recognise else {}
     summary = ""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        servers = start_servers(stack, Path(folder), places, workers)
+        servers = start_servers(stack, Path(folder), places, recognise=recognise)
         for number in map(int, clients.split(",")):
             measured = measure(servers, requests, number, seconds, rounds)
             show(table, number, measured)

@@ -110,17 +110,15 @@ def _finish(server: Server, recording: Path, fields: dict[str, str]) -> Any:
 def main(
     clips: Annotated[Path, typer.Option(help="Folder of wav or flac recordings.")] = FIXTURES,
     minutes: Annotated[str, typer.Option(help="Lengths in minutes, separated by commas.")] = "1,10,60",
-    recognise: Annotated[bool, typer.Option(help="Recognise words with the embedded aligner.")] = False,
+    recognise: Annotated[bool, typer.Option(help="Recognise words.")] = False,
+    aligner: Annotated[str, typer.Option(help="Aligner of the server.")] = "moonshine",
 ) -> None:
     """Print a table of time and memory by length."""
     recordings = read_clips(clips, _CLIPS)
     table = Table(
         "minutes", "seconds", "CPU s", "CPU s per minute", "peak MB over idle", "utterances", "emotions", box=None
     )
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        run_server(Path(folder) / "log", "--aligner", "pocketsphinx") as server,
-    ):
+    with tempfile.TemporaryDirectory() as folder, run_server(Path(folder) / "log", "--aligner", aligner) as server:
         server.predict(recordings[0])
         server.predict(recordings[0], words=given_words(recordings[0]))
         idle = server.resident_bytes()
@@ -132,7 +130,9 @@ def main(
             table.add_row(
                 f"{length:g}", *(f"{figure:.2f}" for figure in figures), str(run.utterances), str(run.emotions)
             )
-    console.print(f"words {'recognised' if recognise else 'given'}; idle: {idle / 1e6:.0f} MB in all processes")
+    console.print(
+        f"words {f'recognised by {aligner}' if recognise else 'given'}; idle: {idle / 1e6:.0f} MB in all processes"
+    )
     console.print(table)
 
 

@@ -8,7 +8,7 @@ Baseline of `python -m benchmarks.load`.
 import os
 import signal
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 import uvicorn
@@ -45,10 +45,10 @@ def create_plain_app(aligner: AlignerChoice) -> FastAPI:
 
 def main(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8001,
-    aligner: Annotated[str, typer.Option(help="auto, pocketsphinx or whisperx.")] = "auto",
+    aligner: Annotated[str, typer.Option(help="auto, moonshine, pocketsphinx or whisperx.")] = "auto",
 ) -> None:
     """Serve until stopped."""
-    choices: dict[str, AlignerChoice] = {"auto": "auto", "pocketsphinx": "pocketsphinx", "whisperx": "whisperx"}
+    choices: dict[str, AlignerChoice] = {choice: choice for choice in get_args(AlignerChoice)}
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
         uvicorn.run(create_plain_app(choices[aligner]), port=port, log_level="warning")

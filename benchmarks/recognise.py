@@ -1,143 +1,158 @@
-"""Time of the parts of WhisperX: single and batched recognition, speech detection, alignment.
+"""Word error rate, word times and speed of every aligner that is present, on the same clips.
 
     python -m benchmarks.recognise
+    python -m benchmarks.recognise --ravdess RAVDESS --speech FOLDER_WITH_JFK --every 6
 
-Uses the models of the tests by default, so that nothing is downloaded; --model and --weights select others. The time of
-recognition depends on the model, that of speech detection and of the alignment search does not.
+The synthetic clips of the tests are always included; their words have true times. WhisperX runs with the models of
+--model and --weights, where they are on this machine.
 """
 
-import sys
+import json
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import redirect_stdout
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final
 
 import numpy as np
 import typer
-from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
 
+from alignment.aligners.moonshine.aligner import MoonshineAligner
+from alignment.aligners.pocketsphinx.aligner import PocketSphinxAligner
+from alignment.aligners.protocol import Aligner
 from alignment.aligners.weights.config import WhisperXConfig
-from alignment.aligners.whisperx.aligner import WhisperXAligner, transcribe
-from alignment.aligners.whisperx.ctc import Emission, align_symbols
-from alignment.aligners.whisperx.models import WhisperXModels
-from alignment.aligners.whisperx.recogniser import DecodingOptions, RecognitionInput
-from alignment.aligners.whisperx.speech_detection import make_detector
-from alignment.aligners.whisperx.word_aligner import AlignmentInput
+from alignment.aligners.weights.locate import find_missing
 from alignment.audio import decode_audio
-from alignment.batcher import Batcher
+from alignment.errors import NoSpeechError
+from alignment.transcripts.normalisation import spoken_words
+from alignment.transcripts.words import TimedWord
+from model.corpora.ravdess import SENTENCES
 
-_FOLDER: Final = Path("tests/fixtures/tiny_whisperx")
-_REQUESTS: Final = 32
-_FRAMES_OF_30_S: Final = 1_499
-_LETTERS_OF_30_S: Final = 400
-
-
-def best_s(work: Callable[[], object], times: int = 3) -> float:
-    """Seconds of the fastest run, since other load can only add time."""
-    spent_s = []
-    for _ in range(times):
-        started = time.perf_counter()
-        work()
-        spent_s.append(time.perf_counter() - started)
-    return min(spent_s)
+_SYNTHETIC: Final = Path(__file__).parent.parent / "tests" / "fixtures" / "speech"
+_JFK: Final = "and so my fellow americans ask not what your country can do for you ask what you can do for your country"
+console = Console(width=120)
 
 
-def compare_batches(models: WhisperXModels, sounds: list[NDArray[np.float32]], batch_size: int) -> None:
-    """Compare sequential requests with concurrent requests in batches."""
-    windows = [RecognitionInput(sounds[index % len(sounds)], DecodingOptions("en")) for index in range(_REQUESTS)]
-    queue = Batcher("recognise", models.recogniser.transcribe_many, max_items=batch_size, linger_s=0.0)
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """Recording with its words and, where they are known, their starts in seconds."""
 
-    def recognise(window: RecognitionInput) -> list[str]:
-        return transcribe([window], queue, batch_size, 600.0)
-
-    def run_concurrently() -> None:
-        with ThreadPoolExecutor(_REQUESTS) as pool:
-            list(pool.map(recognise, windows))
-
-    sequential_s = best_s(lambda: [recognise(window) for window in windows])
-    concurrent_s = best_s(run_concurrently)
-    queue.close()
-    print(
-        f"recognition of {_REQUESTS} short clips: sequential {1_000 * sequential_s / _REQUESTS:.1f} ms each, "
-        f"concurrent in batches of {batch_size} {1_000 * concurrent_s / _REQUESTS:.1f} ms each: "
-        f"{sequential_s / concurrent_s:.2f} times as fast"
-    )
+    path: Path
+    words: tuple[str, ...]
+    starts_s: tuple[float | None, ...] = ()
 
 
-def compare_detectors(sound: NDArray[np.float32]) -> None:
-    """Print milliseconds of speech detection per second of audio."""
-    choices: tuple[Literal["silero", "pyannote", "none"], ...] = ("silero", "pyannote", "none")
-    for choice in choices:
-        detector = make_detector(choice)
-        spent_s = best_s(lambda detector=detector: detector.detect(sound))  # type: ignore[misc]
-        print(f"speech detection, {choice}: {1_000 * spent_s / (len(sound) / 16_000):.2f} ms per second of audio")
+@dataclass(slots=True)
+class Result:
+    """Sums over the clips of one set."""
+
+    errors: int = 0
+    words: int = 0
+    spent_s: list[float] = field(default_factory=list)
+    deviations_s: list[float] = field(default_factory=list)
+
+    def row(self) -> list[str]:
+        """Cells: word error rate, starts within 50 and 100 ms, milliseconds per clip."""
+        deviations = np.abs(self.deviations_s)
+        within = [f"{np.mean(deviations <= limit_s):.3f}" if len(deviations) else "" for limit_s in (0.05, 0.1)]
+        return [f"{self.errors / self.words:.4f}", *within, f"{1_000 * np.mean(self.spent_s):.0f}"]
 
 
-def compare_alignment(models: WhisperXModels, sound: NDArray[np.float32], text: str) -> None:
-    """Compare alignment of a clip, then only the search, for one window of 30 s and for eight."""
-    from whisperx.alignment import align
-
-    aligner = models.word_aligner("en")
-    metadata = {"language": "en", "dictionary": aligner._columns, "type": "huggingface"}
-    length_s = len(sound) / 16_000
-    segment = {"text": text, "start": 0.0, "end": length_s}
-    device = models.placement.device
-    library_s = best_s(lambda: align([segment], aligner._network, metadata, sound, device))
-    ours_s = best_s(lambda: aligner.align_words([AlignmentInput([sound], text.split())]))
-    print(
-        f"alignment with the tiny network: whisperx {1_000 * library_s / length_s:.1f} ms per second of audio, "
-        f"can-ser {1_000 * ours_s / length_s:.1f}: {library_s / ours_s:.1f} times as fast"
-    )
-    one_s, eight_s, library_search_s = search_s()
-    print(
-        f"search for {_LETTERS_OF_30_S} letters in 30 s: whisperx {1_000 * library_search_s:.0f} ms, can-ser "
-        f"{1_000 * one_s:.0f} ms ({library_search_s / one_s:.1f} times as fast), eight in a batch "
-        f"{1_000 * eight_s / 8:.0f} ms each ({8 * library_search_s / eight_s:.1f} times)"
-    )
+def count_errors(reference: Sequence[str], words: Sequence[str]) -> int:
+    """Smallest number of substitutions, insertions and deletions between two sequences of words."""
+    row = list(range(len(words) + 1))
+    for at, expected in enumerate(reference, 1):
+        before, row[0] = row[0], at
+        for other, word in enumerate(words, 1):
+            before, row[other] = row[other], min(row[other] + 1, row[other - 1] + 1, before + (expected != word))
+    return row[-1]
 
 
-def search_s() -> tuple[float, float, float]:
-    """Seconds of the search for one window, for eight, and of the library search, on the same random emissions."""
-    import torch
-    from whisperx.alignment import backtrack, get_trellis
+def synthetic_clips() -> list[Clip]:
+    """Clips of the tests, spoken by a synthesiser that reports the start of each word."""
+    words = json.loads((_SYNTHETIC / "words.json").read_text())
+    return [
+        Clip(_SYNTHETIC / f"{name}.flac", tuple(w["word"] for w in each), tuple(w["start"] for w in each))
+        for name, each in words.items()
+    ]
 
-    generator = np.random.default_rng(0)
-    logits = generator.standard_normal((_FRAMES_OF_30_S, 32))
-    logs = (logits - np.log(np.exp(logits).sum(1, keepdims=True))).astype(np.float32)
-    emissions = [Emission(logs, generator.integers(1, 32, _LETTERS_OF_30_S)) for _ in range(8)]
-    tensor, symbols = torch.from_numpy(logs), emissions[0].symbols.tolist()
 
-    def library() -> Any:
-        return backtrack(get_trellis(tensor, symbols, 0), tensor, symbols, 0)
+def ravdess_clips(root: Path) -> list[Clip]:
+    """All speech clips of RAVDESS, in all emotions, in the order of their names."""
+    paths = [path for path in sorted(root.glob("Actor_*/03-01-*")) if path.suffix in {".flac", ".wav"}]
+    return [Clip(path, tuple(SENTENCES[path.stem.split("-")[4]].split())) for path in paths]
 
-    return (
-        best_s(lambda: align_symbols(emissions[:1], 0)),
-        best_s(lambda: align_symbols(emissions, 0)),
-        best_s(library),
-    )
+
+def measure(aligner: Aligner, clip: Clip, result: Result) -> None:
+    """Recognise a clip and add it to a result."""
+    waveform = decode_audio(clip.path.read_bytes())
+    started = time.perf_counter()
+    try:
+        words = [word for each in aligner.recognise(waveform).utterances for word in each.words]
+    except NoSpeechError:
+        words = []
+    result.spent_s.append(time.perf_counter() - started)
+    result.errors += count_errors(clip.words, [spoken for word in words for spoken in spoken_words(word.word)])
+    result.words += len(clip.words)
+    result.deviations_s += start_deviations_s(clip, words)
+
+
+def start_deviations_s(clip: Clip, words: Sequence[TimedWord]) -> list[float]:
+    """Start minus true start of the words of a clip that were recognised in their place."""
+    spoken = [
+        (key, word.start_s if not at else None) for word in words for at, key in enumerate(spoken_words(word.word))
+    ]
+    if [key for key, _ in spoken] != list(clip.words):
+        return []
+    pairs = zip((start_s for _, start_s in spoken), clip.starts_s, strict=False)
+    return [start_s - true_s for start_s, true_s in pairs if start_s is not None and true_s is not None]
 
 
 def main(
-    model: Annotated[str, typer.Option(help="Whisper model.")] = "tiny-words",
-    weights: Annotated[Path, typer.Option(help="Folder filled by can-ser fetch.")] = _FOLDER,
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Device of the models.")] = "auto",
-    threads: Annotated[int, typer.Option(min=1, help="Threads of one call on a CPU.")] = 1,
-    batch_size: Annotated[int, typer.Option(min=1, help="Windows per batch.")] = 8,
+    ravdess: Annotated[Path | None, typer.Option(help="Folder with Actor_01, Actor_02, …")] = None,
+    speech: Annotated[Path | None, typer.Option(help="Folder with jfk.flac.")] = None,
+    every: Annotated[int, typer.Option(min=1, help="Use every n-th clip of RAVDESS.")] = 6,
+    model: Annotated[str, typer.Option(help="Whisper model: a folder or a name.")] = "small.en",
+    weights: Annotated[str, typer.Option(help="Folder filled by can-ser fetch.")] = "",
 ) -> None:
-    """Print the figures."""
-    config = WhisperXConfig(model=model, weights=str(weights), device=device, threads=threads, batch_size=batch_size)
-    with redirect_stdout(sys.stderr):
-        aligner = WhisperXAligner(config)
+    """Print a table of word error rates, word times and speed."""
+    sets = {"synthetic": synthetic_clips()}
+    if speech:
+        sets["jfk.flac"] = [Clip(speech / "jfk.flac", tuple(_JFK.split()))]
+    if ravdess:
+        sets["RAVDESS"] = ravdess_clips(ravdess)[::every]
+    aligners = open_aligners(WhisperXConfig(model=model, weights=weights))
+    columns = ("clips", "number", "aligner", "word error rate", "starts within 50 ms", "100 ms", "ms per clip")
+    table = Table(*columns, box=None)
+    for name, clips in sets.items():
+        results = {aligner.info.name: Result() for aligner in aligners}
+        for clip in track(clips, name, console=console):
+            # In turn, so that other load of the machine affects all.
+            for aligner in aligners:
+                measure(aligner, clip, results[aligner.info.name])
+        for aligner_name, result in results.items():
+            table.add_row(name, str(len(clips)), aligner_name, *result.row())
+    for aligner in aligners:
+        aligner.close()
+    console.print(table)
+
+
+def open_aligners(whisperx: WhisperXConfig) -> list[Aligner]:
+    """All aligners that can run, each with its models loaded."""
+    aligners: list[Aligner] = [MoonshineAligner(1), PocketSphinxAligner(1)]
+    missing = find_missing(whisperx)
+    if missing is None:
+        from alignment.aligners.whisperx.aligner import WhisperXAligner
+
+        aligners.append(WhisperXAligner(whisperx))
+    else:
+        console.print(f"without WhisperX: {missing.reason}")
+    for aligner in aligners:
         aligner.warm_up()
-    models = aligner._load()[0]
-    print(f"{model} on {models.placement.device}, {models.placement.compute_type}, {threads} threads")
-    clips = sorted((_FOLDER / "speech").glob("*.flac"))
-    sounds = [decode_audio(clip.read_bytes()).samples for clip in clips]
-    compare_batches(models, sounds, batch_size)
-    compare_detectors(np.concatenate(sounds))
-    compare_alignment(models, sounds[0], "river window table")
+    return aligners
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def run_server(
 
     Args:
         log: Log file.
-        options: Command-line options, e.g. "--aligner", "pocketsphinx".
+        options: Command-line options, e.g. "--aligner", "moonshine".
         module: Module of another server.
         settings: Environment variables, including CAN_* ones.
 

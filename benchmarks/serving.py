@@ -32,13 +32,11 @@ def live_ms_under_load(server: Server, recording: bytes) -> list[float]:
 def main(
     clip: Annotated[Path, typer.Option(help="Recording of speech.")] = _CLIP,
     requests: Annotated[int, typer.Option(min=1, help="Requests before the second reading of memory.")] = 100,
+    aligner: Annotated[str, typer.Option(help="Aligner of the server.")] = "moonshine",
 ) -> None:
     """Print the figures."""
     recording = clip.read_bytes()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        run_server(Path(folder) / "log", "--aligner", "pocketsphinx") as server,
-    ):
+    with tempfile.TemporaryDirectory() as folder, run_server(Path(folder) / "log", "--aligner", aligner) as server:
         print(f"start to ready: {server.ready_after_s:.2f} s")
         live = live_ms_under_load(server, recording)
         print(

@@ -113,9 +113,7 @@ def main(
     with tempfile.TemporaryDirectory() as folder:
         temporary = Path(folder) / "tmp"
         temporary.mkdir()
-        with run_server(
-            Path(folder) / "log", "--aligner", "pocketsphinx", settings={"TMPDIR": str(temporary)}
-        ) as server:
+        with run_server(Path(folder) / "log", "--aligner", "moonshine", settings={"TMPDIR": str(temporary)}) as server:
             footprints = []
             for first in track(range(0, requests, _ROUND), "rounds", transient=True):
                 mix = [mixed_request(n, recordings[n % len(recordings)]) for n in range(first, first + _ROUND)]

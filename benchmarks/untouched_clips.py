@@ -2,7 +2,7 @@
 
     python -m benchmarks.untouched_clips --ravdess DIR
 
-Each clip is processed as by the service (decoding, PocketSphinx, MFCC, ONNX Runtime) with the bundle of the fold that
+Each clip is processed as by the service (decoding, Moonshine, MFCC, ONNX Runtime) with the bundle of the fold that
 held out its actor, once with recognised words and once with the given sentence. Refused clips count as wrong. The
 figures are written to metrics.json and MODEL_CARD.md of the bundle.
 """
@@ -19,7 +19,7 @@ import typer
 from rich.progress import track
 from sklearn.metrics import confusion_matrix
 
-from alignment.aligners.pocketsphinx.aligner import PocketSphinxAligner
+from alignment.aligners.moonshine.aligner import MoonshineAligner
 from alignment.errors import AlignmentError
 from model.bundle import CONFIG, METRICS, read_config
 from model.corpora.pairing import PAIRS
@@ -62,7 +62,7 @@ def check_fold(folder: Path, expected: object) -> None:
 
 
 def predict_all(
-    takes: Sequence[Take], folds: dict[int, Path], aligner: PocketSphinxAligner
+    takes: Sequence[Take], folds: dict[int, Path], aligner: MoonshineAligner
 ) -> Iterator[tuple[Take, int, int]]:
     """Each take with the predictions for recognised and for given words, by the bundle that held out its actor."""
     for bundle in sorted(set(folds.values())):
@@ -102,7 +102,7 @@ def main(
     folds = {actor: run / session / "bundle" for actor, session in sessions.items()}
     for fold in set(folds.values()):
         check_fold(fold, metrics["cross_validation"]["experiment"])
-    aligner = PocketSphinxAligner(2)
+    aligner = MoonshineAligner(2)
     try:
         rows = list(track(predict_all(takes, folds, aligner), "clips", len(takes)))
     finally:
