@@ -42,7 +42,7 @@ done
 expect "health without weights" "$health" healthy
 served=$(docker exec "$project-alone" python -c \
   "from urllib.request import urlopen; print(urlopen('http://127.0.0.1:8000/model').read().decode())")
-expect "aligner without weights" "$(field 'response["aligner"]["name"]' <<<"$served")" pocketsphinx
+expect "aligner without weights" "$(field 'response["aligner"]["name"]' <<<"$served")" moonshine
 docker rm --force "$project-alone" >/dev/null
 
 say "weights in the volume"
