@@ -171,7 +171,7 @@ def compare_devices(device: str) -> None:
 
 
 def main(
-    batches: Annotated[int | None, typer.Option(min=10, help="Batches to run.  [default: the whole epoch]")] = None,
+    batches: Annotated[int | None, typer.Option(min=10, help="Batches to run; without it the whole epoch.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of every loop.")] = 2,
     device: Annotated[str, typer.Option(help="cpu, or cuda for an epoch on a GPU.")] = "cpu",
 ) -> None:
