@@ -20,7 +20,7 @@ _CURRENCIES: Final = {
     "€": ("euro", "euros", "cent", "cents"),
     "£": ("pound", "pounds", "penny", "pence"),
 }
-_MAGNITUDES: Final = ("hundred", "thousand", "million", "billion", "trillion")
+_MAGNITUDES: Final = {"hundred", "thousand", "million", "billion", "trillion"}
 _SYMBOLS: Final = {"&": "and", "+": "plus", "=": "equals", "@": "at", "%": "percent"}
 _MAX_DIGITS: Final = 15
 _CENTS_LENGTH: Final = len(".50")
@@ -53,8 +53,9 @@ def spoken_forms(words: Sequence[str]) -> list[tuple[str, ...]]:
     forms = [spoken_words(word) for word in words]
     for index, (written, magnitude) in enumerate(zip(words, forms[1:], strict=False)):
         currency = next((sign for sign in written if sign in _CURRENCIES), None)
-        if currency and magnitude[:1] and magnitude[0] in _MAGNITUDES:
-            forms[index : index + 2] = [forms[index][:-1], (*magnitude, _CURRENCIES[currency][1])]
+        amount = forms[index]
+        if currency and set(magnitude[:1]) & _MAGNITUDES and set(amount[-1:]) & set(_CURRENCIES[currency]):
+            forms[index : index + 2] = [amount[:-1], (*magnitude, _CURRENCIES[currency][1])]
     return forms
 
 

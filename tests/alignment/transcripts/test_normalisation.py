@@ -55,6 +55,7 @@ def test_amount_is_spoken_before_its_unit(written: str, spoken: str) -> None:
 
 
 def test_currency_is_spoken_after_the_magnitude() -> None:
+    assert spoken_forms(["$1", "million", "A$5", "thousand"])[0::2] == [("one",), ("a$5",)]
     assert spoken_forms(["$5", "million", "more,", "$3", "each"]) == [
         ("five",),
         ("million", "dollars"),
