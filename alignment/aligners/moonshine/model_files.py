@@ -17,7 +17,9 @@ from alignment.errors import AlignerUnavailableError
 NAME: Final = "moonshine"
 MODEL: Final = "tiny-en"
 _PACKAGE: Final = "moonshine_voice"
-_INSTALL: Final = "`make install` installs moonshine-voice==0.0.73, which contains it"
+_VERSION: Final = "moonshine-voice==0.0.73"
+_INSTALL: Final = f"`make install` installs {_VERSION}, which contains the model"
+_REINSTALL: Final = f"`python -m pip install --force-reinstall --no-deps {_VERSION}` installs it again"
 _ENCODER: Final = "encoder_model.ort"
 _DECODER: Final = "decoder_model_merged.ort"
 _TOKENIZER: Final = "tokenizer.bin"
@@ -46,10 +48,10 @@ class ModelFiles:
             try:
                 digest = hashlib.sha256(path.read_bytes()).hexdigest()
             except OSError as exc:
-                raise AlignerUnavailableError(NAME, f"{path} cannot be read ({exc.strerror})", _INSTALL) from exc
+                raise AlignerUnavailableError(NAME, f"{path} cannot be read ({exc.strerror})", _REINSTALL) from exc
             if digest != SHA256[path.name]:
                 reason = f"{path} is not the published file (its SHA-256 is {digest})"
-                raise AlignerUnavailableError(NAME, reason, f"install it again: {_INSTALL}")
+                raise AlignerUnavailableError(NAME, reason, _REINSTALL)
 
 
 def find_model_files() -> ModelFiles:
@@ -68,5 +70,5 @@ def find_model_files() -> ModelFiles:
     folder = Path(spec.submodule_search_locations[0]) / "assets" / MODEL
     missing = [name for name in SHA256 if not (folder / name).is_file()]
     if missing:
-        raise AlignerUnavailableError(NAME, f"{folder / missing[0]} does not exist", _INSTALL)
+        raise AlignerUnavailableError(NAME, f"{folder / missing[0]} does not exist", _REINSTALL)
     return ModelFiles(folder / _ENCODER, folder / _DECODER, folder / _TOKENIZER)

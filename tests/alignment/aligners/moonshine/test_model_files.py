@@ -25,7 +25,7 @@ def test_altered_file_is_refused_before_it_is_loaded(tmp_path: Path, monkeypatch
     aligner = MoonshineAligner(1)
     with pytest.raises(AlignerUnavailableError, match="is not the published file") as refused:
         aligner.warm_up()
-    assert "make install" in refused.value.way_out
+    assert "--force-reinstall" in refused.value.way_out
 
 
 def test_missing_file_is_a_named_error(tmp_path: Path) -> None:
