@@ -12,7 +12,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -26,6 +25,8 @@ import pyarrow.parquet as pq
 import soundfile
 import typer
 from websockets.asyncio.client import connect
+
+from tests.waiting import wait_until
 
 ROOT: Final = Path(__file__).parent.parent
 TOLERANCE: Final = 1e-6
@@ -88,16 +89,15 @@ def _serve(folder: Path, **variables: str) -> Iterator[httpx.Client]:
 
 
 def _wait_until_ready(client: httpx.Client, server: "subprocess.Popen[bytes]") -> None:
-    for _ in range(1_200):
+    def is_ready() -> bool:
         if server.poll() is not None:
             raise RuntimeError(f"the server ended with {server.returncode}")
         try:
-            if client.get("/health/ready").status_code == httpx.codes.OK:
-                return
+            return client.get("/health/ready").status_code == httpx.codes.OK
         except httpx.TransportError:
-            pass
-        time.sleep(0.1)  # the readiness of a process can only be polled
-    raise RuntimeError("the server was not ready within 120 s")
+            return False
+
+    wait_until(is_ready, 120.0)
 
 
 def _predict(client: httpx.Client, path: Path, fields: dict[str, str]) -> Any:
@@ -116,12 +116,9 @@ def _predict_events(client: httpx.Client, path: Path) -> Any:
 
 def _run_job(client: httpx.Client, path: Path, fields: dict[str, str]) -> Any:
     created = client.post("/jobs", files={"file": path.read_bytes()}, data=fields)
-    for _ in range(3_000):
-        job = client.get(created.headers["location"]).json()
-        if job["status"] in {"done", "failed"}:
-            return job
-        time.sleep(0.1)  # jobs are polled
-    raise RuntimeError("the job did not end within 300 s")
+    address = created.headers["location"]
+    wait_until(lambda: client.get(address).json()["status"] in {"done", "failed"}, 300.0)
+    return client.get(address).json()
 
 
 async def _stream(path: Path) -> Any:

@@ -34,7 +34,6 @@ _WIDE_CONTEXT_S: Final = 1.0
 # Where speech goes on across a cut, both stretches contain the word at the cut as a whole.
 _OVERLAP_S: Final = 0.6
 _SHORT_PAUSE_S: Final = 0.05
-_LOW_SCORE: Final = 0.3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,7 +101,7 @@ class MoonshineAligner:
         segments = self._detector.find_speech(waveform)
         stretches = self._recognise(waveform, segments)
         utterances = assign_words(self._find_times(waveform, stretches), segments, waveform.duration_s)
-        warnings = recognition_warnings([word for utterance in utterances for word in utterance.words], _LOW_SCORE)
+        warnings = recognition_warnings([word for utterance in utterances for word in utterance.words])
         return Transcript(utterances, self.info, warnings, tuple(stretch.encoded for stretch in stretches))
 
     def align(self, waveform: Waveform, text: str, language: str | None = None) -> Transcript:

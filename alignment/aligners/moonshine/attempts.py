@@ -5,7 +5,7 @@ three attempts lower the word error rate from .045 to .028. Sound that is no spe
 its training data; these are rejected by their probability, by the voice activity, and by a list of them.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -45,22 +45,20 @@ def recognise_repeatedly(
         samples: (samples,) float32 at 16 kHz of the first attempt.
         wider: The same with more sound around it.
     """
-    if samples_to_seconds(len(samples)) > _LONGEST_S:
+    if text.certainty >= _CERTAIN or samples_to_seconds(len(samples)) > _LONGEST_S:
         return text
-    sounds: list[Callable[[], NDArray[np.float32]]] = [lambda: wider]
-    sounds += [lambda factor=factor: _slow_down(samples, factor) for factor in _SLOWER]  # type: ignore[misc]
-    for make_sound in sounds:
-        if text.certainty >= _CERTAIN:
-            break
-        sound = make_sound()
+    for sound in _other_sounds(samples, wider):
         other = recogniser.decode(recogniser.encode(sound), len(sound))
         text = max(text, other, key=lambda each: each.certainty)
+        if text.certainty >= _CERTAIN:
+            break
     return text
 
 
-def _slow_down(samples: NDArray[np.float32], factor: float) -> NDArray[np.float32]:
-    slower: NDArray[np.float32] = soxr.resample(samples, SAMPLE_RATE_HZ, SAMPLE_RATE_HZ * factor)
-    return slower
+def _other_sounds(samples: NDArray[np.float32], wider: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    yield wider
+    for factor in _SLOWER:
+        yield soxr.resample(samples, SAMPLE_RATE_HZ, SAMPLE_RATE_HZ * factor)
 
 
 def is_spoken(text: RecognisedText, samples: NDArray[np.float32], detector: VoiceActivityDetector) -> bool:

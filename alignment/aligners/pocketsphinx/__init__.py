@@ -1,1 +1,1 @@
-"""Embedded aligner for US English."""
+"""PocketSphinx for US English: forced alignment, and an aligner that needs no other model."""
