@@ -26,6 +26,7 @@ CanSerError                           also the base of `model.errors.ModelError`
     │   ├── UnsupportedLanguageError
     │   ├── DiarizationUnavailableError  packages or weights for diarization are missing
     │   └── AlignerFailedError        the engine failed on this input
+    ├── EncoderUnavailableError       the encoder that the features need is not installed
     └── WdsegError                    a damaged .wdseg file
 
 Facts are attributes; the message states what was wrong, the value, and what to do.
@@ -271,6 +272,17 @@ class AlignerFailedError(AlignerError):
     def __init__(self, aligner: str, reason: str) -> None:
         self.aligner, self.reason = aligner, reason
         super().__init__(f"the aligner {aligner!r} failed on this audio: {reason}; send it again, or send `words`")
+
+
+class EncoderUnavailableError(AlignmentError):
+    """The encoder that the features of a bundle need is not installed, or is another one."""
+
+    def __init__(self, sha256: str, reason: str, way_out: str) -> None:
+        self.sha256, self.reason, self.way_out = sha256, reason, way_out
+        super().__init__(
+            f"the features need the speech encoder with the SHA-256 {sha256}: {reason}; {way_out}, or use weights with "
+            "the front end `mfcc` (--bundle starter-mfcc)"
+        )
 
 
 class WdsegError(AlignmentError):

@@ -2,12 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from alignment.aligners.given import build_given_transcript
+from alignment.aligners.moonshine.encoder import find_encoder
 from alignment.aligners.protocol import Aligner
 from alignment.audio import Waveform
+from alignment.features.encoded import ENCODER_HOP_SAMPLES, SpeechEncoder
 from alignment.features.extraction import FeatureSpec, UtteranceFeatures, extract_features, select_words
-from alignment.transcripts.words import TimedWord, Transcript
+from alignment.level import normalise_level
+from alignment.timing import samples_to_seconds
+from alignment.transcripts.words import EncodedSpeech, TimedWord, Transcript, Utterance
+
+# A stretch without so much of the margin of an utterance still holds it.
+_MISSING_S: Final = 0.1
 
 
 def find_words(
@@ -45,9 +53,50 @@ def select_transcript(transcript: Transcript, spec: FeatureSpec) -> Transcript:
     return replace(transcript, utterances=tuple(select_words(each, spec) for each in transcript.utterances))
 
 
-def compute_features(waveform: Waveform, transcript: Transcript, spec: FeatureSpec) -> list[UtteranceFeatures]:
-    """Compute the features of every utterance of a recording, in order."""
+def choose_encoder(spec: FeatureSpec, threads: int = 1) -> SpeechEncoder | None:
+    """Encoder that the features need, loaded on first use; None for the front end "mfcc".
+
+    Raises:
+        EncoderUnavailableError: It is not installed.
+    """
+    return None if spec.front_end == "mfcc" else find_encoder(spec.encoder_sha256, threads)
+
+
+def bring_to_level(waveform: Waveform, spec: FeatureSpec) -> Waveform:
+    """Bring the spoken part of a recording to the level that the features require."""
+    if spec.level_db is None:
+        return waveform
+    return replace(waveform, samples=normalise_level(waveform.samples, spec.level_db))
+
+
+def compute_features(
+    waveform: Waveform, transcript: Transcript, spec: FeatureSpec, encoder: SpeechEncoder | None = None
+) -> list[UtteranceFeatures]:
+    """Compute the features of every utterance of a recording, in order.
+
+    Args:
+        waveform: Recording from `bring_to_level`.
+        transcript: Its words. Encoder states that recognition has left in it are used again.
+        spec: Segmentation and front end.
+        encoder: Encoder of `spec.encoder_sha256`; not used by the front end "mfcc".
+    """
     return [
-        extract_features(waveform.cut(utterance.start_s, utterance.end_s), utterance, spec)
+        extract_features(
+            waveform.cut(utterance.start_s, utterance.end_s),
+            utterance,
+            spec,
+            None if encoder is None else _find_encoded(waveform, utterance, transcript, encoder),
+        )
         for utterance in transcript.utterances
     ]
+
+
+def _find_encoded(
+    waveform: Waveform, utterance: Utterance, transcript: Transcript, encoder: SpeechEncoder
+) -> EncodedSpeech:
+    """States of the stretch that holds an utterance; without one, the utterance is encoded."""
+    for encoded in transcript.encoded:
+        end_s = encoded.start_s + samples_to_seconds(len(encoded.states) * ENCODER_HOP_SAMPLES)
+        if encoded.start_s <= utterance.start_s + _MISSING_S and utterance.end_s <= end_s + _MISSING_S:
+            return encoded
+    return EncodedSpeech(utterance.start_s, encoder.encode(waveform.cut(utterance.start_s, utterance.end_s)))

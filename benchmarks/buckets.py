@@ -30,11 +30,11 @@ def run_groups(
 
 def show_buckets(classifier: EmotionClassifier, median_ms: Callable[..., float], console: Console) -> None:
     """Print a table of the mixes, and the fitted costs."""
-    n_mfcc = classifier.bundle.config.network.n_mfcc
+    frame_size = classifier.bundle.config.network.frame_size
     table = Table("segments", "one padded call", "a call each", "bucketed as served", "calls", box=None)
     for name, lengths in MIXES.items():
         counts = np.array(lengths, np.int64)
-        frames = np.zeros((int(counts.sum()), n_mfcc), np.float32)
+        frames = np.zeros((int(counts.sum()), frame_size), np.float32)
         buckets = list(bucket_by_length(counts))
         groupings: Iterable[list[Any]] = ([np.arange(len(counts))], list(np.arange(len(counts))[:, None]), buckets)
         spent_ms = [
@@ -52,10 +52,10 @@ def show_buckets(classifier: EmotionClassifier, median_ms: Callable[..., float],
 
 def fit_costs(classifier: EmotionClassifier, median_ms: Callable[..., float]) -> tuple[float, float, float]:
     """Milliseconds per call, per time step and per time step of one segment, by least squares over a grid."""
-    n_mfcc = classifier.bundle.config.network.n_mfcc
+    frame_size = classifier.bundle.config.network.frame_size
     rows, spent_ms = [], []
     for segments, frames in _GRID:
-        padded, counts = np.zeros((segments, frames, n_mfcc), np.float32), np.full(segments, frames, np.int64)
+        padded, counts = np.zeros((segments, frames, frame_size), np.float32), np.full(segments, frames, np.int64)
         spent_ms.append(median_ms("c.encode_padded(p, n)", c=classifier, p=padded, n=counts))
         rows.append((1.0, frames, segments * frames))
     weights = 1.0 / np.array(spent_ms)

@@ -70,7 +70,7 @@ def eager_input(features: UtteranceFeatures, bundle: Bundle) -> Batch:
 def network_gflop(frames: int, words: int, bundle: Bundle) -> float:
     """Multiplications and additions of all LSTMs in billions; all other layers need less than a hundredth of them."""
     hidden, config = bundle.config.network.hidden, bundle.config.network
-    steps = ((frames, config.n_mfcc), (words, 2 * hidden), (words, config.embedding_dim))
+    steps = ((frames, config.frame_size), (words, 2 * hidden), (words, config.embedding_dim))
     return sum(2 * 2 * count * 4 * hidden * (inputs + hidden) for count, inputs in steps) / 1e9
 
 

@@ -49,7 +49,7 @@ def iemocap_sized(seed: int = 0) -> RaggedData:
     frame_counts = torch.from_numpy(np.concatenate(counts))
     word_counts = torch.from_numpy(words)
     return RaggedData(
-        frames=torch.randn(int(frame_counts.sum()), CONFIG.n_mfcc, generator=torch.Generator().manual_seed(seed)),
+        frames=torch.randn(int(frame_counts.sum()), CONFIG.frame_size, generator=torch.Generator().manual_seed(seed)),
         frame_counts=frame_counts,
         segment_counts=word_counts,
         words=torch.from_numpy(generator.integers(2, WORDS, int(words.sum()))),
@@ -77,7 +77,7 @@ class Utterances(Dataset[tuple[list[Tensor], Tensor, Tensor]]):
 
 
 def collate(items: Sequence[tuple[list[Tensor], Tensor, Tensor]]) -> Batch:
-    """Batch with padded segments, (segments, longest, n_mfcc), in place of the packed frames."""
+    """Batch with padded segments, (segments, longest, frame size), in place of the packed frames."""
     segments = [segment for own, _, _ in items for segment in own]
     counts = torch.tensor([len(words) for _, words, _ in items])
     numbers = torch.arange(1, len(segments) + 1).split(counts.tolist())

@@ -43,18 +43,18 @@ CONTENTS: Final = (SEGMENTS, CAN, CONFIG, VOCABULARY, METRICS, CARD)
 
 @dataclass(frozen=True, slots=True)
 class Normalisation:
-    """Per-coefficient mean and standard deviation of the training frames.
+    """Mean and standard deviation of each value of the training frames.
 
     Attributes:
-        mean: (n_mfcc,) mean in decibels.
-        std: (n_mfcc,) standard deviation in decibels.
+        mean: (frame size,); of MFCCs in decibels.
+        std: (frame size,).
     """
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
     def apply(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Normalise (frames, n_mfcc) to mean 0 and deviation 1 over the training frames."""
+        """Normalise (frames, frame size) to mean 0 and deviation 1 over the training frames."""
         return (frames - _row(self.mean)) / _row(self.std)
 
 
@@ -200,9 +200,9 @@ def read_config(path: Path) -> BundleConfig:
         raise BundleDamagedError(
             path, f"unexpected content ({exc.errors()[0]['loc']}: {exc.errors()[0]['msg']})"
         ) from exc
-    n_mfcc = config.features.mfcc.n_mfcc
-    if not len(config.normalisation.mean) == len(config.normalisation.std) == n_mfcc == config.network.n_mfcc:
-        raise BundleDamagedError(path, "normalisation, features and network disagree on the number of coefficients")
+    sizes = {len(config.normalisation.mean), len(config.normalisation.std), config.network.frame_size}
+    if sizes != {config.features.frame_size}:
+        raise BundleDamagedError(path, "normalisation, features and network disagree on the size of a frame")
     if config.temperature <= 0 or config.alpha < 0 or len(config.labels) < 2:
         raise BundleDamagedError(path, "temperature, alpha or labels are out of range")
     return config

@@ -28,7 +28,7 @@ class NetworkConfig:
             "frames", before pooling.
         pooled_frames: 0 averages a segment over its own frames; otherwise the sum is divided by this number, which is
             the paper's average over segments zero-padded to this number of frames.
-        n_mfcc: Coefficients per frame.
+        frame_size: Values per frame.
         stop_gradient: Operator sg of Eqs. (7) and (9).
         cross_attention: False removes c^TA and c^AT from Eq. (10) (Table 4, last row).
     """
@@ -40,7 +40,7 @@ class NetworkConfig:
     dropout: Fraction = 0.3
     segment_dropout: SegmentDropout = "pooled"
     pooled_frames: Annotated[int, Field(ge=0)] = 0
-    n_mfcc: PositiveInt = 40
+    frame_size: PositiveInt = 40
     stop_gradient: bool = True
     cross_attention: bool = True
 

@@ -86,8 +86,8 @@ class EmotionClassifier:
         Raises:
             BundleDamagedError: The probabilities are not finite.
         """
-        n_mfcc = self.bundle.config.network.n_mfcc
-        frames = np.zeros((6, n_mfcc), np.float32)
+        frame_size = self.bundle.config.network.frame_size
+        frames = np.zeros((6, frame_size), np.float32)
         [scores] = self.classify([UtteranceFeatures(("", ""), frames, np.array([2, 4], np.int64))])
         if not np.isfinite(scores.probabilities).all():
             raise BundleDamagedError(self.bundle.folder, "the network returns probabilities that are not finite")
@@ -103,7 +103,7 @@ class EmotionClassifier:
         return vectors
 
     def encode_padded(self, frames: NDArray[np.float32], counts: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Run segments.onnx once: (segments, longest, n_mfcc), (segments,) → (segments, 2 · hidden)."""
+        """Run segments.onnx once: (segments, longest, frame size), (segments,) → (segments, 2 · hidden)."""
         vectors: NDArray[np.float32] = self._segments.run(None, {"frames": frames, "frame_counts": counts})[0]
         return vectors
 
@@ -177,7 +177,7 @@ def bucket_by_length(lengths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
 def pad_frames(
     frames: NDArray[np.float32], starts: NDArray[np.int64], counts: NDArray[np.int64]
 ) -> NDArray[np.float32]:
-    """Zero-padded segments, (segments, longest, n_mfcc)."""
+    """Zero-padded segments, (segments, longest, frame size)."""
     position = np.arange(counts.max())
     real = position < counts[:, None]
     padded = np.zeros((*real.shape, frames.shape[1]), np.float32)

@@ -15,7 +15,7 @@ EMOTION_NAMES: Final = {
     "fru": "frustrated",
     "sur": "surprised",
     "neu": "neutral",
-    "fea": "afraid",
+    "fea": "fearful",
     "dis": "disgusted",
 }
 """English names of IEMOCAP's labels."""

@@ -116,7 +116,7 @@ def write_tiny_bundle(folder: Path, config: NetworkConfig = TINY, *, alpha: floa
     network = tiny_network(config, len(vocabulary.words), seed)
     embeddings = Embeddings(vocabulary, network.text_encoder.embedding.weight.detach().numpy(), "random", ())
     experiment = Experiment("none", LABELS, FeatureSpec(), config, TrainingConfig(alpha=alpha), "random")
-    normalisation = Normalisation((0.0,) * config.n_mfcc, (20.0,) * config.n_mfcc)
+    normalisation = Normalisation((0.0,) * config.frame_size, (20.0,) * config.frame_size)
     trained = TrainedFold(network, 0, [], normalisation)
     origin = Origin("nothing: random weights", "Apache-2.0", "random", "2026-01-01")
     write_bundle(folder.parent / "untempered", folder.name, trained, experiment, embeddings, origin, {})

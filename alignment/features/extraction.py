@@ -1,4 +1,4 @@
-"""Input features of the models: one word and its MFCC frames per step.
+"""Input features of the models: one word and the frames of its sound per step.
 
 Shared by training and serving: corpora and aligners both give utterances with timed words, from which this module
 computes the features.
@@ -10,11 +10,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from alignment.features.mfcc import MfccConfig, compute_mfcc
+from alignment.features.encoded import ENCODER_SIZE, FrontEnd, select_frames
+from alignment.features.mfcc import MfccConfig, compute_frames, compute_mfcc
 from alignment.features.segmentation import segment_by_words, segment_equally, share_silence
-from alignment.timing import samples_to_whole_frames, seconds_to_frames
+from alignment.timing import samples_to_whole_frames, seconds_to_frames, seconds_to_samples
 from alignment.transcripts.normalisation import is_filler, normalise_word
-from alignment.transcripts.words import Utterance
+from alignment.transcripts.words import EncodedSpeech, Utterance
 
 Segmentation = Literal["aligned", "equal", "whole"]
 Fillers = Literal["kept", "dropped"]
@@ -29,16 +30,32 @@ class FeatureSpec:
         overlap: Share of its length by which a segment overlaps its neighbours, half on either side.
         fillers: Whether fillers such as `++LAUGHTER++` are words, or silence that their neighbours share.
         mfcc: Parameters of the coefficients.
+        front_end: "mfcc", as the paper; "encoder", the states of a recogniser's encoder, one frame every 24 ms; "both",
+            the coefficients of a window that begins with each of these frames, before its states.
+        level_db: Level in dB relative to full scale to which the spoken part of the sound is brought before any front
+            end; None leaves it as it is.
+        encoder_sha256: Checksum of the encoder; empty for "mfcc".
     """
 
     segmentation: Segmentation = "aligned"
     overlap: float = 0.1
     fillers: Fillers = "kept"
     mfcc: MfccConfig = field(default_factory=MfccConfig)
+    front_end: FrontEnd = "mfcc"
+    level_db: float | None = None
+    encoder_sha256: str = ""
 
     def __post_init__(self) -> None:
         if not 0 <= self.overlap < 1:
             raise ValueError("overlap must be 0 or more and less than 1")
+        if self.level_db is not None and not -60 <= self.level_db <= 0:
+            raise ValueError("level_db must be between -60 and 0, or none")
+
+    @property
+    def frame_size(self) -> int:
+        """Values per frame."""
+        sizes = {"mfcc": self.mfcc.n_mfcc, "encoder": ENCODER_SIZE, "both": self.mfcc.n_mfcc + ENCODER_SIZE}
+        return sizes[self.front_end]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +64,7 @@ class UtteranceFeatures:
 
     Attributes:
         words: Normalised spelling of each word; at least one, "" for an unknown one.
-        frames: (frames, n_mfcc) float32, segment after segment.
+        frames: (frames, frame size) float32, segment after segment.
         frame_counts: (segments,) int64; as many segments as words, or one for the segmentation "whole".
     """
 
@@ -56,20 +73,33 @@ class UtteranceFeatures:
     frame_counts: NDArray[np.int64]
 
 
-def extract_features(samples: NDArray[np.float32], utterance: Utterance, spec: FeatureSpec) -> UtteranceFeatures:
+def extract_features(
+    samples: NDArray[np.float32], utterance: Utterance, spec: FeatureSpec, encoded: EncodedSpeech | None = None
+) -> UtteranceFeatures:
     """Compute the features of one utterance.
 
     Args:
         samples: (samples,) at 16 kHz from `utterance.start_s` to `utterance.end_s`.
         utterance: Words with times that count from the same origin as `utterance.start_s`.
-        spec: Segmentation and coefficients.
+        spec: Segmentation and front end.
+        encoded: Encoder states of a stretch that holds the utterance; not used by the front end "mfcc".
 
     Source: Lee, Yoon, Jung 2020, Section 3.1.
     """
     words = tuple(normalise_word(word.word) for word in utterance.words) or ("",)
     bounds = segment_bounds(utterance, len(samples), spec)
-    segments = compute_mfcc(samples, bounds, spec.mfcc)
-    return UtteranceFeatures(words, segments.frames, segments.frame_counts)
+    if spec.front_end == "mfcc":
+        segments = compute_mfcc(samples, bounds, spec.mfcc)
+        return UtteranceFeatures(words, segments.frames, segments.frame_counts)
+    if encoded is None:
+        raise ValueError(f"the front end {spec.front_end!r} needs encoder states")
+    origin = seconds_to_samples(utterance.start_s - encoded.start_s)
+    selected = select_frames(bounds + origin, len(encoded.states))
+    frames = encoded.states[selected.index]
+    if spec.front_end == "both":
+        starts = np.clip(selected.starts - origin, 0, max(0, len(samples) - 1))
+        frames = np.concatenate((compute_frames(samples, starts, spec.mfcc), frames), axis=1)
+    return UtteranceFeatures(words, frames, selected.counts)
 
 
 def select_words(utterance: Utterance, spec: FeatureSpec) -> Utterance:

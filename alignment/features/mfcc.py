@@ -100,13 +100,33 @@ def compute_mfcc(samples: NDArray[np.float32], bounds: NDArray[np.int64], config
     offsets = np.arange(total) - np.repeat(np.cumsum(counts) - counts, counts)
     starts = np.repeat(bounds[:, 0], counts) + offsets * config.hop_samples
     valid_samples = np.repeat(np.minimum(lengths, config.window_samples), counts)
+    return SegmentFrames(_compute_frames(samples, starts, valid_samples, config), counts)
+
+
+def compute_frames(samples: NDArray[np.float32], starts: NDArray[np.int64], config: MfccConfig) -> NDArray[np.float32]:
+    """Compute the MFCC of single frames.
+
+    Args:
+        samples: (samples,) float32 at 16 kHz, the utterance; what a window reads after its end counts as zero.
+        starts: (frames,) first sample of each window, within the utterance.
+        config: Parameters of the coefficients; the hop is not used.
+
+    Returns:
+        (frames, n_mfcc) float32, decibels.
+    """
+    return _compute_frames(samples, starts, np.full(len(starts), config.window_samples), config)
+
+
+def _compute_frames(
+    samples: NDArray[np.float32], starts: NDArray[np.int64], valid_samples: NDArray[np.int64], config: MfccConfig
+) -> NDArray[np.float32]:
     emphasised = _pad_end(_pre_emphasise(samples, config.pre_emphasis), config.window_samples)
     windows = np.lib.stride_tricks.sliding_window_view(emphasised, config.window_samples)
-    frames = np.empty((total, config.n_mfcc), np.float32)
-    for first in range(0, total, _FFT_BLOCK_FRAMES):
+    frames = np.empty((len(starts), config.n_mfcc), np.float32)
+    for first in range(0, len(starts), _FFT_BLOCK_FRAMES):
         block = slice(first, first + _FFT_BLOCK_FRAMES)
         frames[block] = _cepstra(windows[starts[block]], valid_samples[block], config)
-    return SegmentFrames(frames, counts)
+    return frames
 
 
 def _pre_emphasise(samples: NDArray[np.float32], coefficient: float) -> NDArray[np.float32]:

@@ -23,6 +23,9 @@ LABELS: Final = {
     "grief": "sad",
     "remorse": "sad",
     "surprise": "sur",
+    "fear": "fea",
+    "nervousness": "fea",
+    "disgust": "dis",
     "neutral": "neu",
 }
 """IEMOCAP label of each GoEmotions class that is used; comments of other classes are excluded."""

@@ -10,7 +10,7 @@ import numpy as np
 from model.corpora.goemotions import LabelledText
 from model.corpora.ravdess import Take
 
-EMOTIONS: Final = ("ang", "hap", "sad", "sur")
+EMOTIONS: Final = ("ang", "hap", "sad", "sur", "fea", "dis")
 PAIRS: Final = "pairs.tsv"
 """File of the composite corpus with the modality that carries the label of each sentence."""
 

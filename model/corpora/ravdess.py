@@ -11,8 +11,8 @@ from typing import Final
 from model.errors import CorpusMissingError
 
 SENTENCES: Final = {"01": "kids are talking by the door", "02": "dogs are sitting by the door"}
-LABELS: Final = {"01": "neu", "02": "neu", "03": "hap", "04": "sad", "05": "ang", "08": "sur"}
-"""Calm is mapped to neutral; fearful (06) and disgust (07) are excluded."""
+LABELS: Final = {"01": "neu", "02": "neu", "03": "hap", "04": "sad", "05": "ang", "06": "fea", "07": "dis", "08": "sur"}
+"""Calm is mapped to neutral."""
 
 _NAME: Final = re.compile(
     r"03-01-(?P<emotion>0[1-8])-(?P<intensity>0[12])-(?P<sentence>0[12])-(?P<take>0[12])-(?P<actor>\d\d)"

@@ -4,7 +4,7 @@ Words differ in length by a factor of ten, so most of a padded batch is padding.
 time step, the frames of the segments that have not ended, longest segment first; it is gathered here without padding.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 
 import torch
@@ -17,7 +17,7 @@ class Batch:
     """Input of the network.
 
     Attributes:
-        frames: Packed (frames, n_mfcc) of all segments.
+        frames: Packed (frames, frame size) of all segments.
         segment_of_row: (frames,) segment of each packed row.
         frame_counts: (segments,) int64.
         segment_index: (batch, segments) int64: 0 = padding, i + 1 = segment i.
@@ -53,12 +53,14 @@ class RaggedData:
     """Utterances as flat tensors, from which batches are gathered.
 
     Attributes:
-        frames: (all frames, n_mfcc) normalised.
+        frames: (all frames, frame size), not normalised; single or half precision.
         frame_counts: (all segments,) int64.
         segment_counts: (utterances,) int64.
         words: (all words,) int64 vocabulary indices.
         word_counts: (utterances,) int64.
         labels: (utterances,) int64.
+        mean: (frame size,) or (1,) subtracted from each frame of a batch.
+        std: (frame size,) or (1,) divisor of each frame of a batch.
     """
 
     frames: Tensor
@@ -67,6 +69,8 @@ class RaggedData:
     words: Tensor
     word_counts: Tensor
     labels: Tensor
+    mean: Tensor = field(default_factory=lambda: torch.zeros(1))
+    std: Tensor = field(default_factory=lambda: torch.ones(1))
 
     @cached_property
     def frame_starts(self) -> Tensor:
@@ -102,7 +106,7 @@ class RaggedData:
         frame_counts = self.frame_counts[segments]
         packed, segment_of_row = pack_segments(self.frames, self.frame_starts[segments], frame_counts)
         return Batch(
-            packed,
+            packed._replace(data=(packed.data.float() - self.mean) / self.std),
             segment_of_row,
             frame_counts,
             segment_index,
@@ -124,7 +128,7 @@ def pack_segments(frames: Tensor, starts: Tensor, counts: Tensor) -> tuple[Packe
     """Packed sequence of segments at any positions of a flat array.
 
     Args:
-        frames: (all frames, n_mfcc).
+        frames: (all frames, frame size).
         starts: (segments,) int64 first frame of each segment.
         counts: (segments,) int64 frames of each segment, at least 1.
 

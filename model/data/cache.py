@@ -22,7 +22,10 @@ from model.corpora.records import CorpusUtterance
 from model.data.features import FeatureSet, build_feature_set
 
 _ARRAYS: Final = ("frames", "frame_counts", "segment_counts")
-_FEATURE_CODE: Final = ("audio.py", "containers.py", "timing.py", "features", "transcripts/normalisation.py")
+_FEATURE_CODE: Final = (
+    *("audio.py", "containers.py", "level.py", "pipeline.py", "timing.py"),
+    *("aligners/moonshine/encoder.py", "features", "transcripts/normalisation.py"),
+)
 """Files and folders of `alignment` that determine the features."""
 
 

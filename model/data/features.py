@@ -11,15 +11,17 @@ import soxr
 from numpy.typing import NDArray
 from rich.progress import track
 
-from alignment.audio import decode_audio
+from alignment.audio import Waveform, decode_audio
 from alignment.errors import AlignmentError
-from alignment.features.extraction import FeatureSpec, UtteranceFeatures, extract_features, select_words
+from alignment.features.extraction import FeatureSpec, UtteranceFeatures, select_words
+from alignment.pipeline import bring_to_level, choose_encoder, compute_features
 from alignment.timing import SAMPLE_RATE_HZ, samples_to_seconds
-from alignment.transcripts.words import Utterance
+from alignment.transcripts.words import AlignerInfo, Transcript, Utterance
 from model.corpora.records import CorpusUtterance
 from model.errors import CorpusFileError
 
 _CHUNK: Final = 32
+_CORPUS: Final = AlignerInfo("corpus", "none", "")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,7 +29,7 @@ class FeatureSet:
     """Features of many utterances.
 
     Attributes:
-        frames: (all frames, n_mfcc) float32.
+        frames: (all frames, frame size) float32, or float16 for encoder states.
         frame_counts: (all segments,) int64.
         segment_counts: (utterances,) int64.
         words: Normalised words of each utterance.
@@ -86,16 +88,20 @@ def _features_of(utterance: CorpusUtterance, spec: FeatureSpec, speed: float) ->
     except AlignmentError as exc:
         raise CorpusFileError(utterance.wav, None, f"{exc}; or remove it from the corpus") from exc
     spoken = Utterance(0.0, waveform.duration_s, utterance.words)
-    samples = waveform.samples
     if speed != 1.0:
-        samples, spoken = _change_speed(samples, spoken, speed)
-    return extract_features(samples, select_words(spoken, spec), spec)
+        waveform, spoken = _change_speed(waveform, spoken, speed)
+    transcript = Transcript((select_words(spoken, spec),), _CORPUS)
+    [features] = compute_features(bring_to_level(waveform, spec), transcript, spec, choose_encoder(spec))
+    return replace(features, frames=features.frames.astype(_stored_type(spec), copy=False))
 
 
-def _change_speed(
-    samples: NDArray[np.float32], spoken: Utterance, speed: float
-) -> tuple[NDArray[np.float32], Utterance]:
+def _stored_type(spec: FeatureSpec) -> type[np.floating]:
+    """Half precision for encoder states, of which there are many; they are not larger than some tens."""
+    return np.float32 if spec.front_end == "mfcc" else np.float16
+
+
+def _change_speed(waveform: Waveform, spoken: Utterance, speed: float) -> tuple[Waveform, Utterance]:
     """Resample audio and words to a higher or lower tempo and pitch."""
-    resampled = soxr.resample(samples, SAMPLE_RATE_HZ * speed, SAMPLE_RATE_HZ).astype(np.float32)
+    resampled = soxr.resample(waveform.samples, SAMPLE_RATE_HZ * speed, SAMPLE_RATE_HZ).astype(np.float32)
     words = tuple(replace(word, start_s=word.start_s / speed, end_s=word.end_s / speed) for word in spoken.words)
-    return resampled, Utterance(0.0, samples_to_seconds(len(resampled)), words)
+    return replace(waveform, samples=resampled), Utterance(0.0, samples_to_seconds(len(resampled)), words)

@@ -34,12 +34,12 @@ def choose_normalisation(features: FeatureSet, utterances: NDArray[np.int64], co
     """Normalisation fitted on some utterances, or the identity if `config.normalise` is false."""
     if config.normalise:
         return fit_normalisation(features, utterances)
-    n_mfcc = features.frames.shape[1]
-    return Normalisation((0.0,) * n_mfcc, (1.0,) * n_mfcc)
+    frame_size = features.frames.shape[1]
+    return Normalisation((0.0,) * frame_size, (1.0,) * frame_size)
 
 
 def fit_normalisation(features: FeatureSet, utterances: NDArray[np.int64]) -> Normalisation:
-    """Per-coefficient mean and standard deviation over the frames of some utterances."""
+    """Mean and standard deviation of each value over the frames of some utterances."""
     edges = np.concatenate(([0], np.cumsum(features.frame_counts)))
     lasts = np.cumsum(features.segment_counts)
     total, squares, count = np.zeros(features.frames.shape[1]), np.zeros(features.frames.shape[1]), 0
@@ -55,13 +55,15 @@ def fit_normalisation(features: FeatureSet, utterances: NDArray[np.int64]) -> No
 def to_ragged(
     features: FeatureSet, embeddings: Embeddings, labels: NDArray[np.int64], normalisation: Normalisation
 ) -> RaggedData:
-    """Flat tensors of a feature set, normalised."""
+    """Flat tensors of a feature set, and its normalisation."""
     words = [index for row in features.words for index in embeddings.vocabulary.indices(row)]
     return RaggedData(
-        frames=torch.from_numpy(normalisation.apply(features.frames)),
+        frames=torch.from_numpy(np.array(features.frames)),
         frame_counts=torch.from_numpy(np.array(features.frame_counts)),
         segment_counts=torch.from_numpy(np.array(features.segment_counts)),
         words=torch.tensor(words),
         word_counts=torch.tensor([len(row) for row in features.words]),
         labels=torch.from_numpy(labels),
+        mean=torch.tensor(normalisation.mean),
+        std=torch.tensor(normalisation.std),
     )

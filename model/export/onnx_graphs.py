@@ -49,7 +49,7 @@ class SegmentsGraph(nn.Module):
         self.lower = encoder.lower
 
     def forward(self, frames: Tensor, frame_counts: Tensor) -> Tensor:
-        """(segments, frames, n_mfcc), (segments,) → (segments, 2 · hidden)."""
+        """(segments, frames, frame size), (segments,) → (segments, 2 · hidden)."""
         packed = pack_padded_sequence(frames, frame_counts, batch_first=True, enforce_sorted=False)
         states, _ = pad_packed_sequence(self.lower.lstm(packed)[0], batch_first=True)
         # Packed outputs are zero at padding, so that the sum is over real frames only.
@@ -115,7 +115,7 @@ def _export_segments(network: CrossAttentionNetwork, path: Path) -> None:
     segments = {0: "segments"}
     torch.onnx.export(
         SegmentsGraph(network.audio_encoder).eval(),
-        (torch.zeros(3, 5, network.config.n_mfcc), torch.tensor([5, 1, 3])),
+        (torch.zeros(3, 5, network.config.frame_size), torch.tensor([5, 1, 3])),
         str(path),
         input_names=["frames", "frame_counts"],
         output_names=["vectors"],
@@ -181,7 +181,7 @@ def random_data(word_counts: Sequence[int], network: CrossAttentionNetwork, seed
     frame_counts[0] = 1
     vocabulary = network.text_encoder.embedding.num_embeddings
     return RaggedData(
-        frames=torch.randn(int(frame_counts.sum()), network.config.n_mfcc, generator=generator),
+        frames=torch.randn(int(frame_counts.sum()), network.config.frame_size, generator=generator),
         frame_counts=frame_counts,
         segment_counts=counts,
         words=torch.randint(1, vocabulary, (total,), generator=generator),

@@ -22,7 +22,7 @@ class FrameEncoder(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         """Create one bidirectional layer."""
         super().__init__()
-        self.lstm = nn.LSTM(config.n_mfcc, config.hidden, batch_first=True, bidirectional=True)
+        self.lstm = nn.LSTM(config.frame_size, config.hidden, batch_first=True, bidirectional=True)
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, batch: Batch) -> PackedSequence:

@@ -68,7 +68,7 @@ class SegmentEncoder(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         """Create one bidirectional layer over MFCC frames."""
         super().__init__()
-        self.lstm = nn.LSTM(config.n_mfcc, config.hidden, batch_first=True, bidirectional=True)
+        self.lstm = nn.LSTM(config.frame_size, config.hidden, batch_first=True, bidirectional=True)
         self.dropout = nn.Dropout(config.dropout)
         self.drops_frames = config.segment_dropout == "frames"
         self.pooled_frames = config.pooled_frames
@@ -77,7 +77,7 @@ class SegmentEncoder(nn.Module):
         """Compute segment vectors.
 
         Args:
-            frames: Packed (rows, n_mfcc).
+            frames: Packed (rows, frame size).
             segment_of_row: (rows,) segment of each packed row.
             counts: (segments,) frames of each segment.
 

@@ -57,7 +57,7 @@ class Augmenter:
         return replace(batch, frames=batch.frames._replace(data=frames), words=words)
 
     def _offsets(self, batch: Batch) -> Tensor:
-        """Offsets added to all frames of an utterance, (batch, n_mfcc)."""
+        """Offsets added to all frames of an utterance, (batch, frame size)."""
         size = (len(batch.labels), batch.frames.data.shape[1])
         offsets = self._config.colour * self._normal(size, batch.frames.data)
         offsets[:, 0] += self._gain * self._normal(size[:1], batch.frames.data)

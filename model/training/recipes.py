@@ -52,7 +52,7 @@ The learning rate is constant, and the average of the weights over the last epoc
 averages outperform single weights (Cha et al. 2021, "SWAD: Domain Generalization by Seeking Flat Minima").
 """
 
-_DERIVED: Final = "network.n_mfcc"
+_DERIVED: Final = ("network.frame_size", "features.encoder_sha256")
 
 RECIPES: Final = {"paper": PAPER, "starter": STARTER}
 
@@ -81,14 +81,14 @@ def change(recipe: Recipe, settings: Sequence[str]) -> Recipe:
     values = asdict(recipe)
     for setting in settings:
         name, equals, value = setting.partition("=")
-        if name == _DERIVED:
-            raise TrainingError(f"--set {setting!r}: this setting is derived; set features.mfcc.n_mfcc instead")
+        if name in _DERIVED:
+            raise TrainingError(f"--set {setting!r}: this setting follows from features.front_end; set that instead")
         *groups, last = name.split(".")
         group: Any = values
         for part in groups:
             group = group.get(part) if isinstance(group, dict) else None
         if not equals or not isinstance(group, dict) or last not in group or isinstance(group[last], dict):
-            names = ", ".join(name for name, _ in leaves(asdict(recipe)) if name != _DERIVED)
+            names = ", ".join(name for name, _ in leaves(asdict(recipe)) if name not in _DERIVED)
             raise TrainingError(f"--set {setting!r} does not name a setting; choose one of {names}")
         group[last] = tuple(value.split(",")) if isinstance(group[last], tuple) else value
     try:

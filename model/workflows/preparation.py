@@ -95,7 +95,7 @@ def prepare_run(
         raise TrainingError(f"the corpus has the labels {sorted(present)}; at least two of {PAPER_LABELS} are needed")
     if system.startswith("can") and recipe.features.segmentation == "whole":
         raise TrainingError("features.segmentation=whole: CAN reads one segment per word; use aligned or equal")
-    network = replace(recipe.network, embedding_dim=embeddings.table.shape[1], n_mfcc=recipe.features.mfcc.n_mfcc)
+    network = replace(recipe.network, embedding_dim=embeddings.table.shape[1], frame_size=recipe.features.frame_size)
     description = f"{corpus.name}, {len(corpus.utterances)} utterances"
     experiment = Experiment(description, labels, recipe.features, network, recipe.training, embeddings.source, system)
     speeds, spec = recipe.training.augmentation.speeds, recipe.features

@@ -111,7 +111,7 @@ def test_notes_are_included_in_card(folder: Path) -> None:
         (("--set", "training.augmentation.speeds=0.9,1"), "first speed"),
         (("--set", "network.head_count=3", "--set", "network.heads=split"), "evenly"),
         (("--set", "features.segmentation=whole", "--folds", "session"), "one segment per word"),
-        (("--set", "network.n_mfcc=20"), "features.mfcc.n_mfcc"),
+        (("--set", "network.frame_size=20"), "features.front_end"),
         (("--set", "training.batch_size=0"), "greater than 0"),
         (("--set", "features.mfcc.n_mfcc=41"), "at most n_mels"),
         (("--set", "training.learning_rate=nan"), "finite"),

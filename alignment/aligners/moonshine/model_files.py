@@ -20,11 +20,11 @@ _PACKAGE: Final = "moonshine_voice"
 _VERSION: Final = "moonshine-voice==0.0.73"
 _INSTALL: Final = f"`make install` installs {_VERSION}, which contains the model"
 _REINSTALL: Final = f"`python -m pip install --force-reinstall --no-deps {_VERSION}` installs it again"
-_ENCODER: Final = "encoder_model.ort"
+ENCODER: Final = "encoder_model.ort"
 _DECODER: Final = "decoder_model_merged.ort"
 _TOKENIZER: Final = "tokenizer.bin"
 SHA256: Final = {
-    _ENCODER: "94e90a4654fc45cdfedb77c4c08e1739f48862998e58fada384b25118134f221",
+    ENCODER: "94e90a4654fc45cdfedb77c4c08e1739f48862998e58fada384b25118134f221",
     _DECODER: "cf524c4862d36e9e5ab032eddc73637efd822d70e868ac575cf1a46e1e4708a0",
     _TOKENIZER: "6884b35fd6377d4c4d32336a0bc152f36b64d1e45b6503683cdc238250a8472d",
 }
@@ -45,13 +45,23 @@ class ModelFiles:
             AlignerUnavailableError: A file is missing or has other content.
         """
         for path in (self.encoder, self.decoder, self.tokenizer):
-            try:
-                digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            except OSError as exc:
-                raise AlignerUnavailableError(NAME, f"{path} cannot be read ({exc.strerror})", _REINSTALL) from exc
-            if digest != SHA256[path.name]:
-                reason = f"{path} is not the published file (its SHA-256 is {digest})"
-                raise AlignerUnavailableError(NAME, reason, _REINSTALL)
+            verify_file(path)
+
+
+def verify_file(path: Path) -> str:
+    """Compare a file with the published one; return its SHA-256.
+
+    Raises:
+        AlignerUnavailableError: It is missing or has other content.
+    """
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as exc:
+        raise AlignerUnavailableError(NAME, f"{path} cannot be read ({exc.strerror})", _REINSTALL) from exc
+    if digest != SHA256[path.name]:
+        reason = f"{path} is not the published file (its SHA-256 is {digest})"
+        raise AlignerUnavailableError(NAME, reason, _REINSTALL)
+    return digest
 
 
 def find_model_files() -> ModelFiles:
@@ -71,4 +81,4 @@ def find_model_files() -> ModelFiles:
     missing = [name for name in SHA256 if not (folder / name).is_file()]
     if missing:
         raise AlignerUnavailableError(NAME, f"{folder / missing[0]} does not exist", _REINSTALL)
-    return ModelFiles(folder / _ENCODER, folder / _DECODER, folder / _TOKENIZER)
+    return ModelFiles(folder / ENCODER, folder / _DECODER, folder / _TOKENIZER)

@@ -1,8 +1,4 @@
-"""Moonshine on ONNX Runtime: encoder states of a stretch of speech, and greedy decoding of its words.
-
-Both graphs run on the CPU: they were saved with operators fused for it, which the CUDA provider refuses to load.
-Stretches are processed one by one, because the encoder normalises over a whole sound: padding would change the states.
-"""
+"""Greedy decoding of the words of a stretch of speech by Moonshine, from the states of its encoder."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,14 +8,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from alignment.aligners.moonshine.model_files import ModelFiles
+from alignment.aligners.moonshine.encoder import MIN_SAMPLES, MoonshineEncoder
+from alignment.aligners.moonshine.model_files import ModelFiles, verify_file
 from alignment.aligners.moonshine.tokenizer import Tokenizer
 from alignment.onnx_session import open_session
-from alignment.timing import SAMPLE_RATE_HZ, samples_to_seconds
+from alignment.timing import samples_to_seconds
 from alignment.transcripts.normalisation import spoken_forms
 
 _START, _END = 1, 2
-_MIN_SAMPLES: Final = SAMPLE_RATE_HZ // 10
 # The limit of the published decoding, and a margin for short stretches of fast speech.
 _TOKENS_PER_S: Final = 6.5
 _EXTRA_TOKENS: Final = 6
@@ -60,8 +56,10 @@ class MoonshineRecogniser:
         Raises:
             AlignerUnavailableError: A file is missing or altered.
         """
-        files.verify()
-        self._encoder = open_session(files.encoder, threads)
+        for path in (files.decoder, files.tokenizer):
+            verify_file(path)
+        self._encoder = MoonshineEncoder(files.encoder, threads)
+        self._encoder.load()
         self._decoder = open_session(files.decoder, threads)
         self._tokenizer = Tokenizer.read(files.tokenizer)
         inputs = {each.name: each.shape for each in self._decoder.get_inputs()}
@@ -75,11 +73,7 @@ class MoonshineRecogniser:
         Args:
             samples: (samples,) float32 at 16 kHz; zeros are added to less than 0.1 s.
         """
-        samples = np.pad(samples, (0, max(0, _MIN_SAMPLES - len(samples))))
-        mask = np.ones((1, len(samples)), np.int64)
-        [states] = self._encoder.run(None, {"input_values": samples[None], "attention_mask": mask})
-        encoded: NDArray[np.float32] = states[0]
-        return encoded
+        return self._encoder.encode(samples)
 
     def decode(self, states: NDArray[np.float32], sample_count: int) -> RecognisedText:
         """Decode greedily, until the end of the text, a limit of tokens per second, or a loop.
@@ -88,7 +82,7 @@ class MoonshineRecogniser:
             states: (frames, 288) of a stretch of speech.
             sample_count: Number of samples of the stretch.
         """
-        step = _DecoderStep(self._decoder, self._caches, states, max(sample_count, _MIN_SAMPLES))
+        step = _DecoderStep(self._decoder, self._caches, states, max(sample_count, MIN_SAMPLES))
         duration_s = samples_to_seconds(sample_count)
         limit = int(duration_s * _TOKENS_PER_S) + _EXTRA_TOKENS
         tokens: list[int] = []

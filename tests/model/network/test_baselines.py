@@ -26,7 +26,7 @@ def whole_utterances(seed: int = 0) -> RaggedData:
     generator = torch.Generator().manual_seed(seed)
     frame_counts, word_counts = torch.tensor([30, 7, 18]), torch.tensor([3, 1, 5])
     return RaggedData(
-        frames=torch.randn(55, CONFIG.n_mfcc, generator=generator),
+        frames=torch.randn(55, CONFIG.frame_size, generator=generator),
         frame_counts=frame_counts,
         segment_counts=torch.ones(3, dtype=torch.int64),
         words=torch.randint(2, 10, (9,), generator=generator),

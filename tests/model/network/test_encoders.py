@@ -14,7 +14,7 @@ def encode(config: NetworkConfig, *, training: bool = False) -> tuple[torch.Tens
     """Segment vectors, and (segments, 2 · hidden) sums of the LSTM's states over each segment."""
     torch.manual_seed(0)
     encoder = SegmentEncoder(config).train(training)
-    frames = torch.randn(7, config.n_mfcc)
+    frames = torch.randn(7, config.frame_size)
     packed, segment_of_row = pack_segments(frames, torch.tensor([0, 2]), COUNTS)
     vectors = encoder(packed, segment_of_row, COUNTS)
     sums = torch.stack([encoder.lstm(part.unsqueeze(0))[0].sum(dim=1)[0] for part in frames.split([2, 5])])
@@ -22,7 +22,7 @@ def encode(config: NetworkConfig, *, training: bool = False) -> tuple[torch.Tens
 
 
 def tiny(dropout: float = 0.0, **choices: object) -> NetworkConfig:
-    return NetworkConfig(embedding_dim=6, hidden=4, n_mfcc=3, dropout=dropout, **choices)  # type: ignore[arg-type]
+    return NetworkConfig(embedding_dim=6, hidden=4, frame_size=3, dropout=dropout, **choices)  # type: ignore[arg-type]
 
 
 def test_segment_is_averaged_over_its_own_frames() -> None:

@@ -15,7 +15,7 @@ from model.training.loop import Logits, predict, train_split
 
 TRAIN: Final = 6_400
 TEST: Final = 800
-NETWORK: Final = NetworkConfig(embedding_dim=16, hidden=16, head_count=2, dropout=0.0, n_mfcc=4)
+NETWORK: Final = NetworkConfig(embedding_dim=16, hidden=16, head_count=2, dropout=0.0, frame_size=4)
 TRAINING: Final = TrainingConfig(
     learning_rate=5e-3, max_epochs=3, patience=0, augmentation=AugmentationConfig(word_dropout=0.0)
 )
@@ -28,7 +28,7 @@ def to_data(
     words: Sequence[NDArray[np.int64]],
     labels: Sequence[int],
 ) -> RaggedData:
-    """One entry per utterance: (frames, n_mfcc), (words,) frames of each word, (words,) indices, a label."""
+    """One entry per utterance: (frames, frame size), (words,) frames of each word, (words,) indices, a label."""
     counts = torch.tensor([len(indices) for indices in words])
     return RaggedData(
         frames=torch.from_numpy(np.concatenate(frames).astype(np.float32)),
@@ -43,8 +43,8 @@ def to_data(
 def synthesise(
     signs: NDArray[np.float64], lengths: NDArray[np.int64], generator: np.random.Generator
 ) -> NDArray[np.float64]:
-    """(frames, n_mfcc) in which each word's frames are its sign plus noise of the same amplitude."""
-    return np.repeat(signs, lengths)[:, None] + generator.standard_normal((lengths.sum(), NETWORK.n_mfcc))
+    """(frames, frame size) in which each word's frames are its sign plus noise of the same amplitude."""
+    return np.repeat(signs, lengths)[:, None] + generator.standard_normal((lengths.sum(), NETWORK.frame_size))
 
 
 def train_and_predict(data: RaggedData, vocabulary: int, config: NetworkConfig, training: TrainingConfig) -> Logits:
