@@ -1,5 +1,6 @@
 """Constant offsets, channels that cancel each other, and the equality of both ways of decoding."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -131,3 +132,16 @@ def test_silence_on_disk_is_refused(tmp_path: Path) -> None:
     (tmp_path / "constant.wav").write_bytes(encode(np.full((16_000, 2), 0.1, np.float32)))
     with pytest.raises(errors.SilentAudioError):
         inspect_audio(tmp_path / "constant.wav", 300.0)
+
+
+def test_memory_does_not_grow_with_the_recording(tmp_path: Path) -> None:
+    """Twenty minutes are 77 MB; a minute and its copies are kept for the quality."""
+    path = tmp_path / "long.wav"
+    path.write_bytes(encode(np.tile(with_offset(noise(60.0)), 20)))
+    tracemalloc.start()
+    try:
+        audio = inspect_audio(path, 2_000.0)
+        assert sum(map(len, audio.read_blocks())) == 16_000 * 1_200
+        assert tracemalloc.get_traced_memory()[1] < 35e6
+    finally:
+        tracemalloc.stop()
