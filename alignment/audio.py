@@ -274,7 +274,7 @@ def _survey(source: bytes | Path, bounds: Bounds, channel: int | None = None, ke
 
 
 def _measure(opened: SampleBlocks, bounds: Bounds, form: Form, kept_s: Seconds) -> tuple[_Scan, ChannelStatistics]:
-    statistics = ChannelStatistics(opened.channels)
+    statistics = ChannelStatistics()
     return _scan(opened, bounds, form, kept_s, statistics), statistics
 
 

@@ -70,24 +70,23 @@ class Form:
 class ChannelStatistics:
     """Offset and power of the channels and of their average, updated block by block."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self) -> None:
         self._count = 0
-        self._sums = np.zeros(channels)
-        self._products = np.zeros((channels, channels))
-        self._lowest = np.full(channels, np.inf)
-        self._highest = np.full(channels, -np.inf)
+        # (channels,) or (channels, channels) from the first block on, whose number of channels was checked.
+        self._sums = self._products = np.zeros(1)
+        self._lowest, self._highest = np.full(1, np.inf), np.full(1, -np.inf)
 
     def add(self, block: NDArray[np.float32]) -> None:
         """Add a block: (samples, channels)."""
         self._count += len(block)
         # One row per channel: reductions over columns are several times as slow.
         rows = np.ascontiguousarray(block.T)
-        self._sums += rows.sum(axis=1, dtype=np.float64)
+        self._sums = self._sums + rows.sum(axis=1, dtype=np.float64)
         self._lowest = np.minimum(self._lowest, rows.min(axis=1, initial=np.inf))
         self._highest = np.maximum(self._highest, rows.max(axis=1, initial=-np.inf))
         if len(rows) > 1:
             wide = rows.astype(np.float64)
-            self._products += wide @ wide.T
+            self._products = self._products + wide @ wide.T
 
     def is_silent(self, channel: int | None) -> bool:
         """Whether a channel, or every one, is constant."""
