@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import numpy as np
-import soxr
 from numpy.typing import NDArray
 
 from alignment import errors
 from alignment.containers import SampleBlocks, open_with_ffmpeg, open_with_soundfile
+from alignment.mono import Bounds, ChannelStatistics, Form, MonoBlocks, Peak, resample_blocks
+from alignment.quality import SoundQuality, measure_quality
 from alignment.timing import SAMPLE_RATE_HZ, Seconds, samples_to_seconds, seconds_to_samples
 
 _T = TypeVar("_T")
@@ -20,7 +21,7 @@ SAMPLE_RATE_BOUNDS_HZ: Final = (4_000, 768_000)
 CHANNEL_BOUNDS: Final = (1, 32)
 _SPEAKER_BOUNDS: Final = (2, 8)
 _TRUNCATED_RATIO: Final = 0.97
-_OVERSHOOT_SHARE: Final = 1e-3
+QUALITY_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,10 @@ class Waveform:
     Attributes:
         samples: (samples,) float32 at 16 kHz, full scale 1, all finite.
         source: Format of the decoded file.
-        warnings: Messages about the file (truncated, damaged, scaled).
+        warnings: Messages about the file (truncated, damaged, scaled, offset, channels, band).
         tracks: (samples,) of each channel, after `decode_channels` only; None for a silent one.
         speech: (start_s, end_s) of given speech segments; empty for voice activity detection.
+        quality: Measured by `decode_audio` on the first minute; None for other samples.
     """
 
     samples: NDArray[np.float32]
@@ -49,6 +51,7 @@ class Waveform:
     warnings: tuple[str, ...] = ()
     tracks: tuple[NDArray[np.float32] | None, ...] = ()
     speech: tuple[tuple[Seconds, Seconds], ...] = ()
+    quality: SoundQuality | None = None
 
     @property
     def duration_s(self) -> Seconds:
@@ -58,19 +61,6 @@ class Waveform:
     def cut(self, start_s: Seconds, end_s: Seconds) -> NDArray[np.float32]:
         """Return (samples,) between two times, clipped to the waveform."""
         return self.samples[max(0, seconds_to_samples(start_s)) : max(0, seconds_to_samples(end_s))]
-
-
-@dataclass(frozen=True, slots=True)
-class _Bounds:
-    """Limits of decoding.
-
-    Attributes:
-        max_duration_s: Longest audio.
-        abandoned: Returns whether the request has ended.
-    """
-
-    max_duration_s: Seconds
-    abandoned: Callable[[], bool] = lambda: False
 
 
 def decode_audio(
@@ -84,7 +74,8 @@ def decode_audio(
         abandoned: Called between blocks; decoding stops when it returns True.
 
     Returns:
-        The channels' average, resampled by soxr (high quality) to 16 kHz. A truncated or damaged file gives the audio
+        The channels' average without its constant offset, resampled by soxr (high quality) to 16 kHz. Where the
+        channels cancel each other, the strongest one alone, with a warning. A truncated or damaged file gives the audio
         that it holds, with a warning.
 
     Raises:
@@ -93,14 +84,13 @@ def decode_audio(
         UnsupportedAudioError: The rate is under 4 or over 768 kHz, or there are more than 32 channels.
         NoSamplesError: The file holds no sample.
         NonFiniteAudioError: A sample is NaN or infinite.
-        SilentAudioError: All samples are zero.
+        SilentAudioError: Every channel is constant.
         AudioTooShortError: The audio lasts less than 0.1 s.
         AudioTooLongError: The audio lasts longer than `max_duration_s`.
         DecodingAbandonedError: `abandoned` returned True.
     """
-    if not data:
-        raise errors.EmptyFileError()
-    return _read(data, lambda opened: _collect(opened, _Bounds(max_duration_s, abandoned)))
+    found = _survey(data, Bounds(max_duration_s, abandoned))
+    return _to_waveform(found, (*found.warnings, *_mixing_warnings(found)))
 
 
 def decode_channels(
@@ -119,16 +109,16 @@ def decode_channels(
         UnsupportedAudioError: There are fewer than 2 channels, or more than 8.
         AudioError: See `decode_audio`.
     """
-    whole = decode_audio(data, max_duration_s, abandoned=abandoned)
+    bounds = Bounds(max_duration_s, abandoned)
+    whole = _survey(data, bounds)
     _check_bounds("number of channels for one speaker each", whole.source.channels, _SPEAKER_BOUNDS)
-    bounds = _Bounds(max_duration_s, abandoned)
     tracks = tuple(_decode_channel(data, channel, bounds) for channel in range(whole.source.channels))
-    return replace(whole, tracks=tracks)
+    return replace(_to_waveform(whole, whole.warnings), tracks=tracks)
 
 
-def _decode_channel(data: bytes, channel: int, bounds: _Bounds) -> NDArray[np.float32] | None:
+def _decode_channel(data: bytes, channel: int, bounds: Bounds) -> NDArray[np.float32] | None:
     try:
-        return _read(data, lambda opened: _collect(opened, bounds, channel)).samples
+        return _survey(data, bounds, channel).samples
     except errors.SilentAudioError:
         return None
 
@@ -141,22 +131,23 @@ class AudioFile:
         path: Path of the file.
         source: Format of the file.
         warnings: See `Waveform`.
-        scale: Divisor of the samples; None where they are clipped.
+        form: Conversion of the file's samples to those of `decode_audio`.
+        quality: Measured on the first minute.
     """
 
     path: Path
     source: AudioSource
     warnings: tuple[str, ...]
-    scale: float | None
+    form: Form
+    quality: SoundQuality
 
     def read_blocks(self) -> Iterator[NDArray[np.float32]]:
         """Yield the samples of `decode_audio` block by block."""
         opener = open_with_soundfile if _opens_with_soundfile(self.path) else open_with_ffmpeg
         with opener(self.path) as opened:
-            for block in _resample_blocks(
-                _MonoBlocks(opened, _Bounds(self.source.duration_s + 1.0)), opened.sample_rate_hz
-            ):
-                yield _fit(block, self.scale)
+            mono = MonoBlocks(opened, Bounds(self.source.duration_s + 1.0), self.form)
+            for block in resample_blocks(mono, opened.sample_rate_hz):
+                yield self.form.fit(block)
 
 
 def inspect_audio(path: Path, max_duration_s: Seconds) -> AudioFile:
@@ -169,17 +160,26 @@ def inspect_audio(path: Path, max_duration_s: Seconds) -> AudioFile:
     Raises:
         AudioError: See `decode_audio`.
     """
-    if not path.stat().st_size:
-        raise errors.EmptyFileError()
+    found = _survey(path, Bounds(max_duration_s), kept_s=QUALITY_S)
+    quality = _measure_start(found)
+    warnings = (*found.warnings, *_mixing_warnings(found), *quality.warnings)
+    return AudioFile(path, found.source, warnings, found.form, quality)
 
-    def measure(opened: SampleBlocks) -> AudioFile:
-        mono, peak = _open_mono(opened, _Bounds(max_duration_s)), _Peak()
-        for block in _resample_blocks(mono, opened.sample_rate_hz):
-            peak.add(block)
-        source, scale = _conclude(opened, mono, peak)
-        return AudioFile(path, source, tuple(opened.warnings), scale)
 
-    return _read(path, measure)
+def _to_waveform(found: "_Survey", warnings: tuple[str, ...]) -> Waveform:
+    quality = _measure_start(found)
+    return Waveform(found.samples, found.source, (*warnings, *quality.warnings), quality=quality)
+
+
+def _mixing_warnings(found: "_Survey") -> tuple[str, ...]:
+    """Messages about the channels of a file that was decoded as a whole."""
+    if found.form.channel is None:
+        return ()
+    return (f"the channels cancel each other; channel {found.form.channel + 1} is used",)
+
+
+def _measure_start(found: "_Survey") -> SoundQuality:
+    return measure_quality(found.samples[: seconds_to_samples(QUALITY_S)], found.source.sample_rate_hz)
 
 
 def probe_audio(path: Path) -> None:
@@ -189,11 +189,9 @@ def probe_audio(path: Path) -> None:
         EmptyFileError, UndecodableAudioError, UnsupportedAudioError, NoSamplesError, NonFiniteAudioError: The first
             block cannot be used.
     """
-    if not path.stat().st_size:
-        raise errors.EmptyFileError()
 
     def probe(opened: SampleBlocks) -> None:
-        if next(iter(_open_mono(opened, _Bounds(inf))), None) is None:
+        if next(iter(_open_mono(opened, Bounds(inf), Form())), None) is None:
             raise errors.NoSamplesError()
 
     _read(path, probe)
@@ -201,6 +199,8 @@ def probe_audio(path: Path) -> None:
 
 def _read(source: bytes | Path, use: Callable[[SampleBlocks], _T]) -> _T:
     """Result of `use` on the file, opened by libsndfile, or else by FFmpeg."""
+    if not (len(source) if isinstance(source, bytes) else source.stat().st_size):
+        raise errors.EmptyFileError()
     try:
         with open_with_soundfile(source) as opened:
             return use(opened)
@@ -224,116 +224,96 @@ def _opens_with_soundfile(path: Path) -> bool:
         return False
 
 
-def _collect(opened: SampleBlocks, bounds: _Bounds, channel: int | None = None) -> Waveform:
-    mono, peak = _open_mono(opened, bounds, channel), _Peak()
-    pieces = list(_resample_blocks(mono, opened.sample_rate_hz))
-    samples = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
-    peak.add(samples)
-    source, scale = _conclude(opened, mono, peak)
-    return Waveform(_fit(samples, scale), source, tuple(opened.warnings))
+@dataclass(frozen=True, slots=True)
+class _Scan:
+    """Result of decoding a file once.
+
+    Attributes:
+        kept: (samples,) the first ones at 16 kHz, before `Form.fit`.
+        source: Format of the file.
+        peak: Peak of all samples.
+        warnings: Messages about the file.
+    """
+
+    kept: NDArray[np.float32]
+    source: AudioSource
+    peak: Peak
+    warnings: list[str]
 
 
-def _open_mono(opened: SampleBlocks, bounds: _Bounds, channel: int | None = None) -> "_MonoBlocks":
+@dataclass(frozen=True, slots=True)
+class _Survey:
+    """Form of a file and its first samples in this form."""
+
+    samples: NDArray[np.float32]
+    source: AudioSource
+    form: Form
+    warnings: tuple[str, ...]
+
+
+def _survey(source: bytes | Path, bounds: Bounds, channel: int | None = None, kept_s: Seconds = inf) -> _Survey:
+    """Decode a file once, and again where its channels cancel each other or have an offset.
+
+    Args:
+        source: The file.
+        bounds: Limits of decoding.
+        channel: Index of the channel to decode; None for all.
+        kept_s: Least length of the samples that are returned, of a longer file; the others are only measured.
+    """
+    first = Form(channel)
+    scan, statistics = _read(source, lambda opened: _measure(opened, bounds, first, kept_s))
+    if statistics.is_silent(channel):
+        raise errors.SilentAudioError(scan.source.duration_s)
+    form = statistics.choose_form(channel)
+    if form != replace(first, residual=form.residual):
+        scan = _read(source, lambda opened: _scan(opened, bounds, form, kept_s))
+    scale = scan.peak.choose_scale(scan.warnings)
+    form = replace(form, scale=scale)
+    warnings = (*scan.warnings, *statistics.describe(form))
+    return _Survey(form.fit(scan.kept), scan.source, form, warnings)
+
+
+def _measure(opened: SampleBlocks, bounds: Bounds, form: Form, kept_s: Seconds) -> tuple[_Scan, ChannelStatistics]:
+    statistics = ChannelStatistics()
+    return _scan(opened, bounds, form, kept_s, statistics), statistics
+
+
+def _scan(
+    opened: SampleBlocks, bounds: Bounds, form: Form, kept_s: Seconds, statistics: ChannelStatistics | None = None
+) -> _Scan:
+    mono, peak = _open_mono(opened, bounds, form, statistics), Peak()
+    pieces = [np.zeros(0, np.float32)]
+    for block in resample_blocks(mono, opened.sample_rate_hz):
+        if peak.count < kept_s * SAMPLE_RATE_HZ:
+            pieces.append(block)
+        peak.add(block)
+    source = _describe(opened, mono.count)
+    return _Scan(np.concatenate(pieces), source, peak, opened.warnings)
+
+
+def _open_mono(
+    opened: SampleBlocks, bounds: Bounds, form: Form, statistics: ChannelStatistics | None = None
+) -> MonoBlocks:
     _check_bounds("sample rate in Hz", opened.sample_rate_hz, SAMPLE_RATE_BOUNDS_HZ)
     _check_bounds("number of channels", opened.channels, CHANNEL_BOUNDS)
-    return _MonoBlocks(opened, bounds, channel)
+    return MonoBlocks(opened, bounds, form, statistics)
 
 
-def _conclude(opened: SampleBlocks, mono: "_MonoBlocks", peak: "_Peak") -> tuple[AudioSource, float | None]:
-    """Format and scale of a file after its last block; adds to the warnings."""
-    if not mono.count:
+def _describe(opened: SampleBlocks, samples: int) -> AudioSource:
+    """Format of a file after its last block; adds to the warnings."""
+    if not samples:
         raise errors.NoSamplesError()
-    source = AudioSource(mono.count / opened.sample_rate_hz, opened.sample_rate_hz, opened.channels)
+    source = AudioSource(samples / opened.sample_rate_hz, opened.sample_rate_hz, opened.channels)
     if source.duration_s < MIN_DURATION_S:
         raise errors.AudioTooShortError(source.duration_s, MIN_DURATION_S)
-    scale = peak.choose_scale(source.duration_s, opened.warnings)
     if not opened.warnings and source.duration_s < _TRUNCATED_RATIO * opened.stated_s:
         opened.warnings.append(
             f"the file is truncated: its header states {opened.stated_s:.2f} s, it holds {source.duration_s:.2f} s"
         )
-    return source, scale
+    return source
 
 
 def _check_bounds(quantity: str, got: int, bounds: tuple[int, int]) -> None:
     low, high = bounds
     if not low <= got <= high:
         raise errors.UnsupportedAudioError(quantity, got, low, high)
-
-
-class _MonoBlocks:
-    """Blocks of the channels' average, or of one channel, counted and checked."""
-
-    def __init__(self, opened: SampleBlocks, bounds: _Bounds, channel: int | None = None) -> None:
-        self.count = 0
-        self._channel = channel
-        self._opened = opened
-        self._bounds = bounds
-
-    def __iter__(self) -> Iterator[NDArray[np.float32]]:
-        rate = self._opened.sample_rate_hz
-        for block in self._opened.blocks:
-            mono = self._mix(block)
-            finite = np.isfinite(mono)
-            if not finite.all():
-                raise errors.NonFiniteAudioError((self.count + int(finite.argmin())) / rate)
-            self.count += len(mono)
-            if self.count > self._bounds.max_duration_s * rate:
-                raise errors.AudioTooLongError(self.count / rate, self._bounds.max_duration_s)
-            if self._bounds.abandoned():
-                raise errors.DecodingAbandonedError()
-            yield mono
-
-    def _mix(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
-        if self._channel is not None:
-            return block[:, self._channel]
-        mean: NDArray[np.float32] = block.mean(axis=1, dtype=np.float32) if block.shape[1] > 1 else block[:, 0]
-        return mean
-
-
-def _resample_blocks(blocks: _MonoBlocks, rate_hz: int) -> Iterator[NDArray[np.float32]]:
-    """Resample block by block to 16 kHz."""
-    if rate_hz == SAMPLE_RATE_HZ:
-        yield from blocks
-        return
-    stream = soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32", quality="HQ")
-    for block in blocks:
-        yield stream.resample_chunk(block)
-    yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
-
-
-class _Peak:
-    """Peak of the samples, updated block by block.
-
-    A filter or a lossy codec overshoots by a few samples, which are clipped; a float file on another scale is scaled.
-    """
-
-    def __init__(self) -> None:
-        self._peak = 0.0
-        self._over = self._count = 0
-        self._not_finite_s: Seconds | None = None
-
-    def add(self, samples: NDArray[np.float32]) -> None:
-        size = np.abs(samples)
-        peak = float(size.max(initial=0.0))
-        if not np.isfinite(peak) and self._not_finite_s is None:
-            self._not_finite_s = (self._count + float(np.isfinite(samples).argmin())) / SAMPLE_RATE_HZ
-        self._peak = max(self._peak, peak)
-        self._over += int(np.count_nonzero(size > 1.0))
-        self._count += len(samples)
-
-    def choose_scale(self, duration_s: Seconds, warnings: list[str]) -> float | None:
-        """Divisor of the samples; None to clip them."""
-        if self._not_finite_s is not None:
-            raise errors.NonFiniteAudioError(self._not_finite_s)
-        if self._peak == 0.0:
-            raise errors.SilentAudioError(duration_s)
-        if self._over <= _OVERSHOOT_SHARE * self._count:
-            return None
-        warnings.append(f"samples reach {self._peak:.3g} times full scale; the audio was scaled down")
-        return self._peak
-
-
-def _fit(samples: NDArray[np.float32], scale: float | None) -> NDArray[np.float32]:
-    """Samples within [-1, 1]."""
-    fitted: NDArray[np.float32] = np.clip(samples, -1.0, 1.0) if scale is None else samples / np.float32(scale)
-    return fitted

@@ -9,7 +9,7 @@ CanSerError                           also the base of `model.errors.ModelError`
     │   ├── UnsupportedAudioError     a sample rate or channel count out of bounds
     │   ├── NoSamplesError            a header without samples
     │   ├── NonFiniteAudioError       NaN or infinity among the samples
-    │   ├── SilentAudioError          every sample is zero
+    │   ├── SilentAudioError          no channel holds sound
     │   ├── AudioTooShortError
     │   ├── AudioTooLongError
     │   └── DecodingAbandonedError    the request has ended
@@ -133,11 +133,14 @@ class NonFiniteAudioError(AudioError):
 
 
 class SilentAudioError(AudioError):
-    """Every sample is zero."""
+    """Every channel is constant: zero, or a constant offset."""
 
     def __init__(self, duration_s: float) -> None:
         self.duration_s = duration_s
-        super().__init__(f"all {duration_s:.2f} s of the audio are digital silence; check the recording")
+        super().__init__(
+            f"all {duration_s:.2f} s of the audio are digital silence; check which input was recorded, and whether the "
+            "microphone was muted"
+        )
 
 
 class AudioTooShortError(AudioError):

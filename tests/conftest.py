@@ -93,6 +93,12 @@ def ravdess() -> Path:
 
 
 @pytest.fixture(scope="session")
+def nemo() -> Path:
+    """nEMO: acted Polish as Ogg Opus."""
+    return _folder("NEMO_DIR")
+
+
+@pytest.fixture(scope="session")
 def goemotions() -> Path:
     """GoEmotions: labels.txt and three tsv files."""
     return _folder("GOEMOTIONS_DIR")

@@ -4,6 +4,7 @@ It makes "Door." match a vocabulary that holds "door".
 """
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
@@ -22,6 +23,8 @@ _CURRENCIES: Final = {
 }
 _MAGNITUDES: Final = {"hundred", "thousand", "million", "billion", "trillion"}
 _SYMBOLS: Final = {"&": "and", "+": "plus", "=": "equals", "@": "at", "%": "percent"}
+# NFKC would make letters of the marks and two numbers of the fractions.
+_COMPATIBLE: Final = str.maketrans({"™": " ", "℠": " ", "½": " half ", "¼": " quarter ", "¾": " three quarters "})
 _MAX_DIGITS: Final = 15
 _CENTS_LENGTH: Final = len(".50")
 _MAX_CACHED: Final = 64
@@ -29,6 +32,8 @@ _MAX_CACHED: Final = 64
 
 def spoken_words(word: str) -> tuple[str, ...]:
     """Split a written word into its spoken words: lower case, no punctuation, compounds apart, digits spelled out.
+
+    Unicode forms of a word are one (NFKC), e.g. "é" as one character or two, full-width letters, ligatures.
 
     "Door." → ("door",), "forty-two" → ("forty", "two"), "$5" → ("five", "dollars"), "3rd" → ("third",), "4:30" →
     ("four", "thirty"); a filler such as "++LAUGHTER++" stays one word; punctuation alone gives none.
@@ -38,7 +43,8 @@ def spoken_words(word: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=65_536)
 def _spoken_words(word: str) -> tuple[str, ...]:
-    written = _VARIANT.sub("", word.strip()).lower().replace("\u2019", "'").replace("\u2018", "'")
+    composed = unicodedata.normalize("NFKC", word.translate(_COMPATIBLE))
+    written = _VARIANT.sub("", composed.strip()).lower().replace("\u2019", "'").replace("\u2018", "'")
     if _FILLER.match(written):
         return (written,)
     parts = [spoken for part in _PARTS.split(written) for spoken in _spoken_part(part)]

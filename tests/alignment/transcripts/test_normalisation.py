@@ -32,6 +32,12 @@ from alignment.transcripts.normalisation import normalise_word, spoken_forms, sp
         ("\u2014", ""),
         ("...", ""),
         ("日本", "日本"),
+        ("caf\u00e9", "caf\u00e9"),
+        ("cafe\u0301.", "caf\u00e9"),
+        ("\ufb01ne", "fine"),
+        ("\uff34\uff56", "tv"),
+        ("Door™", "door"),
+        ("2½", "two-half"),
     ],
 )
 def test_spellings_are_normalised(written: str, key: str) -> None:

@@ -122,7 +122,7 @@ class TestLongSpeech:
         monkeypatch.setattr("alignment.speech.voice_activity.MAX_UTTERANCE_S", 5.0)
         monkeypatch.setattr("alignment.aligners.moonshine.aligner._MAX_STRETCH_S", 5.0)
         garden, numbers = (decode_audio(speech(name)).samples for name in ("garden", "numbers"))
-        parts = [(numbers, 0.2, 3.35), (garden, 0.2, 2.6), (numbers, 0.2, 3.6)]
+        parts = [(numbers, 0.2, 3.35), (garden, 0.2, 2.7), (numbers, 0.2, 3.6)]
         samples = np.concatenate([whole[int(a * RATE_HZ) : int(b * RATE_HZ)] for whole, a, b in parts])
         transcript = moonshine.recognise(waveform_of(samples))
         words = words_of(transcript)

@@ -1,0 +1,222 @@
+"""Sound of any file in one form: one channel, no constant offset, 16 kHz, within full scale.
+
+Everything works block by block. What depends on the whole file (which channels cancel each other, the offset, the
+peak) is measured in a first pass by `ChannelStatistics` and `Peak`, and is the `Form` of later passes.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from alignment import errors
+from alignment.containers import SampleBlocks
+from alignment.timing import SAMPLE_RATE_HZ, Seconds
+
+_OVERSHOOT_SHARE: Final = 1e-3
+# The average of N independent channels has an Nth of their mean power; a fifth of that is no accident.
+_CANCELLED_SHARE: Final = 0.2
+_EQUAL_SHARE: Final = 0.99
+_NOTABLE_OFFSET: Final = 0.02
+_NEGLIGIBLE_OFFSET: Final = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Limits of decoding.
+
+    Attributes:
+        max_duration_s: Longest audio.
+        abandoned: Returns whether the request has ended.
+    """
+
+    max_duration_s: Seconds
+    abandoned: Callable[[], bool] = lambda: False
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """Conversion of the channels of a file to one.
+
+    Attributes:
+        channel: Index of the only channel that is used; None for the average.
+        offset: Subtracted before resampling, whose filter would make a click of it at both ends.
+        residual: Small offset that is subtracted after resampling, which saves a second pass.
+        scale: Divisor of the samples; None where they are clipped.
+    """
+
+    channel: int | None = None
+    offset: float = 0.0
+    residual: float = 0.0
+    scale: float | None = None
+
+    def mix(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(samples,) of a block: (samples, channels)."""
+        channel = 0 if block.shape[1] == 1 else self.channel
+        mono: NDArray[np.float32] = block.mean(axis=1, dtype=np.float32) if channel is None else block[:, channel]
+        return mono - np.float32(self.offset) if self.offset else mono
+
+    def fit(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(samples,) within [-1, 1] of resampled ones."""
+        centred = samples - np.float32(self.residual) if self.residual else samples
+        scaled = centred if self.scale is None else centred / np.float32(self.scale)
+        fitted: NDArray[np.float32] = np.clip(scaled, -1.0, 1.0)
+        return fitted
+
+
+class ChannelStatistics:
+    """Offset and power of the channels and of their average, updated block by block."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        # (channels,) or (channels, channels) from the first block on, whose number of channels was checked.
+        self._sums = self._products = np.zeros(1)
+        self._lowest, self._highest = np.full(1, np.inf), np.full(1, -np.inf)
+
+    def add(self, block: NDArray[np.float32]) -> None:
+        """Add a block: (samples, channels)."""
+        self._count += len(block)
+        # One row per channel: reductions over columns are several times as slow.
+        rows = np.ascontiguousarray(block.T)
+        self._sums = self._sums + rows.sum(axis=1, dtype=np.float64)
+        self._lowest = np.minimum(self._lowest, rows.min(axis=1, initial=np.inf))
+        self._highest = np.maximum(self._highest, rows.max(axis=1, initial=-np.inf))
+        if len(rows) > 1:
+            wide = rows.astype(np.float64)
+            self._products = self._products + wide @ wide.T
+
+    def is_silent(self, channel: int | None) -> bool:
+        """Whether a channel, or every one, is constant."""
+        constant = self._lowest == self._highest
+        return bool(constant.all() if channel is None else constant[channel])
+
+    def choose_form(self, channel: int | None) -> Form:
+        """Form with the offset, and with the strongest channel where the channels cancel each other.
+
+        Args:
+            channel: Index of the requested channel; None for all.
+        """
+        channel = self._find_strongest() if channel is None and self._cancel else channel
+        offset = self._offset(channel)
+        negligible = abs(offset) <= _NEGLIGIBLE_OFFSET * self._full_scale
+        return Form(channel, 0.0, offset) if negligible else Form(channel, offset)
+
+    def describe(self, form: Form) -> list[str]:
+        """Messages about the offset of a form."""
+        offset = form.offset / self._full_scale
+        return [f"a constant offset of {offset:.2f} was removed"] if abs(offset) > _NOTABLE_OFFSET else []
+
+    @property
+    def _full_scale(self) -> float:
+        """1, or the peak of a float file on another scale."""
+        return max(1.0, -float(self._lowest.min()), float(self._highest.max()))
+
+    def _offset(self, channel: int | None) -> float:
+        return float((self._sums.mean() if channel is None else self._sums[channel]) / self._count)
+
+    @property
+    def _covariances(self) -> NDArray[np.float64]:
+        """(channels, channels); the powers without offset are the diagonal, that of the average is the mean."""
+        means = self._sums / self._count
+        covariances: NDArray[np.float64] = self._products / self._count - np.outer(means, means)
+        return covariances
+
+    @property
+    def _cancel(self) -> bool:
+        if len(self._sums) == 1:
+            return False
+        covariances = self._covariances
+        independent = covariances.trace() / len(covariances) ** 2
+        return bool(covariances.mean() < _CANCELLED_SHARE * independent)
+
+    def _find_strongest(self) -> int:
+        """Index of the strongest channel; of equally strong ones, the first."""
+        powers = self._covariances.diagonal()
+        return int((powers >= _EQUAL_SHARE * powers.max()).argmax())
+
+
+class MonoBlocks:
+    """Blocks of one channel at the rate of the file, counted and checked."""
+
+    def __init__(
+        self, opened: SampleBlocks, bounds: Bounds, form: Form, statistics: ChannelStatistics | None = None
+    ) -> None:
+        """Read nothing yet.
+
+        Args:
+            opened: The file.
+            bounds: Limits.
+            form: Channel and offset.
+            statistics: Updated with each block; None in a later pass.
+        """
+        self.count = 0
+        self._opened, self._bounds, self._form, self._statistics = opened, bounds, form, statistics
+
+    def __iter__(self) -> Iterator[NDArray[np.float32]]:
+        rate = self._opened.sample_rate_hz
+        for block in self._opened.blocks:
+            mono = self._form.mix(block)
+            finite = np.isfinite(mono)
+            if not finite.all():
+                raise errors.NonFiniteAudioError((self.count + int(finite.argmin())) / rate)
+            self.count += len(mono)
+            if self.count > self._bounds.max_duration_s * rate:
+                raise errors.AudioTooLongError(self.count / rate, self._bounds.max_duration_s)
+            if self._bounds.abandoned():
+                raise errors.DecodingAbandonedError()
+            if self._statistics is not None:
+                self._statistics.add(block)
+            yield mono
+
+
+def resample_blocks(blocks: MonoBlocks, rate_hz: int) -> Iterator[NDArray[np.float32]]:
+    """Resample block by block to 16 kHz."""
+    if rate_hz == SAMPLE_RATE_HZ:
+        yield from blocks
+        return
+    stream = soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32", quality="HQ")
+    for block in blocks:
+        yield stream.resample_chunk(block)
+    yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
+
+
+class Peak:
+    """Peak of the samples, updated block by block.
+
+    A filter or a lossy codec overshoots by a few samples, which are clipped; a float file on another scale is scaled.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._peak = 0.0
+        self._over = 0
+        self._not_finite_s: Seconds | None = None
+
+    def add(self, samples: NDArray[np.float32]) -> None:
+        """Add a block: (samples,)."""
+        size = np.abs(samples)
+        peak = float(size.max(initial=0.0))
+        if not np.isfinite(peak) and self._not_finite_s is None:
+            self._not_finite_s = (self.count + float(np.isfinite(samples).argmin())) / SAMPLE_RATE_HZ
+        self._peak = max(self._peak, peak)
+        self._over += int(np.count_nonzero(size > 1.0))
+        self.count += len(samples)
+
+    def choose_scale(self, warnings: list[str]) -> float | None:
+        """Divisor of the samples; None to clip them.
+
+        Args:
+            warnings: Extended where the samples are scaled.
+
+        Raises:
+            NonFiniteAudioError: A sample overflowed.
+        """
+        if self._not_finite_s is not None:
+            raise errors.NonFiniteAudioError(self._not_finite_s)
+        if self._over <= _OVERSHOOT_SHARE * self.count:
+            return None
+        warnings.append(f"samples reach {self._peak:.3g} times full scale; the audio was scaled down")
+        return self._peak
