@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from alignment import errors
 from alignment.containers import SampleBlocks, open_with_ffmpeg, open_with_soundfile
+from alignment.quality import SoundQuality
 from alignment.timing import SAMPLE_RATE_HZ, Seconds, samples_to_seconds, seconds_to_samples
 
 _T = TypeVar("_T")
@@ -42,6 +43,7 @@ class Waveform:
         warnings: Messages about the file (truncated, damaged, scaled).
         tracks: (samples,) of each channel, after `decode_channels` only; None for a silent one.
         speech: (start_s, end_s) of given speech segments; empty for voice activity detection.
+        quality: Quality of the sound; None where it was not measured.
     """
 
     samples: NDArray[np.float32]
@@ -49,6 +51,7 @@ class Waveform:
     warnings: tuple[str, ...] = ()
     tracks: tuple[NDArray[np.float32] | None, ...] = ()
     speech: tuple[tuple[Seconds, Seconds], ...] = ()
+    quality: SoundQuality | None = None
 
     @property
     def duration_s(self) -> Seconds:
