@@ -88,7 +88,9 @@ def _draw_waveform(axes: "Axes", response: PredictOut, waveform: Waveform, width
     for utterance in response.utterances:
         inside = (time_s >= utterance.start_s) & (time_s < utterance.end_s)
         axes.fill_between(time_s, low, high, where=inside.tolist(), color=_colour(utterance.emotion), linewidth=0)
-        axes.annotate(summarise(utterance), (utterance.start_s, 1), xycoords=("data", "axes fraction"), va="bottom", fontsize=8)
+        axes.annotate(
+            summarise(utterance), (utterance.start_s, 1), xycoords=("data", "axes fraction"), va="bottom", fontsize=8
+        )
     axes.set_ylabel("sound")
     axes.set_yticks([])
 

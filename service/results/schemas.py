@@ -117,6 +117,7 @@ class MomentOut(BaseModel):
     probabilities: dict[str, Probability]
     confidence: Confidence
     uncertain: Uncertain
+    uncertain_reasons: UncertainReasons = []
 
 
 class SpeakerOut(BaseModel):
@@ -128,6 +129,7 @@ class SpeakerOut(BaseModel):
     probabilities: dict[str, Probability]
     confidence: Confidence
     uncertain: Uncertain
+    uncertain_reasons: UncertainReasons = []
     timeline: list[MomentOut]
 
 
