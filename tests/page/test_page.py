@@ -88,8 +88,10 @@ def test_uncertain_emotion_is_stated_with_reasons(open_page: OpenPage, address: 
     reasons = ["angry and happy are almost equally likely", "the speech is short (0.6 s)"]
 
     def answer(route: Route) -> None:
-        fields = {"explain": "full", "file": _form_file(speech("numbers"))}
-        result = page.request.post(f"{address}predict", multipart=fields).json()
+        response = page.request.post(
+            f"{address}predict", multipart={"explain": "full", "file": _form_file(speech("numbers"))}
+        )
+        result = response.json()
         for each in (result, *result["utterances"]):
             each |= {"confidence": 0.41, "uncertain": True, "uncertain_reasons": reasons}
         route.fulfill(json=result)
