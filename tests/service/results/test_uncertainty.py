@@ -1,7 +1,16 @@
 import pytest
 
+from alignment.audio import AudioSource, Waveform
 from alignment.quality import SoundQuality
+from model.bundle import Bundle
+from service.inference.engine import EmotionEngine
+from service.inference.request import AnalysisRequest
+from service.observability.stopwatch import Stopwatch
+from service.results.serialisation import to_response
 from service.results.uncertainty import Evidence, assess, combine_evidence, warn_of_unknown_text
+from service.settings import Settings
+from tests.builders import noise
+from tests.fakes import FakeAligner
 
 CLEAR = SoundQuality(None, 40.0)
 CLOSE = "angry and happy are almost equally likely"
@@ -53,6 +62,18 @@ def test_evidence_of_several_utterances() -> None:
     noisy = SoundQuality(None, 5.0)
     combined = combine_evidence([Evidence(0.6, 1, 0, noisy), Evidence(2.0, 3, 2, CLEAR)])
     assert combined == Evidence(2.6, 4, 2, CLEAR)
+
+
+def test_quality_of_the_waveform_reaches_the_response(tiny_bundle: Bundle) -> None:
+    engine = EmotionEngine(Settings(bundle=str(tiny_bundle.folder), uncertain_below=1.0), aligner=FakeAligner())
+    telephone = SoundQuality(3_400.0, 9.0)
+    waveform = Waveform(noise(3.0), AudioSource(3.0, 8_000, 1), quality=telephone)
+    analysis = engine.start(waveform, AnalysisRequest(), Stopwatch()).run(engine.classify).finish({})
+    assert [each.quality for each in analysis.utterances] == [telephone]
+    response = to_response(analysis, engine)
+    for each in (response, response.utterances[0]):
+        assert "the band of the sound ends at 3.4 kHz" in each.uncertain_reasons
+        assert "the sound is noisy (signal-to-noise ratio about 9 dB)" in each.uncertain_reasons
 
 
 def test_warning_needs_words_that_are_all_unknown() -> None:
