@@ -12,7 +12,7 @@ LEVEL_DB: Final = -26.0
 BLOCK_SAMPLES: Final = 320
 _LOUD_PERCENTILE: Final = 0.95
 _ACTIVE_RATIO: Final = 1e-3
-_MAX_GAIN_DB: Final = 40.0
+_MAX_GAIN_DB: Final = 60.0
 _QUIET_SHARE: Final = 0.1
 _DIGITAL_SILENCE_RATIO: Final = 10**-6.5
 _SNR_BOUNDS_DB: Final = (-10.0, 60.0)
@@ -42,7 +42,7 @@ def normalise_level(samples: NDArray[np.float32], level_db: float = LEVEL_DB) ->
         level_db: Level in dB relative to full scale; ITU-T P.56 and G.191 use -26.
 
     Returns:
-        (samples,) float32, amplified or attenuated by at most 40 dB.
+        (samples,) float32, amplified or attenuated by at most 60 dB.
     """
     level = active_level_db(samples)
     if level == float("-inf"):

@@ -53,6 +53,11 @@ class Normalisation:
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
+    @property
+    def mean_frame(self) -> NDArray[np.float32]:
+        """(n_mfcc,) frame that is zero after normalisation."""
+        return _row(self.mean)
+
     def apply(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
         """Normalise (frames, frame size) to mean 0 and deviation 1 over the training frames."""
         return (frames - _row(self.mean)) / _row(self.std)

@@ -47,6 +47,19 @@ def final_log_scores(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class WordEffects:
+    """Change of the probability of the predicted class by each word: with the word minus without it.
+
+    Attributes:
+        text: (words,) effect of the word in the text.
+        audio: (words,) effect of the sound of the word.
+    """
+
+    text: NDArray[np.float64]
+    audio: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class UtteranceScores:
     """The network's output for one utterance.
 
@@ -63,6 +76,7 @@ class UtteranceScores:
         text_contributions: (words, classes) contribution of the text state at each word to the log-score.
         audio_contributions: (words, classes) contribution of the audio state at each word to the log-score.
         bias: (classes,) contribution of the biases to the log-score.
+        effects: Effects of the words by occlusion (`model.occlusion`); None where they were not measured.
     """
 
     probabilities: NDArray[np.float64]
@@ -73,3 +87,4 @@ class UtteranceScores:
     text_contributions: NDArray[np.float64]
     audio_contributions: NDArray[np.float64]
     bias: NDArray[np.float64]
+    effects: WordEffects | None = None

@@ -55,7 +55,8 @@ class EmotionRecogniser(AbstractContextManager["EmotionRecogniser"]):
             words: Known words with their times: (word, start, end), seconds from the start of the file.
             speakers: "channels" for one speaker per channel, as in call recordings; "diarize" to separate them by
                 voice.
-            explain: "full" returns contributions to every class, "false" no words.
+            explain: "full" returns contributions to every class, "false" no words, "occlusion" the effect of leaving
+                out each word in addition.
 
         Raises:
             OSError: The file cannot be read.

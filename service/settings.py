@@ -148,6 +148,9 @@ class Settings(BaseSettings):
     deadline_s: Annotated[float, Field(gt=0, description="Longest processing of a request in seconds; then 504.")] = (
         120.0
     )
+    uncertain_below: Annotated[
+        float, Field(ge=0, le=1, description="Probability under which an emotion is marked as uncertain.")
+    ] = 0.5
     traces: Annotated[bool, Field(description="Export OpenTelemetry traces, as the OTEL_* variables configure.")] = (
         False
     )

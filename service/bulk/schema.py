@@ -31,9 +31,12 @@ _WORD: Final = (
     *_fields(_FLAG, "known", "guessed_pronunciation"),
     *_fields(_NUMBER, "text_attention", "audio_attention", "text_contribution", "audio_contribution"),
 )
-_SPAN: Final = (*_fields(_NUMBER, "start_s", "end_s"), *_fields(_TEXT, "text", "emotion"))
+_CONFIDENCE: Final = (*_fields(_NUMBER, "confidence"), *_fields(_FLAG, "uncertain"))
+_SPAN: Final = (*_fields(_NUMBER, "start_s", "end_s"), *_fields(_TEXT, "text", "emotion"), *_CONFIDENCE)
 _RECORDING: Final = (
-    *_fields(_TEXT, "file", "problem", "message", "emotion", "text"),
+    *_fields(_TEXT, "file", "problem", "message", "emotion"),
+    *_CONFIDENCE,
+    *_fields(_TEXT, "text"),
     *_fields(_NUMBER, "duration_s"),
     *_fields(_COUNT, "sample_rate_hz", "channels"),
     *_fields(pa.list_(_TEXT), "warnings"),
@@ -65,6 +68,8 @@ def response_row(name: str, response: PredictOut) -> dict[str, Any]:
     return {
         "file": name,
         "emotion": response.emotion,
+        "confidence": response.confidence,
+        "uncertain": response.uncertain,
         "text": " ".join(utterance.text for utterance in response.utterances if utterance.text),
         **response.audio.model_dump(),
         "warnings": response.warnings,
@@ -87,13 +92,15 @@ def _utterance(utterance: UtteranceOut) -> dict[str, Any]:
     words = []
     for word in utterance.words:
         text, audio = word.contribution_to(utterance.emotion)
-        fields = word.model_dump(exclude={"contribution"})
+        fields = word.model_dump(exclude={"contribution", "effect"})
         words.append(fields | {"text_contribution": text, "audio_contribution": audio})
     return {
         "start_s": utterance.start_s,
         "end_s": utterance.end_s,
         "text": utterance.text,
         "emotion": utterance.emotion,
+        "confidence": utterance.confidence,
+        "uncertain": utterance.uncertain,
         **_probabilities("p", utterance.probabilities),
         **_probabilities("text_p", utterance.text_probabilities),
         **_probabilities("audio_p", utterance.audio_probabilities),

@@ -77,6 +77,13 @@ def predict(
     speakers: Annotated[
         str | None, typer.Option(help="channels: one speaker per channel; diarize: separated by voice.")
     ] = None,
+    explain: Annotated[
+        str | None,
+        typer.Option(
+            help="occlusion: also the effect of leaving out each word (slow); full: contributions to every emotion; "
+            "false: no words.  [default: true]"
+        ),
+    ] = None,
     bundle: BundleOption = None,
     aligner: AlignerOption = None,
 ) -> None:
@@ -85,7 +92,7 @@ def predict(
 
     requested: dict[Format, bool] = {"json": as_json, "csv": as_csv, "brief": brief}
     formats = [name for name, value in requested.items() if value]
-    fields = {"transcript": transcript, "speakers": speakers}
+    fields = {"transcript": transcript, "speakers": speakers, "explain": explain}
     raise typer.Exit(run_predict(PredictOptions(recordings, fields, words, formats, plot, bundle, aligner)))
 
 

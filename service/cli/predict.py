@@ -18,8 +18,8 @@ from service.cli.console import error_console, output_console, print_error
 from service.cli.progress import track
 from service.errors import ConflictingFieldsError, InvalidWordsError, SettingsError
 from service.inference.engine import EmotionEngine
-from service.inference.request import AnalysisRequest, Speakers
-from service.results.plots import draw_response, require_matplotlib
+from service.inference.request import AnalysisRequest, Explain, Speakers
+from service.results.plots import draw_response, require_matplotlib, summarise
 from service.results.schemas import COLUMNS, PredictOut
 from service.results.serialisation import to_response
 from service.results.terminal import render, render_brief
@@ -35,7 +35,7 @@ class PredictOptions:
 
     Attributes:
         files: Paths, folders and patterns.
-        fields: Fields of the request: transcript, speakers.
+        fields: Fields of the request: transcript, speakers, explain.
         words_file: JSON file with words and their times.
         formats: Requested output formats, at most one; none for a table.
         plot: File of the plot, or folder for several recordings.
@@ -91,11 +91,10 @@ class _Predictor:
         """Print the result of a recording, or its error; return whether it succeeded."""
         try:
             data = path.read_bytes()
-            response = to_response(self.engine.analyse(data, self.request), self.engine)
+            response = to_response(self.engine.analyse(data, self.request), self.engine, self.request.explain)
             if plot is not None:
                 waveform = decode_audio(data, self.settings.max_audio_s)
-                title = f"{path.name}: {response.emotion} {response.probabilities[response.emotion]:.2f}"
-                draw_response(response, waveform, title).savefig(plot, dpi=150)
+                draw_response(response, waveform, f"{path.name}: {summarise(response)}").savefig(plot, dpi=150)
         except (CanSerError, OSError) as exc:
             print_error(exc, f"{path}: ", self.printer.error_console)
             return False
@@ -140,22 +139,26 @@ def write_csv(stream: TextIO, name: str, response: PredictOut, *, header: bool) 
     if header:
         writer.writeheader()
     for row in response.word_rows(name):
-        writer.writerow(row | {"known": str(row["known"]).lower()})
+        writer.writerow(row | {name: str(row[name]).lower() for name in ("uncertain", "known")})
 
 
 def read_request(options: PredictOptions) -> AnalysisRequest:
     """The request of the options.
 
     Raises:
-        SettingsError: `--speakers` is unknown.
-        ConflictingFieldsError: Two options exclude each other.
+        SettingsError: `--speakers` or `--explain` is unknown.
+        ConflictingFieldsError: Two options exclude each other; a plot and CSV need words.
         InvalidWordsError, MalformedFormError: The file of words cannot be used.
         OSError: It cannot be read.
     """
-    speakers = options.fields.get("speakers")
-    if speakers is not None and speakers not in get_args(Speakers):
-        known = " or ".join(f"`{each}`" for each in get_args(Speakers))
-        raise SettingsError(f"--speakers {speakers} is unknown; use {known}, or omit it")
+    for name, known in (("speakers", get_args(Speakers)), ("explain", get_args(Explain))):
+        value = options.fields.get(name)
+        if value is not None and value not in known:
+            choices = " or ".join(f"`{each}`" for each in known)
+            raise SettingsError(f"--{name} {value} is unknown; use {choices}, or omit it")
+    needs_words = "--plot" if options.plot else "--csv" if "csv" in options.formats else None
+    if needs_words and options.fields.get("explain") == "false":
+        raise ConflictingFieldsError(needs_words, "--explain false")
     fields: dict[str, Any] = {**options.fields, "words": options.words_file and _read_text(options.words_file)}
     try:
         return AnalysisRequest(**fields)

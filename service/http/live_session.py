@@ -86,7 +86,7 @@ class LiveSession:
         """Analyse the last utterance and send the message `done`."""
         await self._handle(await asyncio.to_thread(self._detect, b"", last=True))
         await asyncio.gather(*self._pending)
-        overall = await asyncio.to_thread(to_overall, self._scored, self._engine.bundle)
+        overall = await asyncio.to_thread(to_overall, self._scored, self._engine)
         await self._send({"type": "done", "duration_s": round(self.duration_s, 3), **overall})
 
     async def close(self) -> None:
@@ -124,8 +124,9 @@ class LiveSession:
 
     async def _analyse(self, window: Window) -> tuple[ScoredUtterance, ...]:
         context = self._scheduler.open_context()
+        request = AnalysisRequest(explain=self._explain)
         result = ResultBuilder(AudioSource(window.end_s, SAMPLE_RATE_HZ, 1), ())
-        loop = WindowLoop(self._engine, [(window, AnalysisRequest())], result, context.stopwatch)
+        loop = WindowLoop(self._engine, [(window, request)], result, context.stopwatch)
         try:
             async with asyncio.timeout(self._deadline_s):
                 [found] = [each async for each in self._scheduler.run_windows(context, loop)]
@@ -145,7 +146,7 @@ class LiveSession:
             await previous
         self._scored += scored
         for each in scored:
-            utterance = await asyncio.to_thread(to_utterance, each, self._engine.bundle, self._explain)
+            utterance = await asyncio.to_thread(to_utterance, each, self._engine, self._explain)
             fields = utterance.model_dump(mode="json", exclude_unset=True)
             await self._send({"type": "utterance.result", "id": number, **fields})
         if not scored:

@@ -24,6 +24,7 @@ from alignment.timing import SAMPLE_RATE_HZ
 from alignment.transcripts.speakers import assign_speakers
 from alignment.transcripts.words import AlignerInfo, TimedWord, Transcript
 from model.bundle import Bundle, locate_bundle, read_bundle
+from model.occlusion import add_effects, occlude_in_chunks
 from model.runtime import EmotionClassifier
 from model.scores import UtteranceScores
 from service.errors import AlignerNotServedError
@@ -60,11 +61,13 @@ class PreparedWindow:
         window: Part of the recording.
         transcript: Its utterances, in the time of the window; None where it holds no speech.
         features: One entry per utterance.
+        occludes: Whether the request asks for the effects of words.
     """
 
     window: Window
     transcript: Transcript | None
     features: list[UtteranceFeatures]
+    occludes: bool = False
 
 
 class EmotionEngine:
@@ -91,6 +94,7 @@ class EmotionEngine:
             AlignerUnavailableError: The requested aligner cannot run.
         """
         self._max_audio_s = settings.max_audio_s
+        self.uncertain_below = settings.uncertain_below
         self.detector = VoiceActivityDetector()
         self.classifier: Classifier = classifier or load_classifier(settings)
         self._aligner = aligner or load_aligner(settings)
@@ -185,7 +189,8 @@ class EmotionEngine:
     def start(self, waveform: Waveform, request: AnalysisRequest, stopwatch: Stopwatch) -> "WindowLoop":
         """The loop over the windows of a decoded recording."""
         windows = ((window, request) for window in self._cut(waveform, request, stopwatch))
-        return WindowLoop(self, windows, ResultBuilder(waveform.source, waveform.warnings), stopwatch)
+        result = ResultBuilder(waveform.source, waveform.warnings, waveform.quality)
+        return WindowLoop(self, windows, result, stopwatch)
 
     def _cut(self, waveform: Waveform, request: AnalysisRequest, stopwatch: Stopwatch) -> Iterable[Window]:
         """Windows in order; a recording whose words or segments are given is one window."""
@@ -224,11 +229,27 @@ class EmotionEngine:
         spec = self.bundle.config.features
         transcript = select_transcript(words, spec)
         features = stopwatch.run("features", lambda: compute_features(waveform, transcript, spec))
-        return PreparedWindow(window, transcript, features)
+        return PreparedWindow(window, transcript, features, request.explain == "occlusion")
 
     def classify(self, features: Sequence[UtteranceFeatures]) -> list[UtteranceScores]:
         """Scores of utterances, possibly of several requests."""
         return self.classifier.classify(features)
+
+    def score(self, prepared: PreparedWindow, classify: Classify) -> list[UtteranceScores]:
+        """Scores of the utterances of a window, with the effects of words where the request asks for them."""
+        return self.measure_effects(prepared, classify(prepared.features), classify)
+
+    def measure_effects(
+        self, prepared: PreparedWindow, scores: list[UtteranceScores], classify: Classify
+    ) -> list[UtteranceScores]:
+        """The scores of a window with the effects of words, where the request asks for them."""
+        if not prepared.occludes:
+            return scores
+        return add_effects(scores, (each for variants in self.occlude(prepared) for each in classify(variants)))
+
+    def occlude(self, prepared: PreparedWindow) -> Iterator[list[UtteranceFeatures]]:
+        """Variants of the utterances of a window without one word each, in chunks; see `model.occlusion`."""
+        return occlude_in_chunks(prepared.features, self.bundle.config.normalisation.mean_frame)
 
     def _find_words(self, waveform: Waveform, request: AnalysisRequest) -> Transcript:
         return find_words(
@@ -275,8 +296,8 @@ class WindowLoop:
     def windows(self, classify: Classify, cancelled: Callable[[], bool] = lambda: False) -> Iterator[WindowResult]:
         """Results of the remaining windows, one after the other, until `cancelled` returns true."""
         while not cancelled() and (prepared := self.prepare()) is not None:
-            features = prepared.features
-            yield self.add(prepared, self._stopwatch.run("classify", partial(classify, features)) if features else [])
+            score = partial(self._engine.score, prepared, classify)
+            yield self.add(prepared, self._stopwatch.run("classify", score) if prepared.features else [])
 
     def run(self, classify: Classify) -> ResultBuilder:
         """Process all windows in the calling thread and return the result builder."""

@@ -25,7 +25,7 @@ from alignment.transcripts.words import TimedWord
 from service.errors import ConflictingFieldsError, InvalidSegmentsError, InvalidWordsError, MalformedFormError
 
 _T = TypeVar("_T")
-Explain = Literal["true", "false", "full"]
+Explain = Literal["true", "false", "full", "occlusion"]
 Speakers = Literal["channels", "diarize"]
 Segment = tuple[Seconds, Seconds]
 MAX_NAME_LENGTH: Final = 100
@@ -91,7 +91,8 @@ class AnalysisRequest(BaseModel):
         aligner: Name of an aligner; "auto" or None for the default of the server.
         speakers: "channels" for one speaker per channel of the recording, "diarize" to separate them by voice.
         segments: (start_s, end_s) of speech segments, in place of detection; empty for detection.
-        explain: "true" returns words with contributions to the predicted class, "full" to every class, "false" none.
+        explain: "true" returns words with contributions to the predicted class, "full" to every class, "false" none;
+            "occlusion" adds to "true" the effect of each word, measured by leaving out its text or its sound.
 
     Raises:
         ConflictingFieldsError: Two fields exclude each other.
@@ -129,7 +130,13 @@ class AnalysisRequest(BaseModel):
             json_schema_extra={"default": None},
         ),
     ] = ()
-    explain: Annotated[Explain, Field(description="full: contributions to every class; false: no words.")] = "true"
+    explain: Annotated[
+        Explain,
+        Field(
+            description="full: contributions to every class; false: no words; occlusion: as true, and the effect of "
+            "leaving out the text or the sound of each word, which takes much longer."
+        ),
+    ] = "true"
 
     @model_validator(mode="before")
     @classmethod

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from alignment.audio import AudioSource
 from alignment.errors import NoSpeechError
+from alignment.quality import SoundQuality
 from alignment.speech.windows import Window
 from alignment.timing import Seconds
 from alignment.transcripts.words import AlignerInfo, Transcript, Utterance
@@ -16,10 +17,11 @@ from model.scores import UtteranceScores
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredUtterance:
-    """An utterance, in the time of the recording, and its scores."""
+    """An utterance, in the time of the recording, its scores, and the quality of the sound where it was measured."""
 
     utterance: Utterance
     scores: UtteranceScores
+    quality: SoundQuality | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,14 +79,15 @@ def average_by_duration(probabilities: Sequence[ArrayLike], durations_s: Sequenc
 class ResultBuilder:
     """Collects window results into an `AnalysisResult`."""
 
-    def __init__(self, source: AudioSource, warnings: Sequence[str]) -> None:
+    def __init__(self, source: AudioSource, warnings: Sequence[str], quality: SoundQuality | None = None) -> None:
         """Start without utterances.
 
         Args:
             source: The decoded file.
             warnings: Warnings of the decoder.
+            quality: Quality of the sound; None where it was not measured.
         """
-        self.source = source
+        self.source, self._quality = source, quality
         self.warnings = list(warnings)
         self._utterances: list[ScoredUtterance] = []
         self._aligner: AlignerInfo | None = None
@@ -98,7 +101,7 @@ class ResultBuilder:
             scores: One entry per utterance.
         """
         scored = tuple(
-            ScoredUtterance(_place(utterance, window), score)
+            ScoredUtterance(_place(utterance, window), score, self._quality)
             for utterance, score in zip(transcript.utterances, scores, strict=True)
         )
         self._utterances += scored

@@ -16,6 +16,7 @@ from alignment.batcher import Batcher
 from alignment.features.extraction import UtteranceFeatures
 from alignment.features.mfcc import compute_bases
 from alignment.timing import Seconds
+from model.occlusion import add_effects
 from model.scores import UtteranceScores
 from service.inference.admission import AdmissionControl, RequestContext
 from service.inference.engine import EmotionEngine, PreparedWindow, WindowLoop
@@ -137,7 +138,7 @@ class Scheduler:
         def begin() -> tuple[WindowLoop, PreparedWindow | None]:
             loop = self._open(task)
             prepared = loop.prepare()
-            if prepared is None or len(self._before_classifier) > 1:
+            if prepared is None or prepared.occludes or len(self._before_classifier) > 1:
                 return loop, prepared
             self._metrics.count_batch(1)
             loop.add(prepared, context.stopwatch.run("classify", partial(engine.classify, prepared.features)))
@@ -145,7 +146,7 @@ class Scheduler:
 
         loop, prepared = await self._executor.run(context, begin)
         if prepared is not None:
-            loop.add(prepared, await self._classify(context, prepared.features))
+            loop.add(prepared, await self._score(context, prepared))
         return loop.result
 
     async def _analyse_windows(self, task: Task, notify: ProgressListener) -> ResultBuilder:
@@ -171,7 +172,7 @@ class Scheduler:
         """
         pool: Pool = "recognise" if uses_aligner else "prepare"
         while (prepared := await self._executor.run(context, loop.prepare, pool)) is not None:
-            yield loop.add(prepared, await self._classify(context, prepared.features) if prepared.features else [])
+            yield loop.add(prepared, await self._score(context, prepared) if prepared.features else [])
 
     async def run(self, context: RequestContext, work: Callable[[], _T]) -> _T:
         """Return the result of quick work in a thread, such as serialisation."""
@@ -182,6 +183,16 @@ class Scheduler:
         context, data = task.context, task.upload.file.read()
         waveform = self._engine.decode(data, task.request, context.stopwatch, cancelled=lambda: context.cancelled)
         return self._engine.start(waveform, task.request, context.stopwatch)
+
+    async def _score(self, context: RequestContext, prepared: PreparedWindow) -> list[UtteranceScores]:
+        """As `EmotionEngine.score`; variants are built in a thread, and scored in chunks with other requests."""
+        scores = await self._classify(context, prepared.features)
+        if not prepared.occludes:
+            return scores
+        chunks, variants = self._engine.occlude(prepared), list[UtteranceScores]()
+        while (chunk := await self._executor.run(context, partial(next, chunks, None))) is not None:
+            variants += await self._classify(context, chunk)
+        return add_effects(scores, variants)
 
     async def _classify(self, context: RequestContext, features: Sequence[UtteranceFeatures]) -> list[UtteranceScores]:
         started = time.perf_counter()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from alignment.errors import AlignmentError, CanSerError
 from alignment.features.mfcc import Bases, MfccConfig, adopt_bases
 from alignment.timing import Seconds
+from model.scores import UtteranceScores
 from service.errors import WorkerFailedError
 from service.inference.engine import EmotionEngine, PreparedWindow, WindowLoop
 from service.inference.request import AnalysisRequest
@@ -97,10 +98,19 @@ def score(inputs: Sequence[WorkerInput]) -> list[WorkerOutput]:
     spent_s, ended_ns = time.perf_counter() - started, time.time_ns()
     for each, output in zip(prepared, outputs, strict=True):
         if each:
-            loop, window = each
-            loop.add(window, [next(scores) for _ in window.features])
             output.stages.append(StageTime("classify", spent_s, ended_ns))
+            _add_scores(engine, *each, [next(scores) for _ in each[1].features], output)
     return outputs
+
+
+def _add_scores(
+    engine: EmotionEngine, loop: WindowLoop, window: PreparedWindow, scores: list[UtteranceScores], output: WorkerOutput
+) -> None:
+    """Add the scores to the result, with the effects of words where the request asks for them."""
+    started = time.perf_counter()
+    loop.add(window, engine.measure_effects(window, scores, engine.classify))
+    if window.occludes:
+        output.stages.append(StageTime("classify", time.perf_counter() - started, time.time_ns()))
 
 
 def _prepare(

@@ -29,6 +29,8 @@ from service.settings import Settings
 
 MAX_BYTES: Final = 1_000_000
 MAX_WORDS: Final = 400
+# Each word is left out twice, and every time all words of its utterance are scored.
+MAX_OCCLUDED_WORDS: Final = 60
 MAX_S: Final[Seconds] = 60.0
 _BATCH: Final = 6
 _LIMIT_S: Final[Seconds] = 30.0
@@ -71,8 +73,9 @@ def is_small(upload: Upload, request: AnalysisRequest) -> bool:
     Larger ones are scored by a thread: they would take long to send and to score, and delay the rest of their batch.
     """
     words = request.words or ()
+    max_words = MAX_OCCLUDED_WORDS if request.explain == "occlusion" else MAX_WORDS
     sized = upload.size_bytes is not None and upload.size_bytes <= MAX_BYTES
-    return sized and 0 < len(words) <= MAX_WORDS and words[-1].end_s <= MAX_S
+    return sized and 0 < len(words) <= max_words and words[-1].end_s <= MAX_S
 
 
 class InferenceWorkerPool:

@@ -32,12 +32,13 @@ from service.observability.tracing import NoTraces, Traces
 from service.results.problems import to_problem
 from service.results.schemas import UtteranceOut
 from service.results.serialisation import assemble_response, to_utterance
+from service.results.uncertainty import Evidence, combine_evidence, find_evidence
 from service.settings import JobSettings
 
 _SWEEP_S: Final = 60.0
 log = structlog.stdlib.get_logger("service.jobs.runner")
-_STORED: Final = TypeAdapter(tuple[float, UtteranceOut])
-"""Exact duration of an utterance, and its serialised form."""
+_STORED: Final = TypeAdapter(tuple[Evidence, UtteranceOut])
+"""Evidence of an utterance, with its exact duration, and its serialised form."""
 
 
 class JobRunner:
@@ -206,7 +207,7 @@ class JobRunner:
     ) -> bool:
         """Store the utterances of a window; False when the job was deleted."""
         utterances = [
-            (each.utterance.duration_s, to_utterance(each, self._engine.bundle, request.explain))
+            (find_evidence(each, self._engine.bundle.vocabulary), to_utterance(each, self._engine, request.explain))
             for each in found.utterances
         ]
         stored = [_STORED.dump_json(entry, exclude_unset=True).decode() for entry in utterances]
@@ -225,15 +226,23 @@ class JobRunner:
         if not stored:
             raise NoSpeechError(audio.source.duration_s)
         entries = [_STORED.validate_json(entry) for entry in stored]
+        evidence = [each for each, _ in entries]
         probabilities = average_by_duration(
-            [list(utterance.probabilities.values()) for _, utterance in entries], [duration for duration, _ in entries]
+            [list(utterance.probabilities.values()) for _, utterance in entries], [each.spoken_s for each in evidence]
         )
         timings_ms = context.timings_ms()
         self._metrics.count_recording(audio.source.duration_s, timings_ms)
         aligner = GIVEN if request.words is not None else self._engine.aligner
         utterances = [utterance for _, utterance in entries]
         response = assemble_response(
-            probabilities, utterances, audio.source, aligner, warnings, timings_ms, self._engine
+            probabilities,
+            combine_evidence(evidence),
+            utterances,
+            audio.source,
+            aligner,
+            warnings,
+            timings_ms,
+            self._engine,
         )
         return response.model_dump_json(exclude_unset=True)
 

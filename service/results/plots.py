@@ -20,7 +20,7 @@ COLOURS: Final = {
     "frustrated": "#a0522d",
     "surprised": "#a44bc7",
     "neutral": "#808794",
-    "afraid": "#4b5675",
+    "fearful": "#4b5675",
     "disgusted": "#7a8f1c",
 }
 """As on the web page."""
@@ -57,7 +57,7 @@ def draw_response(response: PredictOut, waveform: Waveform, title: str = "") -> 
     width = float(np.clip(waveform.duration_s * _INCHES_A_SECOND, *_WIDTH_IN))
     figure = Figure((width, 7.5), layout="constrained")
     panels = figure.subplots(4, 1, sharex=True, height_ratios=(2, 2, 2, 1))
-    figure.suptitle(title or f"{response.emotion} {response.probabilities[response.emotion]:.2f}")
+    figure.suptitle(title or summarise(response))
     words = [(utterance, word) for utterance in response.utterances for word in utterance.words]
     _draw_waveform(panels[0], response, waveform, width)
     _draw_pairs(panels[1], words, [word.contribution_to(utterance.emotion) for utterance, word in words])
@@ -73,6 +73,11 @@ def draw_response(response: PredictOut, waveform: Waveform, title: str = "") -> 
     return figure
 
 
+def summarise(estimate: PredictOut | UtteranceOut) -> str:
+    """Emotion and confidence, with a question mark where the emotion is uncertain: "angry? 0.41"."""
+    return f"{estimate.emotion}{'?' if estimate.uncertain else ''} {estimate.confidence:.2f}"
+
+
 def _draw_waveform(axes: "Axes", response: PredictOut, waveform: Waveform, width_in: float) -> None:
     """Envelope of the waveform, coloured by utterance."""
     points = min(len(waveform.samples), round(width_in * _POINTS_PER_INCH))
@@ -83,8 +88,9 @@ def _draw_waveform(axes: "Axes", response: PredictOut, waveform: Waveform, width
     for utterance in response.utterances:
         inside = (time_s >= utterance.start_s) & (time_s < utterance.end_s)
         axes.fill_between(time_s, low, high, where=inside.tolist(), color=_colour(utterance.emotion), linewidth=0)
-        label = f"{utterance.emotion} {utterance.probabilities[utterance.emotion]:.2f}"
-        axes.annotate(label, (utterance.start_s, 1), xycoords=("data", "axes fraction"), va="bottom", fontsize=8)
+        axes.annotate(
+            summarise(utterance), (utterance.start_s, 1), xycoords=("data", "axes fraction"), va="bottom", fontsize=8
+        )
     axes.set_ylabel("sound")
     axes.set_yticks([])
 

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 Probability = Annotated[float, Field(ge=0, le=1)]
+Confidence = Annotated[float, Field(ge=0, le=1, description="Calibrated probability of the emotion.")]
+Uncertain = Annotated[bool, Field(description="Whether the confidence is under CAN_UNCERTAIN_BELOW.")]
+UncertainReasons = Annotated[
+    list[str], Field(description="Reasons why the emotion is uncertain, as far as they are known; else empty.")
+]
 COLUMNS: Final = (
     "file",
     "utterance",
@@ -19,6 +24,8 @@ COLUMNS: Final = (
     "utterance_end_s",
     "speaker",
     "emotion",
+    "confidence",
+    "uncertain",
     "word",
     "start_s",
     "end_s",
@@ -50,6 +57,13 @@ class FullAttribution(BaseModel):
     audio: dict[str, float]
 
 
+class Effect(BaseModel):
+    """Change of the probability of the predicted emotion by a word: with its text, or sound, minus without it."""
+
+    text: float
+    audio: float
+
+
 class WordOut(BaseModel):
     """A word with its times, attention weights and contributions."""
 
@@ -63,6 +77,7 @@ class WordOut(BaseModel):
     text_attention: Probability
     audio_attention: Probability
     contribution: Attribution | FullAttribution
+    effect: Annotated[Effect | None, Field(description="Effect of the word, with `explain=occlusion`.")] = None
     speaker: Annotated[str | None, Field(description="Speaker, where speakers were requested.")] = None
 
     def contribution_to(self, emotion: str) -> tuple[float, float]:
@@ -80,6 +95,9 @@ class UtteranceOut(BaseModel):
     text: str
     emotion: str
     probabilities: dict[str, Probability]
+    confidence: Confidence
+    uncertain: Uncertain
+    uncertain_reasons: UncertainReasons = []
     text_probabilities: dict[str, Probability] = {}
     audio_probabilities: dict[str, Probability] = {}
     bias: Annotated[
@@ -97,6 +115,9 @@ class MomentOut(BaseModel):
     end_s: float
     emotion: str
     probabilities: dict[str, Probability]
+    confidence: Confidence
+    uncertain: Uncertain
+    uncertain_reasons: UncertainReasons = []
 
 
 class SpeakerOut(BaseModel):
@@ -106,6 +127,9 @@ class SpeakerOut(BaseModel):
     spoken_s: float
     emotion: str
     probabilities: dict[str, Probability]
+    confidence: Confidence
+    uncertain: Uncertain
+    uncertain_reasons: UncertainReasons = []
     timeline: list[MomentOut]
 
 
@@ -144,6 +168,9 @@ class PredictOut(BaseModel):
     probabilities: Annotated[
         dict[str, Probability], Field(description="Mean over the utterances, weighted by duration.")
     ]
+    confidence: Confidence
+    uncertain: Uncertain
+    uncertain_reasons: UncertainReasons = []
     utterances: list[UtteranceOut]
     audio: AudioOut
     model: ModelOut
@@ -164,7 +191,8 @@ class PredictOut(BaseModel):
             probabilities = {f"p_{label}": utterance.probabilities[label] for label in self.probabilities}
             for word in utterance.words:
                 values = (
-                    *(name, number, utterance.start_s, utterance.end_s, utterance.speaker, utterance.emotion),
+                    *(name, number, utterance.start_s, utterance.end_s, utterance.speaker),
+                    *(utterance.emotion, utterance.confidence, utterance.uncertain),
                     *(word.word, word.start_s, word.end_s, word.timing, word.score, word.known),
                     *(word.text_attention, word.audio_attention, *word.contribution_to(utterance.emotion)),
                 )

@@ -16,6 +16,7 @@ from service.inference.engine import EmotionEngine
 from service.inference.request import Explain
 from service.inference.result import AnalysisResult, ScoredUtterance, mean_probabilities
 from service.results import schemas
+from service.results.uncertainty import Evidence, assess, combine_evidence, find_evidence, warn_of_unknown_text
 from service.settings import Settings
 
 _MILLISECOND: Final = 3
@@ -23,16 +24,24 @@ _MILLISECOND: Final = 3
 
 def to_response(result: AnalysisResult, engine: EmotionEngine, explain: Explain = "true") -> schemas.PredictOut:
     """Response for a recording."""
-    utterances = [to_utterance(scored, engine.bundle, explain) for scored in result.utterances]
+    utterances = [to_utterance(scored, engine, explain) for scored in result.utterances]
     response = assemble_response(
-        result.probabilities, utterances, result.source, result.aligner, result.warnings, result.timings_ms, engine
+        result.probabilities,
+        _combine(result.utterances, engine.bundle),
+        utterances,
+        result.source,
+        result.aligner,
+        result.warnings,
+        result.timings_ms,
+        engine,
     )
-    speakers = to_speakers(result.utterances, engine.bundle)
+    speakers = to_speakers(result.utterances, engine)
     return response.model_copy(update={"speakers": speakers}) if speakers else response
 
 
 def assemble_response(
     probabilities: NDArray[np.float64],
+    evidence: Evidence,
     utterances: list[schemas.UtteranceOut],
     source: AudioSource,
     aligner: AlignerInfo,
@@ -40,41 +49,52 @@ def assemble_response(
     timings_ms: Mapping[str, float],
     engine: EmotionEngine,
 ) -> schemas.PredictOut:
-    """Response made of utterances that are serialised already, with (classes,) probabilities of the recording."""
+    """Response made of utterances that are serialised already.
+
+    Args:
+        probabilities: (classes,) of the recording.
+        evidence: Evidence of the recording.
+        utterances: At least one.
+        source: The decoded file.
+        aligner: The engine that provided the words.
+        warnings: Warnings of the analysis.
+        timings_ms: Time by stage.
+        engine: The models.
+    """
     return schemas.PredictOut(
-        **_emotion(probabilities, engine.bundle),
+        **_estimate(probabilities, evidence, engine),
         utterances=utterances,
         audio=schemas.AudioOut(
             duration_s=_round(source.duration_s), sample_rate_hz=source.sample_rate_hz, channels=source.channels
         ),
         model=to_model(engine),
         aligner=to_aligner(aligner),
-        warnings=list(warnings),
+        warnings=[*warnings, *warn_of_unknown_text(evidence)],
         timings_ms={stage: round(spent, 2) for stage, spent in timings_ms.items()},
     )
 
 
-def to_speakers(scored: Sequence[ScoredUtterance], bundle: Bundle) -> list[schemas.SpeakerOut]:
+def to_speakers(scored: Sequence[ScoredUtterance], engine: EmotionEngine) -> list[schemas.SpeakerOut]:
     """Every speaker in the order of their names; empty where no speakers were requested."""
     names = sorted({each.utterance.speaker for each in scored if each.utterance.speaker})
-    return [_speaker(name, [each for each in scored if each.utterance.speaker == name], bundle) for name in names]
+    return [_speaker(name, [each for each in scored if each.utterance.speaker == name], engine) for name in names]
 
 
-def _speaker(name: str, own: Sequence[ScoredUtterance], bundle: Bundle) -> schemas.SpeakerOut:
-    timeline = [schemas.MomentOut(**_span(each), **_emotion(each.scores.probabilities, bundle)) for each in own]
+def _speaker(name: str, own: Sequence[ScoredUtterance], engine: EmotionEngine) -> schemas.SpeakerOut:
+    timeline = [schemas.MomentOut(**_span(each), **_estimate_utterance(each, engine)) for each in own]
     return schemas.SpeakerOut(
         speaker=name,
         spoken_s=_round(sum(each.utterance.duration_s for each in own)),
-        **_emotion(mean_probabilities(own), bundle),
+        **_estimate(mean_probabilities(own), _combine(own, engine.bundle), engine),
         timeline=timeline,
     )
 
 
-def to_overall(scored: Sequence[ScoredUtterance], bundle: Bundle) -> dict[str, Any]:
-    """Emotion and probabilities of several utterances; null where there are none."""
+def to_overall(scored: Sequence[ScoredUtterance], engine: EmotionEngine) -> dict[str, Any]:
+    """Emotion, probabilities and confidence of several utterances; null where there are none."""
     if not scored:
-        return {"emotion": None, "probabilities": None}
-    return _emotion(mean_probabilities(scored), bundle)
+        return dict.fromkeys(("emotion", "probabilities", "confidence", "uncertain")) | {"uncertain_reasons": []}
+    return _estimate(mean_probabilities(scored), _combine(scored, engine.bundle), engine)
 
 
 def to_model(engine: EmotionEngine) -> schemas.ModelOut:
@@ -113,10 +133,10 @@ def to_served_model(engine: EmotionEngine, settings: Settings) -> schemas.Served
     )
 
 
-def to_utterance(scored: ScoredUtterance, bundle: Bundle, explain: Explain = "true") -> schemas.UtteranceOut:
+def to_utterance(scored: ScoredUtterance, engine: EmotionEngine, explain: Explain = "true") -> schemas.UtteranceOut:
     """One entry of `utterances`."""
-    utterance, scores = scored.utterance, scored.scores
-    fields: dict[str, Any] = _span(scored) | {"text": utterance.text} | _emotion(scores.probabilities, bundle)
+    utterance, scores, bundle = scored.utterance, scored.scores, engine.bundle
+    fields: dict[str, Any] = _span(scored) | {"text": utterance.text} | _estimate_utterance(scored, engine)
     if utterance.speaker:
         fields["speaker"] = utterance.speaker
     if explain == "false":
@@ -146,6 +166,10 @@ def _word(
         contribution = schemas.FullAttribution(text=_by_emotion(emotions, text), audio=_by_emotion(emotions, audio))
     else:
         contribution = schemas.Attribution(text=float(text[predicted]), audio=float(audio[predicted]))
+    optional: dict[str, Any] = {"speaker": speaker} if speaker else {}
+    if scores.effects is not None:
+        effects = scores.effects
+        optional["effect"] = schemas.Effect(text=float(effects.text[index]), audio=float(effects.audio[index]))
     return schemas.WordOut(
         word=word.word,
         start_s=_round(word.start_s),
@@ -157,14 +181,25 @@ def _word(
         text_attention=min(1.0, float(scores.text_attention[index])),
         audio_attention=min(1.0, float(scores.audio_attention[index])),
         contribution=contribution,
-        **({"speaker": speaker} if speaker else {}),
+        **optional,
     )
 
 
-def _emotion(probabilities: NDArray[np.float64], bundle: Bundle) -> dict[str, Any]:
-    """The fields `emotion` and `probabilities`."""
-    emotions = bundle.config.emotions
-    return {"emotion": emotions[int(probabilities.argmax())], "probabilities": _by_emotion(emotions, probabilities)}
+def _estimate_utterance(scored: ScoredUtterance, engine: EmotionEngine) -> dict[str, Any]:
+    evidence = find_evidence(scored, engine.bundle.vocabulary)
+    return _estimate(scored.scores.probabilities, evidence, engine)
+
+
+def _estimate(probabilities: NDArray[np.float64], evidence: Evidence, engine: EmotionEngine) -> dict[str, Any]:
+    """The fields `emotion`, `probabilities`, `confidence`, `uncertain` and `uncertain_reasons`."""
+    emotions = engine.bundle.config.emotions
+    by_emotion = _by_emotion(emotions, probabilities)
+    emotion = {"emotion": emotions[int(probabilities.argmax())], "probabilities": by_emotion}
+    return emotion | assess(by_emotion, evidence, engine.uncertain_below)
+
+
+def _combine(scored: Sequence[ScoredUtterance], bundle: Bundle) -> Evidence:
+    return combine_evidence([find_evidence(each, bundle.vocabulary) for each in scored])
 
 
 def _span(scored: ScoredUtterance) -> dict[str, float]:

@@ -15,7 +15,7 @@ _COLOURS = {
     "sad": "blue",
     "frustrated": "orange4",
     "surprised": "magenta",
-    "afraid": "slate_blue1",
+    "fearful": "slate_blue1",
     "disgusted": "green4",
 }
 
@@ -23,12 +23,13 @@ _COLOURS = {
 def render(name: str, response: PredictOut) -> RenderableType:
     """The whole response for one file."""
     heading = f"[bold]{escape(name)}[/]  {response.audio.duration_s:.2f} s  →  "
-    result = f"[bold {_colour(response.emotion)}]{response.emotion}[/] {response.probabilities[response.emotion]:.2f}"
-    parts: list[RenderableType] = [Text.from_markup(heading + result)]
+    result = f"[bold {_colour(response.emotion)}]{response.emotion}[/] {response.confidence:.2f}"
+    parts: list[RenderableType] = [Text.from_markup(heading + result), *_doubts(response)]
     for utterance in response.utterances:
         speaker = f"  {utterance.speaker}:" if utterance.speaker else ""
         times = f"{utterance.start_s:.2f} to {utterance.end_s:.2f} s"
         parts.append(Text(f"\n{times}{speaker}  {utterance.text or '(no word)'}"))
+        parts += _doubts(utterance) if len(response.utterances) > 1 else []
         parts.append(_classes(utterance))
         if utterance.words:
             parts.append(_words(utterance))
@@ -42,11 +43,19 @@ def render(name: str, response: PredictOut) -> RenderableType:
 
 
 def render_brief(name: str, response: PredictOut) -> RenderableType:
-    """One line for one file: emotion, probability, duration, name."""
-    probability = response.probabilities[response.emotion]
-    text = Text(f"{response.emotion:<11}", f"bold {_colour(response.emotion)}")
-    text.append_text(_bar(probability, response.emotion, _BRIEF_WIDTH))
-    return text.append(f" {probability:.2f} {response.audio.duration_s:8.2f} s  {name}", "not bold default")
+    """One line for one file: emotion ("?" where it is uncertain), probability, duration, name."""
+    emotion = response.emotion + ("?" if response.uncertain else "")
+    text = Text(f"{emotion:<12}", f"bold {_colour(response.emotion)}")
+    text.append_text(_bar(response.confidence, response.emotion, _BRIEF_WIDTH))
+    return text.append(f" {response.confidence:.2f} {response.audio.duration_s:8.2f} s  {name}", "not bold default")
+
+
+def _doubts(estimate: PredictOut | UtteranceOut) -> list[Text]:
+    """The line "not sure", with reasons where they are known; none where the emotion is certain."""
+    if not estimate.uncertain:
+        return []
+    reasons = "; ".join(estimate.uncertain_reasons)
+    return [Text(f"not sure: {reasons}" if reasons else "not sure", "yellow")]
 
 
 def _classes(utterance: UtteranceOut) -> Table:
@@ -64,7 +73,9 @@ def _classes(utterance: UtteranceOut) -> Table:
 
 
 def _words(utterance: UtteranceOut) -> Table:
-    table = Table(box=None, padding=(0, 1), title=f"attention and contributions to “{utterance.emotion}”")
+    effects = [word.effect for word in utterance.words if word.effect]
+    measures = "attention, contributions to and effects on" if effects else "attention and contributions to"
+    table = Table(box=None, padding=(0, 1), title=f"{measures} “{utterance.emotion}”")
     table.title_justify, table.title_style = "left", "dim"
     for heading in ("word", "from", "to"):
         table.add_column(heading, no_wrap=True)
@@ -72,12 +83,15 @@ def _words(utterance: UtteranceOut) -> Table:
         table.add_column(heading, justify="right")
     for heading in ("text contribution", "sound contribution"):
         table.add_column(heading, min_width=_CONTRIBUTION_WIDTH + 6)
+    for heading in ("text effect", "sound effect") if effects else ():
+        table.add_column(heading, justify="right")
     pairs = [word.contribution_to(utterance.emotion) for word in utterance.words]
     largest = max(abs(value) for pair in pairs for value in pair)
     for word, pair in zip(utterance.words, pairs, strict=True):
         attention = f"{word.text_attention:.2f}", f"{word.audio_attention:.2f}"
         contributions = [_contribution(value, largest) for value in pair]
-        table.add_row(_mark(word), f"{word.start_s:.2f}", f"{word.end_s:.2f}", *attention, *contributions)
+        changes = (f"{word.effect.text:+.2f}", f"{word.effect.audio:+.2f}") if word.effect else ()
+        table.add_row(_mark(word), f"{word.start_s:.2f}", f"{word.end_s:.2f}", *attention, *contributions, *changes)
     return table
 
 

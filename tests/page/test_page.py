@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import FilePayload, Page, Playwright, expect
+from playwright.sync_api import FilePayload, Page, Playwright, Route, expect
 
+from service.results.schemas import COLUMNS
 from tests.builders import SPEECH, speech, spoken_words
 from tests.page.conftest import OpenPage, find_chromium
 
@@ -62,6 +63,10 @@ def test_upload_shows_and_exports_response(open_page: OpenPage, address: str) ->
 
     rows = list(csv.DictReader(io.StringIO(download(page, "Download CSV").decode())))
     assert [row["word"] for row in rows] == [word["word"] for word in utterance["words"]]
+    assert list(rows[0])[: len(COLUMNS)] == list(COLUMNS)
+    assert {(float(row["confidence"]), row["uncertain"]) for row in rows} == {
+        (utterance["confidence"], str(utterance["uncertain"]).lower())
+    }
     command = page.locator(".command code").inner_text()
     assert command == f"curl -F file=@numbers.flac -F explain=full {address}predict"
 
@@ -75,6 +80,31 @@ def test_upload_shows_and_exports_response(open_page: OpenPage, address: str) ->
     span = max(0, *all_values) - min(0, *all_values)
     for side in ("text", "sound"):
         assert bar_heights(page, side) == pytest.approx([100 * abs(value) / span for value in values[side]], abs=1e-3)
+
+
+def test_uncertain_emotion_is_stated_with_reasons(open_page: OpenPage, address: str) -> None:
+    """The response is that of the service, with the fields of an uncertain emotion."""
+    page = open_page(address)
+    reasons = ["angry and happy are almost equally likely", "the speech is short (0.6 s)"]
+
+    def answer(route: Route) -> None:
+        response = page.request.post(
+            f"{address}predict", multipart={"explain": "full", "file": _form_file(speech("numbers"))}
+        )
+        result = response.json()
+        for each in (result, *result["utterances"]):
+            each |= {"confidence": 0.41, "uncertain": True, "uncertain_reasons": reasons}
+        route.fulfill(json=result)
+
+    page.route("**/predict", answer)
+    upload(page)
+    sentence = "Angry and happy are almost equally likely; the speech is short (0.6 s)."
+    expect(page.locator(".overall h2")).to_contain_text(re.compile(r"^Not sure: \w+"))
+    expect(page.locator(".overall .reasons")).to_have_text(sentence)
+    expect(page.locator(".utterance h3")).to_contain_text(re.compile(r"Not sure: \w+"))
+    expect(page.locator(".utterance .reasons")).to_have_text(sentence)
+    expect(page.locator(".band")).to_have_text(re.compile(r"^\w+\?$"))
+    assert_accessible(page)
 
 
 DATA_TRANSFER = """

@@ -48,6 +48,18 @@ def test_result_as_dataframe(recogniser: EmotionRecogniser) -> None:
     assert contributions + bias[utterance.emotion] == pytest.approx(centred[utterance.emotion], abs=1e-5)
 
 
+def test_occlusion_and_uncertainty(recogniser: EmotionRecogniser) -> None:
+    result = recogniser.recognise(encode(noise(3.0)), words=WORDS, explain="occlusion")
+    assert result.uncertain is (result.confidence < 0.5)
+    known, unknown = result.utterances[0].words
+    assert known.effect is not None
+    assert unknown.effect is not None
+    # "zumba" is the unknown word already.
+    assert known.effect.text != 0
+    assert unknown.effect.text == pytest.approx(0, abs=1e-6)
+    assert list(result.to_dataframe()["uncertain"]) == [result.uncertain] * 2
+
+
 def test_two_speakers_on_two_channels(recogniser: EmotionRecogniser) -> None:
     samples, rate_hz = soundfile.read(SPEECH / "numbers.flac", frames=32_000, dtype="float32")
     call = np.stack([samples, np.roll(samples, 4_000)], axis=1)

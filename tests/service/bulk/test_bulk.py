@@ -56,6 +56,9 @@ def test_row_equals_result(worker: ArchiveWorker, tiny_bundle: Bundle, tmp_path:
     assert {label: row[f"p_{label}"] for label in result.probabilities} == result.probabilities
     words = [word for utterance in row["utterances"] for word in utterance["words"]]
     expected = list(result.word_rows("a.wav"))
+    assert (row["confidence"], row["uncertain"]) == (result.confidence, result.uncertain)
+    for stored, each in zip(row["utterances"], result.utterances, strict=True):
+        assert (stored["confidence"], stored["uncertain"]) == (each.confidence, each.uncertain)
     for column in COLUMNS[COLUMNS.index("word") :]:
         assert [word[column] for word in words] == [word[column] for word in expected], column
     [table] = worker(pa.table({"file": [str(tmp_path / "a.wav")]}))

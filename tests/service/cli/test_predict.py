@@ -54,6 +54,27 @@ def test_table(folder: Path) -> None:
         assert piece in result.stdout
 
 
+def test_uncertain_emotion_is_marked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = ("predict", folder / "a.wav", "--words", folder / "words.json")
+    monkeypatch.setenv("CAN_UNCERTAIN_BELOW", "1")
+    assert re.search(r"^not sure: .*almost equally likely", run(*given).stdout, re.MULTILINE)
+    assert re.match(r"\w+\? ", run(*given, "--brief").stdout)
+    assert {row["uncertain"] for row in csv.DictReader(io.StringIO(run(*given, "--csv").stdout))} == {"true"}
+    monkeypatch.setenv("CAN_UNCERTAIN_BELOW", "0")
+    assert "not sure" not in run(*given).stdout
+    assert re.match(r"\w+ ", run(*given, "--brief").stdout)
+
+
+def test_explain_occlusion_prints_effects(folder: Path) -> None:
+    given = ("predict", folder / "a.wav", "--words", folder / "words.json")
+    table = run(*given, "--explain", "occlusion").stdout
+    assert "text effect" in table
+    assert "text effect" not in run(*given).stdout
+    [utterance] = json.loads(run(*given, "--explain", "occlusion", "--json").stdout)["utterances"]
+    for word in utterance["words"]:
+        assert f"{word['effect']['audio']:+.2f}" in table
+
+
 def test_json_equals_http_response(folder: Path, client: TestClient) -> None:
     result = run("predict", "--json", folder / "a.wav", "--words", folder / "words.json")
     lines = [json.loads(line) for line in result.stdout.splitlines()]
@@ -84,6 +105,9 @@ def test_bad_file_does_not_stop_others(folder: Path) -> None:
         (("--json", "--csv"), "--csv"),
         (("--csv", "--brief"), "--brief"),
         (("--speakers", "two"), "channels"),
+        (("--explain", "no"), "occlusion"),
+        (("--explain", "false", "--csv"), "--explain false"),
+        (("--explain", "false", "--plot", "a.png"), "--explain false"),
         (("none/*.wav",), "holds no recording"),
     ],
 )
@@ -117,7 +141,7 @@ def test_brief_prints_one_line_per_recording(folder: Path) -> None:
     result = run("predict", folder / "a.wav", folder / "b.wav", "--words", folder / "words.json", "--brief")
     lines = result.stdout.splitlines()
     assert [line.split()[-1] for line in lines] == [str(folder / "a.wav"), str(folder / "b.wav")]
-    assert all(re.match(r"\w+ +[█░]{10} 0\.\d\d +3\.00 s ", line) for line in lines)
+    assert all(re.match(r"\w+\?? +[█░]{10} 0\.\d\d +3\.00 s ", line) for line in lines)
 
 
 def test_version() -> None:

@@ -56,8 +56,13 @@ def one_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient
 
 @pytest.mark.parametrize(
     "fields",
-    [{}, {"transcript": "she paid forty two dollars for the old book"}, {"words": WORDS, "explain": "full"}],
-    ids=["recognised", "aligned", "given"],
+    [
+        {},
+        {"transcript": "she paid forty two dollars for the old book"},
+        {"words": WORDS, "explain": "full"},
+        {"words": WORDS, "explain": "occlusion"},
+    ],
+    ids=["recognised", "aligned", "given", "occluded"],
 )
 def test_results_equal_one_process(two_nodes: TwoNodes, one_process: TestClient, fields: dict[str, str]) -> None:
     data = speech("numbers")

@@ -27,7 +27,8 @@ def test_complete_response(client: TestClient) -> None:
     assert response.status_code == 200
     result = response.json()
     assert set(result) == {
-        *("emotion", "probabilities", "utterances", "audio", "model", "aligner", "warnings", "timings_ms")
+        *("emotion", "probabilities", "confidence", "uncertain", "uncertain_reasons", "utterances"),
+        *("audio", "model", "aligner", "warnings", "timings_ms"),
     }
     assert result["emotion"] in result["model"]["labels"]
     assert result["audio"] == {"duration_s": 3.0, "sample_rate_hz": 16_000, "channels": 1}
@@ -63,7 +64,9 @@ def test_explain_full_covers_every_class(client: TestClient) -> None:
 
 def test_explain_false_omits_words_and_single_modalities(client: TestClient) -> None:
     [utterance] = post(client, explain="false").json()["utterances"]
-    assert set(utterance) == {"start_s", "end_s", "text", "emotion", "probabilities"}
+    assert set(utterance) == {
+        *("start_s", "end_s", "text", "emotion", "probabilities", "confidence", "uncertain", "uncertain_reasons")
+    }
 
 
 def test_transcript_is_aligned(client: TestClient) -> None:

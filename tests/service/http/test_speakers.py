@@ -44,6 +44,8 @@ def test_words_utterances_and_speakers_over_time(settings: Settings) -> None:
         [moment] = speaker["timeline"]
         assert (speaker["speaker"], speaker["emotion"]) == (utterance["speaker"], utterance["emotion"])
         assert moment.items() <= utterance.items()
+        assert speaker["confidence"] == pytest.approx(utterance["confidence"])
+        assert speaker["uncertain"] == utterance["uncertain"]
     assert result["timings_ms"]["diarize"] > 0
 
 

@@ -65,6 +65,16 @@ def test_result_is_sent_before_end_of_stream(client: TestClient, rate_hz: int) -
     assert done["type"] == "done"
     assert done["emotion"] == result["emotion"]
     assert done["probabilities"] == pytest.approx(result["probabilities"])
+    assert done["confidence"] == pytest.approx(result["confidence"])
+    assert (done["uncertain"], done["uncertain_reasons"]) == (result["uncertain"], result["uncertain_reasons"])
+
+
+def test_occlusion_of_live_speech(client: TestClient) -> None:
+    with client.websocket_connect("/stream?explain=occlusion") as session:
+        send(session, spoken()[:48_000])
+        session.send_text(END)
+        messages, _ = read_all(session)
+    assert all(set(word["effect"]) == {"text", "audio"} for word in messages[1]["words"])
 
 
 def test_unfinished_utterance_is_scored_at_end(client: TestClient) -> None:
@@ -81,7 +91,9 @@ def test_silence_has_no_emotion(client: TestClient) -> None:
         session.send_bytes(bytes(64_000))
         session.send_text(END)
         messages, code = read_all(session)
-    assert (messages, code) == ([{"type": "done", "duration_s": 2.0, "emotion": None, "probabilities": None}], 1000)
+    [done] = messages
+    nothing = {"emotion": None, "probabilities": None, "confidence": None, "uncertain": None}
+    assert (done, code) == ({"type": "done", "duration_s": 2.0, **nothing, "uncertain_reasons": []}, 1000)
 
 
 @pytest.mark.parametrize(

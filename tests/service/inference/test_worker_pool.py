@@ -1,5 +1,6 @@
 """Worker processes for recordings with given words; test_parallel.py compares their results with those of threads."""
 
+import io
 import os
 import shutil
 import signal
@@ -22,8 +23,9 @@ from model.bundle import Bundle, read_bundle
 from model.errors import BundleDamagedError
 from service.errors import WorkerFailedError
 from service.inference.admission import RequestContext
+from service.inference.engine import EmotionEngine
 from service.inference.request import AnalysisRequest
-from service.inference.worker_pool import MAX_BYTES, InferenceWorkerPool, Task, Upload
+from service.inference.worker_pool import MAX_BYTES, MAX_OCCLUDED_WORDS, InferenceWorkerPool, Task, Upload, is_small
 from service.observability.stopwatch import Stopwatch
 from service.settings import BatchSettings, Settings
 from tests.builders import encode, noise
@@ -126,6 +128,27 @@ def test_recording_is_scored(workers: InferenceWorkerPool) -> None:
     assert [word.word for word in analysis.utterances[0].utterance.words] == ["the", "children"]
     assert analysis.probabilities.sum() == pytest.approx(1.0)
     assert task.context.queued_s > 0
+
+
+def test_effects_of_words_are_those_of_the_engine(workers: InferenceWorkerPool, tiny_bundle: Bundle) -> None:
+    request = WORDS.model_copy(update={"explain": "occlusion"})
+    engine = EmotionEngine(Settings(bundle=str(tiny_bundle.folder)), aligner=FakeAligner())
+    plain, occluded = [workers.submit(make_task(request=each)) for each in (WORDS, request)]
+    [alone] = engine.analyse(WAV, request).utterances
+    [scored] = occluded.result(60).finish({}).utterances
+    assert plain.result(60).finish({}).utterances[0].scores.effects is None
+    assert scored.scores.effects is not None
+    assert alone.scores.effects is not None
+    np.testing.assert_allclose(scored.scores.effects.text, alone.scores.effects.text, atol=1e-5)
+    np.testing.assert_allclose(scored.scores.effects.audio, alone.scores.effects.audio, atol=1e-5)
+
+
+def test_long_occlusion_stays_in_this_process() -> None:
+    words = tuple(TimedWord("the", 0.1 * i, 0.1 * i + 0.05, "given") for i in range(MAX_OCCLUDED_WORDS + 1))
+    upload = Upload(io.BytesIO(WAV), len(WAV))
+    assert is_small(upload, AnalysisRequest(words=words))
+    assert not is_small(upload, AnalysisRequest(words=words, explain="occlusion"))
+    assert is_small(upload, AnalysisRequest(words=words[1:], explain="occlusion"))
 
 
 def test_invalid_recording_does_not_affect_its_batch(workers: InferenceWorkerPool) -> None:

@@ -63,7 +63,14 @@ def test_job_from_start_to_end(client: TestClient, settings: Settings) -> None:
 
 def test_short_job_equals_request(client: TestClient) -> None:
     words = json.dumps([{"word": "the", "start": 0.5, "end": 0.9}, {"word": "garden", "start": 2.0, "end": 2.9}])
-    for fields in ({}, {"words": words, "explain": "full"}):
+    foreign = words.replace("the", "она").replace("garden", "книга")
+    kinds: list[dict[str, str]] = [
+        {},
+        {"words": words, "explain": "full"},
+        {"words": words, "explain": "occlusion"},
+        {"words": foreign, "explain": "false"},
+    ]
+    for fields in kinds:
         data = encode(noise(4.0), 16_000)
         job = wait_for(client, submit(client, data, **fields).headers["location"])
         assert_same_result(job["result"], client.post("/predict", files={"file": data}, data=fields).json())

@@ -8,6 +8,7 @@ import { itemAt, Player } from "./player.js";
 import { agreement, comparison, overallProbabilities } from "./probabilities.js";
 import { details, exportSection } from "./report.js";
 import { Timeline } from "./timeline.js";
+import { hedge, reasons } from "./uncertainty.js";
 import { UtteranceCard } from "./utterance.js";
 
 /** Above this number of utterances, only the first is open at first. */
@@ -62,8 +63,9 @@ export class AnswerView {
     const count = utterances.length === 1 ? "1 utterance" : `${utterances.length} utterances`;
     return h("section.overall", { aria: { label: "Overall emotion" }, style: { "--hue": colourOf(emotion) } },
       h("p.fine.file-info", { textContent: `${this.recording.name} · ${duration(audio.duration_s)} · ${count}` }),
-      h("h2", {}, h("span.emotion", { textContent: emotion }), " ",
+      h("h2", {}, h("span.hedge", { textContent: hedge(this.result) }), h("span.emotion", { textContent: emotion }), " ",
         h("span.probability", { textContent: percent(probabilities[emotion]) })),
+      reasons(this.result),
       h("p.agreement", { textContent: agreement(overall).sentence }),
       comparison(overall));
   }

@@ -4,16 +4,18 @@ import { h } from "../lib/dom.js";
 import { contributionTo } from "./contributions.js";
 
 const COLUMNS = [
-  "file", "utterance", "utterance_start_s", "utterance_end_s", "speaker", "emotion", "word", "start_s", "end_s",
-  "timing", "score", "known", "text_attention", "audio_attention", "text_contribution", "audio_contribution",
+  "file", "utterance", "utterance_start_s", "utterance_end_s", "speaker", "emotion", "confidence", "uncertain",
+  "word", "start_s", "end_s", "timing", "score", "known", "text_attention", "audio_attention", "text_contribution",
+  "audio_contribution",
 ];
 
 /** CSV with one row per word and the columns of `can-ser predict --csv`. */
 function toCsv(name, result) {
   const labels = Object.keys(result.probabilities);
   const rows = result.utterances.flatMap((utterance, index) => utterance.words.map((word) => [
-    name, index + 1, utterance.start_s, utterance.end_s, utterance.speaker ?? null, utterance.emotion, word.word,
-    word.start_s, word.end_s, word.timing, word.score, word.known, word.text_attention, word.audio_attention,
+    name, index + 1, utterance.start_s, utterance.end_s, utterance.speaker ?? null, utterance.emotion,
+    utterance.confidence, utterance.uncertain, word.word, word.start_s, word.end_s, word.timing, word.score, word.known,
+    word.text_attention, word.audio_attention,
     ...Object.values(contributionTo(word, utterance.emotion)), ...labels.map((label) => utterance.probabilities[label]),
   ]));
   const header = [...COLUMNS, ...labels.map((label) => `p_${label}`)];

@@ -3,6 +3,7 @@
 import { h, icon, moveFocus, PAUSE, PLAY } from "../lib/dom.js";
 import { barSegments, colourOf, resolveColour } from "../lib/emotions.js";
 import { clock, percent, timeRange } from "../lib/format.js";
+import { hedge } from "./uncertainty.js";
 
 const BAR = 3;
 const GAP = 1.5;
@@ -66,9 +67,9 @@ export class Timeline {
   }
 
   band(utterance) {
-    const { emotion, start_s, end_s, probabilities } = utterance;
+    const { emotion, start_s, end_s, probabilities, uncertain } = utterance;
     const range = timeRange(start_s, end_s);
-    const prediction = `${emotion} ${percent(probabilities[emotion])}`;
+    const prediction = `${hedge(utterance)}${emotion} ${percent(probabilities[emotion])}`;
     return h("button.band", {
       type: "button", title: `${prediction}, ${range}`, tabIndex: this.utterances.length === 1 ? 0 : -1,
       style: { ...this.span(utterance), "--hue": colourOf(emotion) },
@@ -80,7 +81,7 @@ export class Timeline {
           this.onChoose(utterance);
         },
       },
-    }, h("span", { textContent: emotion }));
+    }, h("span", { textContent: uncertain ? `${emotion}?` : emotion }));
   }
 
   span({ start_s, end_s }) {

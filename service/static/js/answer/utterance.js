@@ -5,6 +5,7 @@ import { colourOf, swatch } from "../lib/emotions.js";
 import { percent, timeRange } from "../lib/format.js";
 import { Words } from "./contributions.js";
 import { agreement, probabilityTable } from "./probabilities.js";
+import { hedge, reasons } from "./uncertainty.js";
 
 export class UtteranceCard {
   /**
@@ -22,7 +23,7 @@ export class UtteranceCard {
     this.details = h("details", { open, on: { toggle: () => this.build() } },
       h("summary", {},
         h("h3", { id: `utterance-${number}` },
-          swatch(emotion), `${emotion} `, h("span.probability", { textContent: percent(probabilities[emotion]) })),
+          swatch(emotion), `${hedge(utterance)}${emotion} `, h("span.probability", { textContent: percent(probabilities[emotion]) })),
         h("span.utterance-text", { textContent: text || "(speech without a recognised word)" }),
         h("span.range", {}, speaker ? `${speaker} · ` : null, timeRange(start_s, end_s))));
     this.element = h("article.card.utterance", {
@@ -39,7 +40,7 @@ export class UtteranceCard {
     this.table = probabilityTable(utterance, (emotion) => this.explain(emotion));
     this.heading = h("p.explanation-title.fine");
     const { disagree, sentence } = agreement(utterance);
-    this.details.append(h("div.utterance-body", {},
+    this.details.append(reasons(utterance) ?? "", h("div.utterance-body", {},
       h("div.explanation", {}, this.heading, this.words.element),
       h("div.scores", {}, this.table.element, disagree ? h("p.agreement.fine", { textContent: sentence }) : null)));
     this.explain(this.emotion);

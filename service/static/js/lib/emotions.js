@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 
-const KNOWN = ["angry", "happy", "excited", "sad", "frustrated", "surprised", "neutral", "calm", "afraid", "disgusted"];
+const KNOWN = ["angry", "happy", "excited", "sad", "frustrated", "surprised", "neutral", "calm", "fearful", "disgusted"];
 
 /** CSS colour of a label; labels outside the list share one colour. */
 export function colourOf(emotion) {
