@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from alignment.aligners.given import build_given_transcript
-from alignment.aligners.moonshine.encoder import find_encoder
+from alignment.aligners.moonshine.encoder import ENCODER_SHA256, find_encoder
 from alignment.aligners.protocol import Aligner
 from alignment.audio import Waveform
 from alignment.features.encoded import ENCODER_HOP_SAMPLES, SpeechEncoder
@@ -60,6 +60,18 @@ def choose_encoder(spec: FeatureSpec, threads: int = 1) -> SpeechEncoder | None:
         EncoderUnavailableError: It is not installed.
     """
     return None if spec.front_end == "mfcc" else find_encoder(spec.encoder_sha256, threads)
+
+
+def bind_encoder(spec: FeatureSpec) -> FeatureSpec:
+    """The specification with the checksum of the installed encoder, where the front end needs one.
+
+    Raises:
+        EncoderUnavailableError: It is not installed.
+    """
+    if spec.front_end == "mfcc":
+        return spec
+    find_encoder()
+    return replace(spec, encoder_sha256=ENCODER_SHA256)
 
 
 def bring_to_level(waveform: Waveform, spec: FeatureSpec) -> Waveform:

@@ -30,6 +30,7 @@ from benchmarks.packed_lstm import library_lstm
 from model.config import NetworkConfig
 from model.data.batches import Batch, RaggedData
 from model.network.can import CrossAttentionNetwork
+from model.network.encoders import SegmentEncoder
 from model.network.losses import training_loss
 
 BATCH: Final = 64
@@ -122,6 +123,8 @@ def pool_padded(lstm: nn.LSTM, padded: Tensor, counts: Tensor) -> Tensor:
 def reference(network: CrossAttentionNetwork, pool: Callable[[nn.LSTM, Tensor, Tensor], Tensor]) -> Iterator[None]:
     """Replace the LSTMs of a network by those of the library, and its lower audio encoder by `pool`."""
     lower = network.audio_encoder.lower
+    if not isinstance(lower, SegmentEncoder):
+        raise TypeError("the benchmark compares lower BLSTMs")
 
     def encode(padded: Tensor, _rows: Tensor, counts: Tensor) -> Tensor:
         return pool(lower.lstm, padded, counts)

@@ -7,6 +7,7 @@ from pydantic import Field, PositiveInt
 
 Heads = Literal["full", "split"]
 SegmentDropout = Literal["pooled", "frames"]
+SegmentPooling = Literal["blstm", "statistics"]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -29,6 +30,11 @@ class NetworkConfig:
         pooled_frames: 0 averages a segment over its own frames; otherwise the sum is divided by this number, which is
             the paper's average over segments zero-padded to this number of frames.
         frame_size: Values per frame.
+        segment_pooling: "blstm", the lower audio BLSTM and the mean of its states; "statistics", mean and standard
+            deviation of a segment's frames, then one linear layer. Deviation: the paper has the BLSTM; the states of a
+            recogniser's encoder carry context already, and a BLSTM over them learns the training speakers.
+        input_dropout: Share of the statistics of a segment that are dropped in training; with "blstm" of no effect.
+        input_noise: Standard deviation of noise on the statistics in training; with "blstm" of no effect.
         stop_gradient: Operator sg of Eqs. (7) and (9).
         cross_attention: False removes c^TA and c^AT from Eq. (10) (Table 4, last row).
     """
@@ -41,6 +47,9 @@ class NetworkConfig:
     segment_dropout: SegmentDropout = "pooled"
     pooled_frames: Annotated[int, Field(ge=0)] = 0
     frame_size: PositiveInt = 40
+    segment_pooling: SegmentPooling = "blstm"
+    input_dropout: Fraction = 0.0
+    input_noise: Amount = 0.0
     stop_gradient: bool = True
     cross_attention: bool = True
 
@@ -91,6 +100,11 @@ class TrainingConfig:
         clip_norm: Maximum norm of all gradients together.
         label_smoothing: Label smoothing of every cross-entropy.
         normalise: Normalise each MFCC to mean 0 and deviation 1 over the training frames; not specified by the paper.
+        mixup: Parameter of the beta distribution by which pairs of utterances are mixed segment by segment, with their
+            labels (Zhang et al. 2018, "mixup: Beyond Empirical Risk Minimization", ICLR); 0 mixes none.
+        balance: Shares of the corpora of a mixed corpus, for example "clip=2" and "nemo=1": batches are drawn evenly
+            over the emotions, and of an emotion by these shares over the corpora that have it, with replacement. Empty:
+            every utterance once per epoch.
         averaging: Decay per step of an exponential moving average of the weights, which is then validated and kept; 0
             keeps the weights themselves.
         patience: Epochs without a better validation accuracy before training stops; 0 never stops early and keeps the
@@ -109,6 +123,8 @@ class TrainingConfig:
     clip_norm: Rate = 1.0
     label_smoothing: Fraction = 0.0
     normalise: bool = True
+    mixup: Amount = 0.0
+    balance: tuple[Annotated[str, Field(pattern=r"^\w+=\d+(\.\d+)?$")], ...] = ()
     averaging: Fraction = 0.0
     patience: Annotated[int, Field(ge=0)] = 10
     max_epochs: PositiveInt = 100

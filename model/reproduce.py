@@ -12,7 +12,9 @@ from model.extras import TRAIN, require_extra
 def main(
     root: Annotated[Path, typer.Option(help="Folder with Session1, Session2, …")],
     out: Annotated[Path, typer.Option(help="Folder for folds and reports; an unfinished run in it is resumed")],
-    corpus: Annotated[Literal["iemocap"], typer.Option(help="Format of the corpus")] = "iemocap",
+    corpus: Annotated[
+        Literal["iemocap", "composite"], typer.Option(help="Corpus; composite: of model.corpora.composite")
+    ] = "iemocap",
     glove: Annotated[Path | None, typer.Option(help="Word vectors in GloVe's text format")] = None,
     embeddings: Annotated[
         Literal["glove", "random"], typer.Option(help="`random` learns word vectors from the corpus")

@@ -12,12 +12,14 @@ from model.extras import TRAIN, require_extra
 def main(
     root: Annotated[Path, typer.Option(help="Folder with Session1, Session2, …")],
     out: Annotated[Path, typer.Option(help="Bundle to write; the name of the folder is the name of the bundle")],
-    corpus: Annotated[Literal["iemocap"], typer.Option(help="Format of the corpus")] = "iemocap",
+    corpus: Annotated[
+        Literal["iemocap", "composite"], typer.Option(help="Corpus; composite: of model.corpora.composite")
+    ] = "iemocap",
     glove: Annotated[Path | None, typer.Option(help="Word vectors in GloVe's text format")] = None,
     embeddings: Annotated[
         Literal["glove", "random"], typer.Option(help="`random` learns word vectors from the corpus")
     ] = "glove",
-    recipe: Annotated[str, typer.Option(help="Initial settings: paper or starter")] = "paper",
+    recipe: Annotated[str, typer.Option(help="Initial settings: paper, starter or starter-mfcc")] = "paper",
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Change a setting, e.g. network.dropout=0.2")
     ] = None,

@@ -2,8 +2,8 @@
 
 Serving uses none of this; training on such copies makes the weights independent of the recording's way.
 
-Source: Ko et al. 2015, "Audio Augmentation for Speech Recognition", Interspeech (speed); Ko et al. 2017, "A Study on Data
-Augmentation of Reverberant Speech for Robust Speech Recognition", ICASSP (synthetic rooms).
+Source: Ko et al. 2015, "Audio Augmentation for Speech Recognition", Interspeech (speed); Ko et al. 2017, "A Study on
+Data Augmentation of Reverberant Speech for Robust Speech Recognition", ICASSP (synthetic rooms).
 """
 
 import io
@@ -74,7 +74,8 @@ def add_noise(samples: Samples, snr_db: float, slope: float, rng: np.random.Gene
     frequency = np.maximum(np.fft.rfftfreq(len(samples), 1 / SAMPLE_RATE_HZ), 20.0)
     noise = np.fft.irfft(spectrum * frequency ** (-slope / 2), len(samples))
     level = 10 ** ((active_level_db(samples) - snr_db) / 20)
-    return (samples + noise * (level / noise.std())).astype(np.float32)
+    noisy: Samples = (samples + noise * (level / noise.std())).astype(np.float32)
+    return noisy
 
 
 def add_room(samples: Samples, decay_s: float, direct_db: float, rng: np.random.Generator) -> Samples:
@@ -89,7 +90,8 @@ def add_room(samples: Samples, decay_s: float, direct_db: float, rng: np.random.
     time_s = np.arange(1, int(decay_s * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
     tail = rng.standard_normal(len(time_s)) * 10 ** (-3 * time_s / decay_s)
     tail *= 10 ** (-direct_db / 20) / np.sqrt((tail**2).sum())
-    return fftconvolve(samples, np.concatenate(([1.0], tail)))[: len(samples)].astype(np.float32)
+    reverberant: Samples = fftconvolve(samples, np.concatenate(([1.0], tail)))[: len(samples)].astype(np.float32)
+    return reverberant
 
 
 def over_telephone(samples: Samples, *, narrow: bool) -> Samples:

@@ -25,6 +25,9 @@ from model.errors import CorpusFileError, CorpusMissingError
 PAPER_LABELS: Final = ("ang", "exc", "hap", "sad", "fru", "sur", "neu")
 """Section 4.1: fear, disgust and other are excluded because they have too few utterances."""
 
+ALL_LABELS: Final = ("ang", "exc", "hap", "sad", "fru", "sur", "fea", "dis", "neu")
+"""Labels with a name in `model.scores`, in the order of the classes of a network."""
+
 _SESSION: Final = re.compile(r"Session(\d+)")
 _SUMMARY: Final = re.compile(r"\[\d")
 _TIMES: Final = re.compile(r"\[\d+(\.\d+)? - \d+(\.\d+)?\]")

@@ -1,18 +1,74 @@
-"""Pairing of texts with audio, and their distribution over sessions, for the composite corpus."""
+"""Pairing of texts with audio, their distribution over sessions, and the table of sentences of the composite corpus."""
 
+import csv
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from model.corpora.goemotions import LabelledText
 from model.corpora.ravdess import Take
+from model.errors import CorpusFileError
 
 EMOTIONS: Final = ("ang", "hap", "sad", "sur", "fea", "dis")
 PAIRS: Final = "pairs.tsv"
-"""File of the composite corpus with the modality that carries the label of each sentence."""
+"""File of the composite corpus with one `Sentence` per line."""
+COMPOSITE: Final = "composite"
+CLIP: Final = "clip"
+FOREIGN: Final = "foreign"
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """Origin of a sentence of the composite corpus.
+
+    Attributes:
+        name: Name of the sentence.
+        kind: Modality that carries the label: "both", "text" or "sound"; always "sound" for a clip.
+        text_label: Label of the text; empty for a clip.
+        sound_label: Label of the takes.
+        speaker: Actor or speaker of the sound.
+        source: "composite", "clip" for a published clip, or "foreign" for a clip in a language without words here.
+        changed: "changed" for a distorted recording, else "clean".
+    """
+
+    name: str
+    kind: str
+    text_label: str
+    sound_label: str
+    speaker: str
+    source: str
+    changed: str
+
+
+def write_sentences(root: Path, sentences: Iterable[Sentence]) -> None:
+    """Write `PAIRS`."""
+    with (root / PAIRS).open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+        writer.writerow([field.name for field in fields(Sentence)])
+        writer.writerows(astuple(sentence) for sentence in sentences)
+
+
+def read_sentences(root: Path) -> dict[str, Sentence]:
+    """Sentences of a composite corpus by name; empty for a corpus without `PAIRS`.
+
+    Raises:
+        CorpusFileError: The file has other columns, as that of an earlier version.
+    """
+    path = root / PAIRS
+    if not path.is_file():
+        return {}
+    names = [field.name for field in fields(Sentence)]
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file, delimiter="\t")
+        if reader.fieldnames != names:
+            raise CorpusFileError(
+                path, 1, f"the columns are {reader.fieldnames}, not {names}; compose the corpus again"
+            )
+        return {row["name"]: Sentence(**row) for row in reader}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +112,8 @@ def pair_texts(
         yield Pairing(next(neutral), "neu")
     one_sided = round(per_label * neutral_share / 2)
     for label in EMOTIONS:
+        if not texts.get(label):
+            continue
         own = _endless(texts[label], rng)
         for _ in range(per_label - 2 * one_sided):
             yield Pairing(next(own), label)

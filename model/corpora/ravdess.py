@@ -29,6 +29,11 @@ class Take:
     sentence: str
 
     @property
+    def speaker(self) -> str:
+        """Number of the actor."""
+        return str(self.actor)
+
+    @property
     def gender(self) -> str:
         """F or M; odd actors are male."""
         return "M" if self.actor % 2 else "F"

@@ -22,6 +22,7 @@ class CorpusUtterance:
         label: For example "ang".
         wav: Audio file.
         words: Words timed relative to the wav, with fillers and without control tokens; possibly empty.
+        source: Part of a mixed corpus; empty for others.
     """
 
     name: str
@@ -32,6 +33,7 @@ class CorpusUtterance:
     label: str
     wav: Path
     words: tuple[TimedWord, ...]
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
+from model.data.mixup import Mix
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
@@ -25,6 +27,7 @@ class Batch:
         words: (batch, words) int64 vocabulary indices, 0 = padding.
         word_counts: (batch,) int64, at least 1.
         labels: (batch,) int64, empty without labels.
+        mix: Pairs of utterances to mix; None outside training.
     """
 
     frames: PackedSequence
@@ -35,6 +38,7 @@ class Batch:
     words: Tensor
     word_counts: Tensor
     labels: Tensor
+    mix: Mix | None = None
 
     @property
     def mask(self) -> Tensor:

@@ -22,12 +22,14 @@ class PreparedData:
         embeddings: Vocabulary and table.
         labels: (utterances,) int64 index into the experiment's labels.
         names: Names of the utterances.
+        sources: Corpus of each utterance of a mixed corpus; empty strings for others.
     """
 
     by_speed: tuple[FeatureSet, ...]
     embeddings: Embeddings
     labels: NDArray[np.int64]
     names: tuple[str, ...]
+    sources: tuple[str, ...] = ()
 
 
 def choose_normalisation(features: FeatureSet, utterances: NDArray[np.int64], config: TrainingConfig) -> Normalisation:

@@ -22,7 +22,7 @@ from model.data.batches import Batch, RaggedData
 from model.errors import ExportParityError
 from model.network.can import CrossAttentionNetwork
 from model.network.compression import QuantisedEmbedding, round_embedding
-from model.network.encoders import AudioEncoder
+from model.network.encoders import SegmentEncoder, SegmentStatistics
 
 OPSET: Final = 17
 PARITY_TOLERANCE: Final = 1e-5
@@ -43,10 +43,10 @@ _CHECKED_PROVIDERS: Final = ("CPUExecutionProvider", "CUDAExecutionProvider")
 class SegmentsGraph(nn.Module):
     """Lower audio BLSTM and pooling over padded segments."""
 
-    def __init__(self, encoder: AudioEncoder) -> None:
+    def __init__(self, lower: SegmentEncoder) -> None:
         """Wrap the trained layers."""
         super().__init__()
-        self.lower = encoder.lower
+        self.lower = lower
 
     def forward(self, frames: Tensor, frame_counts: Tensor) -> Tensor:
         """(segments, frames, frame size), (segments,) → (segments, 2 · hidden)."""
@@ -54,6 +54,23 @@ class SegmentsGraph(nn.Module):
         states, _ = pad_packed_sequence(self.lower.lstm(packed)[0], batch_first=True)
         # Packed outputs are zero at padding, so that the sum is over real frames only.
         return self.lower.pool(states.sum(dim=1), frame_counts)
+
+
+class StatisticsGraph(nn.Module):
+    """Statistics of padded segments and the layer after them."""
+
+    def __init__(self, lower: SegmentStatistics) -> None:
+        """Wrap the trained layer."""
+        super().__init__()
+        self.lower = lower
+
+    def forward(self, frames: Tensor, frame_counts: Tensor) -> Tensor:
+        """(segments, frames, frame size), (segments,) → (segments, 2 · hidden)."""
+        real = (torch.arange(frames.shape[1]) < frame_counts.unsqueeze(1)).unsqueeze(2)
+        counts = frame_counts.unsqueeze(1)
+        means = frames.sum(dim=1) / counts
+        deviations = torch.where(real, frames - means.unsqueeze(1), torch.zeros(1))
+        return self.lower.project(means, (deviations * deviations).sum(dim=1) / counts)
 
 
 class CanGraph(nn.Module):
@@ -113,8 +130,10 @@ def export_network(network: CrossAttentionNetwork, alpha: float, folder: Path) -
 
 def _export_segments(network: CrossAttentionNetwork, path: Path) -> None:
     segments = {0: "segments"}
+    lower = network.audio_encoder.lower
+    graph = SegmentsGraph(lower) if isinstance(lower, SegmentEncoder) else StatisticsGraph(lower)
     torch.onnx.export(
-        SegmentsGraph(network.audio_encoder).eval(),
+        graph.eval(),
         (torch.zeros(3, 5, network.config.frame_size), torch.tensor([5, 1, 3])),
         str(path),
         input_names=["frames", "frame_counts"],

@@ -90,8 +90,8 @@ class CrossAttentionNetwork(nn.Module):
         Source: Lee, Yoon, Jung 2020, Sections 3.2.1 and 3.2.2.
         """
         vectors = self.audio_encoder.lower(batch.frames, batch.segment_of_row, batch.frame_counts)
-        text_states: Tensor = self.text_encoder(batch.words, batch.word_counts)
-        return text_states, self.audio_encoder.words(vectors, batch.segment_index, batch.word_counts)
+        text_states: Tensor = self.text_encoder(batch.words, batch.word_counts, batch.mix)
+        return text_states, self.audio_encoder.words(vectors, batch.segment_index, batch.word_counts, batch.mix)
 
     def attend(self, text_states: Tensor, audio_states: Tensor, mask: Tensor) -> Prediction:
         """Apply cross attention and the three classifiers.

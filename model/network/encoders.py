@@ -8,8 +8,12 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from model.config import NetworkConfig
+from model.data.mixup import Mix
 from model.network.packed_lstm import run_bilstm
 from model.vocabulary import PADDING
+
+# Keeps the gradient of a standard deviation finite for a segment of one frame.
+_VARIANCE_FLOOR = 1e-4
 
 
 class SequenceEncoder(nn.Module):
@@ -53,9 +57,10 @@ class TextEncoder(nn.Module):
         self.embedding = nn.Embedding.from_pretrained(embeddings, freeze=False, padding_idx=PADDING)
         self.encoder = SequenceEncoder(embeddings.shape[1], config)
 
-    def forward(self, words: Tensor, counts: Tensor) -> Tensor:
-        """(batch, words) indices → (batch, words, 2 · hidden) H^(T)."""
-        states: Tensor = self.encoder(self.embedding(words), counts)
+    def forward(self, words: Tensor, counts: Tensor, mix: Mix | None = None) -> Tensor:
+        """(batch, words) indices → (batch, words, 2 · hidden) H^(T); `mix` mixes pairs of utterances, in training."""
+        vectors = self.embedding(words)
+        states: Tensor = self.encoder(vectors if mix is None else mix.blend(vectors, counts), counts)
         return states
 
 
@@ -97,6 +102,37 @@ class SegmentEncoder(nn.Module):
         return sums / (self.pooled_frames or counts.unsqueeze(1))
 
 
+class SegmentStatistics(nn.Module):
+    """Mean and standard deviation of the frames of each segment, then a linear layer.
+
+    Deviation: replaces the lower BLSTM of Section 3.2.2, see `NetworkConfig.segment_pooling`.
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        """Create the layer; the input noise and dropout act in training only."""
+        super().__init__()
+        self.input_dropout = nn.Dropout(config.input_dropout)
+        self.input_noise = config.input_noise
+        self.linear = nn.Linear(2 * config.frame_size, 2 * config.hidden)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, frames: PackedSequence, segment_of_row: Tensor, counts: Tensor) -> Tensor:
+        """Compute segment vectors; see `SegmentEncoder.forward`."""
+        rows = frames.data
+        sums = rows.new_zeros(2, len(counts), rows.shape[1])
+        means = sums[0].index_add(0, segment_of_row, rows) / counts.unsqueeze(1)
+        squares = sums[1].index_add(0, segment_of_row, (rows - means[segment_of_row]) ** 2) / counts.unsqueeze(1)
+        return self.project(means, squares)
+
+    def project(self, means: Tensor, variances: Tensor) -> Tensor:
+        """(segments, frame size) means and variances → (segments, 2 · hidden)."""
+        statistics = torch.cat((means, (variances + _VARIANCE_FLOOR).sqrt()), dim=1)
+        if self.training and self.input_noise:
+            statistics = statistics + self.input_noise * torch.randn_like(statistics)
+        vectors: Tensor = self.dropout(self.linear(self.input_dropout(statistics)).relu())
+        return vectors
+
+
 class AudioEncoder(nn.Module):
     """Two-level audio encoder.
 
@@ -104,22 +140,24 @@ class AudioEncoder(nn.Module):
     """
 
     def __init__(self, config: NetworkConfig) -> None:
-        """Create the lower and the upper BLSTM."""
+        """Create the lower and the upper layer."""
         super().__init__()
-        self.lower = SegmentEncoder(config)
+        self.lower = (SegmentEncoder if config.segment_pooling == "blstm" else SegmentStatistics)(config)
         self.upper = SequenceEncoder(2 * config.hidden, config)
 
-    def words(self, vectors: Tensor, segment_index: Tensor, counts: Tensor) -> Tensor:
+    def words(self, vectors: Tensor, segment_index: Tensor, counts: Tensor, mix: Mix | None = None) -> Tensor:
         """Compute hidden states from segment vectors.
 
         Args:
             vectors: (segments, 2 · hidden).
             segment_index: (batch, words), 0 = padding, i + 1 = segment i.
             counts: (batch,) words of each row.
+            mix: Mixes pairs of utterances, in training.
 
         Returns:
             (batch, words, 2 · hidden) H^(A).
         """
         padded = torch.cat((vectors.new_zeros(1, vectors.shape[1]), vectors))
-        states: Tensor = self.upper(padded[segment_index], counts)
+        steps = padded[segment_index]
+        states: Tensor = self.upper(steps if mix is None else mix.blend(steps, counts), counts)
         return states

@@ -30,14 +30,20 @@ class JointPrediction:
     unimodal: dict[str, Tensor] = field(default_factory=dict)
 
 
-def training_loss(prediction: Prediction, labels: Tensor, alpha: float, smoothing: float = 0.0) -> Tensor:
+def training_loss(prediction: Prediction, targets: Tensor, alpha: float, smoothing: float = 0.0) -> Tensor:
     """Mean of CE(ŷ, y) + α · Σ CE of the unimodal heads; the paper's `smoothing` is 0.
+
+    Args:
+        prediction: Logits.
+        targets: (batch,) int64 labels, or (batch, classes) probabilities.
+        alpha: Weight α of the unimodal heads.
+        smoothing: Label smoothing.
 
     Source: Lee, Yoon, Jung 2020, Section 3.3, Eqs. (13) and (14).
     """
 
     def cross_entropy(logits: Tensor) -> Tensor:
-        return functional.cross_entropy(logits, labels, label_smoothing=smoothing)
+        return functional.cross_entropy(logits, targets, label_smoothing=smoothing)
 
     loss = cross_entropy(prediction.joint)
     if alpha:

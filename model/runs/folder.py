@@ -37,6 +37,7 @@ _MEANINGS: Final = {
     "features": "other audio, words or times, or another version of the feature code",
     "vectors": "other word vectors",
     "words": "other words",
+    "sources": "other parts of the corpus",
 }
 
 
@@ -88,6 +89,7 @@ class Run:
                 "labels": data.labels.tolist(),
                 "features": [folder.name for folder in feature_folders],
                 "vectors": sha256(data.embeddings.table.tobytes()).hexdigest(),
+                "sources": data.sources,
                 "words": sha256("\n".join(data.embeddings.vocabulary.words).encode()).hexdigest(),
             }
         )
@@ -127,6 +129,7 @@ class Run:
             embeddings=Embeddings(vocabulary, table, self.experiment().vectors, not_found),
             labels=self.labels(),
             names=self.names(),
+            sources=tuple(self._identity()["sources"]),
         )
 
     def labels(self) -> NDArray[np.int64]:
@@ -180,7 +183,7 @@ def _differences(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
         if before.get(name) != after.get(name):
             yield f"{name} was {before.get(name)}, is {after.get(name)}"
     for key, meaning in _MEANINGS.items():
-        if old[key] != new[key]:
+        if old.get(key) != new[key]:
             yield meaning
 
 

@@ -1,7 +1,6 @@
 """Metrics of finished folds: the result of one fold, and the cross-validation section of metrics.json."""
 
-import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from model.corpora.pairing import PAIRS
+from model.corpora.pairing import CLIP, COMPOSITE, FOREIGN, Sentence, read_sentences
 from model.data.prepared import PreparedData
 from model.data.splits import Split
 from model.runs.folder import FoldResult, Run
@@ -68,8 +67,8 @@ def summarise_folds(
         "experiment": asdict(experiment),
         "best_epochs": [result.best_epoch for result in results],
     }
-    if (root / PAIRS).is_file():
-        summary["by_kind"] = _by_kind(run, splits, data, root / PAIRS, alpha)
+    if sentences := read_sentences(root):
+        summary["by_kind"] = _by_kind(run, splits, data, sentences, alpha)
     return summary
 
 
@@ -104,24 +103,30 @@ def _fit(parts: Sequence[tuple[NDArray[np.int64], Logits]], labels: NDArray[np.i
 
 
 def _by_kind(
-    run: Run, splits: Sequence[Split], data: PreparedData, pairs: Path, alpha: float
+    run: Run, splits: Sequence[Split], data: PreparedData, sentences: Mapping[str, Sentence], alpha: float
 ) -> dict[str, dict[str, Any]]:
-    """UA on the composite corpus by the modality that carries the emotion."""
-    with pairs.open(encoding="utf-8", newline="") as file:
-        kinds = {row["name"]: row["kind"] for row in csv.DictReader(file, delimiter="\t")}
+    """UA on the composite corpus by the modality that carries the emotion, and on the whole clips."""
     tested = [run.logits(split, "test") for split in splits]
     indices = np.concatenate([part for part, _ in tested])
-    kind_of = np.array([kinds[data.names[index]] for index in indices])
+    tested_sentences = [sentences[data.names[index]] for index in indices]
+    source_of = np.array([sentence.source for sentence in tested_sentences])
+    kind_of = np.array([sentence.kind if sentence.source == COMPOSITE else "" for sentence in tested_sentences])
+    clean = np.array([sentence.changed == "clean" for sentence in tested_sentences])
     scores = {
         "final": np.concatenate([logits.final(alpha) for _, logits in tested]),
         "text": np.concatenate([log_softmax(logits.unimodal["text"]) for _, logits in tested]),
         "audio": np.concatenate([log_softmax(logits.unimodal["audio"]) for _, logits in tested]),
     }
     groups = {
+        "composite sentences": kind_of != "",
         "text and sound say the same": kind_of == "both",
-        "one of them is neutral": kind_of != "both",
+        "one of them is neutral": (kind_of == "text") | (kind_of == "sound"),
         "the text is neutral": kind_of == "sound",
         "the sound is neutral": kind_of == "text",
+        "published clips": (source_of == CLIP) & clean,
+        "published clips, distorted": (source_of == CLIP) & ~clean,
+        "Polish clips": (source_of == FOREIGN) & clean,
+        "Polish clips, distorted": (source_of == FOREIGN) & ~clean,
     }
     return {
         name: {

@@ -6,8 +6,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from model.config import AugmentationConfig
+from model.config import TrainingConfig
 from model.data.batches import Batch, RaggedData
+from model.data.mixup import Mix
 from model.vocabulary import UNKNOWN
 
 
@@ -21,7 +22,7 @@ class Augmenter:
     def __init__(
         self,
         by_speed: Sequence[RaggedData],
-        config: AugmentationConfig,
+        config: TrainingConfig,
         deviation_of_level: float,
         generator: torch.Generator,
     ) -> None:
@@ -29,13 +30,15 @@ class Augmenter:
 
         Args:
             by_speed: Data at each speed, with the same utterances in the same order.
-            config: Augmentation configuration.
-            deviation_of_level: Standard deviation of the first coefficient, in units of its change per decibel.
+            config: Augmentation and mixup.
+            deviation_of_level: Standard deviation of the first coefficient, in units of its change per decibel;
+                infinite where frames have no such coefficient.
             generator: Random number generator.
         """
         self._by_speed = by_speed
-        self._config = config
-        self._gain = config.gain_db / deviation_of_level
+        self._config = config.augmentation
+        self._mixup = config.mixup
+        self._gain = config.augmentation.gain_db / deviation_of_level
         self._generator = generator
 
     def batch(self, utterances: Tensor) -> Batch:
@@ -54,7 +57,8 @@ class Augmenter:
             frames = frames * kept[batch.segment_of_row].unsqueeze(1)
         dropped = (self._uniform(batch.words.shape, frames) < self._config.word_dropout) & batch.mask
         words = batch.words.masked_fill(dropped, UNKNOWN)
-        return replace(batch, frames=batch.frames._replace(data=frames), words=words)
+        mix = Mix.draw(len(batch.labels), self._mixup, self._generator).to(frames.device) if self._mixup else None
+        return replace(batch, frames=batch.frames._replace(data=frames), words=words, mix=mix)
 
     def _offsets(self, batch: Batch) -> Tensor:
         """Offsets added to all frames of an utterance, (batch, frame size)."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 
 import torch
 from torch import nn
@@ -79,8 +80,9 @@ def train_fold(
     torch.manual_seed(experiment.training.seed)
     table = torch.from_numpy(data.embeddings.table.copy())
     network = SYSTEMS[experiment.system].build(table, len(experiment.labels), experiment.network).to(device)
-    level = normalisation.std[0] / experiment.features.mfcc.n_mels**0.5
-    best_epoch, history = train_split(network, ragged, split, experiment.training, level, on_epoch)
+    has_level = experiment.features.front_end != "encoder"
+    level = normalisation.std[0] / experiment.features.mfcc.n_mels**0.5 if has_level else inf
+    best_epoch, history = train_split(network, ragged, split, experiment.training, level, on_epoch, data.sources)
     round_embeddings(network)
     validation, test = (
         predict(network, ragged[0], part) if len(part) else None for part in (split.validation, split.test)

@@ -4,7 +4,7 @@ Source: Lee, Yoon, Jung 2020, Sections 3.3 and 4.2: Adam, gradients clipped to n
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from math import cos, pi
@@ -21,6 +21,7 @@ from model.data.splits import Split
 from model.network.losses import Prediction, training_loss
 from model.scores import final_log_scores
 from model.training.augmentation import Augmenter
+from model.training.sampling import choose_order
 
 _EVALUATION_BATCH = 256
 _WARM_UP_SHARE = 0.05
@@ -64,6 +65,7 @@ def train_split(
     config: TrainingConfig,
     deviation_of_level: float,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    sources: Sequence[str] = (),
 ) -> tuple[int, list[Epoch]]:
     """Train a network in place until validation no longer improves, and restore its best weights.
 
@@ -74,20 +76,22 @@ def train_split(
         config: Training configuration.
         deviation_of_level: See `Augmenter`.
         on_epoch: Called after every epoch.
+        sources: Corpus of each utterance, for a balanced training.
 
     Returns:
         Number of the best epoch, and the learning curve.
     """
     generator = torch.Generator().manual_seed(config.seed)
     torch.manual_seed(config.seed)
-    augmenter = Augmenter(by_speed, config.augmentation, deviation_of_level, generator)
+    augmenter = Augmenter(by_speed, config, deviation_of_level, generator)
+    draw = choose_order(config, split.train, by_speed[0].labels.cpu().numpy(), sources)
     step = _Stepper(network, config, steps=config.max_epochs * -(-len(split.train) // config.batch_size))
     best_epoch, history = 0, []
     best: tuple[float, float] = (-1.0, 0.0)
     weights = deepcopy(network.state_dict())
     for number in range(1, config.max_epochs + 1):
         network.train()
-        losses = [step(augmenter, utterances) for utterances in _shuffled(split.train, config.batch_size, generator)]
+        losses = [step(augmenter, utterances) for utterances in draw(generator)]
         candidate = step.averaged()
         wa, loss = _validate(candidate, by_speed[0], split.validation, config.alpha)
         history.append(Epoch(number, float(np.mean(losses)), wa, loss))
@@ -134,7 +138,9 @@ class _Stepper:
     def __call__(self, augmenter: Augmenter, utterances: Tensor) -> float:
         """Take one step; return the loss before it."""
         batch = augmenter.batch(utterances)
-        loss = training_loss(self._network(batch), batch.labels, self._config.alpha, self._config.label_smoothing)
+        prediction = self._network(batch)
+        targets = batch.labels if batch.mix is None else batch.mix.blend_labels(batch.labels, prediction.joint.shape[1])
+        loss = training_loss(prediction, targets, self._config.alpha, self._config.label_smoothing)
         self._optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self._network.parameters(), self._config.clip_norm)
@@ -164,11 +170,6 @@ def _schedule(name: str, steps: int) -> Callable[[int], float]:
         return lambda step: 1.0
     warm_up = max(1, round(_WARM_UP_SHARE * steps))
     return lambda step: min(1.0, (step + 1) / warm_up) * (1 + cos(pi * min(1.0, step / steps))) / 2
-
-
-def _shuffled(indices: NDArray[np.int64], size: int, generator: torch.Generator) -> Iterator[Tensor]:
-    order = torch.randperm(len(indices), generator=generator)
-    yield from torch.from_numpy(indices)[order].split(size)
 
 
 def _validate(network: nn.Module, data: RaggedData, utterances: NDArray[np.int64], alpha: float) -> tuple[float, float]:

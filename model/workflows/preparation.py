@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from alignment.pipeline import bind_encoder
 from alignment.transcripts.normalisation import is_filler, normalise_word
 from model.atomic import exclusive_lock
 from model.config import NetworkConfig
-from model.corpora.iemocap import PAPER_LABELS
+from model.corpora.iemocap import ALL_LABELS
 from model.corpora.records import Corpus
 from model.data.cache import cached_feature_set, feature_folder
 from model.data.embeddings import Embeddings, load_glove, random_embeddings
@@ -90,15 +91,18 @@ def prepare_run(
         CorpusFileError: A wav cannot be decoded.
     """
     present = {utterance.label for utterance in corpus.utterances}
-    labels = tuple(label for label in PAPER_LABELS if label in present)
+    labels = tuple(label for label in ALL_LABELS if label in present)
     if len(labels) < 2:
-        raise TrainingError(f"the corpus has the labels {sorted(present)}; at least two of {PAPER_LABELS} are needed")
+        raise TrainingError(f"the corpus has the labels {sorted(present)}; at least two of {ALL_LABELS} are needed")
     if system.startswith("can") and recipe.features.segmentation == "whole":
         raise TrainingError("features.segmentation=whole: CAN reads one segment per word; use aligned or equal")
-    network = replace(recipe.network, embedding_dim=embeddings.table.shape[1], frame_size=recipe.features.frame_size)
+    if recipe.training.mixup and not system.startswith("can"):
+        raise TrainingError("training.mixup: only CAN mixes utterances; set it to 0 for the other systems")
+    features = bind_encoder(recipe.features)
+    network = replace(recipe.network, embedding_dim=embeddings.table.shape[1], frame_size=features.frame_size)
     description = f"{corpus.name}, {len(corpus.utterances)} utterances"
-    experiment = Experiment(description, labels, recipe.features, network, recipe.training, embeddings.source, system)
-    speeds, spec = recipe.training.augmentation.speeds, recipe.features
+    experiment = Experiment(description, labels, features, network, recipe.training, embeddings.source, system)
+    speeds, spec = recipe.training.augmentation.speeds, features
     data = PreparedData(
         by_speed=tuple(
             cached_feature_set(corpus.utterances, spec, speed=speed, processes=processes, cache=cache)
@@ -107,6 +111,7 @@ def prepare_run(
         embeddings=embeddings,
         labels=np.array([labels.index(utterance.label) for utterance in corpus.utterances], np.int64),
         names=tuple(utterance.name for utterance in corpus.utterances),
+        sources=tuple(utterance.source for utterance in corpus.utterances),
     )
     folders = [feature_folder(corpus.utterances, spec, speed, cache) for speed in speeds]
     if message := run.prepare(experiment, data, folders):

@@ -7,7 +7,7 @@ from typing import Final
 
 from alignment.aligners.selection import AlignerChoice, EmbeddedConfig, choose_aligner
 from alignment.aligners.weights.config import WhisperXConfig
-from model.corpora.iemocap import PAPER_LABELS, read_iemocap
+from model.corpora.readers import CorpusName, read_corpus
 from model.corpora.recognition import recognise_corpus
 from model.corpora.records import Corpus
 from model.corpora.subsets import Subset, choose_utterances
@@ -33,7 +33,7 @@ class ReproduceOptions:
 
     root: Path
     out: Path
-    corpus: str
+    corpus: CorpusName
     glove: Path | None
     random_embeddings: bool
     rows: tuple[str, ...]
@@ -63,7 +63,7 @@ def _reproduce(options: ReproduceOptions) -> None:
 
 def _train_systems(options: ReproduceOptions, names: Sequence[str]) -> None:
     recipe = choose_recipe("paper", options.settings)
-    read = read_iemocap(options.root, PAPER_LABELS, strict=options.strict)
+    read = read_corpus(options.corpus, options.root, strict=options.strict)
     print_corpus(read)
     corpus = choose_utterances(read, options.classes, options.subset)
     splits = _choose_splits(corpus, options)

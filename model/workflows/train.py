@@ -4,11 +4,11 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from model.bundle import METRICS, SUMS, Origin
-from model.corpora.iemocap import PAPER_LABELS, read_iemocap
 from model.corpora.iemocap_counts import is_iemocap
+from model.corpora.readers import CorpusName, read_corpus
 from model.corpora.records import Corpus
 from model.data.cache import default_cache
 from model.data.splits import Split, random_folds, served_split, session_folds
@@ -22,8 +22,6 @@ from model.training.recipes import Recipe, choose_recipe
 from model.workflows.console import command_line, console, exit_status, print_corpus
 from model.workflows.preparation import check_device, choose_embeddings, lock_run, prepare_run
 
-_READERS: Final = {"iemocap": read_iemocap}
-
 
 @dataclass(frozen=True, slots=True)
 class TrainOptions:
@@ -31,7 +29,7 @@ class TrainOptions:
 
     root: Path
     out: Path
-    corpus: str
+    corpus: CorpusName
     glove: Path | None
     random_embeddings: bool
     recipe: str
@@ -68,7 +66,7 @@ def _train(options: TrainOptions) -> None:
 
 def _train_run(options: TrainOptions, run: Run) -> None:
     recipe = choose_recipe(options.recipe, options.settings)
-    corpus = _READERS[options.corpus](options.root, PAPER_LABELS, strict=options.strict)
+    corpus = read_corpus(options.corpus, options.root, strict=options.strict)
     print_corpus(corpus)
     # Checks come before the slow feature extraction.
     trained_on, licence = _provenance(options, corpus)

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from alignment.audio import decode_audio
-from model.corpora.composite import write_composite
+from model.corpora.composite import Composition, write_composite
 from model.corpora.goemotions import LabelledText
 from model.corpora.iemocap import read_iemocap
 from model.corpora.pairing import pair_texts, split_among
@@ -16,10 +16,11 @@ from model.corpora.splicing import CutTake, WordPiece, assemble, join
 from model.errors import CorpusMissingError
 from tests.builders import noise
 
+SENTENCES = Composition(per_label=8, changed_share=0.0, clip_versions=0)
 LABELS = ("ang", "hap", "neu", "sad", "sur")
 
 
-def cut_take(actor: int, label: str, seed: int) -> CutTake:
+def cut_take(actor: int, label: str, seed: int) -> CutTake[Take]:
     pieces = tuple(WordPiece(noise(0.1 + 0.05 * i, seed * 10 + i), i) for i in range(4))
     return CutTake(Take(Path(f"{seed}.wav"), actor, label, "a b c d"), noise(0.2, 1), pieces, noise(0.2, 2))
 
@@ -30,7 +31,7 @@ TEXTS = [LabelledText((label, "text", str(i)), label) for label in LABELS for i 
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> Path:
-    assert write_composite(TAKES, TEXTS, tmp_path, per_label=8, neutral_share=0.5, seed=0) == 80
+    assert write_composite(TAKES, TEXTS, tmp_path, SENTENCES) == 80
     return tmp_path
 
 
@@ -72,7 +73,7 @@ def test_pairs_file_states_modality_of_label(corpus: Path) -> None:
 
 def test_same_seed_gives_same_corpus(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     other = tmp_path_factory.mktemp("again")
-    write_composite(TAKES, TEXTS, other, per_label=8, neutral_share=0.5, seed=0)
+    write_composite(TAKES, TEXTS, other, SENTENCES)
     for path in sorted(corpus.rglob("*.wav"))[:5]:
         assert path.read_bytes() == (other / path.relative_to(corpus)).read_bytes()
 
@@ -151,9 +152,9 @@ def test_session_contains_only_audio_of_its_actors(tmp_path: Path) -> None:
         for actor in levels
         for label in LABELS
     ]
-    write_composite(takes, TEXTS, tmp_path, per_label=8, neutral_share=0.5, seed=0)
+    write_composite(takes, TEXTS, tmp_path, SENTENCES)
     with (tmp_path / "pairs.tsv").open(newline="") as file:
-        actors = {row["name"]: int(row["actor"]) for row in csv.DictReader(file, delimiter="\t")}
+        actors = {row["name"]: int(row["speaker"]) for row in csv.DictReader(file, delimiter="\t")}
     for utterance in read_iemocap(tmp_path).utterances:
         samples = decode_audio(utterance.wav.read_bytes()).samples
         actor = actors[utterance.name]

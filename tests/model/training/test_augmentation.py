@@ -1,6 +1,6 @@
 import torch
 
-from model.config import AugmentationConfig
+from model.config import AugmentationConfig, TrainingConfig
 from model.export.onnx_graphs import random_data
 from model.training.augmentation import Augmenter
 from model.vocabulary import UNKNOWN
@@ -11,7 +11,7 @@ ALL = torch.arange(3)
 
 
 def augmenter(config: AugmentationConfig) -> Augmenter:
-    return Augmenter([DATA], config, 2.0, torch.Generator().manual_seed(0))
+    return Augmenter([DATA], TrainingConfig(augmentation=config), 2.0, torch.Generator().manual_seed(0))
 
 
 def test_disabled_augmentation_changes_nothing() -> None:
