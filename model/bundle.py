@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,8 @@ from model.errors import BundleDamagedError, BundleMissingError, BundleVersionEr
 from model.scores import EMOTION_NAMES
 from model.vocabulary import Vocabulary
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+_READABLE: Final = (1, FORMAT)
 SEGMENTS: Final = "segments.onnx"
 CAN: Final = "can.onnx"
 CONFIG: Final = "config.json"
@@ -186,6 +187,13 @@ def write_config(path: Path, config: BundleConfig) -> None:
     path.write_text(json.dumps({"format": FORMAT, **asdict(config)}, indent=2) + "\n", encoding="utf-8")
 
 
+def _upgrade(data: dict[str, Any]) -> None:
+    """Rename what format 1 calls otherwise; a front end other than MFCC did not exist."""
+    network = data.get("network")
+    if isinstance(network, dict) and "n_mfcc" in network:
+        network["frame_size"] = network.pop("n_mfcc")
+
+
 def read_config(path: Path) -> BundleConfig:
     """Read config.json.
 
@@ -197,8 +205,10 @@ def read_config(path: Path) -> BundleConfig:
     except ValueError as exc:
         raise BundleDamagedError(path, f"not JSON ({exc})") from exc
     version = data.pop("format", None) if isinstance(data, dict) else None
-    if version != FORMAT:
+    if version not in _READABLE:
         raise BundleVersionError(path, version, FORMAT)
+    if version == 1:
+        _upgrade(data)
     try:
         config = TypeAdapter(BundleConfig).validate_python(data)
     except ValidationError as exc:

@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from shutil import rmtree
@@ -13,7 +14,9 @@ import soundfile
 import torch
 from numpy.typing import NDArray
 
+from alignment.features.encoded import FrontEnd
 from alignment.features.extraction import FeatureSpec
+from alignment.pipeline import bind_encoder
 from alignment.transcripts.words import TimedWord
 from model.bundle import Normalisation, Origin
 from model.config import NetworkConfig, TrainingConfig
@@ -110,12 +113,25 @@ def tiny_network(config: NetworkConfig = TINY, words: int = 10, seed: int = 0) -
     return CrossAttentionNetwork(table, len(LABELS), config).eval()
 
 
-def write_tiny_bundle(folder: Path, config: NetworkConfig = TINY, *, alpha: float = 0.1, seed: int = 0) -> Path:
-    """Bundle of an untrained network with 40 MFCCs and a vocabulary of ten words."""
+def tiny_front_end(front_end: FrontEnd) -> tuple[NetworkConfig, FeatureSpec]:
+    """Network and features of a front end."""
+    if front_end == "mfcc":
+        return TINY, FeatureSpec()
+    features = bind_encoder(FeatureSpec(front_end=front_end, level_db=-26.0))
+    return replace(TINY, frame_size=features.frame_size, segment_pooling="statistics"), features
+
+
+def write_tiny_bundle(
+    folder: Path, config: NetworkConfig = TINY, *, alpha: float = 0.1, seed: int = 0, front_end: FrontEnd = "mfcc"
+) -> Path:
+    """Bundle of an untrained network with a vocabulary of ten words; other front ends have their own network."""
+    features = FeatureSpec()
+    if front_end != "mfcc":
+        config, features = tiny_front_end(front_end)
     vocabulary = Vocabulary(["the", "children", "are", "playing", "in", "garden", "it", "was", "very", "good"])
     network = tiny_network(config, len(vocabulary.words), seed)
     embeddings = Embeddings(vocabulary, network.text_encoder.embedding.weight.detach().numpy(), "random", ())
-    experiment = Experiment("none", LABELS, FeatureSpec(), config, TrainingConfig(alpha=alpha), "random")
+    experiment = Experiment("none", LABELS, features, config, TrainingConfig(alpha=alpha), "random")
     normalisation = Normalisation((0.0,) * config.frame_size, (20.0,) * config.frame_size)
     trained = TrainedFold(network, 0, [], normalisation)
     origin = Origin("nothing: random weights", "Apache-2.0", "random", "2026-01-01")

@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from alignment.quality import SoundQuality
 from alignment.speech.voice_activity import STEP_SAMPLES, VoiceActivityDetector, find_runs
 from alignment.timing import Seconds, samples_to_seconds, seconds_to_samples
 from alignment.transcripts.speakers import Turn
@@ -31,12 +32,14 @@ class Window:
         samples: (samples,) float32 at 16 kHz.
         speaker: Name of the only speaker, where it is known.
         turns: Speaker turns in the recording's time; None without diarization.
+        quality: Quality of the sound, where it has been measured.
     """
 
     start_s: Seconds
     samples: NDArray[np.float32]
     speaker: str | None = None
     turns: tuple[Turn, ...] | None = None
+    quality: SoundQuality | None = None
 
     @property
     def end_s(self) -> Seconds:

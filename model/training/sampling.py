@@ -51,9 +51,9 @@ def balanced_weights(labels: NDArray[np.int64], sources: Sequence[str], shares: 
     weights = np.zeros(len(labels))
     for label in np.unique(labels):
         cells = {name: np.flatnonzero((labels == label) & (names == name)) for name in shares}
-        total = sum(shares[name] for name, cell in cells.items() if len(cell))
-        for name, cell in cells.items():
-            weights[cell] = shares[name] / (total * max(1, len(cell)))
+        filled = {name: cell for name, cell in cells.items() if len(cell)}
+        for name, cell in filled.items():
+            weights[cell] = shares[name] / (sum(shares[other] for other in filled) * len(cell))
     if not weights.any():
         parts = ", ".join(sorted({source for source in sources if source})) or "a corpus without parts"
         raise TrainingError(

@@ -100,6 +100,9 @@ SYSTEMS: Final[dict[str, System]] = {
     ),
     "yoon-mha1": System("Yoon et al., one hop", (), partial(MultiHopAttention, hops=1), (_WHOLE,)),
     "yoon-mha3": System("Yoon et al., three hops", (), partial(MultiHopAttention, hops=3), (_WHOLE,)),
+    "can-encoder": System(
+        "CAN, states of Moonshine's encoder", (), CrossAttentionNetwork, ("features.front_end=encoder",)
+    ),
     "can-moonshine": System("CAN, words from Moonshine", (), CrossAttentionNetwork, words="moonshine"),
     "can-pocketsphinx": System("CAN, words from PocketSphinx", (), CrossAttentionNetwork, words="pocketsphinx"),
     "can-whisperx": System("CAN, words from WhisperX", (), CrossAttentionNetwork, words="whisperx"),

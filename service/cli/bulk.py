@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 from alignment.errors import CanSerError, optional_packages
 from alignment.timing import Seconds
-from model.bundle import Bundle, locate_bundle, read_bundle
+from model.bundle import Bundle
 from service.cli.console import print_error
 from service.cli.progress import BulkProgress
-from service.inference.engine import load_aligner
+from service.inference.loading import choose_bundle, load_aligner
 from service.settings import Settings, load_settings
 from service.sources import find_archive
 
@@ -65,7 +65,7 @@ def _run(options: BulkOptions) -> int:
     from service.bulk.workers import analyse_archive, connect
 
     settings = load_settings({"bundle": options.bundle, "aligner": options.aligner})
-    bundle = read_bundle(locate_bundle(settings.bundle))
+    bundle, _ = choose_bundle(settings)
     names = find_archive(options.sources)
     schema = table_schema(bundle.config.emotions)
     with ResultParts(options.out, schema, _identity(settings, bundle)) as parts:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final, Literal
 
+import numpy as np
 from rich.table import Table
 from rich.text import Text
 
@@ -15,10 +16,11 @@ from alignment.aligners.selection import choose_aligner
 from alignment.aligners.weights.locate import require_weights
 from alignment.aligners.whisperx.diarization import PyannoteDiarizer
 from alignment.errors import AlignerUnavailableError, AlignmentError, CanSerError
-from model.bundle import locate_bundle, read_bundle
-from model.runtime import EmotionClassifier
+from alignment.pipeline import choose_encoder
+from alignment.timing import SAMPLE_RATE_HZ
 from service.cli.console import output_console, print_json
 from service.errors import ServiceError
+from service.inference.loading import load_classifier
 from service.settings import Settings, load_settings
 
 State = Literal["ok", "missing", "broken"]
@@ -117,11 +119,14 @@ def _changed_settings(settings: Settings) -> str:
 
 def _check_network(settings: Settings) -> str:
     """Load the bundle and run the network once."""
-    classifier = EmotionClassifier(read_bundle(locate_bundle(settings.bundle)), settings.provider, settings.threads)
+    classifier, reason = load_classifier(settings)
     classifier.warm_up()
     config = classifier.bundle.config
-    emotions = ", ".join(config.emotions)
-    return f"{config.name} {classifier.bundle.version} ({emotions}) runs on {classifier.provider}"
+    if encoder := choose_encoder(config.features, settings.threads):
+        encoder.encode(np.zeros(SAMPLE_RATE_HZ, np.float32))
+    front_end, emotions = config.features.front_end, ", ".join(config.emotions)
+    note = f"; {reason}" if reason else ""
+    return f"{config.name} {classifier.bundle.version} ({front_end}; {emotions}) runs on {classifier.provider}{note}"
 
 
 def _check_aligner(settings: Settings) -> str:

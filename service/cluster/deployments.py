@@ -19,11 +19,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from alignment.audio import Waveform
 from alignment.features.extraction import UtteranceFeatures
 from alignment.transcripts.words import AlignerInfo, Transcript
-from model.bundle import locate_bundle, read_bundle
 from model.scores import UtteranceScores
 from service.app import create_app
 from service.cluster.remote import RemoteAligner, RemoteClassifier, RemoteStage
-from service.inference.engine import EmotionEngine, load_aligner, load_classifier
+from service.inference.engine import EmotionEngine
+from service.inference.loading import choose_bundle, load_aligner, load_classifier
 from service.observability.logs import configure_logs
 from service.settings import Settings, load_settings
 
@@ -68,7 +68,7 @@ class ClassifierReplica:
 
     def __init__(self, settings: Settings) -> None:
         configure_logs(settings.log_level)
-        self._classifier = load_classifier(settings)
+        self._classifier, _ = load_classifier(settings)
         self._classifier.warm_up()
         # Without a wait, a batch is what arrived while the last one was scored: a single request is not delayed.
         batch = serve.batch(max_batch_size=settings.batch.max_requests, batch_wait_timeout_s=0.0)
@@ -103,7 +103,7 @@ class IngressReplica:
     def __serve_build_asgi_app__(self) -> FastAPI:
         # InferenceWorkerPool would answer here what the replicas are for.
         settings = self._settings.model_copy(update={"scorers": 0})
-        bundle = read_bundle(locate_bundle(settings.bundle))
+        bundle, _ = choose_bundle(settings)
         engine = EmotionEngine(
             settings,
             aligner=RemoteAligner(self._aligner, settings.max_waiting, _START_S),

@@ -12,22 +12,22 @@ from numpy.typing import NDArray
 
 from alignment.aligners.given import build_given_transcript
 from alignment.aligners.protocol import Aligner
-from alignment.aligners.selection import choose_aligner
 from alignment.aligners.whisperx.diarization import Diarizer, PyannoteDiarizer
 from alignment.audio import AudioSource, Waveform, decode_audio, decode_channels
 from alignment.errors import NoSpeechError
 from alignment.features.extraction import UtteranceFeatures
-from alignment.pipeline import compute_features, find_words, select_transcript
+from alignment.pipeline import bring_to_level, choose_encoder, compute_features, find_words, select_transcript
+from alignment.quality import SoundQuality, measure_quality
 from alignment.speech.voice_activity import VoiceActivityDetector
 from alignment.speech.windows import WINDOW_S, Window, cut_windows
 from alignment.timing import SAMPLE_RATE_HZ
 from alignment.transcripts.speakers import assign_speakers
 from alignment.transcripts.words import AlignerInfo, TimedWord, Transcript
-from model.bundle import Bundle, locate_bundle, read_bundle
+from model.bundle import Bundle
 from model.occlusion import add_effects, occlude_in_chunks
-from model.runtime import EmotionClassifier
 from model.scores import UtteranceScores
 from service.errors import AlignerNotServedError
+from service.inference.loading import load_aligner, load_classifier
 from service.inference.request import AnalysisRequest
 from service.inference.result import AnalysisResult, ResultBuilder, WindowResult
 from service.observability.stopwatch import Stopwatch
@@ -62,12 +62,14 @@ class PreparedWindow:
         transcript: Its utterances, in the time of the window; None where it holds no speech.
         features: One entry per utterance.
         occludes: Whether the request asks for the effects of words.
+        quality: Quality of the sound; None without speech.
     """
 
     window: Window
     transcript: Transcript | None
     features: list[UtteranceFeatures]
     occludes: bool = False
+    quality: SoundQuality | None = None
 
 
 class EmotionEngine:
@@ -91,12 +93,15 @@ class EmotionEngine:
 
         Raises:
             BundleError, ProviderError: The bundle cannot be served.
+            EncoderUnavailableError: The encoder that the bundle needs is not installed.
             AlignerUnavailableError: The requested aligner cannot run.
         """
         self._max_audio_s = settings.max_audio_s
         self.uncertain_below = settings.uncertain_below
         self.detector = VoiceActivityDetector()
-        self.classifier: Classifier = classifier or load_classifier(settings)
+        self.classifier: Classifier
+        self.classifier, self.bundle_reason = (classifier, "") if classifier else load_classifier(settings)
+        self._encoder = choose_encoder(self.bundle.config.features, settings.threads)
         self._aligner = aligner or load_aligner(settings)
         self._diarizer = diarizer or PyannoteDiarizer(settings.whisperx.config())
 
@@ -104,6 +109,11 @@ class EmotionEngine:
     def bundle(self) -> Bundle:
         """The served bundle."""
         return self.classifier.bundle
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """Warnings that belong to every response."""
+        return (self.bundle_reason,) if self.bundle_reason else ()
 
     @property
     def aligner(self) -> AlignerInfo:
@@ -134,7 +144,7 @@ class EmotionEngine:
         """
         waveform = Waveform(np.zeros(SAMPLE_RATE_HZ, np.float32), AudioSource(1.0, SAMPLE_RATE_HZ, 1))
         words = build_given_transcript([TimedWord("ready", 0.2, 0.8, "given")], waveform.duration_s)
-        compute_features(waveform, words, self.bundle.config.features)
+        compute_features(waveform, words, self.bundle.config.features, self._encoder)
         self.classifier.warm_up()
 
     def close(self) -> None:
@@ -189,7 +199,7 @@ class EmotionEngine:
     def start(self, waveform: Waveform, request: AnalysisRequest, stopwatch: Stopwatch) -> "WindowLoop":
         """The loop over the windows of a decoded recording."""
         windows = ((window, request) for window in self._cut(waveform, request, stopwatch))
-        result = ResultBuilder(waveform.source, waveform.warnings, waveform.quality)
+        result = ResultBuilder(waveform.source, waveform.warnings)
         return WindowLoop(self, windows, result, stopwatch)
 
     def _cut(self, waveform: Waveform, request: AnalysisRequest, stopwatch: Stopwatch) -> Iterable[Window]:
@@ -201,7 +211,7 @@ class EmotionEngine:
             return self._cut_with_turns(waveform, stopwatch)
         if request.recognises and not request.segments and waveform.duration_s > WINDOW_S:
             return cut_windows(waveform.samples, self.detector)
-        return [Window(0.0, waveform.samples)]
+        return [Window(0.0, waveform.samples, quality=waveform.quality)]
 
     def _cut_track(self, speaker: str, samples: NDArray[np.float32] | None) -> Iterator[Window]:
         """Windows of one channel; none of a silent one."""
@@ -218,7 +228,8 @@ class EmotionEngine:
     def prepare(self, window: Window, request: AnalysisRequest, stopwatch: Stopwatch) -> PreparedWindow:
         """Words (recognised, aligned or given) and features of a window."""
         source = AudioSource(window.end_s - window.start_s, SAMPLE_RATE_HZ, 1)
-        waveform = Waveform(window.samples, source, speech=request.segments)
+        spec = self.bundle.config.features
+        waveform = bring_to_level(Waveform(window.samples, source, speech=request.segments), spec)
         stage = "recognise" if request.recognises else "align"
         try:
             words = stopwatch.run(stage, partial(self._find_words, waveform, request))
@@ -226,10 +237,11 @@ class EmotionEngine:
             return PreparedWindow(window, None, [])
         if window.turns is not None:
             words = assign_speakers(words, window.turns, window.start_s)
-        spec = self.bundle.config.features
         transcript = select_transcript(words, spec)
-        features = stopwatch.run("features", lambda: compute_features(waveform, transcript, spec))
-        return PreparedWindow(window, transcript, features, request.explain == "occlusion")
+        compute = partial(compute_features, waveform, transcript, spec, self._encoder)
+        features = stopwatch.run("features", compute)
+        quality = window.quality or measure_quality(window.samples)
+        return PreparedWindow(window, transcript, features, request.explain == "occlusion", quality)
 
     def classify(self, features: Sequence[UtteranceFeatures]) -> list[UtteranceScores]:
         """Scores of utterances, possibly of several requests."""
@@ -291,7 +303,7 @@ class WindowLoop:
         """Add the scores of a prepared window to the result."""
         if prepared.transcript is None:
             return WindowResult(prepared.window, ())
-        return self.result.add(prepared.window, prepared.transcript, scores)
+        return self.result.add(prepared.window, prepared.transcript, scores, prepared.quality)
 
     def windows(self, classify: Classify, cancelled: Callable[[], bool] = lambda: False) -> Iterator[WindowResult]:
         """Results of the remaining windows, one after the other, until `cancelled` returns true."""
@@ -304,21 +316,3 @@ class WindowLoop:
         for _ in self.windows(classify):
             pass
         return self.result
-
-
-def load_classifier(settings: Settings) -> EmotionClassifier:
-    """The network of the settings.
-
-    Raises:
-        BundleError, ProviderError: It cannot be served.
-    """
-    return EmotionClassifier(read_bundle(locate_bundle(settings.bundle)), settings.provider, settings.threads)
-
-
-def load_aligner(settings: Settings) -> Aligner:
-    """The aligner of the settings; none of its models is loaded yet.
-
-    Raises:
-        AlignerUnavailableError: It cannot run.
-    """
-    return choose_aligner(settings.aligner, settings.whisperx.config(), settings.embedded_config(), settings.deadline_s)

@@ -79,29 +79,35 @@ def average_by_duration(probabilities: Sequence[ArrayLike], durations_s: Sequenc
 class ResultBuilder:
     """Collects window results into an `AnalysisResult`."""
 
-    def __init__(self, source: AudioSource, warnings: Sequence[str], quality: SoundQuality | None = None) -> None:
+    def __init__(self, source: AudioSource, warnings: Sequence[str]) -> None:
         """Start without utterances.
 
         Args:
             source: The decoded file.
             warnings: Warnings of the decoder.
-            quality: Quality of the sound; None where it was not measured.
         """
-        self.source, self._quality = source, quality
+        self.source = source
         self.warnings = list(warnings)
         self._utterances: list[ScoredUtterance] = []
         self._aligner: AlignerInfo | None = None
 
-    def add(self, window: Window, transcript: Transcript, scores: Sequence[UtteranceScores]) -> WindowResult:
+    def add(
+        self,
+        window: Window,
+        transcript: Transcript,
+        scores: Sequence[UtteranceScores],
+        quality: SoundQuality | None = None,
+    ) -> WindowResult:
         """Add the utterances of a window, moved to the time of the recording.
 
         Args:
             window: Part of the recording.
             transcript: Its utterances, in the time of the window.
             scores: One entry per utterance.
+            quality: Quality of the sound of the window, where it was measured.
         """
         scored = tuple(
-            ScoredUtterance(_place(utterance, window), score, self._quality)
+            ScoredUtterance(_place(utterance, window), score, quality)
             for utterance, score in zip(transcript.utterances, scores, strict=True)
         )
         self._utterances += scored

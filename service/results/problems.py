@@ -39,6 +39,7 @@ _TABLE: Final[tuple[tuple[type[CanSerError], int, str, str], ...]] = (
     (alignment_errors.NoSpeechError, 422, "no-speech", "No speech was found"),
     (alignment_errors.UnsupportedLanguageError, 422, "unsupported-language", "The language is not supported"),
     (alignment_errors.AlignerUnavailableError, 503, "aligner-unavailable", "The aligner is not available"),
+    (alignment_errors.EncoderUnavailableError, 503, "encoder-unavailable", "The speech encoder is not available"),
     (alignment_errors.DiarizationUnavailableError, 422, "diarization-unavailable", "Diarization is not available"),
     (alignment_errors.AlignerFailedError, 503, "aligner-failed", "The aligner failed"),
     (model_errors.ModelError, 503, "model-unavailable", "The model is not available"),

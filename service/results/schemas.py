@@ -150,6 +150,10 @@ class ModelOut(BaseModel):
     trained_on: str
     licence: str
     provider: str
+    front_end: Annotated[
+        str, Field(description="What the network reads of the sound: mfcc, encoder (states of a recogniser) or both.")
+    ]
+    reason: Annotated[str, Field(description="Why these weights replace the default ones; empty otherwise.")] = ""
 
 
 class AlignerOut(BaseModel):

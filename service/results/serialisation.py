@@ -69,7 +69,7 @@ def assemble_response(
         ),
         model=to_model(engine),
         aligner=to_aligner(aligner),
-        warnings=[*warnings, *warn_of_unknown_text(evidence)],
+        warnings=[*warnings, *warn_of_unknown_text(evidence), *engine.notices],
         timings_ms={stage: round(spent, 2) for stage, spent in timings_ms.items()},
     )
 
@@ -107,6 +107,8 @@ def to_model(engine: EmotionEngine) -> schemas.ModelOut:
         trained_on=bundle.config.origin.trained_on,
         licence=bundle.config.origin.licence,
         provider=engine.classifier.provider,
+        front_end=bundle.config.features.front_end,
+        reason=engine.bundle_reason,
     )
 
 

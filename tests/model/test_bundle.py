@@ -47,11 +47,23 @@ def test_altered_file_is_refused(copy: Path, name: str) -> None:
         read_bundle(copy)
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None])
+@pytest.mark.parametrize("version", [0, 3, "1", None])
 def test_other_format_version_is_refused(copy: Path, version: object) -> None:
     edit_config(copy, format=version)
     with pytest.raises(BundleVersionError):
         read_bundle(copy)
+
+
+def test_bundle_of_format_1_is_read(copy: Path, tiny_bundle: Bundle) -> None:
+    """It had MFCCs only, whose number was `network.n_mfcc`, and no settings of a front end."""
+    config = json.loads((copy / CONFIG).read_text())
+    config["network"]["n_mfcc"] = config["network"].pop("frame_size")
+    for name in ("front_end", "level_db", "encoder_sha256"):
+        del config["features"][name]
+    edit_config(copy, format=1, **{name: config[name] for name in ("network", "features")})
+    (copy / CONFIG).write_text(json.dumps(config | {"format": 1}))
+    write_sums(copy)
+    assert read_bundle(copy).config == tiny_bundle.config
 
 
 @pytest.mark.parametrize(

@@ -7,19 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alignment.features.extraction import UtteranceFeatures
-from model.bundle import SEGMENTS, Bundle
+from model.bundle import SEGMENTS, Bundle, read_bundle
 from model.errors import BundleDamagedError, ProviderError
 from model.runtime import EmotionClassifier, bucket_by_length
 from model.scores import UtteranceScores
+from tests.builders import write_tiny_bundle
 
 # Batched and single LSTM kernels differ by about 3e-8.
 TOLERANCE = 1e-5
 
 
-def utterance(words: int, seed: int, longest: int = 80) -> UtteranceFeatures:
+def utterance(words: int, seed: int, longest: int = 80, frame_size: int = 40) -> UtteranceFeatures:
     generator = np.random.default_rng(seed)
     counts = generator.integers(1, longest, words)
-    frames = (20 * generator.standard_normal((int(counts.sum()), 40))).astype(np.float32)
+    frames = (20 * generator.standard_normal((int(counts.sum()), frame_size))).astype(np.float32)
     known = ("the", "children", "unlisted", "", "garden")
     return UtteranceFeatures(tuple(known[i % 5] for i in range(words)), frames, counts)
 
@@ -27,6 +28,13 @@ def utterance(words: int, seed: int, longest: int = 80) -> UtteranceFeatures:
 @pytest.fixture(scope="module")
 def classifier(tiny_bundle: Bundle) -> EmotionClassifier:
     return EmotionClassifier(tiny_bundle, "cpu")
+
+
+@pytest.fixture(scope="module", params=["mfcc", "encoder", "both"])
+def any_classifier(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> EmotionClassifier:
+    """Classifier of each front end."""
+    folder = write_tiny_bundle(tmp_path_factory.mktemp("bundles") / "tiny", front_end=request.param)
+    return EmotionClassifier(read_bundle(folder), "cpu")
 
 
 def test_provider_is_reported(classifier: EmotionClassifier) -> None:
@@ -41,17 +49,20 @@ def test_probabilities_and_attention_sum_to_one(classifier: EmotionClassifier) -
             assert values.sum() == pytest.approx(1.0, abs=1e-6)
 
 
-def test_contributions_and_bias_sum_to_log_probabilities(classifier: EmotionClassifier) -> None:
-    [scores] = classifier.classify([utterance(9, 3)])
+def test_contributions_and_bias_sum_to_log_probabilities(any_classifier: EmotionClassifier) -> None:
+    frame_size = any_classifier.bundle.config.network.frame_size
+    [scores] = any_classifier.classify([utterance(9, 3, frame_size=frame_size)])
     total = scores.text_contributions.sum(axis=0) + scores.audio_contributions.sum(axis=0) + scores.bias
     logs = np.log(scores.probabilities)
     np.testing.assert_allclose(total, logs - logs.mean(), atol=TOLERANCE)
 
 
-def test_batch_equals_single_utterances(classifier: EmotionClassifier) -> None:
-    utterances = [utterance(n, n, longest) for n, longest in ((5, 20), (1, 300), (30, 60), (14, 40), (2, 2))]
-    together = classifier.classify(utterances)
-    for alone, batched in zip((classifier.classify([u])[0] for u in utterances), together, strict=True):
+def test_batch_equals_single_utterances(any_classifier: EmotionClassifier) -> None:
+    size = any_classifier.bundle.config.network.frame_size
+    sizes = ((5, 20), (1, 300), (30, 60), (14, 40), (2, 2))
+    utterances = [utterance(n, n, longest, size) for n, longest in sizes]
+    together = any_classifier.classify(utterances)
+    for alone, batched in zip((any_classifier.classify([u])[0] for u in utterances), together, strict=True):
         for field in dataclasses.fields(UtteranceScores):
             if field.name == "effects":
                 continue

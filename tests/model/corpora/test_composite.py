@@ -111,7 +111,7 @@ def test_neutral_pairs_are_neutral_in_both_modalities() -> None:
 
 
 def test_ravdess_names_are_parsed(tmp_path: Path) -> None:
-    for name in ("03-01-02-01-01-01-02.wav", "03-01-06-01-01-01-02.wav", "03-02-05-01-01-01-02.wav", "notes.txt"):
+    for name in ("03-01-02-01-01-01-02.wav", "03-01-09-01-01-01-02.wav", "03-02-05-01-01-01-02.wav", "notes.txt"):
         (tmp_path / "Actor_02").mkdir(exist_ok=True)
         (tmp_path / "Actor_02" / name).touch()
     [take] = read_ravdess(tmp_path)
@@ -131,6 +131,8 @@ def test_real_clips(ravdess: Path) -> None:
         "sad": 8,
         "ang": 8,
         "sur": 8,
+        "fea": 8,
+        "dis": 8,
     }
 
 

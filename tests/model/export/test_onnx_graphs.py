@@ -17,6 +17,11 @@ from tests.builders import TINY, tiny_network
         NetworkConfig(embedding_dim=6, hidden=4, head_count=1, dropout=0.0, cross_attention=False),
         NetworkConfig(embedding_dim=6, hidden=4, head_count=2, dropout=0.5, segment_dropout="frames", pooled_frames=80),
         NetworkConfig(embedding_dim=100, hidden=128, head_count=4),
+        NetworkConfig(embedding_dim=6, hidden=4, head_count=2, frame_size=288, segment_pooling="statistics"),
+        NetworkConfig(
+            embedding_dim=6, hidden=4, head_count=2, frame_size=328, segment_pooling="statistics", input_noise=0.3
+        ),
+        NetworkConfig(embedding_dim=6, hidden=4, head_count=2, frame_size=288),
     ],
 )
 def test_exported_graphs_equal_pytorch(tmp_path: Path, config: NetworkConfig) -> None:

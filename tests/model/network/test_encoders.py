@@ -5,7 +5,7 @@ from torch import nn
 
 from model.config import NetworkConfig
 from model.data.batches import pack_segments
-from model.network.encoders import SegmentEncoder
+from model.network.encoders import SegmentEncoder, SegmentStatistics
 
 COUNTS = torch.tensor([2, 5])
 
@@ -45,3 +45,31 @@ def test_dropout_is_applied_to_pooled_vector_or_frames() -> None:
     frames, _ = encode(tiny(dropout=0.5, segment_dropout="frames"), training=True)
     assert not (torch.isclose(frames, 2 * means) | (frames == 0)).all()
     assert nn.functional.mse_loss(frames, means) > 0
+
+
+def test_statistics_of_a_segment_are_its_mean_and_deviation() -> None:
+    torch.manual_seed(0)
+    encoder = SegmentStatistics(tiny(segment_pooling="statistics")).eval()
+    frames = torch.randn(7, 3)
+    packed, segment_of_row = pack_segments(frames, torch.tensor([0, 2]), COUNTS)
+    vectors = encoder(packed, segment_of_row, COUNTS)
+    parts = frames.split([2, 5])
+    statistics = torch.stack([torch.cat((part.mean(0), (part.var(0, correction=0) + 1e-4).sqrt())) for part in parts])
+    torch.testing.assert_close(vectors, encoder.linear(statistics).relu())
+
+
+def test_noise_of_statistics_acts_in_training_only() -> None:
+    torch.manual_seed(0)
+    encoder = SegmentStatistics(tiny(segment_pooling="statistics", input_noise=0.5))
+    means, variances = torch.randn(4, 3), torch.rand(4, 3)
+    assert not torch.equal(encoder.train().project(means, variances), encoder.project(means, variances))
+    assert torch.equal(encoder.eval().project(means, variances), encoder.project(means, variances))
+
+
+def test_segment_of_one_frame_has_a_finite_gradient() -> None:
+    encoder = SegmentStatistics(tiny(segment_pooling="statistics"))
+    frames = torch.randn(1, 3, requires_grad=True)
+    packed, segment_of_row = pack_segments(frames, torch.tensor([0]), torch.tensor([1]))
+    encoder(packed, segment_of_row, torch.tensor([1])).sum().backward()
+    assert frames.grad is not None
+    assert bool(torch.isfinite(frames.grad).all())
