@@ -1,7 +1,8 @@
 """Time to score one utterance of 5 s and 14 words on one thread, compared with alternatives.
 
     python -m benchmarks.scoring
-    python -m benchmarks.scoring --buckets
+    python -m benchmarks.scoring --bundle starter-mfcc
+    python -m benchmarks.scoring --bundle starter-mfcc --buckets
 
 All rows are medians of one run; only their ratios carry over to another machine. wav2vec2-base has random weights, on
 which its time does not depend. The floor is the arithmetic of the network at the speed of a large matrix product.
@@ -23,7 +24,7 @@ from transformers import Wav2Vec2Config, Wav2Vec2ForSequenceClassification
 from alignment.aligners.given import build_given_transcript
 from alignment.audio import decode_audio
 from alignment.features.extraction import UtteranceFeatures
-from alignment.pipeline import compute_features
+from alignment.pipeline import bring_to_level, choose_encoder, compute_features
 from alignment.timing import SAMPLE_RATE_HZ
 from alignment.transcripts.words import TimedWord
 from benchmarks.buckets import show_buckets
@@ -68,10 +69,12 @@ def eager_input(features: UtteranceFeatures, bundle: Bundle) -> Batch:
 
 
 def network_gflop(frames: int, words: int, bundle: Bundle) -> float:
-    """Multiplications and additions of all LSTMs in billions; all other layers need less than a hundredth of them."""
+    """Multiplications and additions of all LSTMs in billions; all other layers of the network need few."""
     hidden, config = bundle.config.network.hidden, bundle.config.network
-    steps = ((frames, config.frame_size), (words, 2 * hidden), (words, config.embedding_dim))
-    return sum(2 * 2 * count * 4 * hidden * (inputs + hidden) for count, inputs in steps) / 1e9
+    lower = ((frames, config.frame_size),) if config.segment_pooling == "blstm" else ()
+    steps = (*lower, (words, 2 * hidden), (words, config.embedding_dim))
+    total: float = sum(2 * 2 * count * 4 * hidden * (inputs + hidden) for count, inputs in steps) / 1e9
+    return total
 
 
 def matrix_product_gflop_per_s() -> float:
@@ -87,7 +90,9 @@ def compare(bundle: Bundle) -> Table:
     waveform = decode_audio(recording)
     transcript = build_given_transcript(example_words(), waveform.duration_s)
     spec = bundle.config.features
-    features = compute_features(waveform, transcript, spec)
+    encoder = choose_encoder(spec)
+    levelled = bring_to_level(waveform, spec)
+    features = compute_features(levelled, transcript, spec, encoder)
     network = CrossAttentionNetwork(
         torch.zeros(len(bundle.vocabulary), bundle.config.network.embedding_dim),
         len(bundle.config.labels),
@@ -95,15 +100,18 @@ def compare(bundle: Bundle) -> Table:
     ).eval()
     wav2vec2 = Wav2Vec2ForSequenceClassification(Wav2Vec2Config(num_labels=len(bundle.config.labels))).eval()
     names = {"decode": decode_audio, "compute_features": compute_features, "classifier": classifier} | {
-        "recording": recording, "waveform": waveform, "transcript": transcript, "spec": spec, "features": features,
+        "recording": recording, "waveform": levelled, "transcript": transcript, "spec": spec, "features": features,
+        "encoder": encoder, "level": bring_to_level,
         "network": network, "batch": eager_input(features[0], bundle), "wav2vec2": wav2vec2,
         "sound": torch.from_numpy(waveform.samples)[None],
     }  # fmt: skip
     rows = {
         "decode": "decode(recording)",
-        "MFCC": "compute_features(waveform, transcript, spec)",
+        f"features: {spec.front_end}": "compute_features(level(waveform, spec), transcript, spec, encoder)",
         "network, ONNX Runtime, with explanation": "classifier.classify(features)",
-        "can-ser: the three together": "classifier.classify(compute_features(decode(recording), transcript, spec))",
+        "can-ser: the three together": (
+            "classifier.classify(compute_features(level(decode(recording), spec), transcript, spec, encoder))"
+        ),
         "network, PyTorch eager": "network(batch)",
         "wav2vec2-base classifier, PyTorch eager": "wav2vec2(sound)",
     }

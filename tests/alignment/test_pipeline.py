@@ -32,7 +32,7 @@ class CountingEncoder:
         self.calls = 0
         self._encoder = encoder
 
-    def encode(self, samples: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    def encode(self, samples: np.ndarray) -> np.ndarray:
         self.calls += 1
         return self._encoder.encode(samples)
 

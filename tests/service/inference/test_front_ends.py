@@ -27,7 +27,7 @@ def engine(
     return EmotionEngine(Settings(bundle=str(folder)), aligner=moonshine)
 
 
-def probabilities(engine: EmotionEngine, data: bytes, request: AnalysisRequest) -> np.ndarray:  # type: ignore[type-arg]
+def probabilities(engine: EmotionEngine, data: bytes, request: AnalysisRequest) -> np.ndarray:
     return engine.analyse(data, request).probabilities
 
 
