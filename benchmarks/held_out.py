@@ -142,5 +142,5 @@ def measure(true: Sequence[str], rows: Rows, labels: Sequence[str], chosen: Sequ
 
 def _predict(rows: Rows) -> NDArray[np.int64]:
     """(clips,) class of the highest score, or -1 for a refused clip."""
-    refused = np.isnan(rows).any(axis=1)
+    refused = np.asarray(np.isnan(rows).any(axis=1))
     return np.where(refused, _REFUSED, np.where(refused[:, None], 0.0, rows).argmax(axis=1))
