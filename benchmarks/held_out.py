@@ -11,7 +11,7 @@ import typer
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 
-from alignment.errors import AlignmentError
+from alignment.errors import AlignerUnavailableError, AlignmentError, EncoderUnavailableError
 from model.bundle import CONFIG, METRICS, BundleConfig, read_config
 from model.corpora.nemo import ForeignTake
 from model.corpora.pairing import read_sentences
@@ -87,10 +87,12 @@ def find_folds(root: Path, run: Path, source: str, target: Target) -> dict[str, 
         target: The bundle to complete.
 
     Raises:
-        typer.BadParameter: See `Target.check_fold`.
+        typer.BadParameter: The corpus has no such part, or as `Target.check_fold`.
     """
     sentences = read_sentences(root).values()
     sessions = {sentence.speaker: sentence.name[:5] for sentence in sentences if sentence.source == source}
+    if not sessions:
+        raise typer.BadParameter(f"{root} has no utterances of the part {source}", param_hint="--root")
     folds = {speaker: run / session / "bundle" for speaker, session in sessions.items()}
     for fold in set(folds.values()):
         target.check_fold(fold)
@@ -107,9 +109,15 @@ def choose(takes: Sequence[TakeT], folds: Mapping[str, Path], limit: int | None)
 
 
 def score(engine: EmotionEngine, recording: bytes, request: AnalysisRequest) -> Rows:
-    """(classes,) probabilities as served; NaN for a refused recording."""
+    """(classes,) probabilities as served; NaN for a refused recording.
+
+    Raises:
+        AlignerUnavailableError, EncoderUnavailableError: A model is missing.
+    """
     try:
         return engine.analyse(recording, request).probabilities
+    except (AlignerUnavailableError, EncoderUnavailableError):
+        raise
     except AlignmentError:
         return np.full(len(engine.bundle.config.labels), np.nan)
 

@@ -4,9 +4,10 @@
 
 Published RAVDESS clips are sent as they are and as changed by telephone, level, offset, noise, codecs and a room, each
 to the bundle of the fold that held out its actor. The given sentence is aligned once, on the clean clip, and its word
-times are sent with every version, so that only the network and its front end are measured. nEMO clips are sent with
-unknown words of about 0.4 s, as in the corpus, to the bundle that held out their speaker. The figures are written to
-metrics.json and MODEL_CARD.md of the bundle.
+times are sent with every version, so that only the network and its front end are measured. Telephone, codecs and room
+are simulated by the code that distorts copies for training: unseen speakers, but known kinds of recordings. nEMO clips
+are sent with unknown words of about 0.4 s, as in the corpus, to the bundle that held out their speaker. The figures are
+written to metrics.json and MODEL_CARD.md of the bundle.
 """
 
 import io
@@ -25,7 +26,7 @@ from rich.progress import track
 
 from alignment.aligners.moonshine.aligner import MoonshineAligner
 from alignment.audio import decode_audio
-from alignment.errors import AlignerError, AlignmentError
+from alignment.errors import AlignerUnavailableError, AlignmentError
 from alignment.speech.voice_activity import VoiceActivityDetector
 from alignment.timing import SAMPLE_RATE_HZ, samples_to_seconds
 from alignment.transcripts.words import TimedWord
@@ -92,12 +93,12 @@ def change_take(take: Take, aligner: MoonshineAligner, seed: int) -> list[Sent] 
     """A clip under each of `CONDITIONS`, with the word times of the clean one; None if it cannot be aligned.
 
     Raises:
-        AlignerError: The aligner cannot run.
+        AlignerUnavailableError: The aligner cannot run.
     """
     waveform = decode_audio(take.path.read_bytes())
     try:
         transcript = aligner.align(waveform, take.sentence)
-    except AlignerError:
+    except AlignerUnavailableError:
         raise
     except AlignmentError:
         return None

@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 
 from benchmarks.held_out import measure
+from benchmarks.left_out import PLANS, split_by_source
+from benchmarks.references import compute_statistics
 from benchmarks.robustness import CONDITIONS, add_offset, add_white_noise
+from model.corpora.pairing import CLIP, COMPOSITE, FOREIGN, Sentence
+from model.data.features import FeatureSet
 from tests.builders import tone
 
 LABELS = ("ang", "hap", "fea")
@@ -37,3 +41,27 @@ def test_offset_of_loud_clip_is_not_clipped() -> None:
     shifted = add_offset(1.9 * tone(1.0), 0.1)
     assert shifted.max() <= 1.0
     assert shifted.mean() == pytest.approx(0.1, abs=1e-3)
+
+
+def test_left_out_corpus_is_not_trained_on() -> None:
+    kinds = {
+        "a": (COMPOSITE, "clean"),
+        "b": (CLIP, "clean"),
+        "c": (CLIP, "changed"),
+        "d": (FOREIGN, "clean"),
+        "e": (FOREIGN, "changed"),
+    }
+    sentences = {name: Sentence(name, "sound", "", "ang", "1", *kind) for name, kind in kinds.items()}
+    without_foreign, foreign_alone = (split_by_source(plan, tuple("abcde"), sentences) for plan in PLANS)
+    assert (without_foreign.train.tolist(), without_foreign.test.tolist()) == ([0, 1, 2], [3])
+    assert (foreign_alone.train.tolist(), foreign_alone.test.tolist()) == ([3, 4], [1])
+
+
+def test_statistics_of_both_front_ends_by_hand() -> None:
+    """Two utterances of frames with one MFCC and one state; the first one has two segments."""
+    frames = np.array([[1, 10], [3, 20], [5, 60], [7, 8]], np.float32)
+    features = FeatureSet(frames, np.array([2, 1, 1]), np.array([2, 1]), (("a", "b"), ("c",)))
+    statistics = compute_statistics(features, np.array([True, False]), 1)
+    assert statistics.states.tolist() == [[30.0], [0.0]]
+    assert statistics.mfcc[0] == pytest.approx([3.0, (8 / 3) ** 0.5, 1.4, 3.0, 4.6])
+    assert statistics.mean_and_deviation.shape == (2, 2)
