@@ -1,9 +1,12 @@
 """MODEL_CARD.md of a bundle, rendered from its configuration and metrics."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
+from alignment.features.encoded import ENCODER_HOP_SAMPLES, ENCODER_SIZE
+from alignment.features.extraction import FeatureSpec
 from model.bundle import BundleConfig
+from model.export.card_evaluation import render_evaluation
 
 _INTENDED: Final = """## Intended use
 
@@ -11,14 +14,15 @@ Recognition of the emotion (one of those above) shown in short English speech, f
 research and prototypes. Not for decisions about people: employment, education, policing, health or credit.
 """
 
-_LIMITS: Final = """## Limits
-
-Acted or elicited North American English; other accents, languages, children, phones and noise were not tested. Shown
-emotion is not felt emotion. An emotion that is not in the list above is classified as one that is.
-
+_CONTRIBUTIONS: Final = """
 Contributions of words are exact over the network's states at each word. A state carries context from neighbouring
 words, so that a contribution is not the effect of leaving the word out.
 """
+_SOURCES: Final = {
+    "RAVDESS": "RAVDESS is licensed under CC BY-NC-SA 4.0.",
+    "nEMO": "nEMO is licensed under CC BY-NC-SA 4.0.",
+    "GoEmotions": "GoEmotions is licensed under Apache-2.0.",
+}
 
 
 def render_card(config: BundleConfig, metrics: Mapping[str, Any]) -> str:
@@ -26,18 +30,15 @@ def render_card(config: BundleConfig, metrics: Mapping[str, Any]) -> str:
 
     Args:
         config: Configuration of the bundle.
-        metrics: Content of metrics.json: "cross_validation", "untouched_clips" and "notes", each optional.
+        metrics: Content of metrics.json: "notes" and the parts that `render_evaluation` reads, each optional.
     """
     sections = [_heading(config), _data(config), _INTENDED]
-    if "cross_validation" in metrics:
-        sections.append(_cross_validation(metrics["cross_validation"]))
-    if "untouched_clips" in metrics:
-        sections.append(_untouched_clips(metrics["untouched_clips"]))
-    if len(sections) == 3:
-        sections.append("## Evaluation\n\nNot measured: trained with `--skip-cv`.\n")
-    sections.append(_LIMITS)
-    if metrics.get("notes"):
-        sections.append("## Notes\n\n" + "\n".join(f"- {note}" for note in metrics["notes"]) + "\n")
+    evaluation = render_evaluation(metrics)
+    sections += evaluation or ["## Evaluation\n\nNot measured: trained with `--skip-cv`.\n"]
+    sections.append(_limits(metrics))
+    notes = [*metrics.get("notes", ()), *_source_licences(config)]
+    if notes:
+        sections.append("## Notes\n\n" + "\n".join(f"- {note}" for note in notes) + "\n")
     return "\n".join(sections)
 
 
@@ -53,78 +54,49 @@ def _heading(config: BundleConfig) -> str:
     )
 
 
+def _source_licences(config: BundleConfig) -> list[str]:
+    """Licences of the corpora that the description of the training data names."""
+    return [licence for name, licence in _SOURCES.items() if name in config.origin.trained_on]
+
+
 def _data(config: BundleConfig) -> str:
-    mfcc = config.features.mfcc
+    features = config.features
     fitted = "not fitted" if config.temperature == 1.0 else "fitted on the held-out parts of the folds below"
+    level = ""
+    if features.level_db is not None:
+        level = f" The spoken part of the sound is first brought to {features.level_db:g} dB relative to full scale."
     return (
-        "## Input\n\n"
-        f"Timed words, and for each word {mfcc.n_mfcc} MFCCs every {mfcc.hop_samples / 16:g} ms at 16 kHz "
-        f"(segmentation: {config.features.segmentation}, overlap {config.features.overlap:.0%}). "
+        f"## Input\n\nTimed words, and for each word {_describe_frames(features)} "
+        f"(segmentation: {features.segmentation}, overlap {features.overlap:.0%}).{level} "
         f"α = {config.alpha:g}; temperature {config.temperature:g}, {fitted}.\n"
     )
 
 
-def _cross_validation(summary: Mapping[str, Any]) -> str:
-    lines = [
-        "## Evaluation: cross-validation\n",
-        f"{_protocol(summary)} {summary['utterances']} utterances. Command: `{summary['command']}`.\n",
-        "| prediction | WA | UA | weighted precision | macro precision | calibration error |",
-        "|---|---|---|---|---|---|",
-    ]
-    for head, row in summary["heads"].items():
-        lines.append(
-            f"| {head} | {_spread(row['wa'])} | {_spread(row['ua'])} | {_spread(row['weighted_precision'])} "
-            f"| {_spread(row['macro_precision'])} | {_spread(row['calibration_error'])} |"
-        )
-    lines.append(
-        "\nMean ± population standard deviation over folds. WA is accuracy, UA the mean recall of the classes.\n"
+def _describe_frames(features: FeatureSpec) -> str:
+    """The front end: what a frame is, and how often."""
+    mfcc = features.mfcc
+    if features.front_end == "mfcc":
+        return f"{mfcc.n_mfcc} MFCCs every {mfcc.hop_samples / 16:g} ms at 16 kHz"
+    states = (
+        f"the {ENCODER_SIZE} values of the states of Moonshine tiny-en's encoder (SHA-256 "
+        f"{features.encoder_sha256[:12]}…) every {ENCODER_HOP_SAMPLES / 16:g} ms at 16 kHz"
     )
-    if summary.get("calibration_error_after"):
-        lines.append(
-            "The calibration error is at temperature 1; at a temperature fitted without the test fold it is "
-            f"{_spread(summary['calibration_error_after'])}.\n"
-        )
-    if "by_kind" in summary:
-        lines += ["| pairs | utterances | UA both | UA text alone | UA sound alone |", "|---|---|---|---|---|"]
-        for kind, row in summary["by_kind"].items():
-            lines.append(f"| {kind} | {row['count']} | {row['final']:.3f} | {row['text']:.3f} | {row['audio']:.3f} |")
-        lines.append("")
-    return "\n".join(lines)
+    if features.front_end == "encoder":
+        return states
+    return f"{states}, and beside each state {mfcc.n_mfcc} MFCCs of a window that begins with it"
 
 
-def _protocol(summary: Mapping[str, Any]) -> str:
-    if summary["folds"] == 1:
-        return f"A single fold, {summary['protocol']}: these weights, tested on the fold's test part."
+def _limits(metrics: Mapping[str, Any]) -> str:
+    """Limits; what was tested is named as tested."""
+    if "robustness" in metrics:
+        recordings = "Telephone, level, offset, noise, codecs and a room were simulated (above), not recorded"
+    else:
+        recordings = "Telephones and noise were not tested"
+    if "Polish clips, unheard speakers" in metrics.get("other_speech", {}):
+        languages = "Of other languages only Polish was tested, by its sound; other accents and children were not"
+    else:
+        languages = "Other accents, languages and children were not tested"
     return (
-        f"{summary['folds']} folds {summary['protocol']}; every utterance is tested once, by a network trained without "
-        "its fold."
+        f"## Limits\n\nActed or elicited North American English. {languages}. {recordings}. Shown emotion is not felt "
+        f"emotion. An emotion that is not in the list above is classified as one that is.\n{_CONTRIBUTIONS}"
     )
-
-
-def _untouched_clips(summary: Mapping[str, Any]) -> str:
-    lines = [
-        "## Evaluation: unmodified clips through the service\n",
-        (
-            f"{summary['clips']} RAVDESS clips as published, each classified by the fold that was trained without its "
-            f"actor, through decoding, alignment and ONNX Runtime as served. Command: `{summary['command']}`.\n"
-        ),
-        "| words | WA | UA | refused |",
-        "|---|---|---|---|",
-    ]
-    for source, row in summary["by_words"].items():
-        lines.append(f"| {source} | {row['wa']:.3f} | {row['ua']:.3f} | {row['refused']} |")
-    lines += [
-        "",
-        "| true emotion (given transcript) | " + " | ".join(summary["labels"]) + " |",
-        "|---" * (len(summary["labels"]) + 1) + "|",
-    ]
-    for label, row in zip(summary["labels"], summary["by_words"]["given transcript"]["confusion"], strict=True):
-        lines.append(f"| {label} | " + " | ".join(str(count) for count in row) + " |")
-    lines.append("")
-    return "\n".join(lines)
-
-
-def _spread(values: Sequence[float]) -> str:
-    mean = sum(values) / len(values)
-    deviation = (sum((value - mean) ** 2 for value in values) / len(values)) ** 0.5
-    return f"{mean:.3f} ± {deviation:.3f}"

@@ -1,5 +1,11 @@
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from alignment.features.encoded import FrontEnd
+from alignment.features.extraction import FeatureSpec
 from model.bundle import Bundle
 from model.export.card import render_card
 from tests.builders import write_tiny_bundle
@@ -21,7 +27,7 @@ CROSS_VALIDATION = {
     "heads": HEADS,
     "by_kind": {"one of them is neutral": {"count": 20, "final": 0.61, "text": 0.5, "audio": 0.4}},
 }
-CLIPS = {
+CLIPS: dict[str, Any] = {
     "clips": 10,
     "command": "python -m benchmarks.untouched_clips --ravdess DIR",
     "labels": ["ang", "hap"],
@@ -29,6 +35,36 @@ CLIPS = {
         "recognised words": {"wa": 0.5, "ua": 0.5, "refused": 1, "confusion": [[2, 3], [1, 3]]},
         "given transcript": {"wa": 0.6, "ua": 0.6, "refused": 0, "confusion": [[3, 2], [2, 3]]},
     },
+}
+FIVE: dict[str, Any] = {"labels": ["ang", "hap", "sad", "sur", "neu"], "ua": 0.7}
+SEVEN_CLIPS: dict[str, Any] = CLIPS | {
+    "labels": ["ang", "hap", "sad", "sur", "fea", "dis", "neu"],
+    "by_words": {name: row | {"five": FIVE, "confusion": [[1] * 7] * 7} for name, row in CLIPS["by_words"].items()},
+}
+ROBUSTNESS: dict[str, Any] = {
+    "command": "python -m benchmarks.robustness --ravdess DIR",
+    "clips": 12,
+    "conditions": {"telephone": {"ua5": 0.61, "ua7": 0.52, "refused": 1}},
+}
+OTHER_SPEECH: dict[str, Any] = {
+    "Polish clips, unheard speakers": {
+        "command": "python -m benchmarks.robustness --nemo DIR",
+        "clips": 9,
+        "labels": ["ang", "fea"],
+        "ua": 0.55,
+        "confusion": [[4, 1], [2, 2]],
+    }
+}
+LEFT_OUT: dict[str, Any] = {
+    "command": "python -m benchmarks.left_out",
+    "plans": {
+        "trained without nEMO": {"trained_on": 30, "clips": 8, "labels": ["ang", "fea"], "ua": 0.4, "ua_sound": 0.45}
+    },
+}
+REFERENCES: dict[str, Any] = {
+    "command": "python -m benchmarks.references",
+    "folds": 2,
+    "rows": [{"task": "clips", "name": "SVM", "used": 6, "ua": [0.4, 0.6], "network": [0.7, 0.7]}],
 }
 
 
@@ -48,6 +84,56 @@ def test_metrics_and_commands_are_included(tiny_bundle: Bundle) -> None:
     for metrics in (CROSS_VALIDATION, CLIPS):
         assert f"`{metrics['command']}`" in card
     assert "Not measured" not in card
+
+
+def test_further_evaluation_is_included(tiny_bundle: Bundle) -> None:
+    metrics = {
+        "untouched_clips": SEVEN_CLIPS,
+        "robustness": ROBUSTNESS,
+        "other_speech": OTHER_SPEECH,
+        "left_out": LEFT_OUT,
+        "references": REFERENCES,
+    }
+    card = render_card(tiny_bundle.config, metrics)
+    assert "| given transcript | 0.600 | 0.600 | 0.700 | 0 |" in card
+    assert "clips of angry, happy, sad, surprised and neutral" in card
+    assert "| telephone | 0.520 | 0.610 | 1 |" in card
+    assert "| Polish clips, unheard speakers | 9 | 2 | 0.500 | 0.550 |" in card
+    assert "| fea | 2 | 2 |" in card
+    assert "| trained without nEMO | 30 | 8 | 2 | 0.400 | 0.450 |" in card
+    assert "| clips | SVM | 6 | 0.500 ± 0.100 | 0.700 ± 0.000 |" in card
+    for part in (ROBUSTNESS, LEFT_OUT, REFERENCES, *OTHER_SPEECH.values()):
+        assert f"`{part['command']}`" in card
+
+
+def test_limits_name_what_was_tested(tiny_bundle: Bundle) -> None:
+    assert "noise were not tested" in render_card(tiny_bundle.config, {})
+    card = render_card(tiny_bundle.config, {"robustness": ROBUSTNESS, "other_speech": OTHER_SPEECH})
+    assert "noise were not tested" not in card
+    assert "only Polish was tested" in card
+
+
+@pytest.mark.parametrize(
+    ("front_end", "expected"),
+    [
+        ("mfcc", "each word 40 MFCCs every 10 ms"),
+        ("encoder", "tiny-en's encoder (SHA-256 0123456789ab…) every 24 ms at 16 kHz (segmentation"),
+        ("both", "and beside each state 40 MFCCs"),
+    ],
+)
+def test_front_end_is_described(tiny_bundle: Bundle, front_end: FrontEnd, expected: str) -> None:
+    features = FeatureSpec(front_end=front_end, level_db=-26.0, encoder_sha256="0123456789abcdef")
+    card = render_card(replace(tiny_bundle.config, features=features), {})
+    assert expected in card
+    assert "brought to -26 dB relative to full scale" in card
+
+
+def test_licences_of_sources_are_stated(tiny_bundle: Bundle) -> None:
+    origin = replace(tiny_bundle.config.origin, trained_on="RAVDESS speech joined to GoEmotions comments, and nEMO")
+    card = render_card(replace(tiny_bundle.config, origin=origin), {})
+    assert "- nEMO is licensed under CC BY-NC-SA 4.0." in card
+    assert "- GoEmotions is licensed under Apache-2.0." in card
+    assert "CC BY-NC-SA" not in render_card(tiny_bundle.config, {})
 
 
 def test_single_fold_is_described_as_one(tiny_bundle: Bundle) -> None:
