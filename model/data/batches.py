@@ -28,6 +28,7 @@ class Batch:
         word_counts: (batch,) int64, at least 1.
         labels: (batch,) int64, empty without labels.
         mix: Pairs of utterances to mix; None outside training.
+        head_labels: (batch, 2) int64 labels of text and audio alone; None without any.
     """
 
     frames: PackedSequence
@@ -39,6 +40,7 @@ class Batch:
     word_counts: Tensor
     labels: Tensor
     mix: Mix | None = None
+    head_labels: Tensor | None = None
 
     @property
     def mask(self) -> Tensor:
@@ -63,6 +65,7 @@ class RaggedData:
         words: (all words,) int64 vocabulary indices.
         word_counts: (utterances,) int64.
         labels: (utterances,) int64.
+        head_labels: (utterances, 2) int64 labels of text and audio alone, or (0, 2) for none.
         mean: (frame size,) or (1,) subtracted from each frame of a batch.
         std: (frame size,) or (1,) divisor of each frame of a batch.
     """
@@ -73,6 +76,7 @@ class RaggedData:
     words: Tensor
     word_counts: Tensor
     labels: Tensor
+    head_labels: Tensor = field(default_factory=lambda: torch.zeros(0, 2, dtype=torch.int64))
     mean: Tensor = field(default_factory=lambda: torch.zeros(1))
     std: Tensor = field(default_factory=lambda: torch.ones(1))
 
@@ -118,6 +122,7 @@ class RaggedData:
             words,
             word_counts,
             self.labels[utterances],
+            head_labels=self.head_labels[utterances] if len(self.head_labels) else None,
         )
 
 

@@ -48,6 +48,20 @@ class Mix:
         other = steps[self.partner].gather(1, matching.unsqueeze(2).expand(-1, -1, steps.shape[2]))
         return torch.lerp(other, steps, self.weight.view(-1, 1, 1))
 
+    def blend_segments(self, segments: Tensor, counts: Tensor) -> Tensor:
+        """Mix as `blend` does, without padding.
+
+        Args:
+            segments: (all segments, size), utterance after utterance.
+            counts: (batch,) segments of each utterance.
+        """
+        firsts = counts.cumsum(0) - counts
+        utterance = torch.repeat_interleave(torch.arange(len(counts), device=counts.device), counts)
+        position = torch.arange(len(segments), device=counts.device) - firsts[utterance]
+        other = self.partner[utterance]
+        matching = torch.minimum(position * counts[other] // counts[utterance], counts[other] - 1)
+        return torch.lerp(segments[firsts[other] + matching], segments, self.weight[utterance].unsqueeze(1))
+
     def blend_labels(self, labels: Tensor, classes: int) -> Tensor:
         """(batch,) labels → (batch, classes) target probabilities."""
         targets = functional.one_hot(labels, classes).float()

@@ -89,9 +89,14 @@ class CrossAttentionNetwork(nn.Module):
 
         Source: Lee, Yoon, Jung 2020, Sections 3.2.1 and 3.2.2.
         """
-        vectors = self.audio_encoder.lower(batch.frames, batch.segment_of_row, batch.frame_counts)
-        text_states: Tensor = self.text_encoder(batch.words, batch.word_counts, batch.mix)
-        return text_states, self.audio_encoder.words(vectors, batch.segment_index, batch.word_counts, batch.mix)
+        mix = batch.mix
+
+        def blend(segments: Tensor) -> Tensor:
+            return segments if mix is None else mix.blend_segments(segments, batch.segment_counts)
+
+        vectors = self.audio_encoder.lower(batch.frames, batch.segment_of_row, batch.frame_counts, blend)
+        text_states: Tensor = self.text_encoder(batch.words, batch.word_counts, mix)
+        return text_states, self.audio_encoder.words(vectors, batch.segment_index, batch.word_counts)
 
     def attend(self, text_states: Tensor, audio_states: Tensor, mask: Tensor) -> Prediction:
         """Apply cross attention and the three classifiers.

@@ -3,6 +3,8 @@
 Source: Lee, Yoon, Jung 2020, Sections 3.2.1 and 3.2.2, Figure 1.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
@@ -14,6 +16,10 @@ from model.vocabulary import PADDING
 
 # Keeps the gradient of a standard deviation finite for a segment of one frame.
 _VARIANCE_FLOOR = 1e-4
+_DEVIATION_FLOOR = 1e-3
+
+
+Blend = Callable[[Tensor], Tensor]
 
 
 class SequenceEncoder(nn.Module):
@@ -78,13 +84,16 @@ class SegmentEncoder(nn.Module):
         self.drops_frames = config.segment_dropout == "frames"
         self.pooled_frames = config.pooled_frames
 
-    def forward(self, frames: PackedSequence, segment_of_row: Tensor, counts: Tensor) -> Tensor:
+    def forward(
+        self, frames: PackedSequence, segment_of_row: Tensor, counts: Tensor, blend: Blend = lambda rows: rows
+    ) -> Tensor:
         """Compute segment vectors.
 
         Args:
             frames: Packed (rows, frame size).
             segment_of_row: (rows,) segment of each packed row.
             counts: (segments,) frames of each segment.
+            blend: Mixes the segments of pairs of utterances, (segments, size), in training.
 
         Returns:
             (segments, 2 · hidden), the mean over a segment's own frames, after dropout. Deviation: the paper's average
@@ -95,15 +104,49 @@ class SegmentEncoder(nn.Module):
             states = self.dropout(states)
         sums = states.new_zeros(len(counts), states.shape[1]).index_add(0, segment_of_row, states)
         means = self.pool(sums, counts)
-        return means if self.drops_frames else self.dropout(means)
+        return blend(means if self.drops_frames else self.dropout(means))
 
     def pool(self, sums: Tensor, counts: Tensor) -> Tensor:
         """Average: (segments, 2 · hidden) sums over frames and (segments,) frame counts → (segments, 2 · hidden)."""
         return sums / (self.pooled_frames or counts.unsqueeze(1))
 
 
+class Standardisation(nn.Module):
+    """Standardisation of each value by its mean and deviation over everything seen in training.
+
+    Unlike batch normalisation it works for a batch of one row, and training and evaluation compute the same.
+    """
+
+    count: Tensor
+    mean: Tensor
+    squares: Tensor
+
+    def __init__(self, size: int) -> None:
+        """Start without data."""
+        super().__init__()
+        self.register_buffer("count", torch.zeros(()))
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("squares", torch.ones(size))
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """(rows, size) → the same, standardised; in training the rows are added to the statistics first."""
+        if self.training:
+            self._add(rows.detach())
+        deviation = (self.squares / self.count.clamp_min(1.0)).sqrt() + _DEVIATION_FLOOR
+        return (rows - self.mean) / deviation
+
+    def _add(self, rows: Tensor) -> None:
+        """Combine with the statistics of further rows (Chan, Golub, LeVeque 1983)."""
+        count, mean = self.count + len(rows), rows.mean(dim=0)
+        difference = mean - self.mean
+        squares = ((rows - mean) ** 2).sum(dim=0) + difference**2 * self.count * len(rows) / count
+        self.squares = torch.where(self.count > 0, self.squares, torch.zeros_like(self.squares)) + squares
+        self.mean = self.mean + difference * len(rows) / count
+        self.count = count
+
+
 class SegmentStatistics(nn.Module):
-    """Mean and standard deviation of the frames of each segment, then a linear layer.
+    """Mean and standard deviation of the frames of each segment and its duration, standardised, then a linear layer.
 
     Deviation: replaces the lower BLSTM of Section 3.2.2, see `NetworkConfig.segment_pooling`.
     """
@@ -111,24 +154,30 @@ class SegmentStatistics(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         """Create the layer; the input noise and dropout act in training only."""
         super().__init__()
+        size = 2 * config.frame_size + 1
+        self.standardise = Standardisation(size)
         self.input_dropout = nn.Dropout(config.input_dropout)
         self.input_noise = config.input_noise
-        self.linear = nn.Linear(2 * config.frame_size, 2 * config.hidden)
+        self.linear = nn.Linear(size, 2 * config.hidden)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, frames: PackedSequence, segment_of_row: Tensor, counts: Tensor) -> Tensor:
-        """Compute segment vectors; see `SegmentEncoder.forward`."""
+    def forward(
+        self, frames: PackedSequence, segment_of_row: Tensor, counts: Tensor, blend: Blend = lambda rows: rows
+    ) -> Tensor:
+        """Compute segment vectors; see `SegmentEncoder.forward`. The statistics are blended, in training."""
         rows = frames.data
         sums = rows.new_zeros(2, len(counts), rows.shape[1])
         means = sums[0].index_add(0, segment_of_row, rows) / counts.unsqueeze(1)
         squares = sums[1].index_add(0, segment_of_row, (rows - means[segment_of_row]) ** 2) / counts.unsqueeze(1)
-        return self.project(means, squares)
+        return self.project(means, squares, counts, blend)
 
-    def project(self, means: Tensor, variances: Tensor) -> Tensor:
-        """(segments, frame size) means and variances → (segments, 2 · hidden)."""
-        statistics = torch.cat((means, (variances + _VARIANCE_FLOOR).sqrt()), dim=1)
-        if self.training and self.input_noise:
-            statistics = statistics + self.input_noise * torch.randn_like(statistics)
+    def project(self, means: Tensor, variances: Tensor, counts: Tensor, blend: Blend = lambda rows: rows) -> Tensor:
+        """(segments, frame size) means and variances and (segments,) frame counts → (segments, 2 · hidden)."""
+        durations = counts.unsqueeze(1).to(means.dtype).log()
+        statistics = torch.cat((means, (variances + _VARIANCE_FLOOR).sqrt(), durations), dim=1)
+        statistics = self.standardise(statistics)
+        if self.training:
+            statistics = blend(statistics + self.input_noise * torch.randn_like(statistics))
         vectors: Tensor = self.dropout(self.linear(self.input_dropout(statistics)).relu())
         return vectors
 
@@ -145,19 +194,17 @@ class AudioEncoder(nn.Module):
         self.lower = (SegmentEncoder if config.segment_pooling == "blstm" else SegmentStatistics)(config)
         self.upper = SequenceEncoder(2 * config.hidden, config)
 
-    def words(self, vectors: Tensor, segment_index: Tensor, counts: Tensor, mix: Mix | None = None) -> Tensor:
+    def words(self, vectors: Tensor, segment_index: Tensor, counts: Tensor) -> Tensor:
         """Compute hidden states from segment vectors.
 
         Args:
             vectors: (segments, 2 · hidden).
             segment_index: (batch, words), 0 = padding, i + 1 = segment i.
             counts: (batch,) words of each row.
-            mix: Mixes pairs of utterances, in training.
 
         Returns:
             (batch, words, 2 · hidden) H^(A).
         """
         padded = torch.cat((vectors.new_zeros(1, vectors.shape[1]), vectors))
-        steps = padded[segment_index]
-        states: Tensor = self.upper(steps if mix is None else mix.blend(steps, counts), counts)
+        states: Tensor = self.upper(padded[segment_index], counts)
         return states

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from model.config import TrainingConfig
-from model.data.batches import RaggedData
+from model.data.batches import Batch, RaggedData
 from model.data.splits import Split
 from model.network.losses import Prediction, training_loss
 from model.scores import final_log_scores
@@ -138,9 +138,9 @@ class _Stepper:
     def __call__(self, augmenter: Augmenter, utterances: Tensor) -> float:
         """Take one step; return the loss before it."""
         batch = augmenter.batch(utterances)
-        prediction = self._network(batch)
-        targets = batch.labels if batch.mix is None else batch.mix.blend_labels(batch.labels, prediction.joint.shape[1])
-        loss = training_loss(prediction, targets, self._config.alpha, self._config.label_smoothing)
+        prediction, config = self._network(batch), self._config
+        targets, own = _targets(batch, prediction, own=config.head_labels == "own")
+        loss = training_loss(prediction, targets, config.alpha, config.label_smoothing, own)
         self._optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self._network.parameters(), self._config.clip_norm)
@@ -162,6 +162,19 @@ class _Stepper:
         with torch.no_grad():
             for average, value in zip(self._average.parameters(), self._network.parameters(), strict=True):
                 average.lerp_(value, 1 - decay)
+            for kept, current in zip(self._average.buffers(), self._network.buffers(), strict=True):
+                kept.copy_(current)
+
+
+def _targets(batch: Batch, prediction: Prediction, *, own: bool) -> tuple[Tensor, dict[str, Tensor] | None]:
+    """Targets of the joint head, and those of each unimodal head where they are its own."""
+
+    def blend(labels: Tensor) -> Tensor:
+        return labels if batch.mix is None else batch.mix.blend_labels(labels, prediction.joint.shape[1])
+
+    if not own or batch.head_labels is None:
+        return blend(batch.labels), None
+    return blend(batch.labels), {"text": blend(batch.head_labels[:, 0]), "audio": blend(batch.head_labels[:, 1])}
 
 
 def _schedule(name: str, steps: int) -> Callable[[int], float]:

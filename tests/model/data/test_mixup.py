@@ -15,6 +15,13 @@ def test_steps_are_mixed_at_the_same_share_of_both_lengths() -> None:
     assert blended[1, :2].tolist() == [0.5 * 10 + 0.5 * 1, 0.5 * 20 + 0.5 * 3]
 
 
+def test_segments_are_mixed_as_padded_steps_are() -> None:
+    mix = Mix(torch.tensor([1, 0]), torch.tensor([0.75, 0.5]))
+    flat = torch.tensor([[1.0], [2.0], [3.0], [4.0], [10.0], [20.0]])
+    padded = mix.blend(STEPS, COUNTS)
+    torch.testing.assert_close(mix.blend_segments(flat, COUNTS), torch.cat((padded[0], padded[1, :2])))
+
+
 def test_labels_are_mixed_by_the_same_weights() -> None:
     mix = Mix(torch.tensor([1, 0]), torch.tensor([0.75, 0.5]))
     targets = mix.blend_labels(torch.tensor([2, 0]), 3)

@@ -5,7 +5,7 @@ from torch import nn
 
 from model.config import NetworkConfig
 from model.data.batches import pack_segments
-from model.network.encoders import SegmentEncoder, SegmentStatistics
+from model.network.encoders import SegmentEncoder, SegmentStatistics, Standardisation
 
 COUNTS = torch.tensor([2, 5])
 
@@ -47,23 +47,39 @@ def test_dropout_is_applied_to_pooled_vector_or_frames() -> None:
     assert nn.functional.mse_loss(frames, means) > 0
 
 
-def test_statistics_of_a_segment_are_its_mean_and_deviation() -> None:
+def test_statistics_of_a_segment_are_its_mean_deviation_and_duration() -> None:
     torch.manual_seed(0)
-    encoder = SegmentStatistics(tiny(segment_pooling="statistics")).eval()
+    encoder = SegmentStatistics(tiny(segment_pooling="statistics"))
     frames = torch.randn(7, 3)
     packed, segment_of_row = pack_segments(frames, torch.tensor([0, 2]), COUNTS)
-    vectors = encoder(packed, segment_of_row, COUNTS)
-    parts = frames.split([2, 5])
-    statistics = torch.stack([torch.cat((part.mean(0), (part.var(0, correction=0) + 1e-4).sqrt())) for part in parts])
-    torch.testing.assert_close(vectors, encoder.linear(statistics).relu())
+    encoder.train()(packed, segment_of_row, COUNTS)
+    vectors = encoder.eval()(packed, segment_of_row, COUNTS)
+    statistics = torch.stack(
+        [
+            torch.cat((part.mean(0), (part.var(0, correction=0) + 1e-4).sqrt(), torch.tensor([len(part)]).log()))
+            for part in frames.split([2, 5])
+        ]
+    )
+    standard = (statistics - statistics.mean(0)) / (statistics.std(0, correction=0) + 1e-3)
+    torch.testing.assert_close(vectors, encoder.linear(standard).relu())
+
+
+def test_standardisation_of_parts_equals_that_of_all() -> None:
+    torch.manual_seed(0)
+    rows = 3 + 2 * torch.randn(40, 3)
+    layer = Standardisation(3).train()
+    for part in rows.split([1, 19, 20]):
+        layer(part)
+    expected = (rows - rows.mean(0)) / (rows.std(0, correction=0) + 1e-3)
+    torch.testing.assert_close(layer.eval()(rows), expected, atol=1e-5, rtol=1e-4)
 
 
 def test_noise_of_statistics_acts_in_training_only() -> None:
     torch.manual_seed(0)
     encoder = SegmentStatistics(tiny(segment_pooling="statistics", input_noise=0.5))
-    means, variances = torch.randn(4, 3), torch.rand(4, 3)
-    assert not torch.equal(encoder.train().project(means, variances), encoder.project(means, variances))
-    assert torch.equal(encoder.eval().project(means, variances), encoder.project(means, variances))
+    statistics = torch.randn(4, 3), torch.rand(4, 3), torch.tensor([1, 2, 3, 4])
+    assert not torch.equal(encoder.train().project(*statistics), encoder.project(*statistics))
+    assert torch.equal(encoder.eval().project(*statistics), encoder.project(*statistics))
 
 
 def test_segment_of_one_frame_has_a_finite_gradient() -> None:
