@@ -35,6 +35,7 @@ class NetworkConfig:
             recogniser's encoder carry context already, and a BLSTM over them learns the training speakers.
         input_dropout: Share of the statistics of a segment that are dropped in training; with "blstm" of no effect.
         input_noise: Standard deviation of noise on the statistics in training; with "blstm" of no effect.
+        members: Number of networks that are trained on the same batches and whose logits are averaged; 1 is the paper.
         stop_gradient: Operator sg of Eqs. (7) and (9).
         cross_attention: False removes c^TA and c^AT from Eq. (10) (Table 4, last row).
     """
@@ -50,6 +51,7 @@ class NetworkConfig:
     segment_pooling: SegmentPooling = "blstm"
     input_dropout: Fraction = 0.0
     input_noise: Amount = 0.0
+    members: Annotated[int, Field(ge=1, le=16)] = 1
     stop_gradient: bool = True
     cross_attention: bool = True
 

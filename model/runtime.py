@@ -93,17 +93,18 @@ class EmotionClassifier:
             raise BundleDamagedError(self.bundle.folder, "the network returns probabilities that are not finite")
 
     def _encode_segments(self, utterances: Sequence[UtteranceFeatures]) -> NDArray[np.float32]:
-        """Vectors of all utterances' segments in order, (segments, 2 · hidden)."""
+        """Vectors of all utterances' segments in order, (segments, members · 2 · hidden)."""
         frames = self.bundle.config.normalisation.apply(np.concatenate([u.frames for u in utterances]))
         counts = np.concatenate([u.frame_counts for u in utterances])
         starts = np.cumsum(counts) - counts
-        vectors = np.empty((len(counts), 2 * self.bundle.config.network.hidden), np.float32)
+        network = self.bundle.config.network
+        vectors = np.empty((len(counts), 2 * network.hidden * network.members), np.float32)
         for group in bucket_by_length(counts):
             vectors[group] = self.encode_padded(pad_frames(frames, starts[group], counts[group]), counts[group])
         return vectors
 
     def encode_padded(self, frames: NDArray[np.float32], counts: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Run segments.onnx once: (segments, longest, frame size), (segments,) → (segments, 2 · hidden)."""
+        """Run segments.onnx once: (segments, longest, frame size), (segments,) → (segments, members · 2 · hidden)."""
         vectors: NDArray[np.float32] = self._segments.run(None, {"frames": frames, "frame_counts": counts})[0]
         return vectors
 

@@ -13,6 +13,7 @@ import numpy as np
 import soundfile
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from alignment.features.encoded import FrontEnd
 from alignment.features.extraction import FeatureSpec
@@ -23,6 +24,7 @@ from model.config import NetworkConfig, TrainingConfig
 from model.data.embeddings import Embeddings
 from model.export.packaging import publish_bundle, write_bundle
 from model.network.can import CrossAttentionNetwork
+from model.network.ensemble import build_can, members_of
 from model.training.experiment import Experiment, TrainedFold
 from model.vocabulary import Vocabulary
 
@@ -107,10 +109,17 @@ def timed(*words: tuple[str, float, float]) -> tuple[TimedWord, ...]:
 
 def tiny_network(config: NetworkConfig = TINY, words: int = 10, seed: int = 0) -> CrossAttentionNetwork:
     """Small untrained network in evaluation mode."""
+    network = tiny_networks(config, words, seed)
+    assert isinstance(network, CrossAttentionNetwork)
+    return network
+
+
+def tiny_networks(config: NetworkConfig, words: int = 10, seed: int = 0) -> nn.Module:
+    """Small untrained network, or several averaged ones, in evaluation mode."""
     torch.manual_seed(seed)
     table = torch.randn(words + 2, config.embedding_dim)
     table[0] = 0.0
-    return CrossAttentionNetwork(table, len(LABELS), config).eval()
+    return build_can(table, len(LABELS), config).eval()
 
 
 def tiny_front_end(front_end: FrontEnd) -> tuple[NetworkConfig, FeatureSpec]:
@@ -129,8 +138,10 @@ def write_tiny_bundle(
     if front_end != "mfcc":
         config, features = tiny_front_end(front_end)
     vocabulary = Vocabulary(["the", "children", "are", "playing", "in", "garden", "it", "was", "very", "good"])
-    network = tiny_network(config, len(vocabulary.words), seed)
-    embeddings = Embeddings(vocabulary, network.text_encoder.embedding.weight.detach().numpy(), "random", ())
+    network = tiny_networks(config, len(vocabulary.words), seed)
+    embeddings = Embeddings(
+        vocabulary, members_of(network)[0].text_encoder.embedding.weight.detach().numpy(), "random", ()
+    )
     experiment = Experiment("none", LABELS, features, config, TrainingConfig(alpha=alpha), "random")
     normalisation = Normalisation((0.0,) * config.frame_size, (20.0,) * config.frame_size)
     trained = TrainedFold(network, 0, [], normalisation)

@@ -7,7 +7,7 @@ separate graph that is run once per length bucket.
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 import onnxruntime
@@ -23,6 +23,7 @@ from model.errors import ExportParityError
 from model.network.can import CrossAttentionNetwork
 from model.network.compression import QuantisedEmbedding, round_embedding
 from model.network.encoders import SegmentEncoder, SegmentStatistics
+from model.network.ensemble import average_outputs, members_of
 
 OPSET: Final = 17
 PARITY_TOLERANCE: Final = 1e-5
@@ -73,36 +74,59 @@ class StatisticsGraph(nn.Module):
         return self.lower.project(means, (deviations * deviations).sum(dim=1) / counts, frame_counts)
 
 
-class CanGraph(nn.Module):
-    """The network above the segment vectors, and the contributions."""
+class JoinedSegments(nn.Module):
+    """Segment vectors of all members side by side."""
 
-    def __init__(self, network: CrossAttentionNetwork, alpha: float) -> None:
+    def __init__(self, network: nn.Module) -> None:
+        """Wrap the lower audio networks of the members."""
+        super().__init__()
+        lowers = [member.audio_encoder.lower for member in members_of(network)]
+        self.graphs = nn.ModuleList(
+            SegmentsGraph(lower) if isinstance(lower, SegmentEncoder) else StatisticsGraph(lower) for lower in lowers
+        )
+
+    def forward(self, frames: Tensor, frame_counts: Tensor) -> Tensor:
+        """(segments, frames, frame size), (segments,) → (segments, members · 2 · hidden)."""
+        return torch.cat([graph(frames, frame_counts) for graph in self.graphs], dim=1)
+
+
+class CanGraph(nn.Module):
+    """The network above the segment vectors, and the contributions; the mean of several members."""
+
+    def __init__(self, network: nn.Module, alpha: float) -> None:
         """Wrap the trained network with quantised word vectors and a fixed alpha of Eq. (15)."""
         super().__init__()
-        self.network = network
-        self.embedding = QuantisedEmbedding(network.text_encoder.embedding)
+        self.members = nn.ModuleList(members_of(network))
+        self.embedding = QuantisedEmbedding(members_of(network)[0].text_encoder.embedding)
         self.alpha = alpha
 
     def forward(self, vectors: Tensor, segment_index: Tensor, words: Tensor, word_counts: Tensor) -> tuple[Tensor, ...]:
         """Outputs in the order of `OUTPUTS`; inputs as in `Batch`."""
         mask = torch.arange(words.shape[1]) < word_counts.unsqueeze(1)
-        text_states = self.network.text_encoder.encoder(self.embedding(words), word_counts)
-        audio_states = self.network.audio_encoder.words(vectors, segment_index, word_counts)
-        prediction = self.network.attend(text_states, audio_states, mask)
-        contributions = self.network.explain(text_states, audio_states, prediction, self.alpha)
-        return (
-            prediction.joint,
-            prediction.text,
-            prediction.audio,
-            prediction.text_attention,
-            prediction.audio_attention,
-            contributions.text,
-            contributions.audio,
-            contributions.bias,
-        )
+        embedded = self.embedding(words)
+        outputs = []
+        for module, own in zip(self.members, vectors.chunk(len(self.members), dim=1), strict=True):
+            member = cast("CrossAttentionNetwork", module)
+            text_states = member.text_encoder.encoder(embedded, word_counts)
+            audio_states = member.audio_encoder.words(own, segment_index, word_counts)
+            outputs.append(_outputs_of(member, text_states, audio_states, mask, self.alpha))
+        return average_outputs(outputs)
 
 
-def export_network(network: CrossAttentionNetwork, alpha: float, folder: Path) -> None:
+def _outputs_of(
+    member: CrossAttentionNetwork, text_states: Tensor, audio_states: Tensor, mask: Tensor, alpha: float
+) -> tuple[Tensor, ...]:
+    """Outputs of one network in the order of `OUTPUTS`."""
+    prediction = member.attend(text_states, audio_states, mask)
+    contributions = member.explain(text_states, audio_states, prediction, alpha)
+    return (
+        *(prediction.joint, prediction.text, prediction.audio),
+        *(prediction.text_attention, prediction.audio_attention),
+        *(contributions.text, contributions.audio, contributions.bias),
+    )
+
+
+def export_network(network: nn.Module, alpha: float, folder: Path) -> None:
     """Write segments.onnx and can.onnx and check them on ragged batches.
 
     Args:
@@ -114,7 +138,7 @@ def export_network(network: CrossAttentionNetwork, alpha: float, folder: Path) -
         ExportParityError: An available provider differs from PyTorch by more than 1e-5.
     """
     network.eval()
-    round_embedding(network.text_encoder.embedding)
+    round_embedding(members_of(network)[0].text_encoder.embedding)
     with warnings.catch_warnings():
         # The newer exporter does not support packed sequences; errors of tracing are found by the parity check.
         warnings.filterwarnings("ignore", message="(?s).*legacy TorchScript-based ONNX export")
@@ -128,13 +152,11 @@ def export_network(network: CrossAttentionNetwork, alpha: float, folder: Path) -
             check_parity(network, alpha, folder, provider)
 
 
-def _export_segments(network: CrossAttentionNetwork, path: Path) -> None:
+def _export_segments(network: nn.Module, path: Path) -> None:
     segments = {0: "segments"}
-    lower = network.audio_encoder.lower
-    graph = SegmentsGraph(lower) if isinstance(lower, SegmentEncoder) else StatisticsGraph(lower)
     torch.onnx.export(
-        graph.eval(),
-        (torch.zeros(3, 5, network.config.frame_size), torch.tensor([5, 1, 3])),
+        JoinedSegments(network).eval(),
+        (torch.zeros(3, 5, members_of(network)[0].config.frame_size), torch.tensor([5, 1, 3])),
         str(path),
         input_names=["frames", "frame_counts"],
         output_names=["vectors"],
@@ -144,9 +166,10 @@ def _export_segments(network: CrossAttentionNetwork, path: Path) -> None:
     )
 
 
-def _export_can(network: CrossAttentionNetwork, alpha: float, path: Path) -> None:
+def _export_can(network: nn.Module, alpha: float, path: Path) -> None:
+    members = members_of(network)
     example = (
-        torch.zeros(3, 2 * network.config.hidden),
+        torch.zeros(3, 2 * members[0].config.hidden * len(members)),
         torch.tensor([[1, 2], [3, 0]]),
         torch.tensor([[1, 1], [1, 0]]),
         torch.tensor([2, 1]),
@@ -168,7 +191,7 @@ def _export_can(network: CrossAttentionNetwork, alpha: float, path: Path) -> Non
     )
 
 
-def check_parity(network: CrossAttentionNetwork, alpha: float, folder: Path, provider: str) -> None:
+def check_parity(network: nn.Module, alpha: float, folder: Path, provider: str) -> None:
     """Compare the graphs with the network on ragged batches of random input.
 
     Args:
@@ -191,16 +214,17 @@ def check_parity(network: CrossAttentionNetwork, alpha: float, folder: Path, pro
                 raise ExportParityError(name, difference, PARITY_TOLERANCE, provider)
 
 
-def random_data(word_counts: Sequence[int], network: CrossAttentionNetwork, seed: int) -> RaggedData:
+def random_data(word_counts: Sequence[int], network: nn.Module, seed: int) -> RaggedData:
     """Random utterances with the given numbers of words of 1 to 59 frames each."""
+    member = members_of(network)[0]
     generator = torch.Generator().manual_seed(seed)
     counts = torch.tensor(word_counts)
     total = int(counts.sum())
     frame_counts = torch.randint(1, 60, (total,), generator=generator)
     frame_counts[0] = 1
-    vocabulary = network.text_encoder.embedding.num_embeddings
+    vocabulary = member.text_encoder.embedding.num_embeddings
     return RaggedData(
-        frames=torch.randn(int(frame_counts.sum()), network.config.frame_size, generator=generator),
+        frames=torch.randn(int(frame_counts.sum()), member.config.frame_size, generator=generator),
         frame_counts=frame_counts,
         segment_counts=counts,
         words=torch.randint(1, vocabulary, (total,), generator=generator),
@@ -209,18 +233,11 @@ def random_data(word_counts: Sequence[int], network: CrossAttentionNetwork, seed
     )
 
 
-def _expected_outputs(network: CrossAttentionNetwork, batch: Batch, alpha: float) -> dict[str, NDArray[np.float32]]:
+def _expected_outputs(network: nn.Module, batch: Batch, alpha: float) -> dict[str, NDArray[np.float32]]:
     """Outputs of PyTorch, computed as in training."""
     with torch.no_grad():
-        text_states, audio_states = network.encode(batch)
-        prediction = network.attend(text_states, audio_states, batch.mask)
-        contributions = network.explain(text_states, audio_states, prediction, alpha)
-    values = (
-        *(prediction.joint, prediction.text, prediction.audio),
-        *(prediction.text_attention, prediction.audio_attention),
-        *(contributions.text, contributions.audio, contributions.bias),
-    )
-    return {name: value.numpy() for name, value in zip(OUTPUTS, values, strict=True)}
+        outputs = [_outputs_of(each, *each.encode(batch), batch.mask, alpha) for each in members_of(network)]
+    return {name: value.numpy() for name, value in zip(OUTPUTS, average_outputs(outputs), strict=True)}
 
 
 def _run_graphs(

@@ -11,7 +11,6 @@ from model.bundle import CARD, CONFIG, METRICS, VOCABULARY, BundleConfig, Origin
 from model.data.embeddings import Embeddings
 from model.export.card import render_card
 from model.export.onnx_graphs import export_network
-from model.network.can import CrossAttentionNetwork
 from model.network.compression import prune_words
 from model.training.experiment import Experiment, TrainedFold
 
@@ -29,11 +28,9 @@ def write_bundle(
 
     Raises:
         ExportParityError: ONNX and PyTorch differ; nothing is written.
-        TypeError: The network is not CAN, the only one that can be served.
+        TypeError: The network is not CAN, or several of them, which alone can be served.
     """
     network = trained.network
-    if not isinstance(network, CrossAttentionNetwork):
-        raise TypeError(f"only CrossAttentionNetwork is served, not {type(network).__name__}")
     config = BundleConfig(
         name=name,
         system="can",

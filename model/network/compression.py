@@ -10,7 +10,7 @@ from collections.abc import Collection
 import torch
 from torch import Tensor, nn
 
-from model.network.can import CrossAttentionNetwork
+from model.network.ensemble import members_of
 from model.vocabulary import PADDING, UNKNOWN, Vocabulary
 
 _LARGEST = 127
@@ -55,7 +55,7 @@ class QuantisedEmbedding(nn.Module):
         return self.integers[words].to(torch.float32) * self.scales[words]
 
 
-def prune_words(network: CrossAttentionNetwork, vocabulary: Vocabulary, dropped: Collection[str]) -> Vocabulary:
+def prune_words(network: nn.Module, vocabulary: Vocabulary, dropped: Collection[str]) -> Vocabulary:
     """Remove words from a vocabulary and, in place, their rows from the network's table.
 
     A vector that was neither given nor trained is random and therefore less informative than the unknown word, which
@@ -65,6 +65,9 @@ def prune_words(network: CrossAttentionNetwork, vocabulary: Vocabulary, dropped:
     if len(kept) == len(vocabulary.words):
         return vocabulary
     rows = torch.tensor([PADDING, UNKNOWN, *(vocabulary.index(word) for word in kept)])
-    table = network.text_encoder.embedding.weight.detach()[rows]
-    network.text_encoder.embedding = nn.Embedding.from_pretrained(table, freeze=False, padding_idx=PADDING)
+    members = members_of(network)
+    table = members[0].text_encoder.embedding.weight.detach()[rows]
+    embedding = nn.Embedding.from_pretrained(table, freeze=False, padding_idx=PADDING)
+    for member in members:
+        member.text_encoder.embedding = embedding
     return Vocabulary(kept)

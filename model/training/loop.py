@@ -167,10 +167,12 @@ class _Stepper:
 
 
 def _targets(batch: Batch, prediction: Prediction, *, own: bool) -> tuple[Tensor, dict[str, Tensor] | None]:
-    """Targets of the joint head, and those of each unimodal head where they are its own."""
+    """Targets of the joint head, and those of each unimodal head where they are its own; repeated for each member."""
+    members = len(prediction.joint) // len(batch.labels)
 
     def blend(labels: Tensor) -> Tensor:
-        return labels if batch.mix is None else batch.mix.blend_labels(labels, prediction.joint.shape[1])
+        targets = labels if batch.mix is None else batch.mix.blend_labels(labels, prediction.joint.shape[1])
+        return torch.cat([targets] * members)
 
     if not own or batch.head_labels is None:
         return blend(batch.labels), None

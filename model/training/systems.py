@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from model.config import NetworkConfig
 from model.network.baselines import AudioModel, LearnedAlignment, MultiHopAttention, TextModel
-from model.network.can import CrossAttentionNetwork
+from model.network.ensemble import build_can
 
 Words = Literal["corpus", "moonshine", "pocketsphinx", "whisperx"]
 Builder = Callable[[Tensor, int, NetworkConfig], nn.Module]
@@ -66,45 +66,39 @@ SYSTEMS: Final[dict[str, System]] = {
         "Yoon et al.", (2,), partial(MultiHopAttention, hops=2), (_WHOLE,), PaperMetrics(0.564, 0.020, 0.472, 0.017)
     ),
     "xu": System("Xu et al.", (2,), LearnedAlignment, (_WHOLE,), PaperMetrics(0.560, 0.028, 0.450, 0.028)),
-    "can": System("CAN", (2, 3, 4), CrossAttentionNetwork, (), PaperMetrics(0.579, 0.019, 0.487, 0.017)),
+    "can": System("CAN", (2, 3, 4), build_can, (), PaperMetrics(0.579, 0.019, 0.487, 0.017)),
     "can-equal": System(
         "Equal segmentation",
         (3,),
-        CrossAttentionNetwork,
+        build_can,
         ("features.segmentation=equal",),
         PaperMetrics(0.568, 0.022, 0.467, 0.021),
     ),
     "can-no-stop-gradient": System(
-        "− stop-gradient",
-        (4,),
-        CrossAttentionNetwork,
-        ("network.stop_gradient=false",),
-        PaperMetrics(0.570, 0.018, 0.469, 0.023),
+        "− stop-gradient", (4,), build_can, ("network.stop_gradient=false",), PaperMetrics(0.570, 0.018, 0.469, 0.023)
     ),
     "can-no-align-loss": System(
-        "− L_align", (4,), CrossAttentionNetwork, ("training.alpha=0",), PaperMetrics(0.573, 0.015, 0.484, 0.017)
+        "− L_align", (4,), build_can, ("training.alpha=0",), PaperMetrics(0.573, 0.015, 0.484, 0.017)
     ),
     "can-no-stop-gradient-no-align-loss": System(
         "− stop-gradient, L_align",
         (4,),
-        CrossAttentionNetwork,
+        build_can,
         ("network.stop_gradient=false", "training.alpha=0"),
         PaperMetrics(0.563, 0.015, 0.479, 0.024),
     ),
     "can-no-cross-attention": System(
         "− cross attention",
         (4,),
-        CrossAttentionNetwork,
+        build_can,
         ("network.cross_attention=false", "network.stop_gradient=false", "training.alpha=0"),
         PaperMetrics(0.556, 0.013, 0.458, 0.015),
     ),
     "yoon-mha1": System("Yoon et al., one hop", (), partial(MultiHopAttention, hops=1), (_WHOLE,)),
     "yoon-mha3": System("Yoon et al., three hops", (), partial(MultiHopAttention, hops=3), (_WHOLE,)),
-    "can-encoder": System(
-        "CAN, states of Moonshine's encoder", (), CrossAttentionNetwork, ("features.front_end=encoder",)
-    ),
-    "can-moonshine": System("CAN, words from Moonshine", (), CrossAttentionNetwork, words="moonshine"),
-    "can-pocketsphinx": System("CAN, words from PocketSphinx", (), CrossAttentionNetwork, words="pocketsphinx"),
-    "can-whisperx": System("CAN, words from WhisperX", (), CrossAttentionNetwork, words="whisperx"),
+    "can-encoder": System("CAN, states of Moonshine's encoder", (), build_can, ("features.front_end=encoder",)),
+    "can-moonshine": System("CAN, words from Moonshine", (), build_can, words="moonshine"),
+    "can-pocketsphinx": System("CAN, words from PocketSphinx", (), build_can, words="pocketsphinx"),
+    "can-whisperx": System("CAN, words from WhisperX", (), build_can, words="whisperx"),
 }
 """Systems by name; additional ones last."""

@@ -6,7 +6,7 @@ import torch
 from model.config import NetworkConfig
 from model.errors import ExportParityError
 from model.export.onnx_graphs import check_parity, export_network
-from tests.builders import TINY, tiny_network
+from tests.builders import TINY, tiny_network, tiny_networks
 
 
 @pytest.mark.parametrize(
@@ -22,11 +22,13 @@ from tests.builders import TINY, tiny_network
             embedding_dim=6, hidden=4, head_count=2, frame_size=328, segment_pooling="statistics", input_noise=0.3
         ),
         NetworkConfig(embedding_dim=6, hidden=4, head_count=2, frame_size=288),
+        NetworkConfig(embedding_dim=6, hidden=4, head_count=2, members=3),
+        NetworkConfig(embedding_dim=6, hidden=4, head_count=2, frame_size=288, segment_pooling="statistics", members=2),
     ],
 )
 def test_exported_graphs_equal_pytorch(tmp_path: Path, config: NetworkConfig) -> None:
     """The parity check is part of the export; its ragged batches include one word and one frame."""
-    export_network(tiny_network(config), 0.1, tmp_path)
+    export_network(tiny_networks(config), 0.1, tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"segments.onnx", "can.onnx"}
 
 
