@@ -102,8 +102,6 @@ class TrainingConfig:
         clip_norm: Maximum norm of all gradients together.
         label_smoothing: Label smoothing of every cross-entropy.
         normalise: Normalise each MFCC to mean 0 and deviation 1 over the training frames; not specified by the paper.
-        head_labels: "shared", as Eq. (13): the unimodal heads learn the label of the utterance; "own": each learns the
-            label of its modality where a corpus states one (text and audio of a composite sentence may differ).
         mixup: Parameter of the beta distribution by which pairs of utterances are mixed segment by segment, with their
             labels (Zhang et al. 2018, "mixup: Beyond Empirical Risk Minimization", ICLR); 0 mixes none.
         balance: Shares of the corpora of a mixed corpus, for example "clip=2" and "nemo=1": batches are drawn evenly
@@ -127,7 +125,6 @@ class TrainingConfig:
     clip_norm: Rate = 1.0
     label_smoothing: Fraction = 0.0
     normalise: bool = True
-    head_labels: Literal["shared", "own"] = "shared"
     mixup: Amount = 0.0
     balance: tuple[Annotated[str, Field(pattern=r"^\w+=\d+(\.\d+)?$")], ...] = ()
     averaging: Fraction = 0.0

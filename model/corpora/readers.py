@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Final, Literal
 
 from model.corpora.iemocap import PAPER_LABELS, read_iemocap
-from model.corpora.pairing import EMOTIONS, Sentence, read_sentences
-from model.corpora.records import Corpus, CorpusUtterance
+from model.corpora.pairing import EMOTIONS, read_sentences
+from model.corpora.records import Corpus
 
 CorpusName = Literal["iemocap", "composite"]
 COMPOSITE_LABELS: Final = (*EMOTIONS, "neu")
@@ -26,10 +26,6 @@ def read_corpus(name: CorpusName, root: Path, *, strict: bool = False) -> Corpus
     if name == "iemocap":
         return read_iemocap(root, PAPER_LABELS, strict=strict)
     corpus, sentences = read_iemocap(root, COMPOSITE_LABELS, strict=strict), read_sentences(root)
-    utterances = [_describe(each, sentences[each.name]) for each in corpus.utterances if each.name in sentences]
+    known = [each for each in corpus.utterances if each.name in sentences]
+    utterances = [replace(each, source=sentences[each.name].source) for each in known]
     return replace(corpus, name=name, utterances=tuple(utterances))
-
-
-def _describe(utterance: CorpusUtterance, sentence: Sentence) -> CorpusUtterance:
-    """The utterance with its part of the corpus and the labels of its modalities."""
-    return replace(utterance, source=sentence.source, text_label=sentence.text_label, audio_label=sentence.sound_label)

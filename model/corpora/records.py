@@ -23,8 +23,6 @@ class CorpusUtterance:
         wav: Audio file.
         words: Words timed relative to the wav, with fillers and without control tokens; possibly empty.
         source: Part of a mixed corpus; empty for others.
-        text_label: Label of the text alone, where it is known to differ from `label`; else empty.
-        audio_label: Label of the audio alone, likewise.
     """
 
     name: str
@@ -36,8 +34,6 @@ class CorpusUtterance:
     wav: Path
     words: tuple[TimedWord, ...]
     source: str = ""
-    text_label: str = ""
-    audio_label: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import PackedSequence
 from model.data.mixup import Mix
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Batch:
     """Input of the network.
 
@@ -28,7 +28,6 @@ class Batch:
         word_counts: (batch,) int64, at least 1.
         labels: (batch,) int64, empty without labels.
         mix: Pairs of utterances to mix; None outside training.
-        head_labels: (batch, 2) int64 labels of text and audio alone; None without any.
     """
 
     frames: PackedSequence
@@ -40,12 +39,19 @@ class Batch:
     word_counts: Tensor
     labels: Tensor
     mix: Mix | None = None
-    head_labels: Tensor | None = None
 
     @property
     def mask(self) -> Tensor:
         """(batch, words) bool, True = real word."""
         return torch.arange(self.words.shape[1], device=self.words.device) < self.word_counts.unsqueeze(1)
+
+    @cached_property
+    def statistics(self) -> tuple[Tensor, Tensor]:
+        """(segments, frame size) means and variances of the frames of each segment."""
+        rows, counts = self.frames.data, self.frame_counts.unsqueeze(1)
+        zeros = rows.new_zeros(len(counts), rows.shape[1])
+        means = zeros.index_add(0, self.segment_of_row, rows) / counts
+        return means, zeros.index_add(0, self.segment_of_row, (rows - means[self.segment_of_row]) ** 2) / counts
 
     @property
     def utterance_of_row(self) -> Tensor:
@@ -65,7 +71,6 @@ class RaggedData:
         words: (all words,) int64 vocabulary indices.
         word_counts: (utterances,) int64.
         labels: (utterances,) int64.
-        head_labels: (utterances, 2) int64 labels of text and audio alone, or (0, 2) for none.
         mean: (frame size,) or (1,) subtracted from each frame of a batch.
         std: (frame size,) or (1,) divisor of each frame of a batch.
     """
@@ -76,7 +81,6 @@ class RaggedData:
     words: Tensor
     word_counts: Tensor
     labels: Tensor
-    head_labels: Tensor = field(default_factory=lambda: torch.zeros(0, 2, dtype=torch.int64))
     mean: Tensor = field(default_factory=lambda: torch.zeros(1))
     std: Tensor = field(default_factory=lambda: torch.ones(1))
 
@@ -122,7 +126,6 @@ class RaggedData:
             words,
             word_counts,
             self.labels[utterances],
-            head_labels=self.head_labels[utterances] if len(self.head_labels) else None,
         )
 
 

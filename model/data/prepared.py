@@ -23,7 +23,6 @@ class PreparedData:
         labels: (utterances,) int64 index into the experiment's labels.
         names: Names of the utterances.
         sources: Corpus of each utterance of a mixed corpus; empty strings for others.
-        head_labels: (utterances, 2) int64 labels of text and audio alone; None where they are those of the utterance.
     """
 
     by_speed: tuple[FeatureSet, ...]
@@ -31,7 +30,6 @@ class PreparedData:
     labels: NDArray[np.int64]
     names: tuple[str, ...]
     sources: tuple[str, ...] = ()
-    head_labels: NDArray[np.int64] | None = None
 
 
 def choose_normalisation(features: FeatureSet, utterances: NDArray[np.int64], config: TrainingConfig) -> Normalisation:
@@ -57,11 +55,7 @@ def fit_normalisation(features: FeatureSet, utterances: NDArray[np.int64]) -> No
 
 
 def to_ragged(
-    features: FeatureSet,
-    embeddings: Embeddings,
-    labels: NDArray[np.int64],
-    normalisation: Normalisation,
-    head_labels: NDArray[np.int64] | None = None,
+    features: FeatureSet, embeddings: Embeddings, labels: NDArray[np.int64], normalisation: Normalisation
 ) -> RaggedData:
     """Flat tensors of a feature set, and its normalisation."""
     words = [index for row in features.words for index in embeddings.vocabulary.indices(row)]
@@ -72,7 +66,6 @@ def to_ragged(
         words=torch.tensor(words),
         word_counts=torch.tensor([len(row) for row in features.words]),
         labels=torch.from_numpy(labels),
-        head_labels=torch.from_numpy(np.stack((labels, labels), axis=1) if head_labels is None else head_labels),
         mean=torch.tensor(normalisation.mean),
         std=torch.tensor(normalisation.std),
     )

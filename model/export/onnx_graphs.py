@@ -71,7 +71,8 @@ class StatisticsGraph(nn.Module):
         counts = frame_counts.unsqueeze(1)
         means = frames.sum(dim=1) / counts
         deviations = torch.where(real, frames - means.unsqueeze(1), torch.zeros(1))
-        return self.lower.project(means, (deviations * deviations).sum(dim=1) / counts, frame_counts)
+        vectors: Tensor = self.lower(means, (deviations * deviations).sum(dim=1) / counts, frame_counts)
+        return vectors
 
 
 class JoinedSegments(nn.Module):

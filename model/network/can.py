@@ -94,7 +94,7 @@ class CrossAttentionNetwork(nn.Module):
         def blend(segments: Tensor) -> Tensor:
             return segments if mix is None else mix.blend_segments(segments, batch.segment_counts)
 
-        vectors = self.audio_encoder.lower(batch.frames, batch.segment_of_row, batch.frame_counts, blend)
+        vectors = self.audio_encoder.segments(batch, blend)
         text_states: Tensor = self.text_encoder(batch.words, batch.word_counts, mix)
         return text_states, self.audio_encoder.words(vectors, batch.segment_index, batch.word_counts)
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from model.config import NetworkConfig
+from model.data.batches import Batch
 from model.data.mixup import Mix
 from model.network.packed_lstm import run_bilstm
 from model.vocabulary import PADDING
@@ -161,18 +162,18 @@ class SegmentStatistics(nn.Module):
         self.linear = nn.Linear(size, 2 * config.hidden)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(
-        self, frames: PackedSequence, segment_of_row: Tensor, counts: Tensor, blend: Blend = lambda rows: rows
-    ) -> Tensor:
-        """Compute segment vectors; see `SegmentEncoder.forward`. The statistics are blended, in training."""
-        rows = frames.data
-        sums = rows.new_zeros(2, len(counts), rows.shape[1])
-        means = sums[0].index_add(0, segment_of_row, rows) / counts.unsqueeze(1)
-        squares = sums[1].index_add(0, segment_of_row, (rows - means[segment_of_row]) ** 2) / counts.unsqueeze(1)
-        return self.project(means, squares, counts, blend)
+    def forward(self, means: Tensor, variances: Tensor, counts: Tensor, blend: Blend = lambda rows: rows) -> Tensor:
+        """Compute segment vectors.
 
-    def project(self, means: Tensor, variances: Tensor, counts: Tensor, blend: Blend = lambda rows: rows) -> Tensor:
-        """(segments, frame size) means and variances and (segments,) frame counts → (segments, 2 · hidden)."""
+        Args:
+            means: (segments, frame size) means of the frames of each segment.
+            variances: (segments, frame size) variances of the same.
+            counts: (segments,) frames of each segment.
+            blend: Mixes the statistics of pairs of utterances, in training.
+
+        Returns:
+            (segments, 2 · hidden), after dropout.
+        """
         durations = counts.unsqueeze(1).to(means.dtype).log()
         statistics = torch.cat((means, (variances + _VARIANCE_FLOOR).sqrt(), durations), dim=1)
         statistics = self.standardise(statistics)
@@ -193,6 +194,14 @@ class AudioEncoder(nn.Module):
         super().__init__()
         self.lower = (SegmentEncoder if config.segment_pooling == "blstm" else SegmentStatistics)(config)
         self.upper = SequenceEncoder(2 * config.hidden, config)
+
+    def segments(self, batch: Batch, blend: Blend) -> Tensor:
+        """(segments, 2 · hidden) vectors of the segments of a batch."""
+        if isinstance(self.lower, SegmentStatistics):
+            vectors: Tensor = self.lower(*batch.statistics, batch.frame_counts, blend)
+        else:
+            vectors = self.lower(batch.frames, batch.segment_of_row, batch.frame_counts, blend)
+        return vectors
 
     def words(self, vectors: Tensor, segment_index: Tensor, counts: Tensor) -> Tensor:
         """Compute hidden states from segment vectors.

@@ -3,7 +3,6 @@
 Source: Lee, Yoon, Jung 2020, Section 3.3. Eq. (15), the combination of the heads, is `model.scores.final_log_scores`.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -31,13 +30,7 @@ class JointPrediction:
     unimodal: dict[str, Tensor] = field(default_factory=dict)
 
 
-def training_loss(
-    prediction: Prediction,
-    targets: Tensor,
-    alpha: float,
-    smoothing: float = 0.0,
-    own_targets: Mapping[str, Tensor] | None = None,
-) -> Tensor:
+def training_loss(prediction: Prediction, targets: Tensor, alpha: float, smoothing: float = 0.0) -> Tensor:
     """Mean of CE(ŷ, y) + α · Σ CE of the unimodal heads; the paper's `smoothing` is 0.
 
     Args:
@@ -45,16 +38,14 @@ def training_loss(
         targets: (batch,) int64 labels, or (batch, classes) probabilities.
         alpha: Weight α of the unimodal heads.
         smoothing: Label smoothing.
-        own_targets: Targets of the unimodal heads by modality; None for `targets`.
 
     Source: Lee, Yoon, Jung 2020, Section 3.3, Eqs. (13) and (14).
     """
 
-    def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    def cross_entropy(logits: Tensor) -> Tensor:
         return functional.cross_entropy(logits, targets, label_smoothing=smoothing)
 
-    own = own_targets or dict.fromkeys(prediction.unimodal, targets)
-    loss = cross_entropy(prediction.joint, targets)
+    loss = cross_entropy(prediction.joint)
     if alpha:
-        loss = loss + alpha * sum(cross_entropy(logits, own[head]) for head, logits in prediction.unimodal.items())
+        loss = loss + alpha * sum(cross_entropy(logits) for logits in prediction.unimodal.values())
     return loss

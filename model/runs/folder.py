@@ -38,7 +38,6 @@ _MEANINGS: Final = {
     "vectors": "other word vectors",
     "words": "other words",
     "sources": "other parts of the corpus",
-    "head_labels": "other labels of text or audio",
 }
 
 
@@ -91,7 +90,6 @@ class Run:
                 "features": [folder.name for folder in feature_folders],
                 "vectors": sha256(data.embeddings.table.tobytes()).hexdigest(),
                 "sources": data.sources,
-                "head_labels": None if data.head_labels is None else data.head_labels.tolist(),
                 "words": sha256("\n".join(data.embeddings.vocabulary.words).encode()).hexdigest(),
             }
         )
@@ -132,7 +130,6 @@ class Run:
             labels=self.labels(),
             names=self.names(),
             sources=tuple(self._identity()["sources"]),
-            head_labels=self._head_labels(),
         )
 
     def labels(self) -> NDArray[np.int64]:
@@ -142,10 +139,6 @@ class Run:
     def names(self) -> tuple[str, ...]:
         """Names of the utterances."""
         return tuple(self._identity()["names"])
-
-    def _head_labels(self) -> NDArray[np.int64] | None:
-        stored = self._identity()["head_labels"]
-        return None if stored is None else np.array(stored, np.int64)
 
     def _identity(self) -> dict[str, Any]:
         identity: dict[str, Any] = json.loads((self.path / IDENTITY).read_text(encoding="utf-8"))

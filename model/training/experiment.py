@@ -76,10 +76,7 @@ def train_fold(
 ) -> TrainedFold:
     """Train and test the experiment's system on one split; the whole corpus is held on the device."""
     normalisation = choose_normalisation(data.by_speed[0], split.train, experiment.training)
-    ragged = [
-        to_ragged(features, data.embeddings, data.labels, normalisation, data.head_labels).to(device)
-        for features in data.by_speed
-    ]
+    ragged = [to_ragged(features, data.embeddings, data.labels, normalisation).to(device) for features in data.by_speed]
     torch.manual_seed(experiment.training.seed)
     table = torch.from_numpy(data.embeddings.table.copy())
     network = SYSTEMS[experiment.system].build(table, len(experiment.labels), experiment.network).to(device)

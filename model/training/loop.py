@@ -139,8 +139,8 @@ class _Stepper:
         """Take one step; return the loss before it."""
         batch = augmenter.batch(utterances)
         prediction, config = self._network(batch), self._config
-        targets, own = _targets(batch, prediction, own=config.head_labels == "own")
-        loss = training_loss(prediction, targets, config.alpha, config.label_smoothing, own)
+        targets = _targets(batch, prediction)
+        loss = training_loss(prediction, targets, config.alpha, config.label_smoothing)
         self._optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self._network.parameters(), self._config.clip_norm)
@@ -166,17 +166,11 @@ class _Stepper:
                 kept.copy_(current)
 
 
-def _targets(batch: Batch, prediction: Prediction, *, own: bool) -> tuple[Tensor, dict[str, Tensor] | None]:
-    """Targets of the joint head, and those of each unimodal head where they are its own; repeated for each member."""
-    members = len(prediction.joint) // len(batch.labels)
-
-    def blend(labels: Tensor) -> Tensor:
-        targets = labels if batch.mix is None else batch.mix.blend_labels(labels, prediction.joint.shape[1])
-        return torch.cat([targets] * members)
-
-    if not own or batch.head_labels is None:
-        return blend(batch.labels), None
-    return blend(batch.labels), {"text": blend(batch.head_labels[:, 0]), "audio": blend(batch.head_labels[:, 1])}
+def _targets(batch: Batch, prediction: Prediction) -> Tensor:
+    """Labels or, of mixed utterances, probabilities; repeated for each of several averaged networks."""
+    members, classes = len(prediction.joint) // len(batch.labels), prediction.joint.shape[1]
+    targets = batch.labels if batch.mix is None else batch.mix.blend_labels(batch.labels, classes)
+    return torch.cat([targets] * members)
 
 
 def _schedule(name: str, steps: int) -> Callable[[int], float]:

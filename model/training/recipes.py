@@ -30,14 +30,14 @@ PAPER: Final = Recipe(FeatureSpec(), NetworkConfig(), TrainingConfig())
 """Section 4.2, and the simplest choice where the paper does not specify one."""
 
 _LEVEL_DB: Final = -26.0
-_BALANCE: Final = ("composite=2", "clip=2", "foreign=1")
+_BALANCE: Final = ("composite=2", "clip=3", "foreign=1")
 
 STARTER: Final = Recipe(
     FeatureSpec(front_end="both", level_db=_LEVEL_DB),
-    NetworkConfig(hidden=64, dropout=0.5, segment_pooling="statistics", input_dropout=0.2, input_noise=0.3),
+    NetworkConfig(hidden=32, dropout=0.5, segment_pooling="statistics", input_dropout=0.2, input_noise=0.3, members=4),
     TrainingConfig(
-        alpha=1.0,
-        learning_rate=1e-3,
+        alpha=0.3,
+        learning_rate=2e-3,
         embedding_rate=0.0,
         weight_decay=0.1,
         schedule="cosine",
@@ -45,7 +45,7 @@ STARTER: Final = Recipe(
         mixup=0.4,
         balance=_BALANCE,
         patience=0,
-        max_epochs=5,
+        max_epochs=4,
         augmentation=AugmentationConfig(word_dropout=0.3),
     ),
 )
@@ -59,15 +59,15 @@ STARTER_MFCC: Final = Recipe(
     FeatureSpec(level_db=_LEVEL_DB),
     NetworkConfig(hidden=64, dropout=0.5),
     TrainingConfig(
-        alpha=1.0,
-        learning_rate=1.5e-3,
+        alpha=0.3,
+        learning_rate=2e-3,
         embedding_rate=0.0,
         weight_decay=0.01,
         label_smoothing=0.1,
         averaging=0.998,
         balance=_BALANCE,
         patience=0,
-        max_epochs=4,
+        max_epochs=2,
         augmentation=AugmentationConfig(colour=0.2, coefficient_dropout=0.1, word_dropout=0.3),
     ),
 )

@@ -1,13 +1,11 @@
 """Preparation of a run: features in the cache, vocabulary and word vectors, labels."""
 
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from alignment.pipeline import bind_encoder
 from alignment.transcripts.normalisation import is_filler, normalise_word
@@ -114,16 +112,7 @@ def prepare_run(
         labels=np.array([labels.index(utterance.label) for utterance in corpus.utterances], np.int64),
         names=tuple(utterance.name for utterance in corpus.utterances),
         sources=tuple(utterance.source for utterance in corpus.utterances),
-        head_labels=_head_labels(corpus, labels),
     )
     folders = [feature_folder(corpus.utterances, spec, speed, cache) for speed in speeds]
     if message := run.prepare(experiment, data, folders):
         print_line(message)
-
-
-def _head_labels(corpus: Corpus, labels: Sequence[str]) -> NDArray[np.int64] | None:
-    """(utterances, 2) labels of text and audio alone; None for a corpus that states none."""
-    if not any(utterance.text_label or utterance.audio_label for utterance in corpus.utterances):
-        return None
-    own = [(each.text_label or each.label, each.audio_label or each.label) for each in corpus.utterances]
-    return np.array([[labels.index(text), labels.index(audio)] for text, audio in own], np.int64)

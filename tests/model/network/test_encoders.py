@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from model.config import NetworkConfig
-from model.data.batches import pack_segments
+from model.data.batches import Batch, RaggedData, pack_segments
 from model.network.encoders import SegmentEncoder, SegmentStatistics, Standardisation
 
 COUNTS = torch.tensor([2, 5])
@@ -47,13 +47,20 @@ def test_dropout_is_applied_to_pooled_vector_or_frames() -> None:
     assert nn.functional.mse_loss(frames, means) > 0
 
 
+def batch_of(frames: torch.Tensor, counts: torch.Tensor) -> Batch:
+    """One utterance of these segments."""
+    one = torch.tensor([len(counts)])
+    words = torch.ones(len(counts), dtype=torch.int64)
+    return RaggedData(frames, counts, one, words, one, torch.zeros(1, dtype=torch.int64)).batch(torch.tensor([0]))
+
+
 def test_statistics_of_a_segment_are_its_mean_deviation_and_duration() -> None:
     torch.manual_seed(0)
     encoder = SegmentStatistics(tiny(segment_pooling="statistics"))
     frames = torch.randn(7, 3)
-    packed, segment_of_row = pack_segments(frames, torch.tensor([0, 2]), COUNTS)
-    encoder.train()(packed, segment_of_row, COUNTS)
-    vectors = encoder.eval()(packed, segment_of_row, COUNTS)
+    measured = batch_of(frames, COUNTS).statistics
+    encoder.train()(*measured, COUNTS)
+    vectors = encoder.eval()(*measured, COUNTS)
     statistics = torch.stack(
         [
             torch.cat((part.mean(0), (part.var(0, correction=0) + 1e-4).sqrt(), torch.tensor([len(part)]).log()))
@@ -78,14 +85,13 @@ def test_noise_of_statistics_acts_in_training_only() -> None:
     torch.manual_seed(0)
     encoder = SegmentStatistics(tiny(segment_pooling="statistics", input_noise=0.5))
     statistics = torch.randn(4, 3), torch.rand(4, 3), torch.tensor([1, 2, 3, 4])
-    assert not torch.equal(encoder.train().project(*statistics), encoder.project(*statistics))
-    assert torch.equal(encoder.eval().project(*statistics), encoder.project(*statistics))
+    assert not torch.equal(encoder.train()(*statistics), encoder(*statistics))
+    assert torch.equal(encoder.eval()(*statistics), encoder(*statistics))
 
 
 def test_segment_of_one_frame_has_a_finite_gradient() -> None:
     encoder = SegmentStatistics(tiny(segment_pooling="statistics"))
     frames = torch.randn(1, 3, requires_grad=True)
-    packed, segment_of_row = pack_segments(frames, torch.tensor([0]), torch.tensor([1]))
-    encoder(packed, segment_of_row, torch.tensor([1])).sum().backward()
+    encoder(*batch_of(frames, torch.tensor([1])).statistics, torch.tensor([1])).sum().backward()
     assert frames.grad is not None
     assert bool(torch.isfinite(frames.grad).all())
