@@ -6,7 +6,6 @@ CORPUS is the output of `python -m model.corpora.composite`, OUT that of `python
 folds are ignored.
 """
 
-import csv
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from model.corpora.pairing import PAIRS
+from model.corpora.pairing import COMPOSITE, PAIRS, read_sentences
 from model.data.splits import Split
 from model.runs.folder import RESULT, Run
 from model.training.systems import SYSTEMS
@@ -41,8 +40,7 @@ def main(
     run: Annotated[Path, typer.Option(help="Output of model.reproduce.")],
 ) -> None:
     """Print WA over all finished folds together."""
-    with (root / PAIRS).open(encoding="utf-8") as file:
-        kind_of = {row["name"]: row["kind"] for row in csv.DictReader(file, delimiter="\t")}
+    kind_of = {name: each.kind for name, each in read_sentences(root).items() if each.source == COMPOSITE}
     table = Table("row", "folds", "utterances", "all", *(f"{kind} carries it" for kind in KINDS), box=None)
     for row in SYSTEMS:
         folder = Run(run / row)
@@ -51,7 +49,7 @@ def main(
             continue
         correct = correct_predictions(folder)
         shares = [
-            np.mean([ok for name, each in correct.items() for ok in each if kind in (None, kind_of[name])])
+            np.mean([ok for name, each in correct.items() for ok in each if kind in (None, kind_of.get(name))])
             for kind in (None, *KINDS)
         ]
         table.add_row(row, str(folds), str(len(correct)), *(f"{share:.3f}" for share in shares))

@@ -25,9 +25,11 @@ _ORDER: Final = (
         "streaming.md",
         "troubleshooting.md",
     ),
-    *("model-card.md", "bundles.md", "retraining.md", "paper.md", "reproduction.md", "experiments.md"),
+    *("model-card.md", "model-card-mfcc.md", "bundles.md", "retraining.md"),
+    *("paper.md", "reproduction.md", "experiments.md"),
     *("architecture.md", "operations.md", "performance.md", "scaling.md"),
 )
+_CARDS: Final = {"model-card.md": "starter", "model-card-mfcc.md": "starter-mfcc"}
 _LINK_OUTSIDE: Final = re.compile(r"\[([^\]]+)\]\((?:\.\./)+[^)]*\)")
 _PRINT_OPENAPI: Final = """
 import json
@@ -44,7 +46,7 @@ _METHODS: Final = ("get", "post", "put", "delete")
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Set the order of the pages; pages that `_ORDER` does not list follow."""
     folder = Path(config.docs_dir)
-    generated = {"api.md", "model-card.md"}
+    generated = {"api.md", *_CARDS}
     pages = {path.name for pattern in ("*.md", "*.ipynb") for path in folder.glob(pattern)} | generated
     config.nav = [name for name in _ORDER if name in pages] + sorted(pages - set(_ORDER))
     return config
@@ -52,8 +54,11 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated pages."""
-    card = (ROOT / "model" / "bundles" / "starter" / "MODEL_CARD.md").read_text(encoding="utf-8")
-    for name, text in (("api.md", describe_api()), ("model-card.md", f"# Model card: {card.removeprefix('# ')}")):
+    pages = {"api.md": describe_api()}
+    for name, bundle in _CARDS.items():
+        card = (ROOT / "model" / "bundles" / bundle / "MODEL_CARD.md").read_text(encoding="utf-8")
+        pages[name] = f"# Model card: {card.removeprefix('# ')}"
+    for name, text in pages.items():
         files.append(File.generated(config, name, content=text))
     return files
 

@@ -9,7 +9,7 @@ from service.settings import PREFIX, variable_names
 from tests.builders import ROOT
 
 DOCUMENTS = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))]
-GENERATED = {"docs/api.md", "docs/model-card.md"}
+GENERATED = {"docs/api.md", "docs/model-card.md", "docs/model-card-mfcc.md"}
 """Pages that `docs/hooks.py` generates."""
 SYMBOL = re.compile(r"`((?:alignment|model|service)(?:\.[A-Za-z_]\w*)+)`")
 MODULE = re.compile(r"python -m ((?:alignment|model|service|benchmarks)(?:\.\w+)*)")
