@@ -8,6 +8,7 @@ import pytest
 from alignment.aligners.moonshine.aligner import MoonshineAligner
 from alignment.transcripts.normalisation import spoken_words
 from model.corpora.ravdess import read_ravdess
+from model.scores import EMOTION_NAMES
 from service.inference.engine import EmotionEngine
 from service.inference.request import AnalysisRequest
 from service.observability.stopwatch import Stopwatch
@@ -71,8 +72,7 @@ def test_training_clips_are_classified(engine: EmotionEngine, ravdess: Path) -> 
         assert [
             word for utterance in response.utterances for word in spoken_words(utterance.text)
         ] == take.sentence.split()
-        names = {"ang": "angry", "hap": "happy", "sad": "sad", "sur": "surprised", "neu": "neutral"}
-        correct.append(response.emotion == names[take.label])
+        correct.append(response.emotion == EMOTION_NAMES[take.label])
     assert np.mean(correct) > 0.6
 
 
