@@ -89,7 +89,8 @@ class EventStream:
     async def _next(self) -> _Event | None:
         """The next event, or `_NO_EVENT` after a while: proxies close connections that are silent for longer."""
         try:
-            return await asyncio.wait_for(self._events.get(), _KEEPALIVE_S)
+            async with asyncio.timeout(_KEEPALIVE_S):
+                return await self._events.get()
         except TimeoutError:
             return _NO_EVENT
 

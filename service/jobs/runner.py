@@ -160,8 +160,10 @@ class JobRunner:
                 await asyncio.to_thread(store.delete_expired, self._settings.keep_s)
             except JobsUnavailableError as error:
                 log.warning("jobs cannot be processed", detail=str(error))
+            # Not `asyncio.wait_for`, which can swallow a cancellation in Python 3.11: the service would never stop.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._added.wait(), _SWEEP_S)
+                async with asyncio.timeout(_SWEEP_S):
+                    await self._added.wait()
 
     async def _run(self, store: JobStore, job: Job) -> None:
         """Process a job to its end; in a task of its own, so that an unexpected error does not end the worker."""

@@ -79,7 +79,8 @@ class _Upload:
             return await self._receive()
         left_s = self._deadline - asyncio.get_running_loop().time()
         try:
-            message = await asyncio.wait_for(self._receive(), min(self._idle_s, left_s))
+            async with asyncio.timeout(min(self._idle_s, left_s)):
+                message = await self._receive()
         except TimeoutError as exc:
             raise UploadTimeoutError(self._idle_s, self._total_s) from exc
         self._received += len(message.get("body", b""))

@@ -106,7 +106,8 @@ async def _receive(websocket: WebSocket, idle_s: Seconds, over_at: Seconds) -> b
     """The next frame; None after the last one."""
     left_s = over_at - asyncio.get_running_loop().time()
     try:
-        message: Any = await asyncio.wait_for(websocket.receive(), min(idle_s, left_s))
+        async with asyncio.timeout(min(idle_s, left_s)):
+            message: Any = await websocket.receive()
     except TimeoutError as exc:
         raise LiveLimitError(f"no message arrived for {idle_s:g} s" if idle_s < left_s else _OPEN_TOO_LONG) from exc
     if message["type"] == "websocket.disconnect":
