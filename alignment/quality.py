@@ -63,9 +63,10 @@ def find_band_edge(samples: NDArray[np.float32], source_rate_hz: int = SAMPLE_RA
     """Upper edge in Hz of a band that a telephone, a codec or a low sample rate limits; None for a full band.
 
     Speech loses level gradually towards high frequencies; a limited band ends at a wall. A wall is an edge above which
-    the average spectrum of the loud frames stays 20 dB below the 400 Hz before it, and 35 dB below speech. None of
-    5,681 acted clips (RAVDESS; nEMO in Opus) has one; of 43 clips converted to 8 kHz all have, also after mu-law, GSM
-    and a second lossy codec. Linear interpolation from 8 kHz mirrors the band and leaves none.
+    the average spectrum of the loud frames stays 20 dB below the 400 Hz before it, and 35 dB below speech. In a trial
+    none of the clips of RAVDESS and nEMO had one, and all clips converted to 8 kHz had, also after mu-law, GSM and a
+    second lossy codec; tests/alignment/test_quality.py repeats it on some of them. Linear interpolation from 8 kHz
+    mirrors the band and leaves none.
 
     Args:
         samples: See `measure_quality`.

@@ -56,7 +56,7 @@ class Normalisation:
 
     @property
     def mean_frame(self) -> NDArray[np.float32]:
-        """(n_mfcc,) frame that is zero after normalisation."""
+        """(frame size,) frame that is zero after normalisation."""
         return _row(self.mean)
 
     def apply(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,8 +1,8 @@
 """Occlusion: the effect of each word on a prediction, measured by leaving out its text or its sound.
 
 A variant of an utterance has one word replaced by the unknown word, or the frames of one segment by the mean frame of
-the training data, which is zero after normalisation. Training hides words and segments in the same way
-(`model.training.augmentation`), so that the network reads such inputs as missing.
+the training data, which is zero after normalisation. Training hides words in the same way, and segments where the
+recipe has `segment_dropout` (`model.training.augmentation`); weights trained without it have never read such a segment.
 
 Source: Zeiler, Fergus 2014, "Visualizing and Understanding Convolutional Networks", Section 4.2.
 """
@@ -26,7 +26,7 @@ def occlude(utterance: UtteranceFeatures, mean_frame: NDArray[np.float32]) -> It
 
     Args:
         utterance: Features with one segment per word.
-        mean_frame: (n_mfcc,) mean of the training frames.
+        mean_frame: (frame size,) mean of the training frames.
 
     Yields:
         2 · words variants.

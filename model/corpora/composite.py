@@ -73,6 +73,9 @@ class Composition:
     seed: int = 0
 
 
+_DEFAULT = Composition()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Session:
     """Input of one session."""
@@ -217,14 +220,22 @@ def main(
     goemotions: Annotated[Path, typer.Option(help="Folder with labels.txt, train.tsv, dev.tsv, test.tsv")],
     out: Annotated[Path, typer.Option(help="Folder for Session1, Session2, …; must not contain any")],
     nemo: Annotated[Path | None, typer.Option(help="Folder with data.tsv and clips of nEMO; omit it for none")] = None,
-    per_label: Annotated[int, typer.Option(min=1, help="Composite sentences per label and session")] = 150,
+    per_label: Annotated[
+        int, typer.Option(min=1, help="Composite sentences per label and session")
+    ] = _DEFAULT.per_label,
     neutral_share: Annotated[
         float, typer.Option(min=0, max=1, help="Share of sentences with one neutral modality")
-    ] = 0.5,
-    changed_share: Annotated[float, typer.Option(min=0, max=1, help="Share of distorted composite sentences")] = 0.5,
-    clip_versions: Annotated[int, typer.Option(min=0, help="Versions of each clip, all but the first distorted")] = 4,
-    foreign_versions: Annotated[int, typer.Option(min=0, help="Versions of each clip of nEMO")] = 2,
-    seed: Annotated[int, typer.Option(help="Random seed")] = 0,
+    ] = _DEFAULT.neutral_share,
+    changed_share: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of distorted composite sentences")
+    ] = _DEFAULT.changed_share,
+    clip_versions: Annotated[
+        int, typer.Option(min=0, help="Versions of each clip, all but the first distorted")
+    ] = _DEFAULT.clip_versions,
+    foreign_versions: Annotated[
+        int, typer.Option(min=0, help="Versions of each clip of nEMO")
+    ] = _DEFAULT.foreign_versions,
+    seed: Annotated[int, typer.Option(help="Random seed")] = _DEFAULT.seed,
     workers: Annotated[int, typer.Option(min=1, help="Processes")] = 2,
 ) -> None:
     """Write an open corpus in IEMOCAP's format."""
