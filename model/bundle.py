@@ -2,7 +2,8 @@
 
     segments.onnx   lower audio BLSTM and pooling
     can.onnx        rest of the network
-    config.json     labels, FeatureSpec, normalisation, alpha, temperature, network, origin
+    config.json     labels, FeatureSpec, normalisation, alpha, calibration, network, origin
+    sound.npy       sound of the training data, for the calibration; optional
     vocabulary.txt  one word per line
     metrics.json    evaluation: metrics, data and commands
     MODEL_CARD.md   description and evaluation for readers
@@ -25,16 +26,18 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from alignment.features.extraction import FeatureSpec
+from model.calibration import Calibration, SoundReference
 from model.config import NetworkConfig
 from model.errors import BundleDamagedError, BundleMissingError, BundleVersionError
 from model.scores import EMOTION_NAMES
 from model.vocabulary import Vocabulary
 
-FORMAT: Final = 2
-_READABLE: Final = (1, FORMAT)
+FORMAT: Final = 3
+_READABLE: Final = (1, 2, FORMAT)
 SEGMENTS: Final = "segments.onnx"
 CAN: Final = "can.onnx"
 CONFIG: Final = "config.json"
+SOUND: Final = "sound.npy"
 VOCABULARY: Final = "vocabulary.txt"
 METRICS: Final = "metrics.json"
 CARD: Final = "MODEL_CARD.md"
@@ -97,7 +100,7 @@ class BundleConfig:
         features: Feature specification.
         normalisation: Normalisation of the frames.
         alpha: Weight α of Eq. (15).
-        temperature: Divisor of the final log-scores, fitted on validation data.
+        calibration: Temperature of the final log-scores, fitted on data that was not trained on.
         network: Shape of the network.
         origin: Training data and licence.
     """
@@ -108,7 +111,7 @@ class BundleConfig:
     features: FeatureSpec
     normalisation: Normalisation
     alpha: float
-    temperature: float
+    calibration: Calibration
     network: NetworkConfig
     origin: Origin
 
@@ -131,12 +134,14 @@ class Bundle:
         folder: Folder of the bundle.
         config: Content of config.json.
         vocabulary: Content of vocabulary.txt.
+        sound: Sound of the training data; None in a bundle without `SOUND`.
         version: First digits of the checksum of SHA256SUMS; a change of any file changes it.
     """
 
     folder: Path
     config: BundleConfig
     vocabulary: Vocabulary
+    sound: SoundReference | None
     version: str
 
 
@@ -155,7 +160,7 @@ def read_bundle(folder: Path) -> Bundle:
         BundleDamagedError: A checksum or a value is wrong.
     """
     sums = _read_sums(folder)
-    for name in CONTENTS:
+    for name in list_contents(folder):
         path = folder / name
         if not path.is_file():
             raise BundleMissingError(path)
@@ -163,7 +168,26 @@ def read_bundle(folder: Path) -> Bundle:
             raise BundleDamagedError(path, f"its checksum differs from the one in {SUMS}")
     version = hashlib.sha256((folder / SUMS).read_bytes()).hexdigest()[:12]
     config = read_config(folder / CONFIG)
-    return Bundle(folder, config, Vocabulary.read(folder / VOCABULARY), version)
+    return Bundle(folder, config, Vocabulary.read(folder / VOCABULARY), _read_sound(folder / SOUND, config), version)
+
+
+def list_contents(folder: Path) -> tuple[str, ...]:
+    """Names of the files of a bundle except SHA256SUMS."""
+    return (*CONTENTS, SOUND) if (folder / SOUND).exists() else CONTENTS
+
+
+def _read_sound(path: Path, config: BundleConfig) -> SoundReference | None:
+    if not path.exists():
+        if config.calibration.growth:
+            raise BundleMissingError(path)
+        return None
+    try:
+        sound = SoundReference.read(path)
+    except ValueError as exc:
+        raise BundleDamagedError(path, f"not the sound of training data ({exc})") from exc
+    if len(sound.mean) != config.features.frame_size:
+        raise BundleDamagedError(path, "its frames have another size than those of the features")
+    return sound
 
 
 def _read_sums(folder: Path) -> dict[str, str]:
@@ -178,7 +202,7 @@ def _read_sums(folder: Path) -> dict[str, str]:
 
 def write_sums(folder: Path) -> None:
     """Write SHA256SUMS of the bundle's files in the format of `sha256sum`."""
-    lines = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in CONTENTS]
+    lines = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in list_contents(folder)]
     (folder / SUMS).write_text("".join(lines), encoding="utf-8")
 
 
@@ -188,10 +212,12 @@ def write_config(path: Path, config: BundleConfig) -> None:
 
 
 def _upgrade(data: dict[str, Any]) -> None:
-    """Rename what format 1 calls otherwise; a front end other than MFCC did not exist."""
+    """Rename what formats 1 and 2 call otherwise; in 1, no front end other than MFCC existed."""
     network = data.get("network")
     if isinstance(network, dict) and "n_mfcc" in network:
         network["frame_size"] = network.pop("n_mfcc")
+    if "temperature" in data:
+        data["calibration"] = {"temperature": data.pop("temperature")}
 
 
 def read_config(path: Path) -> BundleConfig:
@@ -207,7 +233,7 @@ def read_config(path: Path) -> BundleConfig:
     version = data.pop("format", None) if isinstance(data, dict) else None
     if version not in _READABLE:
         raise BundleVersionError(path, version, FORMAT)
-    if version == 1:
+    if version != FORMAT:
         _upgrade(data)
     try:
         config = TypeAdapter(BundleConfig).validate_python(data)
@@ -218,6 +244,8 @@ def read_config(path: Path) -> BundleConfig:
     sizes = {len(config.normalisation.mean), len(config.normalisation.std), config.network.frame_size}
     if sizes != {config.features.frame_size}:
         raise BundleDamagedError(path, "normalisation, features and network disagree on the size of a frame")
-    if config.temperature <= 0 or config.alpha < 0 or len(config.labels) < 2:
-        raise BundleDamagedError(path, "temperature, alpha or labels are out of range")
+    calibration = config.calibration
+    in_range = calibration.temperature > 0 and calibration.growth >= 0 and calibration.distance > 0
+    if not in_range or calibration.distance_frames < 0 or config.alpha < 0 or len(config.labels) < 2:
+        raise BundleDamagedError(path, "calibration, alpha or labels are out of range")
     return config

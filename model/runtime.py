@@ -76,7 +76,8 @@ class EmotionClassifier:
         scores: list[UtteranceScores | None] = [None] * len(utterances)
         for group in bucket_by_length(word_counts):
             outputs = self._run_can(utterances, group, vectors, firsts, word_counts)
-            for index, score in zip(group, self._score(outputs, word_counts[group]), strict=True):
+            own = [utterances[index] for index in group]
+            for index, score in zip(group, self._score(outputs, own), strict=True):
                 scores[index] = score
         return [score for score in scores if score is not None]
 
@@ -125,16 +126,19 @@ class EmotionClassifier:
         inputs = {"vectors": vectors, "segment_index": index, "words": words, "word_counts": counts}
         return _Outputs(*self._can.run(None, inputs))
 
-    def _score(self, outputs: _Outputs, word_counts: NDArray[np.int64]) -> list[UtteranceScores]:
+    def _score(self, outputs: _Outputs, utterances: Sequence[UtteranceFeatures]) -> list[UtteranceScores]:
         """Scores of each row without padding."""
         config = self.bundle.config
-        final = final_log_scores(outputs.joint, (outputs.text, outputs.audio), config.alpha) / config.temperature
-        probabilities, text, audio = (np.exp(log_softmax(each)) for each in (final, outputs.text, outputs.audio))
+        distances = self._measure_distances(utterances)
+        temperatures = config.calibration.temperatures(np.ones(len(utterances)) if distances is None else distances)
+        final = final_log_scores(outputs.joint, (outputs.text, outputs.audio), config.alpha)
+        probabilities = np.exp(log_softmax(final / temperatures[:, None]))
+        text, audio = (np.exp(log_softmax(each)) for each in (outputs.text, outputs.audio))
         text_attention = outputs.text_attention.mean(axis=1, dtype=np.float64)
         audio_attention = outputs.audio_attention.mean(axis=1, dtype=np.float64)
-        text_contributions = _centre(outputs.text_contributions) / config.temperature
-        audio_contributions = _centre(outputs.audio_contributions) / config.temperature
-        bias = _centre(outputs.bias) / config.temperature
+        text_contributions = _centre(outputs.text_contributions) / temperatures[:, None, None]
+        audio_contributions = _centre(outputs.audio_contributions) / temperatures[:, None, None]
+        bias = _centre(outputs.bias)
         return [
             UtteranceScores(
                 probabilities=probabilities[row],
@@ -144,10 +148,21 @@ class EmotionClassifier:
                 audio_attention=audio_attention[row, :words],
                 text_contributions=text_contributions[row, :words],
                 audio_contributions=audio_contributions[row, :words],
-                bias=bias,
+                bias=bias / temperatures[row],
+                temperature=float(temperatures[row]),
+                distance=None if distances is None else float(distances[row]),
             )
-            for row, words in enumerate(word_counts.tolist())
+            for row, words in enumerate(len(utterance.words) for utterance in utterances)
         ]
+
+    def _measure_distances(self, utterances: Sequence[UtteranceFeatures]) -> NDArray[np.float64] | None:
+        """Relative distances from the sound of the training data; None if the bundle does not describe it."""
+        sound = self.bundle.sound
+        if sound is None:
+            return None
+        distances = sound.distances(np.stack([utterance.frames.mean(axis=0) for utterance in utterances]))
+        frames = np.array([len(utterance.frames) for utterance in utterances])
+        return self.bundle.config.calibration.relative_distances(distances, frames)
 
 
 def bucket_by_length(lengths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:

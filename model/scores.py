@@ -68,7 +68,7 @@ class UtteranceScores:
     carries context from neighbouring words.
 
     Attributes:
-        probabilities: (classes,) Eq. (15), renormalised at the bundle's temperature.
+        probabilities: (classes,) Eq. (15), renormalised at `temperature`.
         text_probabilities: (classes,) Eq. (11), from text alone.
         audio_probabilities: (classes,) Eq. (12), from audio alone.
         text_attention: (words,) Eq. (4), mean over heads; sums to 1.
@@ -76,6 +76,9 @@ class UtteranceScores:
         text_contributions: (words, classes) contribution of the text state at each word to the log-score.
         audio_contributions: (words, classes) contribution of the audio state at each word to the log-score.
         bias: (classes,) contribution of the biases to the log-score.
+        temperature: Temperature of the probabilities, the contributions and the bias.
+        distance: Distance of the sound from that of the training data, relative to the one expected of an unseen
+            speaker (`model.calibration`); None for a bundle without the sound of its training data.
         effects: Effects of the words by occlusion (`model.occlusion`); None where they were not measured.
     """
 
@@ -87,4 +90,6 @@ class UtteranceScores:
     text_contributions: NDArray[np.float64]
     audio_contributions: NDArray[np.float64]
     bias: NDArray[np.float64]
+    temperature: float
+    distance: float | None = None
     effects: WordEffects | None = None

@@ -20,6 +20,7 @@ from alignment.features.extraction import FeatureSpec
 from alignment.pipeline import bind_encoder
 from alignment.transcripts.words import TimedWord
 from model.bundle import Normalisation, Origin
+from model.calibration import Calibration, SoundReference
 from model.config import NetworkConfig, TrainingConfig
 from model.data.embeddings import Embeddings
 from model.export.packaging import publish_bundle, write_bundle
@@ -130,8 +131,27 @@ def tiny_front_end(front_end: FrontEnd) -> tuple[NetworkConfig, FeatureSpec]:
     return replace(TINY, frame_size=features.frame_size, segment_pooling="statistics"), features
 
 
+TEMPERED = Calibration(1.5)
+
+
+def tiny_sound(frame_size: int) -> SoundReference:
+    """Sound of training data with frames of mean 0, deviation 4 within a segment and of mean frames of 5."""
+    return SoundReference(
+        np.zeros(frame_size, np.float32),
+        np.full(frame_size, 4.0, np.float32),
+        (np.eye(frame_size) / 5).astype(np.float32),
+    )
+
+
 def write_tiny_bundle(
-    folder: Path, config: NetworkConfig = TINY, *, alpha: float = 0.1, seed: int = 0, front_end: FrontEnd = "mfcc"
+    folder: Path,
+    config: NetworkConfig = TINY,
+    *,
+    alpha: float = 0.1,
+    seed: int = 0,
+    front_end: FrontEnd = "mfcc",
+    calibration: Calibration = TEMPERED,
+    sound: SoundReference | None = None,
 ) -> Path:
     """Bundle of an untrained network with a vocabulary of ten words; other front ends have their own network."""
     features = FeatureSpec()
@@ -146,7 +166,7 @@ def write_tiny_bundle(
     normalisation = Normalisation((0.0,) * config.frame_size, (20.0,) * config.frame_size)
     trained = TrainedFold(network, 0, [], normalisation)
     origin = Origin("nothing: random weights", "Apache-2.0", "random", "2026-01-01")
-    write_bundle(folder.parent / "untempered", folder.name, trained, experiment, embeddings, origin, {})
-    publish_bundle(folder.parent / "untempered", folder, 1.5, {}, origin)
+    write_bundle(folder.parent / "untempered", folder.name, trained, experiment, embeddings, origin, {}, sound)
+    publish_bundle(folder.parent / "untempered", folder, calibration, {}, origin)
     rmtree(folder.parent / "untempered")
     return folder

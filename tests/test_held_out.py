@@ -4,10 +4,8 @@ import numpy as np
 import pytest
 
 from benchmarks.held_out import measure
-from benchmarks.left_out import PLANS, split_by_source
 from benchmarks.references import compute_statistics
 from benchmarks.robustness import CONDITIONS, add_offset, add_white_noise
-from model.corpora.pairing import CLIP, COMPOSITE, FOREIGN, Sentence
 from model.data.features import FeatureSet
 from tests.builders import tone
 
@@ -41,20 +39,6 @@ def test_offset_of_loud_clip_is_not_clipped() -> None:
     shifted = add_offset(1.9 * tone(1.0), 0.1)
     assert shifted.max() <= 1.0
     assert shifted.mean() == pytest.approx(0.1, abs=1e-3)
-
-
-def test_left_out_corpus_is_not_trained_on() -> None:
-    kinds = {
-        "a": (COMPOSITE, "clean"),
-        "b": (CLIP, "clean"),
-        "c": (CLIP, "changed"),
-        "d": (FOREIGN, "clean"),
-        "e": (FOREIGN, "changed"),
-    }
-    sentences = {name: Sentence(name, "sound", "", "ang", "1", *kind) for name, kind in kinds.items()}
-    without_foreign, foreign_alone = (split_by_source(plan, tuple("abcde"), sentences) for plan in PLANS)
-    assert (without_foreign.train.tolist(), without_foreign.test.tolist()) == ([0, 1, 2], [3])
-    assert (foreign_alone.train.tolist(), foreign_alone.test.tolist()) == ([3, 4], [1])
 
 
 def test_statistics_of_both_front_ends_by_hand() -> None:

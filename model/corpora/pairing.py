@@ -19,6 +19,8 @@ PAIRS: Final = "pairs.tsv"
 COMPOSITE: Final = "composite"
 CLIP: Final = "clip"
 FOREIGN: Final = "foreign"
+RECORDED_IN: Final = {COMPOSITE: "ravdess", CLIP: "ravdess", FOREIGN: "nemo"}
+"""Corpus of the sound of each source."""
 
 
 @dataclass(frozen=True, slots=True)

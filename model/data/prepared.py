@@ -54,6 +54,37 @@ def fit_normalisation(features: FeatureSet, utterances: NDArray[np.int64]) -> No
     return Normalisation(tuple(mean.tolist()), tuple(std.tolist()))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameSummary:
+    """What the frames of each utterance are like.
+
+    Attributes:
+        means: (utterances, frame size) float32 means over the frames.
+        variances: (utterances, frame size) float32 mean squared deviations from the mean of the own segment.
+        counts: (utterances,) int64 numbers of frames.
+    """
+
+    means: NDArray[np.float32]
+    variances: NDArray[np.float32]
+    counts: NDArray[np.int64]
+
+
+def summarise_frames(features: FeatureSet) -> FrameSummary:
+    """Summary of every utterance of a feature set."""
+    lasts = np.cumsum(features.segment_counts)
+    edges = np.concatenate(([0], np.cumsum(features.frame_counts)))
+    means, variances, totals = [], [], []
+    for first, last in zip(lasts - features.segment_counts, lasts, strict=True):
+        frames = features.frames[edges[first] : edges[last]].astype(np.float32)
+        counts = features.frame_counts[first:last]
+        starts = edges[first:last] - edges[first]
+        own = np.add.reduceat(frames, starts) / counts[:, None]
+        means.append(frames.mean(axis=0))
+        variances.append(np.square(frames - np.repeat(own, counts, axis=0)).mean(axis=0))
+        totals.append(len(frames))
+    return FrameSummary(np.array(means), np.array(variances), np.array(totals, np.int64))
+
+
 def to_ragged(
     features: FeatureSet, embeddings: Embeddings, labels: NDArray[np.int64], normalisation: Normalisation
 ) -> RaggedData:

@@ -98,6 +98,27 @@ def session_folds(utterances: Sequence[CorpusUtterance], *, validate: bool = Tru
     return splits
 
 
+def corpus_folds(recorded_in: Sequence[str], testable: NDArray[np.bool_]) -> list[Split]:
+    """Leave-one-corpus-out splits, without validation: train on the other corpora, test on one.
+
+    Args:
+        recorded_in: Corpus of the sound of each utterance.
+        testable: (utterances,) whether an utterance may be tested; all others are for training only.
+
+    Returns:
+        One split per corpus; none if there is only one corpus.
+    """
+    corpora = np.array(recorded_in)
+    names = sorted(set(recorded_in))
+    if len(names) < 2:
+        return []
+    return [
+        Split(f"without-{name}", np.flatnonzero(corpora != name), none, np.flatnonzero((corpora == name) & testable))
+        for name in names
+        for none in [np.zeros(0, np.int64)]
+    ]
+
+
 def _split(name: str, validation: NDArray[np.int64], test: NDArray[np.int64], total: int) -> Split:
     held_out = np.zeros(total, bool)
     held_out[validation] = held_out[test] = True

@@ -6,6 +6,7 @@ from typing import Any, Final
 from alignment.features.encoded import ENCODER_HOP_SAMPLES, ENCODER_SIZE
 from alignment.features.extraction import FeatureSpec
 from model.bundle import BundleConfig
+from model.calibration import Calibration
 from model.export.card_evaluation import render_evaluation
 
 _INTENDED: Final = """## Intended use
@@ -61,14 +62,25 @@ def _source_licences(config: BundleConfig) -> list[str]:
 
 def _data(config: BundleConfig) -> str:
     features = config.features
-    fitted = "not fitted" if config.temperature == 1.0 else "fitted on the held-out parts of the folds below"
     level = ""
     if features.level_db is not None:
         level = f" The spoken part of the sound is first brought to {features.level_db:g} dB relative to full scale."
     return (
         f"## Input\n\nTimed words, and for each word {_describe_frames(features)} "
         f"(segmentation: {features.segmentation}, overlap {features.overlap:.0%}).{level} "
-        f"α = {config.alpha:g}; temperature {config.temperature:g}, {fitted}.\n"
+        f"α = {config.alpha:g}; {_describe_calibration(config.calibration)}.\n"
+    )
+
+
+def _describe_calibration(calibration: Calibration) -> str:
+    if calibration == Calibration():
+        return "temperature 1, not fitted"
+    fitted = f"temperature {calibration.temperature:g}, fitted on the held-out parts of the folds below"
+    if not calibration.growth:
+        return fitted
+    return (
+        f"{fitted} and on the corpora left out: it grows with the power {calibration.growth:g} of the distance of the "
+        "sound from the training data, relative to the distance that unseen speakers of the training corpora have"
     )
 
 

@@ -38,7 +38,7 @@ def _cross_validation(summary: Figures) -> str:
     ]
     if summary.get("calibration_error_after"):
         lines.append(
-            "The calibration error is at temperature 1; at a temperature fitted without the test fold it is "
+            "The calibration error is at temperature 1; with a calibration fitted without the test fold it is "
             f"{_spread(summary['calibration_error_after'])}.\n"
         )
     if "by_kind" in summary:
@@ -127,16 +127,27 @@ def _other_speech(summary: Figures) -> str:
 
 
 def _left_out(summary: Figures) -> str:
+    metrics = ("ua", "ua_sound", "calibration_error_constant", "calibration_error")
     rows = [
-        (name, row["trained_on"], row["clips"], len(row["labels"]), _number(row["ua"]), _number(row["ua_sound"]))
-        for name, row in summary["plans"].items()
+        (
+            name,
+            row["trained_on"],
+            row["clips"],
+            _number(1 / len(row["labels"])),
+            *(_number(row[key]) for key in metrics),
+        )
+        for name, row in summary["corpora"].items()
     ]
-    header = ("training and test", "utterances trained on", "clips tested", "emotions", "UA", "UA sound alone")
+    header = (
+        *("corpus left out", "utterances trained on", "clips tested", "chance", "UA", "UA sound alone"),
+        *("calibration error, constant temperature", "calibration error, by distance"),
+    )
     lines = [
         "## Evaluation: a corpus that training has not seen\n",
         (
-            "Weights trained anew without one of the corpora, for as many epochs, and tested on its clips as "
-            f"published, among the emotions that both have. Command: `{summary['command']}`.\n"
+            "Weights trained anew without the recordings of one corpus, for as many epochs, and tested on its clips as "
+            "published, among the emotions that both have; the calibration is fitted without it and measured on its "
+            f"distorted copies too. Command: `{summary['command']}`.\n"
         ),
         *_table(header, rows),
         "",

@@ -7,7 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from model.atomic import atomic_folder
-from model.bundle import CARD, CONFIG, METRICS, VOCABULARY, BundleConfig, Origin, read_config, write_config, write_sums
+from model.bundle import (
+    CARD,
+    CONFIG,
+    METRICS,
+    SOUND,
+    VOCABULARY,
+    BundleConfig,
+    Origin,
+    read_config,
+    write_config,
+    write_sums,
+)
+from model.calibration import Calibration, SoundReference
 from model.data.embeddings import Embeddings
 from model.export.card import render_card
 from model.export.onnx_graphs import export_network
@@ -23,8 +35,9 @@ def write_bundle(
     embeddings: Embeddings,
     origin: Origin,
     metrics: dict[str, Any],
+    sound: SoundReference | None = None,
 ) -> BundleConfig:
-    """Export a network at temperature 1 and write its bundle.
+    """Export a network at temperature 1 and write its bundle, with the sound of its training data if given.
 
     Raises:
         ExportParityError: ONNX and PyTorch differ; nothing is written.
@@ -38,7 +51,7 @@ def write_bundle(
         features=experiment.features,
         normalisation=trained.normalisation,
         alpha=experiment.training.alpha,
-        temperature=1.0,
+        calibration=Calibration(),
         network=experiment.network,
         origin=origin,
     )
@@ -49,20 +62,22 @@ def write_bundle(
         export_network(network, experiment.training.alpha, folder)
         write_config(folder / CONFIG, config)
         vocabulary.write(folder / VOCABULARY)
+        if sound is not None:
+            sound.write(folder / SOUND)
         write_metrics(folder, config, metrics)
     return config
 
 
 def publish_bundle(
-    source: Path, out: Path, temperature: float, metrics: dict[str, Any], origin: Origin
+    source: Path, out: Path, calibration: Calibration, metrics: dict[str, Any], origin: Origin
 ) -> BundleConfig:
-    """Copy a bundle to the folder it is served from, with a new temperature, metrics and origin.
+    """Copy a bundle to the folder it is served from, with a new calibration, metrics and origin.
 
     The creation date of the source is kept: it is the date of the training.
     """
     stored = read_config(source / CONFIG)
     origin = replace(origin, created=stored.origin.created)
-    config = replace(stored, name=out.name, temperature=temperature, origin=origin)
+    config = replace(stored, name=out.name, calibration=calibration, origin=origin)
     with atomic_folder(out) as folder:
         shutil.copytree(source, folder, dirs_exist_ok=True)
         write_config(folder / CONFIG, config)

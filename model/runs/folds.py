@@ -16,17 +16,19 @@ from rich.console import Console
 
 from model.bundle import SUMS, Origin
 from model.data.cache import digest_code
+from model.data.prepared import summarise_frames
 from model.data.splits import Split
 from model.export.packaging import write_bundle
 from model.runs.folder import FoldResult, Run
 from model.runs.progress import FoldEpoch, FoldProgress, showing
 from model.runs.summary import summarise_fold, summarise_folds
+from model.training.calibration import fit_reference
 from model.training.experiment import train_fold
 from model.training.loop import Epoch
 
 _TRAINING_CODE: Final = (
     *("network", "training", "data", "runs"),
-    *("bundle.py", "config.py", "scores.py", "vocabulary.py"),
+    *("bundle.py", "calibration.py", "config.py", "scores.py", "vocabulary.py"),
 )
 
 
@@ -124,7 +126,8 @@ def run_fold(fold: Fold, on_epoch: Callable[[Epoch], None] = lambda epoch: None)
             summary = summarise_folds(run, [fold.split], [result], data, fold.corpus_root, fold.command)
             metrics = {"cross_validation": summary}
         name = f"{fold.run.name}-{fold.split.name}"
-        write_bundle(folder, name, trained, experiment, data.embeddings, origin, metrics)
+        sound = fit_reference(summarise_frames(data.by_speed[0]), fold.split.train)
+        write_bundle(folder, name, trained, experiment, data.embeddings, origin, metrics, sound)
     run.store_result(fold.split, result)
     return result
 

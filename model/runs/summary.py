@@ -50,7 +50,7 @@ def _count_parameters(network: nn.Module) -> int:
 def summarise_folds(
     run: Run, splits: Sequence[Split], results: Sequence[FoldResult], data: PreparedData, root: Path, command: str
 ) -> dict[str, Any]:
-    """Cross-validation section of metrics.json."""
+    """Cross-validation section of metrics.json, without the error after calibration."""
     experiment = results[0].experiment
     alpha = experiment.training.alpha
     by_session = all(split.name.startswith("Ses") for split in splits)
@@ -63,18 +63,12 @@ def summarise_folds(
             _HEADS[head]: {metric: [getattr(result.metrics[head], metric) for result in results] for metric in _METRICS}
             for head in results[0].metrics
         },
-        "calibration_error_after": calibration_after(run, splits, data.labels, alpha),
         "experiment": asdict(experiment),
         "best_epochs": [result.best_epoch for result in results],
     }
     if sentences := read_sentences(root):
         summary["by_kind"] = _by_kind(run, splits, data, sentences, alpha)
     return summary
-
-
-def served_temperature(run: Run, splits: Sequence[Split], labels: NDArray[np.int64], alpha: float) -> float:
-    """Temperature fitted on the held-out parts of finished folds: validation parts or, without these, test parts."""
-    return _fit([_held_out(run, split) for split in splits], labels, alpha)
 
 
 def calibration_after(run: Run, splits: Sequence[Split], labels: NDArray[np.int64], alpha: float) -> list[float] | None:

@@ -6,17 +6,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from model.bundle import METRICS, SUMS, Origin
+from model.calibration import Calibration
 from model.corpora.iemocap_counts import is_iemocap
+from model.corpora.pairing import COMPOSITE, RECORDED_IN, read_sentences
 from model.corpora.readers import CorpusName, read_corpus
 from model.corpora.records import Corpus
 from model.data.cache import default_cache
-from model.data.splits import Split, random_folds, served_split, session_folds
+from model.data.splits import Split, corpus_folds, random_folds, served_split, session_folds
 from model.errors import TrainingError
 from model.export.packaging import publish_bundle
+from model.runs.calibration import FinishedFolds
 from model.runs.folder import Run
 from model.runs.folds import Fold, describe_fold, finish_folds, run_fold
-from model.runs.summary import served_temperature, summarise_folds
+from model.runs.summary import summarise_folds
 from model.training.loop import Epoch
 from model.training.recipes import Recipe, choose_recipe
 from model.workflows.console import command_line, console, exit_status, print_corpus
@@ -87,16 +92,22 @@ def _train_run(options: TrainOptions, run: Run) -> None:
     if options.fold is not None:
         single = fold_of(splits[options.fold], bundle=True)
         console.print(describe_fold(run_fold(single, _print_epoch)))
-        _publish(run.folder(single.split) / "bundle", options, 1.0, origin)
+        _publish(run.folder(single.split) / "bundle", options, Calibration(), origin)
         return
     folds = [fold_of(split, bundle=options.fold_bundles) for split in splits]
-    results = finish_folds([*folds, fold_of(served, bundle=True)], options.jobs, console)
-    metrics, temperature = {}, 1.0
+    left_out = _leave_out_corpora(corpus, recipe) if folds else []
+    others = [fold_of(split, bundle=False) for split in left_out]
+    results = finish_folds([*folds, *others, fold_of(served, bundle=True)], options.jobs, console)
+    metrics, calibration = {}, Calibration()
     if folds:
-        data = run.data()
-        metrics["cross_validation"] = summarise_folds(run, splits, results[:-1], data, options.root, command)
-        temperature = served_temperature(run, splits, data.labels, recipe.training.alpha)
-    _publish(run.folder(served) / "bundle", options, temperature, origin, metrics)
+        finished = FinishedFolds(run, run.data(), splits, left_out)
+        summary = summarise_folds(run, splits, results[: len(folds)], finished.data, options.root, command)
+        metrics["cross_validation"] = summary | {"calibration_error_after": finished.calibration_errors()}
+        if left_out:
+            corpora = finished.measure_corpora(read_sentences(options.root))
+            metrics["left_out"] = {"command": command, "corpora": corpora}
+        calibration = finished.calibrate()
+    _publish(run.folder(served) / "bundle", options, calibration, origin, metrics)
 
 
 def _check_out(out: Path, run: Path) -> None:
@@ -123,16 +134,27 @@ def _provenance(options: TrainOptions, corpus: Corpus) -> tuple[str, str]:
 
 
 def _publish(
-    source: Path, options: TrainOptions, temperature: float, origin: Origin, metrics: dict[str, Any] | None = None
+    source: Path, options: TrainOptions, calibration: Calibration, origin: Origin, metrics: dict[str, Any] | None = None
 ) -> None:
     stored = metrics if metrics is not None else json.loads((source / METRICS).read_text(encoding="utf-8"))
     notes = {"notes": list(options.notes)} if options.notes else {}
-    publish_bundle(source, options.out, temperature, stored | notes, origin)
+    publish_bundle(source, options.out, calibration, stored | notes, origin)
     console.print(f"wrote {options.out}; serve it with `can-ser serve --bundle {options.out}`")
 
 
 def _print_epoch(epoch: Epoch) -> None:
     console.print(f"epoch {epoch.number}: {epoch}")
+
+
+def _leave_out_corpora(corpus: Corpus, recipe: Recipe) -> list[Split]:
+    """Folds that leave out the recordings of one corpus of a mixed one.
+
+    None for a recipe that stops early, since there is no validation part.
+    """
+    sources = [utterance.source for utterance in corpus.utterances]
+    if recipe.training.patience or not all(sources):
+        return []
+    return corpus_folds([RECORDED_IN[source] for source in sources], np.array([each != COMPOSITE for each in sources]))
 
 
 def _choose_splits(corpus: Corpus, recipe: Recipe, options: TrainOptions) -> list[Split]:

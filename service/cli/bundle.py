@@ -8,7 +8,7 @@ from rich.markdown import Markdown
 from rich.table import Table
 from rich.text import Text
 
-from model.bundle import CARD, CONTENTS, METRICS, SUMS, Bundle, locate_bundle, read_bundle
+from model.bundle import CARD, METRICS, SUMS, Bundle, list_contents, locate_bundle, read_bundle
 from model.errors import ModelError
 from model.runtime import EmotionClassifier
 from service.cli.console import output_console, print_error, print_json
@@ -39,8 +39,9 @@ def run_bundle_verify(name: str) -> int:
     except ModelError as exc:
         print_error(exc)
         return 1
+    files = len(list_contents(bundle.folder))
     output_console().print(
-        f"{bundle.folder}: {len(CONTENTS)} files match {SUMS}, version {bundle.version}; the network runs",
+        f"{bundle.folder}: {files} files match {SUMS}, version {bundle.version}; the network runs",
         style="green",
         soft_wrap=True,
     )
@@ -55,7 +56,7 @@ def _describe(bundle: Bundle) -> Table:
         "bundle": f"{config.name} {bundle.version}",
         "folder": str(bundle.folder),
         "emotions": ", ".join(config.emotions),
-        "system": f"{config.system}, α {config.alpha:g}, temperature {config.temperature:.3f}",
+        "system": f"{config.system}, α {config.alpha:g}, temperature {config.calibration.temperature:.3f}",
         "words": f"{len(bundle.vocabulary.words):,}",
         "trained on": config.origin.trained_on,
         "licence": config.origin.licence,

@@ -24,7 +24,7 @@ from alignment.timing import SAMPLE_RATE_HZ
 from alignment.transcripts.speakers import assign_speakers
 from alignment.transcripts.words import AlignerInfo, TimedWord, Transcript
 from model.bundle import Bundle
-from model.occlusion import add_effects, occlude_in_chunks
+from model.occlusion import HiddenSound, add_effects, occlude_in_chunks
 from model.scores import UtteranceScores
 from service.errors import AlignerNotServedError
 from service.inference.loading import load_aligner, load_classifier
@@ -261,7 +261,7 @@ class EmotionEngine:
 
     def occlude(self, prepared: PreparedWindow) -> Iterator[list[UtteranceFeatures]]:
         """Variants of the utterances of a window without one word each, in chunks; see `model.occlusion`."""
-        return occlude_in_chunks(prepared.features, self.bundle.config.normalisation.mean_frame)
+        return occlude_in_chunks(prepared.features, HiddenSound.of(self.bundle))
 
     def _find_words(self, waveform: Waveform, request: AnalysisRequest) -> Transcript:
         return find_words(

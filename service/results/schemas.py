@@ -251,7 +251,10 @@ class ServedModelOut(ModelOut):
     vectors: str
     created: str
     alpha: float
-    temperature: float
+    temperature: Annotated[float, Field(description="Temperature of sound like the training data.")]
+    temperature_growth: Annotated[
+        float, Field(description="Exponent of the distance from the training data; 0: constant temperature.")
+    ]
     vocabulary_words: int
     features: dict[str, object]
     network: dict[str, object]

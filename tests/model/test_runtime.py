@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from alignment.features.extraction import UtteranceFeatures
 from model.bundle import SEGMENTS, Bundle, read_bundle
+from model.calibration import Calibration
 from model.errors import BundleDamagedError, ProviderError
 from model.runtime import EmotionClassifier, bucket_by_length
 from model.scores import UtteranceScores
-from tests.builders import write_tiny_bundle
+from tests.builders import tiny_front_end, tiny_sound, write_tiny_bundle
 
 # Batched and single LSTM kernels differ by about 3e-8.
 TOLERANCE = 1e-5
@@ -32,8 +33,14 @@ def classifier(tiny_bundle: Bundle) -> EmotionClassifier:
 
 @pytest.fixture(scope="module", params=["mfcc", "encoder", "both"])
 def any_classifier(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> EmotionClassifier:
-    """Classifier of each front end."""
-    folder = write_tiny_bundle(tmp_path_factory.mktemp("bundles") / "tiny", front_end=request.param)
+    """Classifier of each front end, with a temperature that grows with the distance."""
+    _, features = tiny_front_end(request.param)
+    folder = write_tiny_bundle(
+        tmp_path_factory.mktemp("bundles") / "tiny",
+        front_end=request.param,
+        calibration=Calibration(1.5, 0.5, distance_frames=10.0),
+        sound=tiny_sound(features.frame_size),
+    )
     return EmotionClassifier(read_bundle(folder), "cpu")
 
 
@@ -67,6 +74,22 @@ def test_batch_equals_single_utterances(any_classifier: EmotionClassifier) -> No
             if field.name == "effects":
                 continue
             np.testing.assert_allclose(getattr(alone, field.name), getattr(batched, field.name), atol=TOLERANCE)
+
+
+def test_distant_sound_has_a_higher_temperature(tmp_path: Path) -> None:
+    calibration = Calibration(1.5, 0.5, distance=0.5, distance_frames=10.0)
+    bundle = read_bundle(write_tiny_bundle(tmp_path / "tiny", calibration=calibration, sound=tiny_sound(40)))
+    near = UtteranceFeatures(("the", "garden"), np.zeros((20, 40), np.float32), np.array([8, 12]))
+    far = dataclasses.replace(near, frames=near.frames + 10)
+    scores, farther = EmotionClassifier(bundle).classify([near, far])
+    assert (scores.distance, scores.temperature) == (0.0, 1.5)
+    assert farther.distance == pytest.approx((10 / 5) ** 2 / (0.5 + 10 / 20))
+    assert farther.temperature == pytest.approx(1.5 * 4.0**0.5)
+
+
+def test_distance_without_sound_is_not_known(classifier: EmotionClassifier) -> None:
+    [scores] = classifier.classify([utterance(3, 0)])
+    assert (scores.distance, scores.temperature) == (None, 1.5)
 
 
 def test_one_word_of_one_frame(classifier: EmotionClassifier) -> None:

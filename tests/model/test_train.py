@@ -7,6 +7,9 @@ from typer.testing import CliRunner, Result
 
 from model.atomic import exclusive_lock
 from model.bundle import read_bundle
+from model.corpora.iemocap import read_iemocap
+from model.corpora.pairing import CLIP, FOREIGN, Sentence, write_sentences
+from model.corpora.readers import COMPOSITE_LABELS
 from model.runtime import EmotionClassifier
 from model.train import main
 from tests.model.corpora.iemocap_fixture import WITHOUT_WDSEG, write_iemocap
@@ -44,6 +47,28 @@ def test_train_writes_bundle_that_classifies(folder: Path) -> None:
     assert str(folder) not in (bundle.folder / "metrics.json").read_text()
     for fold in ("Ses01F", "Ses01M", "Ses02F", "Ses02M"):
         EmotionClassifier(read_bundle(folder / "runs" / "mine" / fold / "bundle")).warm_up()
+
+
+def test_corpora_are_left_out_and_calibrate_the_bundle(folder: Path) -> None:
+    """A corpus of two sources: session 1 was recorded elsewhere than session 2."""
+    names = [utterance.name for utterance in read_iemocap(folder / "corpus", COMPOSITE_LABELS).utterances]
+    sources = [FOREIGN if name.startswith("Ses01") else CLIP for name in names]
+    write_sentences(
+        folder / "corpus",
+        [Sentence(name, "sound", "", "ang", "1", source, "clean") for name, source in zip(names, sources, strict=True)],
+    )
+    result = train("--corpus", "composite", "--folds", "session", "--set", "training.patience=0")
+    assert result.exit_code == 0, result.stderr
+    bundle = read_bundle(folder / "bundles" / "mine")
+    assert bundle.sound is not None
+    metrics = json.loads((bundle.folder / "metrics.json").read_text())
+    corpora = metrics["left_out"]["corpora"]
+    assert {name: row["trained_on"] for name, row in corpora.items()} == {
+        "nemo": sources.count(CLIP),
+        "ravdess": sources.count(FOREIGN),
+    }
+    assert "fitted on the held-out parts of the folds below" in (bundle.folder / "MODEL_CARD.md").read_text()
+    assert metrics["cross_validation"]["calibration_error_after"] is not None
 
 
 @pytest.mark.slow

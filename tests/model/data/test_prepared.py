@@ -10,8 +10,8 @@ from alignment.features.extraction import UtteranceFeatures
 from model.bundle import Normalisation, read_bundle
 from model.config import TrainingConfig
 from model.data.embeddings import Embeddings
-from model.data.features import join_features
-from model.data.prepared import choose_normalisation, fit_normalisation, to_ragged
+from model.data.features import FeatureSet, join_features
+from model.data.prepared import choose_normalisation, fit_normalisation, summarise_frames, to_ragged
 from model.network.compression import round_embeddings
 from model.runtime import EmotionClassifier
 from model.scores import log_softmax
@@ -71,7 +71,17 @@ def test_served_probabilities_equal_those_of_training(tmp_path: Path) -> None:
     embeddings = Embeddings(bundle.vocabulary, np.zeros((12, 6), np.float32), "none", ())
     data = to_ragged(join_features(parts), embeddings, np.zeros(6, np.int64), bundle.config.normalisation)
     final = predict(network, data, np.arange(6)).final(0.3)
-    expected = np.exp(log_softmax(final / bundle.config.temperature))
+    expected = np.exp(log_softmax(final / bundle.config.calibration.temperature))
     served = [scores.probabilities for scores in EmotionClassifier(bundle).classify(parts)]
-    assert bundle.config.temperature == 1.5
+    assert bundle.config.calibration.temperature == 1.5
     np.testing.assert_allclose(served, expected, atol=1e-5)
+
+
+def test_summary_of_frames_by_hand() -> None:
+    """An utterance of two segments with means 1 and 6, and one of a single frame."""
+    frames = np.array([[0], [2], [6], [5]], np.float32)
+    features = FeatureSet(frames, np.array([2, 1, 1]), np.array([2, 1]), (("a", "b"), ("c",)))
+    summary = summarise_frames(features)
+    assert summary.means[:, 0] == pytest.approx([8 / 3, 5.0])
+    assert summary.variances[:, 0] == pytest.approx([2 / 3, 0.0])
+    assert summary.counts.tolist() == [3, 1]

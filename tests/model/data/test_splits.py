@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from model.corpora.records import CorpusUtterance
-from model.data.splits import random_folds, served_split, session_folds
+from model.data.splits import corpus_folds, random_folds, served_split, session_folds
 from model.errors import TrainingError
 
 
@@ -93,3 +93,15 @@ def test_served_split_without_validation_trains_on_everything() -> None:
 def test_single_session_is_refused() -> None:
     with pytest.raises(TrainingError):
         session_folds(utterances(1))
+
+
+def test_corpus_is_left_out_of_training() -> None:
+    """The last utterance is for training only."""
+    corpora = ("b", "a", "b", "a", "b")
+    without_a, without_b = corpus_folds(corpora, np.array([True, True, True, True, False]))
+    assert (without_a.name, without_a.train.tolist(), without_a.test.tolist()) == ("without-a", [0, 2, 4], [1, 3])
+    assert (without_b.name, without_b.train.tolist(), without_b.test.tolist()) == ("without-b", [1, 3], [0, 2])
+
+
+def test_single_corpus_is_not_left_out() -> None:
+    assert corpus_folds(("a", "a"), np.array([True, True])) == []

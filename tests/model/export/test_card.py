@@ -56,9 +56,17 @@ OTHER_SPEECH: dict[str, Any] = {
     }
 }
 LEFT_OUT: dict[str, Any] = {
-    "command": "python -m benchmarks.left_out",
-    "plans": {
-        "trained without nEMO": {"trained_on": 30, "clips": 8, "labels": ["ang", "fea"], "ua": 0.4, "ua_sound": 0.45}
+    "command": "python -m model.train --corpus composite",
+    "corpora": {
+        "nemo": {
+            "trained_on": 30,
+            "clips": 8,
+            "labels": ["ang", "fea"],
+            "ua": 0.4,
+            "ua_sound": 0.45,
+            "calibration_error_constant": 0.3,
+            "calibration_error": 0.1,
+        }
     },
 }
 REFERENCES: dict[str, Any] = {
@@ -100,7 +108,7 @@ def test_further_evaluation_is_included(tiny_bundle: Bundle) -> None:
     assert "| telephone | 0.520 | 0.610 | 1 |" in card
     assert "| Polish clips, unheard speakers | 9 | 2 | 0.500 | 0.550 |" in card
     assert "| fea | 2 | 2 |" in card
-    assert "| trained without nEMO | 30 | 8 | 2 | 0.400 | 0.450 |" in card
+    assert "| nemo | 30 | 8 | 0.500 | 0.400 | 0.450 | 0.300 | 0.100 |" in card
     assert "| clips | SVM | 6 | 0.500 ± 0.100 | 0.700 ± 0.000 |" in card
     for part in (ROBUSTNESS, LEFT_OUT, REFERENCES, *OTHER_SPEECH.values()):
         assert f"`{part['command']}`" in card

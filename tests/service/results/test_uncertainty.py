@@ -45,6 +45,8 @@ def reasons(evidence: Evidence, *, second: float = 0.2) -> list[str]:
             ["the sound is noisy (signal-to-noise ratio about 8 dB)"],
         ),
         (Evidence(2.0, 4, 4, SoundQuality(-26.0, 15.0, None)), 0.2, []),
+        (Evidence(2.0, 4, 4, CLEAR, 2.1), 0.2, ["the sound is unlike the training data of the weights"]),
+        (Evidence(2.0, 4, 4, CLEAR, 1.9), 0.2, []),
     ],
 )
 def test_reasons(evidence: Evidence, second: float, expected: list[str]) -> None:
