@@ -18,6 +18,7 @@ from service.settings import Settings
 
 pytestmark = pytest.mark.slow
 
+ROOT = Path(__file__).parents[1]
 JFK = "and so my fellow americans ask not what your country can do for you ask what you can do for your country"
 
 
@@ -53,6 +54,23 @@ def assert_consistent(response: PredictOut) -> None:
             assert utterance.bias[emotion] + sum(contributions) == pytest.approx(
                 value - np.mean(list(logs.values())), abs=1e-5
             )
+
+
+VOICES_UNLIKE_THE_TRAINING_DATA = (
+    *sorted((ROOT / "service" / "static" / "examples").glob("*.flac")),
+    *sorted((ROOT / "tests" / "fixtures" / "speech").glob("*.flac")),
+)
+
+
+@pytest.mark.parametrize("path", VOICES_UNLIKE_THE_TRAINING_DATA, ids=lambda path: path.stem)
+def test_voice_unlike_the_training_data_has_no_confident_emotion(engine: EmotionEngine, path: Path) -> None:
+    """A public speech of 1961 and synthetic voices, read calmly."""
+    response = predict(engine, path)
+    for estimate in (response, *response.utterances):
+        assert estimate.emotion == "neutral" or estimate.confidence <= 0.6
+        assert estimate.confidence >= 0.5 or "the sound is unlike the training data of the weights" in (
+            estimate.uncertain_reasons
+        )
 
 
 def test_speech_of_eleven_seconds(engine: EmotionEngine, real_speech: Path) -> None:
