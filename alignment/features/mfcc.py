@@ -1,8 +1,7 @@
 """Mel-frequency cepstral coefficients of many segments at once.
 
 librosa gives the definition (filter bank, decibels, orthonormal DCT-II); it is computed here because librosa takes one
-signal per call, and a call costs more than a word, and because librosa needs 260 MB of packages. A test checks that both
-are equal.
+signal per call, a call costs more than a word, and librosa needs 260 MB of packages. A test checks that both are equal.
 
 Source: Lee, Yoon, Jung 2020, Sections 3.1.2 and 4.2: 40 coefficients, Hamming window of 25 ms, hop of 10 ms.
 Deviation: pre-emphasis 0.97, which the paper does not mention; `pre_emphasis=0` turns it off.
