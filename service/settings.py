@@ -26,7 +26,7 @@ class PocketSphinxSettings(_Group):
 
     workers: Annotated[
         int, Field(ge=1, le=64, description="Worker processes, about 50 MB each, 130 MB where they recognise words.")
-    ] = 1
+    ] = 2
 
 
 class WhisperXSettings(_Group):

@@ -8,6 +8,7 @@ import numpy as np
 import soxr
 
 from alignment.audio import SAMPLE_RATE_BOUNDS_HZ, AudioSource
+from alignment.priority import Priority
 from alignment.speech import endpointing
 from alignment.speech.windows import Window
 from alignment.timing import SAMPLE_RATE_HZ, Seconds
@@ -123,7 +124,7 @@ class LiveSession:
             self._early = None
 
     async def _analyse(self, window: Window) -> tuple[ScoredUtterance, ...]:
-        context = self._scheduler.open_context()
+        context = self._scheduler.open_context(Priority.LIVE)
         request = AnalysisRequest(explain=self._explain)
         result = ResultBuilder(AudioSource(window.end_s, SAMPLE_RATE_HZ, 1), ())
         loop = WindowLoop(self._engine, [(window, request)], result, context.stopwatch)

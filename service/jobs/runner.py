@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 from alignment.aligners.given import GIVEN
 from alignment.audio import AudioFile, inspect_audio, probe_audio
 from alignment.errors import NoSpeechError
+from alignment.priority import Priority
 from alignment.timing import SAMPLE_RATE_HZ
 from model.atomic import atomic_file
 from service.errors import JobsFullError, JobsUnavailableError
@@ -195,7 +196,7 @@ class JobRunner:
             audio = await asyncio.to_thread(inspect_audio, store.recording(job.id), self._settings.max_audio_s)
             await asyncio.to_thread(store.set_total, job.id, audio.source.duration_s)
             result = ResultBuilder(audio.source, json.loads(job.warnings) if job.next_sample else audio.warnings)
-            context = self._scheduler.open_context()
+            context = self._scheduler.open_context(Priority.BACKGROUND)
             windows = cut_recording(audio, request, self._engine.detector, job.next_sample)
             loop = WindowLoop(self._engine, windows, result, context.stopwatch)
             async for window in self._scheduler.run_windows(context, loop, uses_aligner=request.words is None):
