@@ -5,6 +5,7 @@ ServiceError
 ├── NoRecordingsError       a folder or a pattern of the command line matches no recording
 ├── ArchiveError            a storage of recordings cannot be listed
 ├── ResultsError            a run cannot resume from the results of an earlier one
+├── UnwritableError         the results of a run cannot be written
 ├── ClusterError            a Ray cluster does not respond, or its workers cannot start
 ├── RefusedError            in a client: the service responded with a problem
 ├── UnreachableError        in a client: the service did not respond
@@ -78,6 +79,16 @@ class ResultsError(ServiceError):
     def __init__(self, out: Path, reason: str) -> None:
         self.out, self.reason = out, reason
         super().__init__(f"cannot resume from {out}: {reason}; choose another --out, or move this file")
+
+
+class UnwritableError(ServiceError):
+    """The results of a run cannot be written, on a full disk for example."""
+
+    def __init__(self, out: Path, reason: str) -> None:
+        self.out, self.reason = out, reason
+        super().__init__(
+            f"cannot write {out} ({reason}); what has been written before is kept: make space, then run again to resume"
+        )
 
 
 class ClusterError(ServiceError):

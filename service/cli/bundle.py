@@ -11,7 +11,7 @@ from model.bundle import Bundle, locate_bundle, read_bundle, read_card, read_met
 from model.bundle_files import SUMS, list_files
 from model.errors import ModelError
 from model.runtime import EmotionClassifier
-from service.cli.console import output_console, print_error, print_json
+from service.cli.console import output_console, print_error, print_json, printable_lines
 
 
 def run_bundle_show(name: str, *, as_json: bool) -> int:
@@ -26,7 +26,7 @@ def run_bundle_show(name: str, *, as_json: bool) -> int:
         fields = {"folder": str(bundle.folder), "version": bundle.version, **asdict(bundle.config), "metrics": metrics}
         print_json(fields)
     else:
-        output_console().print(Group(_describe(bundle), Text(), Markdown(card)))
+        output_console().print(Group(_describe(bundle), Text(), Markdown(printable_lines(card))))
     return 0
 
 

@@ -78,6 +78,7 @@ NEVER_OVER_HTTP: Final = frozenset(
         service_errors.NoRecordingsError,
         service_errors.ArchiveError,
         service_errors.ResultsError,
+        service_errors.UnwritableError,
         service_errors.ClusterError,
         service_errors.MissingPackageError,
         service_errors.RefusedError,

@@ -99,7 +99,8 @@ class KeyRing:
         if not self._digests:
             return ""
         digests = _hash_key(read_key(headers))
-        matches = [known for known in self._digests if any([hmac.compare_digest(each, known) for each in digests])]
+        pairs = [(hmac.compare_digest(each, known), known) for known in self._digests for each in digests]
+        matches = [known for is_equal, known in pairs if is_equal]
         if not matches:
             raise WrongKeyError()
         return matches[0][:_OWNER_LENGTH]
