@@ -222,7 +222,7 @@ def test_name_that_is_not_text_does_not_end_the_run(folder: Path) -> None:
     """Each output is made by a process of its own, whose standard output has an encoding."""
     names = [b"caf\xe9.wav", b"\x1b[2Jevil\nname.wav"]
     for name in names:
-        shutil.copy(folder / "a.wav", os.fsencode(folder) + b"/" + name)
+        shutil.copy(folder / "a.wav", folder / os.fsdecode(name))
     (folder / "a.wav").unlink()
     (folder / "silent.wav").rename(folder / os.fsdecode(b"silent\xff.wav"))
     for option in ("--json", "--csv", "--brief"):
