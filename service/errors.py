@@ -30,6 +30,7 @@ ServiceError
 ├── UnknownJobError         there is no job of that id
 ├── ReplicaLostError        several replicas of a cluster died during a request
 ├── WorkerFailedError       a worker process broke on a recording, or cannot start
+├── ScorersUnavailableError no worker process can score, whatever the recording
 └── DeadlineError           the processing took too long
 
 Facts are attributes; the message states what was wrong, the value, and what to do.
@@ -324,6 +325,14 @@ class WorkerFailedError(ServiceError):
     def __init__(self, reason: str, way_out: str = "send the recording in another format, such as 16-bit wav") -> None:
         self.reason, self.way_out = reason, way_out
         super().__init__(f"a worker process failed: {reason}; {way_out}")
+
+
+class ScorersUnavailableError(ServiceError):
+    """No worker process can score, whatever the recording; threads of the service do it."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"the worker processes cannot score: {reason}; correct this, then restart the service")
 
 
 class DeadlineError(ServiceError):
