@@ -64,12 +64,12 @@ class Waveform:
 
 
 def decode_audio(
-    data: bytes, max_duration_s: Seconds = 300.0, *, abandoned: Callable[[], bool] = lambda: False
+    data: bytes | Path, max_duration_s: Seconds = 300.0, *, abandoned: Callable[[], bool] = lambda: False
 ) -> Waveform:
     """Decode audio bytes to mono float32 at 16 kHz.
 
     Args:
-        data: Complete file: wav, flac, ogg, mp3 (libsndfile), m4a, mp4, webm (FFmpeg).
+        data: Complete file, or its path: wav, flac, ogg, mp3 (libsndfile), m4a, mp4, webm (FFmpeg).
         max_duration_s: Longest audio; decoding stops there, whatever the header states.
         abandoned: Called between blocks; decoding stops when it returns True.
 
@@ -88,13 +88,14 @@ def decode_audio(
         AudioTooShortError: The audio lasts less than 0.1 s.
         AudioTooLongError: The audio lasts longer than `max_duration_s`.
         DecodingAbandonedError: `abandoned` returned True.
+        OSError: The file of the path cannot be read.
     """
     found = _survey(data, Bounds(max_duration_s, abandoned))
     return _to_waveform(found, (*found.warnings, *_mixing_warnings(found)))
 
 
 def decode_channels(
-    data: bytes, max_duration_s: Seconds = 300.0, *, abandoned: Callable[[], bool] = lambda: False
+    data: bytes | Path, max_duration_s: Seconds = 300.0, *, abandoned: Callable[[], bool] = lambda: False
 ) -> Waveform:
     """Decode audio bytes as `decode_audio` does, and each channel in addition, for one speaker per channel.
 
@@ -116,7 +117,7 @@ def decode_channels(
     return replace(_to_waveform(whole, whole.warnings), tracks=tracks)
 
 
-def _decode_channel(data: bytes, channel: int, bounds: Bounds) -> NDArray[np.float32] | None:
+def _decode_channel(data: bytes | Path, channel: int, bounds: Bounds) -> NDArray[np.float32] | None:
     try:
         return _survey(data, bounds, channel).samples
     except errors.SilentAudioError:

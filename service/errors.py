@@ -5,6 +5,7 @@ ServiceError
 ├── NoRecordingsError       a folder or a pattern of the command line matches no recording
 ├── ArchiveError            a storage of recordings cannot be listed
 ├── ResultsError            a run cannot resume from the results of an earlier one
+├── UnwritableError         the results of a run cannot be written
 ├── ClusterError            a Ray cluster does not respond, or its workers cannot start
 ├── RefusedError            in a client: the service responded with a problem
 ├── UnreachableError        in a client: the service did not respond
@@ -29,6 +30,7 @@ ServiceError
 ├── UnknownJobError         there is no job of that id
 ├── ReplicaLostError        several replicas of a cluster died during a request
 ├── WorkerFailedError       a worker process broke on a recording, or cannot start
+├── ScorersUnavailableError no worker process can score, whatever the recording
 └── DeadlineError           the processing took too long
 
 Facts are attributes; the message states what was wrong, the value, and what to do.
@@ -78,6 +80,16 @@ class ResultsError(ServiceError):
     def __init__(self, out: Path, reason: str) -> None:
         self.out, self.reason = out, reason
         super().__init__(f"cannot resume from {out}: {reason}; choose another --out, or move this file")
+
+
+class UnwritableError(ServiceError):
+    """The results of a run cannot be written, on a full disk for example."""
+
+    def __init__(self, out: Path, reason: str) -> None:
+        self.out, self.reason = out, reason
+        super().__init__(
+            f"cannot write {out} ({reason}); what has been written before is kept: make space, then run again to resume"
+        )
 
 
 class ClusterError(ServiceError):
@@ -313,6 +325,14 @@ class WorkerFailedError(ServiceError):
     def __init__(self, reason: str, way_out: str = "send the recording in another format, such as 16-bit wav") -> None:
         self.reason, self.way_out = reason, way_out
         super().__init__(f"a worker process failed: {reason}; {way_out}")
+
+
+class ScorersUnavailableError(ServiceError):
+    """No worker process can score, whatever the recording; threads of the service do it."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"the worker processes cannot score: {reason}; correct this, then restart the service")
 
 
 class DeadlineError(ServiceError):

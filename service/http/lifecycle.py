@@ -10,7 +10,7 @@ import structlog
 from fastapi import FastAPI
 
 from alignment.errors import CanSerError
-from service.errors import NotReadyError
+from service.errors import NotReadyError, ScorersUnavailableError
 from service.inference.engine import EmotionEngine
 from service.inference.scheduler import Scheduler
 from service.jobs.runner import JobRunner
@@ -55,6 +55,16 @@ class AppState:
         """
         if not self._ready:
             raise NotReadyError(self._reason)
+
+    def require_healthy(self) -> None:
+        """Raise unless the models are ready and all processes work; requests may be accepted nevertheless.
+
+        Raises:
+            NotReadyError: See `require_ready`; or worker processes cannot score, so that threads do it.
+        """
+        self.require_ready()
+        if self.scheduler.trouble:
+            raise NotReadyError(str(ScorersUnavailableError(self.scheduler.trouble)))
 
     async def warm_up(self) -> None:
         """Run every model once, then accept requests.

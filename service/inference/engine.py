@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from heapq import merge
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -151,16 +152,17 @@ class EmotionEngine:
         """End worker processes."""
         self._aligner.close()
 
-    def analyse(self, data: bytes, request: AnalysisRequest | None = None) -> AnalysisResult:
+    def analyse(self, data: bytes | Path, request: AnalysisRequest | None = None) -> AnalysisResult:
         """Analyse a recording in the calling thread.
 
         Args:
-            data: An audio file.
+            data: An audio file, or its path; a file on disk is not loaded as a whole.
             request: What is known about it.
 
         Raises:
             AlignmentError: The recording or the words cannot be used; see `decode_audio` and `find_words`.
             AlignerNotServedError: The request names another aligner.
+            OSError: The file of the path cannot be read.
         """
         request = request or AnalysisRequest()
         self.check(request)
@@ -182,7 +184,7 @@ class EmotionEngine:
 
     def decode(
         self,
-        data: bytes,
+        data: bytes | Path,
         request: AnalysisRequest,
         stopwatch: Stopwatch,
         *,

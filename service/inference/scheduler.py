@@ -19,6 +19,7 @@ from alignment.priority import Priority
 from alignment.timing import Seconds
 from model.occlusion import add_effects
 from model.scores import UtteranceScores
+from service.errors import ScorersUnavailableError
 from service.inference.admission import AdmissionControl, RequestContext
 from service.inference.engine import EmotionEngine, PreparedWindow, WindowLoop
 from service.inference.executor import Executor, Pool, wait_for
@@ -123,14 +124,21 @@ class Scheduler:
         task = Task(upload, request, context)
         if request.words is None or on_progress is not None:
             result = await self._analyse_windows(task, on_progress or (lambda _: None))
-        elif self._workers and len(self._with_words) > 1 and is_small(upload, request):
+        elif self._workers and not self.trouble and len(self._with_words) > 1 and is_small(upload, request):
             self._before_classifier.discard(context)
-            result = await wait_for(context, self._workers.submit(task))
+            result = await self._analyse_by_worker(task, self._workers)
         else:
             result = await self._analyse_given(task)
         analysis = result.finish(context.timings_ms())
         self._metrics.count_recording(analysis.source.duration_s, analysis.timings_ms)
         return analysis
+
+    async def _analyse_by_worker(self, task: Task, workers: InferenceWorkerPool) -> ResultBuilder:
+        """A worker process scores the recording, or a thread where no process can."""
+        try:
+            return await wait_for(task.context, workers.submit(task))
+        except ScorersUnavailableError:
+            return await self._analyse_given(task)
 
     async def _analyse_given(self, task: Task) -> ResultBuilder:
         """Given words: while no other request is about to be classified, one thread does everything at once."""
@@ -181,7 +189,7 @@ class Scheduler:
 
     def _open(self, task: Task) -> WindowLoop:
         """Read and decode a recording; its bytes are released when this returns."""
-        context, data = task.context, task.upload.file.read()
+        context, data = task.context, task.read()
         waveform = self._engine.decode(data, task.request, context.stopwatch, cancelled=lambda: context.cancelled)
         return self._engine.start(waveform, task.request, context.stopwatch)
 
@@ -211,6 +219,11 @@ class Scheduler:
         """Length of the queue of each stage."""
         workers = {"score": self._workers.waiting} if self._workers else {}
         return {**self._executor.waiting, "classify": self._classifier.waiting, **workers}
+
+    @property
+    def trouble(self) -> str:
+        """Why worker processes cannot score any more, while threads still do; "" without trouble."""
+        return self._workers.trouble if self._workers else ""
 
     def close(self) -> None:
         """End threads and processes; work that has not begun is dropped."""

@@ -10,7 +10,7 @@ from alignment.errors import AlignmentError, CanSerError
 from alignment.features.mfcc import Bases, MfccConfig, adopt_bases
 from alignment.timing import Seconds
 from model.scores import UtteranceScores
-from service.errors import WorkerFailedError
+from service.errors import ScorersUnavailableError
 from service.inference.engine import EmotionEngine, PreparedWindow, WindowLoop
 from service.inference.request import AnalysisRequest
 from service.inference.result import ResultBuilder
@@ -50,7 +50,7 @@ class WorkerOutput:
     error: AlignmentError | None = None
 
 
-_engine: EmotionEngine | CanSerError = WorkerFailedError("start_worker() has not run in this process")
+_engine: EmotionEngine | CanSerError = ScorersUnavailableError("start_worker() has not run in this process")
 
 
 def start_worker(settings: Settings, version: str, config: MfccConfig, bases: Bases) -> None:
@@ -79,7 +79,7 @@ def start_worker(settings: Settings, version: str, config: MfccConfig, bases: Ba
 def _open_engine(settings: Settings, version: str) -> EmotionEngine:
     engine = EmotionEngine(settings)
     if engine.bundle.version != version:
-        raise WorkerFailedError("the bundle on disk has changed since the service loaded it", "restart the service")
+        raise ScorersUnavailableError("the bundle on disk has changed since the service loaded it")
     engine.warm_up_network()
     return engine
 

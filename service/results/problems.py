@@ -78,13 +78,15 @@ NEVER_OVER_HTTP: Final = frozenset(
         service_errors.NoRecordingsError,
         service_errors.ArchiveError,
         service_errors.ResultsError,
+        service_errors.UnwritableError,
+        service_errors.ScorersUnavailableError,
         service_errors.ClusterError,
         service_errors.MissingPackageError,
         service_errors.RefusedError,
         service_errors.UnreachableError,
     }
 )
-"""Errors of training, the start, the command line and clients, and of requests without a client."""
+"""Errors of training, the start, the command line and clients, of requests without a client, and mended ones."""
 
 
 def find_problem(error: BaseException) -> ProblemType | None:

@@ -98,11 +98,17 @@ class KeyRing:
         """
         if not self._digests:
             return ""
-        digest = sha256(read_key(headers).encode()).hexdigest()
-        matches = [hmac.compare_digest(digest, known) for known in self._digests]
-        if not any(matches):
+        digests = _hash_key(read_key(headers))
+        pairs = [(hmac.compare_digest(each, known), known) for known in self._digests for each in digests]
+        matches = [known for is_equal, known in pairs if is_equal]
+        if not matches:
             raise WrongKeyError()
-        return digest[:_OWNER_LENGTH]
+        return matches[0][:_OWNER_LENGTH]
+
+
+def _hash_key(key: str) -> tuple[str, ...]:
+    """Digests of the UTF-8 form of a key that was sent in UTF-8 or in Latin-1, as which headers are decoded."""
+    return sha256(key.encode("latin-1")).hexdigest(), sha256(key.encode()).hexdigest()
 
 
 def read_key(headers: Headers) -> str:

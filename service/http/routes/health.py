@@ -27,7 +27,7 @@ async def live() -> HealthOut:
 @router.get("/health/ready", responses=refusals(503))
 async def ready(state: AppStateDep) -> HealthOut:
     """Whether every model has been loaded and run once."""
-    state.require_ready()
+    state.require_healthy()
     return HealthOut(status="ready")
 
 

@@ -109,6 +109,17 @@ def test_key_as_websocket_subprotocol() -> None:
         ring.identify(Headers({"sec-websocket-protocol": "abc"}))
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+@pytest.mark.parametrize("name", [b"x-api-key", b"authorization"])
+def test_key_beyond_ascii_is_accepted(name: bytes, encoding: str) -> None:
+    digest = sha256("schlüssel".encode()).hexdigest()
+    prefix = b"Bearer " if name == b"authorization" else b""
+    headers = Headers(raw=[(name, prefix + "schlüssel".encode(encoding))])
+    assert KeyRing(["0" * 64, digest]).identify(headers) == digest[:16]
+    with pytest.raises(WrongKeyError):
+        KeyRing([digest]).identify(Headers(raw=[(name, prefix + "schlussel".encode(encoding))]))
+
+
 def test_cors_only_for_allowed_origins(guarded: TestClient, client: TestClient) -> None:
     preflight = {"origin": SITE, "access-control-request-method": "POST", "access-control-request-headers": "x-api-key"}
     assert guarded.options("/predict", headers=preflight).headers["access-control-allow-origin"] == SITE
