@@ -18,6 +18,7 @@ CanSerError                           also the base of `model.errors.ModelError`
     │   ├── TranscriptTooLongError    more words than the audio can hold
     │   ├── WordOrderError            a word that ends before it starts, or starts before the previous one
     │   ├── WordBoundsError           a word outside the audio
+    │   ├── WordTooLongError          a word that lasts longer than an utterance may
     │   └── SegmentError              a speech segment outside the audio, or before the previous one
     ├── NoSpeechError                 voice activity detection found nothing
     ├── AlignerError
@@ -205,6 +206,17 @@ class WordBoundsError(TranscriptError):
         super().__init__(
             f"word {index} ({word!r}) spans {start_s:g} to {end_s:g} s, outside the audio (0 to {duration_s:.3f} s); "
             "times are seconds from the start of the file"
+        )
+
+
+class WordTooLongError(TranscriptError):
+    """A word lasts longer than the longest utterance."""
+
+    def __init__(self, index: int, word: str, duration_s: float, limit_s: float) -> None:
+        self.index, self.word, self.duration_s, self.limit_s = index, word, duration_s, limit_s
+        super().__init__(
+            f"word {index} ({word!r}) lasts {duration_s:g} s, the limit is {limit_s:g} s; times are seconds, and each "
+            "word has its own"
         )
 
 

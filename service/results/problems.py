@@ -35,6 +35,7 @@ _TABLE: Final[tuple[tuple[type[CanSerError], int, str, str], ...]] = (
     (alignment_errors.TranscriptTooLongError, 422, "transcript-too-long", "The transcript is too long for the audio"),
     (alignment_errors.WordOrderError, 422, "words-out-of-order", "The words are out of order"),
     (alignment_errors.WordBoundsError, 422, "words-out-of-bounds", "A word is outside the audio"),
+    (alignment_errors.WordTooLongError, 422, "word-too-long", "A word lasts too long"),
     (alignment_errors.SegmentError, 422, "segments-out-of-bounds", "A segment is outside the audio, or out of order"),
     (alignment_errors.NoSpeechError, 422, "no-speech", "No speech was found"),
     (alignment_errors.UnsupportedLanguageError, 422, "unsupported-language", "The language is not supported"),

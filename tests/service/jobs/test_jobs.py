@@ -95,6 +95,7 @@ def test_given_words_of_a_long_recording(client: TestClient, settings: Settings)
         (b"not audio", {}, 415, "not-audio"),
         (LONG, {"aligner": "none"}, 422, "aligner-not-served"),
         (LONG, {"words": "["}, 400, "malformed-form"),
+        (LONG, {"words": '[{"word": "long", "start": 1, "end": 149}]'}, 422, "word-too-long"),
     ],
 )
 def test_invalid_job_is_refused_immediately(
