@@ -12,6 +12,7 @@ CanSerError                           also the base of `model.errors.ModelError`
     │   ├── SilentAudioError          no channel holds sound
     │   ├── AudioTooShortError
     │   ├── AudioTooLongError
+    │   ├── AudioTooLargeError        too many samples per second, in all channels
     │   └── DecodingAbandonedError    the request has ended
     ├── TranscriptError
     │   ├── EmptyTranscriptError      a transcript or word list without a word
@@ -158,6 +159,17 @@ class AudioTooLongError(AudioError):
     def __init__(self, duration_s: float, limit_s: float) -> None:
         self.duration_s, self.limit_s = duration_s, limit_s
         super().__init__(f"the audio lasts more than {limit_s:g} s, the limit; split it or raise CAN_MAX_AUDIO_S")
+
+
+class AudioTooLargeError(AudioError):
+    """There are far more samples per second in all channels than speech needs; decoding stopped at `limit_s`."""
+
+    def __init__(self, sample_rate_hz: int, channels: int, limit_s: float) -> None:
+        self.sample_rate_hz, self.channels, self.limit_s = sample_rate_hz, channels, limit_s
+        super().__init__(
+            f"the audio has {channels} channels at {sample_rate_hz} Hz, the limit is {limit_s:.1f} s of such audio; "
+            "convert it to 16 kHz, or send fewer channels"
+        )
 
 
 class DecodingAbandonedError(AudioError):

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from alignment.aligners.given import build_given_transcript
 from alignment.aligners.protocol import Aligner
 from alignment.aligners.whisperx.diarization import Diarizer, PyannoteDiarizer
-from alignment.audio import AudioSource, Waveform, decode_audio, decode_channels
+from alignment.audio import AudioSource, Waveform, decode_audio
+from alignment.channels import decode_channels
 from alignment.errors import NoSpeechError
 from alignment.features.extraction import UtteranceFeatures
 from alignment.pipeline import bring_to_level, choose_encoder, compute_features, find_words, select_transcript

@@ -30,6 +30,7 @@ _TABLE: Final[tuple[tuple[type[CanSerError], int, str, str], ...]] = (
     (alignment_errors.NonFiniteAudioError, 422, "non-finite-audio", "The audio holds non-finite values"),
     (alignment_errors.SilentAudioError, 422, "silent-audio", "The audio is silent"),
     (alignment_errors.AudioTooShortError, 422, "audio-too-short", "The audio is too short"),
+    (alignment_errors.AudioTooLargeError, 413, "audio-too-large", "The audio has too many samples per second"),
     (alignment_errors.AudioTooLongError, 413, "audio-too-long", "The audio is too long"),
     (alignment_errors.EmptyTranscriptError, 422, "empty-transcript", "The transcript holds no word"),
     (alignment_errors.TranscriptTooLongError, 422, "transcript-too-long", "The transcript is too long for the audio"),
