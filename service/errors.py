@@ -24,6 +24,7 @@ ServiceError
 ├── BusyError               the limit of concurrent requests is reached
 ├── JobsFullError           the limit of waiting jobs is reached
 ├── JobsUnavailableError    the folder of jobs cannot be used
+├── JobInterruptedError     the process ended again and again during a job
 ├── BadFrameError           a live message cannot be read
 ├── LiveLimitError          a live connection was idle or open for too long
 ├── LiveFullError           the limit of live connections is reached
@@ -264,11 +265,22 @@ class JobsFullError(ServiceError):
 class JobsUnavailableError(ServiceError):
     """The folder of jobs cannot be used."""
 
-    def __init__(self, folder: Path, reason: str) -> None:
-        self.folder, self.reason = folder, reason
+    way_out = "set CAN_JOBS__FOLDER to a writable folder that no other process uses"
+
+    def __init__(self, folder: Path, reason: str, way_out: str = way_out) -> None:
+        self.folder, self.reason, self.way_out = folder, reason, way_out
+        super().__init__(f"jobs cannot be stored ({reason}); the operator must {way_out}")
+
+
+class JobInterruptedError(ServiceError):
+    """The process of the service ended again and again while it processed a job."""
+
+    def __init__(self, times: int, at_s: float) -> None:
+        self.times, self.at_s = times, at_s
         super().__init__(
-            f"jobs cannot be stored ({reason}); the operator must set CAN_JOBS__FOLDER to a writable folder that no "
-            "other process uses"
+            f"the process of the service ended {times} times while it processed this job, {at_s:.0f} s from the start "
+            "of the recording; split the recording, or convert it to 16 kHz mono, and submit it again; the operator "
+            "finds the cause in the log of the system (memory, in most cases)"
         )
 
 

@@ -84,7 +84,9 @@ class JobSettings(_Group):
     max_upload_bytes: Annotated[int, Field(ge=1_000, description="Largest accepted recording in bytes.")] = (
         1_000_000_000
     )
-    keep_s: Annotated[float, Field(gt=0, description="Seconds after its end until a job is deleted.")] = 86_400.0
+    keep_s: Annotated[
+        float, Field(gt=0, le=315_360_000, description="Seconds after its end until a job is deleted.")
+    ] = 86_400.0
 
 
 class LiveSettings(_Group):

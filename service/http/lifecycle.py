@@ -77,9 +77,9 @@ class AppState:
         await asyncio.to_thread(self.engine.warm_up)
         await asyncio.to_thread(self.scheduler.warm_up)
         await asyncio.to_thread(self.on_ready)
-        self._ready = True
         if self._keeps_jobs:
-            self.jobs.start()
+            await self.jobs.start()
+        self._ready = True
         self.metrics.set_model_info(
             name=bundle.config.name,
             version=bundle.version,

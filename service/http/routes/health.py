@@ -18,17 +18,17 @@ class MetricsResponse(Response):
     media_type = CONTENT_TYPE_LATEST
 
 
-@router.get("/health/live")
+@router.get("/health/live", response_model_exclude_none=True)
 async def live() -> HealthOut:
     """Whether the process runs."""
     return HealthOut(status="live")
 
 
-@router.get("/health/ready", responses=refusals(503))
+@router.get("/health/ready", responses=refusals(503), response_model_exclude_none=True)
 async def ready(state: AppStateDep) -> HealthOut:
-    """Whether every model has been loaded and run once."""
+    """Whether every model has been loaded and run once; `detail` states why jobs cannot be stored."""
     state.require_healthy()
-    return HealthOut(status="ready")
+    return HealthOut(status="ready", detail=state.jobs.trouble or None)
 
 
 @router.get("/metrics", response_class=MetricsResponse, responses=refusals(401))
