@@ -16,7 +16,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
 from model.bundle import Bundle
-from service.http.server import MAX_HEAD_BYTES
+from service.http.http_protocol import MAX_HEAD_BYTES
 from service.settings import LiveSettings, Settings
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner
