@@ -155,7 +155,8 @@ class Settings(BaseSettings):
         False
     )
     log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], Field(description="Lowest level that is logged.")
+        Literal["debug", "info", "warning", "error"],
+        Field(description="Lowest level that is logged; libraries log no more than at info."),
     ] = "info"
 
     def embedded_config(self) -> EmbeddedConfig:
