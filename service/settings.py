@@ -83,6 +83,10 @@ class JobSettings(_Group):
         1_000_000_000
     )
     keep_s: Annotated[float, Field(gt=0, description="Seconds after its end until a job is deleted.")] = 86_400.0
+    keep_bytes: Annotated[
+        int, Field(ge=1_000_000, description="Bytes of all results; then the jobs that ended first are deleted.")
+    ] = 2_000_000_000
+    max_reads: Annotated[int, Field(ge=1, le=10_000, description="Results sent to clients at once.")] = 16
 
 
 class LiveSettings(_Group):
@@ -140,6 +144,10 @@ class Settings(BaseSettings):
     key_requests_per_minute: Annotated[
         int | None, Field(ge=1, description="Request rate of each key; none: no limit.")
     ] = None
+    key_share: Annotated[
+        float,
+        Field(gt=0, le=1, description="Share of the limits of requests, jobs, results and live connections for a key."),
+    ] = 0.5
     origins: Annotated[
         tuple[str, ...],
         Field(description='JSON list of origins whose pages may send requests: ["https://example.org"].'),
@@ -158,6 +166,10 @@ class Settings(BaseSettings):
         Literal["debug", "info", "warning", "error"],
         Field(description="Lowest level that is logged; libraries log no more than at info."),
     ] = "info"
+
+    def owner_limit(self, limit: int) -> int:
+        """The part of a limit that one API key may use; all of it where there is only one key."""
+        return max(1, round(limit * self.key_share)) if len(self.api_keys) > 1 and limit else limit
 
     def embedded_config(self) -> EmbeddedConfig:
         """Configuration of the embedded aligners."""

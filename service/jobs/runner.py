@@ -5,7 +5,8 @@ import json
 import math
 import shutil
 import uuid
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from contextvars import Context
 from pathlib import Path
@@ -36,6 +37,7 @@ from service.results.uncertainty import Evidence, combine_evidence, find_evidenc
 from service.settings import JobSettings
 
 _SWEEP_S: Final = 60.0
+_PIECE_BYTES: Final = 262_144
 log = structlog.stdlib.get_logger("service.jobs.runner")
 _STORED: Final = TypeAdapter(tuple[Evidence, UtteranceOut])
 """Evidence of an utterance, with its exact duration, and its serialised form."""
@@ -51,15 +53,27 @@ class JobRunner:
         settings: JobSettings,
         metrics: Metrics,
         traces: Traces | None = None,
+        *,
+        owner_waiting: int | None = None,
     ) -> None:
-        """Access no disk yet."""
+        """Access no disk yet.
+
+        Args:
+            engine: The models.
+            scheduler: Schedules their use.
+            settings: Folder and limits.
+            metrics: Counts jobs.
+            traces: None records none.
+            owner_waiting: Jobs of one API key that may wait or run; None for as many as of all keys.
+        """
+        self._owner_waiting = owner_waiting or settings.max_waiting
         self._engine, self._scheduler, self._settings, self._metrics = engine, scheduler, settings, metrics
         self._traces = traces or NoTraces()
         self._store: JobStore | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._added = asyncio.Event()
         self._average_s = 60.0
-        self._arriving = 0
+        self._arriving: Counter[str] = Counter()
         metrics.add_gauge(
             "jobs_waiting", "Jobs that have not ended.", lambda: self._store.count_open() if self._store else 0
         )
@@ -82,16 +96,20 @@ class JobRunner:
         """
         self._engine.check(request)
         store = self._store or self._open()
-        waiting = store.count_open() + self._arriving
-        if waiting >= self._settings.max_waiting:
-            raise JobsFullError(waiting, max(1, math.ceil(self._average_s)))
-        self._arriving += 1
+        self._require_capacity(store, owner)
+        self._arriving[owner] += 1
         try:
             job = await asyncio.to_thread(self._add, store, recording, request, owner)
         finally:
-            self._arriving -= 1
+            self._arriving[owner] -= 1
         self._added.set()
         return job
+
+    def _require_capacity(self, store: JobStore, owner: str) -> None:
+        waiting = store.count_open() + self._arriving.total()
+        own = store.count_open(owner) + self._arriving[owner] if owner else 0
+        if waiting >= self._settings.max_waiting or own >= self._owner_waiting:
+            raise JobsFullError(own or waiting, max(1, math.ceil(self._average_s)))
 
     def _add(self, store: JobStore, recording: BinaryIO, request: AnalysisRequest, owner: str) -> Job:
         """Store a job, in a thread; nothing stays on disk where this fails."""
@@ -117,6 +135,24 @@ class JobRunner:
         store = self._store or self._open()
         await asyncio.to_thread(store.delete_expired, self._settings.keep_s)
         return await asyncio.to_thread(store.find, job_id, owner)
+
+    async def count_result(self, job_id: str) -> int:
+        """Length of the response of a job that is done, in bytes.
+
+        Raises:
+            UnknownJobError, JobsUnavailableError: As for `find`.
+        """
+        return await asyncio.to_thread((self._store or self._open()).count_result, job_id)
+
+    async def read_result(self, job_id: str, length: int) -> AsyncIterator[bytes]:
+        """Read so many bytes of the response from disk, piece by piece.
+
+        Raises:
+            UnknownJobError, JobsUnavailableError: As for `find`.
+        """
+        store = self._store or self._open()
+        for start in range(0, length, _PIECE_BYTES):
+            yield await asyncio.to_thread(store.read_result, job_id, start, _PIECE_BYTES)
 
     async def delete(self, job_id: str, owner: str = "") -> None:
         """Delete a job; one that is running stops at the end of its window.
@@ -185,6 +221,7 @@ class JobRunner:
             log.warning("job failed", job=job.id, error=type(error).__name__)
             problem = to_problem(error, f"/jobs/{job.id}").model_dump_json()
             await asyncio.to_thread(store.finish, job.id, problem=problem)
+        await asyncio.to_thread(store.delete_beyond, self._settings.keep_bytes)
         self._average_s = 0.5 * self._average_s + 0.5 * (loop.time() - began)
         self._metrics.count_job("failed" if error else "done" if response is not None else "deleted")
 

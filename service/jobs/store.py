@@ -30,6 +30,11 @@ CREATE TABLE IF NOT EXISTS utterances (
     PRIMARY KEY (job, number)
 );
 """
+_DELETE_FIRST_ENDED: Final = """
+DELETE FROM jobs WHERE id = (
+    SELECT id FROM jobs WHERE ended < (SELECT max(ended) FROM jobs) ORDER BY ended LIMIT 1
+)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,6 @@ class Job:
         next_sample: Start of the next window, at 16 kHz.
         done_s: The same in seconds.
         warnings: JSON list.
-        result: JSON of the response.
         problem: JSON of a problem document.
     """
 
@@ -61,7 +65,6 @@ class Job:
     next_sample: int
     done_s: Seconds
     warnings: str
-    result: str | None
     problem: str | None
 
 
@@ -98,7 +101,7 @@ class JobStore:
     def add(self, job_id: str, request: str, owner: str = "") -> Job:
         """Queue a job whose recording is stored."""
         self._write(
-            f"INSERT INTO jobs ({_COLUMNS}) VALUES (?, ?, 'queued', ?, NULL, ?, NULL, 0, 0, '[]', NULL, NULL)",  # noqa: S608
+            f"INSERT INTO jobs ({_COLUMNS}) VALUES (?, ?, 'queued', ?, NULL, ?, NULL, 0, 0, '[]', NULL)",  # noqa: S608
             (job_id, owner, self._clock(), request),
         )
         return self.find(job_id, owner)
@@ -114,9 +117,38 @@ class JobStore:
             raise UnknownJobError(job_id)
         return Job(*found[0])
 
-    def count_open(self) -> int:
-        """Number of jobs that have not ended."""
-        return int(self._read("SELECT count(*) FROM jobs WHERE ended IS NULL")[0][0])
+    def count_result(self, job_id: str) -> int:
+        """Length of the response in bytes of UTF-8.
+
+        Raises:
+            UnknownJobError: The job has been deleted, or is not done.
+        """
+        with self._open_result(job_id) as result:
+            return len(result)
+
+    def read_result(self, job_id: str, start: int, length: int) -> bytes:
+        """At most `length` bytes of the response, which is JSON, from a position on.
+
+        Raises:
+            UnknownJobError: The job has been deleted.
+        """
+        with self._open_result(job_id) as result:
+            result.seek(start)
+            return result.read(length)
+
+    @contextmanager
+    def _open_result(self, job_id: str) -> Iterator[sqlite3.Blob]:
+        with self._writing() as database:
+            found = database.execute("SELECT rowid FROM jobs WHERE id = ? AND status = 'done'", (job_id,)).fetchall()
+            if not found:
+                raise UnknownJobError(job_id)
+            with database.blobopen("jobs", "result", found[0][0], readonly=True) as result:
+                yield result
+
+    def count_open(self, owner: str | None = None) -> int:
+        """Number of jobs that have not ended, of one owner or of all."""
+        statement = "SELECT count(*) FROM jobs WHERE ended IS NULL AND owner = coalesce(?, owner)"
+        return int(self._read(statement, (owner,))[0][0])
 
     def take(self) -> Job | None:
         """Mark the oldest queued job as running and return it; None without one."""
@@ -175,6 +207,13 @@ class JobStore:
         """Delete jobs that ended longer ago than `keep_s`."""
         self._write("DELETE FROM jobs WHERE ended < ?", (self._clock() - keep_s,))
 
+    def delete_beyond(self, limit_bytes: int) -> None:
+        """Delete the jobs that ended first until the rest takes at most so many bytes; the last one stays."""
+        with self._writing() as database:
+            while _used_bytes(database) > limit_bytes:
+                if not database.execute(_DELETE_FIRST_ENDED).rowcount:
+                    return
+
     def close(self) -> None:
         """Release the folder; later writes raise JobsUnavailableError."""
         with self._lock:
@@ -204,3 +243,11 @@ class JobStore:
     def _write(self, statement: str, values: tuple[object, ...] = ()) -> None:
         with self._writing() as database:
             database.execute(statement, values)
+
+
+def _used_bytes(database: sqlite3.Connection) -> int:
+    """Size of the database without its free pages."""
+    [size], [free], [used] = (
+        database.execute(f"PRAGMA {name}").fetchone() for name in ("page_size", "freelist_count", "page_count")
+    )
+    return int(size * (used - free))
