@@ -132,6 +132,9 @@ class Settings(BaseSettings):
     batch: BatchSettings = BatchSettings()
     jobs: Annotated[JobSettings, Field(default_factory=JobSettings)]
     live: LiveSettings = LiveSettings()
+    max_connections: Annotated[
+        int, Field(ge=8, le=1_000_000, description="Open connections; fewer where the process has few descriptors.")
+    ] = 1_000
     max_audio_s: Annotated[float, Field(gt=0, le=14_400, description="Longest accepted audio in seconds.")] = 300.0
     max_upload_bytes: Annotated[int, Field(ge=1_000, description="Largest accepted request in bytes.")] = 100_000_000
     upload_idle_s: Annotated[float, Field(gt=0, description="Seconds without data until an upload gets 408.")] = 20.0

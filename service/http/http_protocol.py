@@ -14,6 +14,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from alignment.timing import Seconds
+from service.http.connection_limit import RESERVED, ConnectionLimit, HealthOnly
 from service.http.timeouts import ReadTimeout, Timer
 
 MAX_HEAD_BYTES: Final = 65_536
@@ -42,9 +43,11 @@ class BoundedHttp(ReadTimeout, HttpToolsProtocol):
     Attributes:
         idle_s: Longest wait for a whole head, for a response to be read, and for a next request.
         upload_s: Longest wait for the rest of a body that was refused before its end.
+        limit: Limit of all connections.
     """
 
     upload_s: Seconds = 600.0
+    limit = ConnectionLimit(1_000)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -55,10 +58,18 @@ class BoundedHttp(ReadTimeout, HttpToolsProtocol):
         self.flow: _HeldFlow
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start the timeout of the first head."""
+        """Start the timeout of the first head; beyond the limit, serve health checks only, or nothing."""
         super().connection_made(transport)
         self.flow = _HeldFlow(transport)
-        self._head.start(transport, self.idle_s)
+        if not self.limit.admit(len(self.connections)):
+            self.app = HealthOnly(self.app)
+        if len(self.connections) > self.limit.limit + RESERVED:
+            transport.abort()
+        self._wait_for_head(self.idle_s)
+
+    def _wait_for_head(self, limit_s: Seconds) -> None:
+        self._head.start(self.transport, limit_s)
+        self.limit.wait(self)
 
     def data_received(self, data: bytes) -> None:
         """Parse the bytes, those of further pipelined requests later."""
@@ -92,6 +103,7 @@ class BoundedHttp(ReadTimeout, HttpToolsProtocol):
         super().on_headers_complete()
         if not (self.parser.should_upgrade() and self._should_upgrade()):
             self._head.stop()
+            self.limit.leave(self)
         elif any(_announces_body(name, value) for name, value in self.headers):
             # The handshake would wait for a body that is not read.
             self.send_400_response(_HANDSHAKE_WITH_BODY)
@@ -105,6 +117,7 @@ class BoundedHttp(ReadTimeout, HttpToolsProtocol):
             self.transport.close()
         if not self.transport.is_closing():
             self._head.stop()
+            self.limit.leave(self)
             super().handle_websocket_upgrade()
 
     def _unsupported_upgrade_warning(self) -> None:
@@ -134,12 +147,13 @@ class BoundedHttp(ReadTimeout, HttpToolsProtocol):
         self.flow.held = False
         super().on_response_complete()
         if self.cycle.response_complete:
-            self._head.start(self.transport, self.upload_s if self.cycle.more_body else self.idle_s)
+            self._wait_for_head(self.upload_s if self.cycle.more_body else self.idle_s)
         self._parse()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the timeout."""
         self._head.stop()
+        self.limit.leave(self)
         self._unparsed.clear()
         super().connection_lost(exc)
 

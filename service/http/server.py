@@ -6,20 +6,26 @@ import uvicorn
 from fastapi import FastAPI
 
 from alignment.timing import Seconds
+from service.http.connection_limit import ConnectionLimit, bound_connections
 from service.http.http_protocol import BoundedHttp
 from service.http.websocket_protocol import BoundedWebSocket
 from service.settings import Settings
 
 
-def bound_protocols(idle_s: Seconds, upload_s: Seconds) -> tuple[type[BoundedHttp], type[BoundedWebSocket]]:
+def bound_protocols(
+    idle_s: Seconds, upload_s: Seconds, connections: int
+) -> tuple[type[BoundedHttp], type[BoundedWebSocket]]:
     """Both protocols with limits, as classes, which uvicorn requires."""
-    http = type("BoundedHttp", (BoundedHttp,), {"idle_s": idle_s, "upload_s": upload_s})
-    return http, type("BoundedWebSocket", (BoundedWebSocket,), {"idle_s": idle_s})
+    limits = {"idle_s": idle_s, "upload_s": upload_s, "limit": ConnectionLimit(connections)}
+    return type("BoundedHttp", (BoundedHttp,), limits), type(
+        "BoundedWebSocket", (BoundedWebSocket,), {"idle_s": idle_s}
+    )
 
 
 def configure_server(application: FastAPI, settings: Settings) -> uvicorn.Config:
     """Configuration of uvicorn with the limits of the settings."""
-    http, websocket = bound_protocols(settings.upload_idle_s, settings.upload_s)
+    connections = bound_connections(settings.max_connections)
+    http, websocket = bound_protocols(settings.upload_idle_s, settings.upload_s, connections)
     return uvicorn.Config(
         application,
         settings.host,

@@ -6,7 +6,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Final
 
 import psutil
@@ -117,18 +117,15 @@ def test_flood_of_frames_without_content_is_closed(server: RunningServer, name: 
 
 
 def test_health_during_flood_of_small_frames(server: RunningServer) -> None:
-    """Small messages are processed one by one, each behind other work of the event loop."""
+    """Small messages are processed piece by piece, with other work of the event loop between them."""
     with open_live(server) as connection:
         connection.setblocking(False)
-        messages = frame(Opcode.BINARY, b"ab") * 40_000
-        slowest_s = 0.0
+        with suppress(BlockingIOError):
+            connection.send(frame(Opcode.BINARY, b"ab") * 40_000)
+        started = time.monotonic()
         for _ in range(20):
-            with suppress(BlockingIOError):
-                connection.send(messages)
-            started = time.monotonic()
             assert server.client.get("/health/live").status_code == 200
-            slowest_s = max(slowest_s, time.monotonic() - started)
-    assert slowest_s < 5
+    assert time.monotonic() < started + 15
 
 
 def test_reading_stops_while_the_client_does_not_read(server: RunningServer) -> None:
@@ -168,21 +165,24 @@ def test_fragmented_messages_are_accepted(server: RunningServer) -> None:
 
 def test_pipeline_is_bounded(server: RunningServer) -> None:
     """While requests wait for responses, further bytes are kept as bytes, or not read."""
-    before = psutil.Process().memory_info().rss
-    connections = [server.connect() for _ in range(20)]
-    most = 0
-    for connection in connections:
-        connection.setblocking(False)
-        with suppress(BlockingIOError):
-            connection.send(TINY * 6_000)
-    protocols = [each for each in list(server.uvicorn.server_state.connections) if isinstance(each, BoundedHttp)]
-    for _ in range(50):
-        assert server.client.get("/health/live").status_code == 200
-        most = max(most, *(len(each.pipeline) for each in protocols))
-    for connection in connections:
-        connection.close()
+    before, most = psutil.Process().memory_info().rss, 0
+    with ExitStack() as stack:
+        connections = [stack.enter_context(server.connect()) for _ in range(20)]
+        for connection in connections:
+            connection.setblocking(False)
+            with suppress(BlockingIOError):
+                connection.send(TINY * 6_000)
+        wait_until(lambda: server.connections > 1)
+        for _ in range(50):
+            assert server.client.get("/health/live").status_code == 200
+            most = max([most, *map(pipeline_of, list(server.uvicorn.server_state.connections))])
     assert 0 < most <= PIECE_BYTES // len(TINY) + 1
     assert psutil.Process().memory_info().rss < before + 200_000_000
+
+
+def pipeline_of(connection: object) -> int:
+    """Number of requests that wait for the response to the previous one."""
+    return len(connection.pipeline) if isinstance(connection, BoundedHttp) else 0
 
 
 def test_pipelined_requests_are_all_answered(server: RunningServer) -> None:
