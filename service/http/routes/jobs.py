@@ -31,7 +31,7 @@ _LOCATION: Final[dict[int | str, dict[str, Any]]] = {
     "/jobs",
     status_code=202,
     response_model=JobOut,
-    responses=_LOCATION | refusals(400, 401, 408, 413, 415, 422, 429, 503),
+    responses=_LOCATION | refusals(400, 401, 403, 408, 413, 415, 422, 429, 503),
     openapi_extra=describe_form(JOB_FIELDS),
 )
 async def create_job(http: Request, state: AppStateDep, owner: OwnerDep) -> Response:
@@ -45,7 +45,7 @@ async def create_job(http: Request, state: AppStateDep, owner: OwnerDep) -> Resp
     return _respond(job, state.settings.jobs.keep_s, 202, {"Location": f"/jobs/{job.id}"})
 
 
-@router.get("/jobs/{job_id}", response_model=JobOut, responses=refusals(401, 404, 503))
+@router.get("/jobs/{job_id}", response_model=JobOut, responses=refusals(401, 403, 404, 503))
 async def read_job(state: AppStateDep, owner: OwnerDep, job_id: str) -> Response:
     """Progress of a job, and its response once it is done."""
     job = await state.jobs.find(job_id, owner)
@@ -56,7 +56,7 @@ async def read_job(state: AppStateDep, owner: OwnerDep, job_id: str) -> Response
     return ResultResponse(state.reads.hold(owner), before, state.jobs.read_result(job.id, length), length, after)
 
 
-@router.delete("/jobs/{job_id}", status_code=204, response_class=Response, responses=refusals(401, 404, 503))
+@router.delete("/jobs/{job_id}", status_code=204, response_class=Response, responses=refusals(401, 403, 404, 503))
 async def delete_job(state: AppStateDep, owner: OwnerDep, job_id: str) -> None:
     """Stop and delete a job, its recording and its response."""
     await state.jobs.delete(job_id, owner)

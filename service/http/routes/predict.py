@@ -31,7 +31,7 @@ _EVENTS: Final[dict[int | str, dict[str, Any]]] = {
 @router.post(
     "/predict",
     response_model=PredictOut,
-    responses=_EVENTS | refusals(400, 401, 408, 413, 415, 422, 429, 503, 504),
+    responses=_EVENTS | refusals(400, 401, 403, 408, 413, 415, 422, 429, 503, 504),
     openapi_extra=describe_form(PREDICT_FIELDS),
 )
 async def predict(http: Request, state: AppStateDep, owner: OwnerDep) -> Response:
