@@ -7,6 +7,7 @@ other; each block is resampled for every channel before the next one is decoded.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import inf
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -22,7 +23,7 @@ _SPEAKER_BOUNDS: Final = (2, 8)
 
 
 def decode_channels(
-    data: bytes, max_duration_s: Seconds = 300.0, *, abandoned: Callable[[], bool] = lambda: False
+    data: bytes | Path, max_duration_s: Seconds = 300.0, *, abandoned: Callable[[], bool] = lambda: False
 ) -> Waveform:
     """Decode audio bytes as `decode_audio` does, and each channel in addition, for one speaker per channel.
 

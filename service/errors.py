@@ -18,6 +18,7 @@ ServiceError
 ├── UploadsFullError        the limit of concurrent uploads is reached
 ├── NoRoomError             the disk has no space for an upload
 ├── WrongKeyError           the API key is missing or unknown
+├── ForeignPageError        a page of another site sent the request
 ├── RateLimitedError        the request rate of a key is reached
 ├── AlignerNotServedError   the request names an aligner that is not served
 ├── NotReadyError           the models are not loaded yet
@@ -216,6 +217,16 @@ class WrongKeyError(ServiceError):
 
     def __init__(self) -> None:
         super().__init__("this service requires an API key; send `Authorization: Bearer KEY` or `X-API-Key: KEY`")
+
+
+class ForeignPageError(ServiceError):
+    """A page of another site sent the request, or may have."""
+
+    def __init__(self, sender: str) -> None:
+        self.sender = sender
+        super().__init__(
+            f"{sender} may not send requests; the operator must list its origin in CAN_ORIGINS to allow it"
+        )
 
 
 class RateLimitedError(ServiceError):

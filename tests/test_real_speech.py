@@ -66,11 +66,13 @@ VOICES_UNLIKE_THE_TRAINING_DATA = (
 def test_voice_unlike_the_training_data_has_no_confident_emotion(engine: EmotionEngine, path: Path) -> None:
     """A public speech of 1961 and synthetic voices, read calmly."""
     response = predict(engine, path)
-    for estimate in (response, *response.utterances):
-        assert estimate.emotion == "neutral" or estimate.confidence <= 0.6
-        assert estimate.confidence >= 0.5 or "the sound is unlike the training data of the weights" in (
-            estimate.uncertain_reasons
-        )
+    utterances = [(each.emotion, each.confidence, each.uncertain_reasons) for each in response.utterances]
+    for emotion, confidence, reasons in [
+        (response.emotion, response.confidence, response.uncertain_reasons),
+        *utterances,
+    ]:
+        assert emotion == "neutral" or confidence <= 0.6
+        assert confidence >= 0.5 or "the sound is unlike the training data of the weights" in reasons
 
 
 def test_speech_of_eleven_seconds(engine: EmotionEngine, real_speech: Path) -> None:

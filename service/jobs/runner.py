@@ -5,6 +5,8 @@ import json
 import math
 import shutil
 import uuid
+from collections import Counter
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from contextvars import Context
 from functools import partial
@@ -31,6 +33,7 @@ from service.results.problems import find_problem, to_problem
 from service.settings import JobSettings
 
 _SWEEP_S: Final = 60.0
+_PIECE_BYTES: Final = 262_144
 log = structlog.stdlib.get_logger("service.jobs.runner")
 
 
@@ -44,8 +47,20 @@ class JobRunner:
         settings: JobSettings,
         metrics: Metrics,
         traces: Traces | None = None,
+        *,
+        owner_waiting: int | None = None,
     ) -> None:
-        """Access no disk yet."""
+        """Access no disk yet.
+
+        Args:
+            engine: The models.
+            scheduler: Schedules their use.
+            settings: Folder and limits.
+            metrics: Counts jobs.
+            traces: None records none.
+            owner_waiting: Jobs of one API key that may wait or run; None for as many as of all keys.
+        """
+        self._owner_waiting = owner_waiting or settings.max_waiting
         self._engine, self._settings, self._metrics = engine, settings, metrics
         self._traces = traces or NoTraces()
         self._access = StoreAccess(settings.folder, settings.keep_s)
@@ -53,7 +68,8 @@ class JobRunner:
         self._tasks: list[asyncio.Task[None]] = []
         self._added = asyncio.Event()
         self._average_s = 60.0
-        self._arriving = self._open_jobs = 0
+        self._arriving: Counter[str] = Counter()
+        self._open_jobs = 0
         self._trouble = ""
         metrics.add_gauge("jobs_waiting", "Jobs that have not ended.", lambda: self._open_jobs)
 
@@ -77,16 +93,22 @@ class JobRunner:
             AlignmentError, ServiceError: The recording is not audio, or the request cannot be processed.
         """
         self._engine.check(request)
-        waiting = await self._access.call(JobStore.count_open) + self._arriving
-        if waiting >= self._settings.max_waiting:
-            raise JobsFullError(waiting, max(1, math.ceil(self._average_s)))
-        self._arriving += 1
+        await self._require_capacity(owner)
+        self._arriving[owner] += 1
         try:
             job = await self._add(recording, json.dumps(request.to_form()), owner)
         finally:
-            self._arriving -= 1
+            self._arriving[owner] -= 1
         self._added.set()
         return job
+
+    async def _require_capacity(self, owner: str) -> None:
+        waiting = await self._access.call(JobStore.count_open) + self._arriving.total()
+        own = 0
+        if owner:
+            own = await self._access.call(partial(JobStore.count_open, owner=owner)) + self._arriving[owner]
+        if waiting >= self._settings.max_waiting or own >= self._owner_waiting:
+            raise JobsFullError(own or waiting, max(1, math.ceil(self._average_s)))
 
     async def _add(self, recording: BinaryIO, request: str, owner: str) -> Job:
         """Store a recording and its job; nothing stays on disk where this fails."""
@@ -113,6 +135,25 @@ class JobRunner:
             JobsUnavailableError: The folder cannot be used.
         """
         return await self._access.call(lambda store: store.find(job_id, owner))
+
+    async def count_result(self, job_id: str) -> int:
+        """Length of the response of a job that is done, in bytes.
+
+        Raises:
+            UnknownJobError, JobsUnavailableError: As for `find`.
+        """
+        return await self._access.call(partial(JobStore.count_result, job_id=job_id))
+
+    async def read_result(self, job_id: str, length: int) -> AsyncIterator[bytes]:
+        """Read so many bytes of the response from disk, piece by piece.
+
+        Raises:
+            UnknownJobError, JobsUnavailableError: As for `find`.
+        """
+        for start in range(0, length, _PIECE_BYTES):
+            yield await self._access.call(
+                partial(JobStore.read_result, job_id=job_id, start=start, length=_PIECE_BYTES)
+            )
 
     async def delete(self, job_id: str, owner: str = "") -> None:
         """Delete a job; one that is running stops at the end of its window.
@@ -167,6 +208,7 @@ class JobRunner:
         if isinstance(error, JobsUnavailableError):
             raise error
         status = await (self._finish(job, task.result()) if error is None else self._fail(job, error))
+        await self._access.call(partial(JobStore.delete_beyond, limit_bytes=self._settings.keep_bytes))
         self._open_jobs = await self._access.call(JobStore.count_open)
         self._average_s = 0.5 * self._average_s + 0.5 * (loop.time() - began)
         self._metrics.count_job(status)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 import structlog
 
@@ -20,7 +20,13 @@ from service.errors import JobsUnavailableError, UnknownJobError
 from service.jobs.clock import SteadyClock
 from service.jobs.database import JobDatabase, explain_failure
 
+_T = TypeVar("_T")
 JobStatus = Literal["queued", "running", "done", "failed"]
+_DELETE_FIRST_ENDED: Final = """
+DELETE FROM jobs WHERE id = (
+    SELECT id FROM jobs WHERE ended < (SELECT max(ended) FROM jobs) ORDER BY ended LIMIT 1
+)
+"""
 log = structlog.stdlib.get_logger("service.jobs.store")
 
 
@@ -39,7 +45,6 @@ class Job:
         next_sample: Start of the next window, at 16 kHz.
         done_s: The same in seconds.
         warnings: JSON list.
-        result: JSON of the response.
         problem: JSON of a problem document.
         attempts: Processes that have begun the current window; all but the last one died.
     """
@@ -54,7 +59,6 @@ class Job:
     next_sample: int
     done_s: Seconds
     warnings: str
-    result: str | None
     problem: str | None
     attempts: int
 
@@ -111,7 +115,7 @@ class JobStore:
     def add(self, job_id: str, request: str, owner: str = "") -> Job:
         """Queue a job whose recording is stored."""
         self._database.write(
-            f"INSERT INTO jobs ({_COLUMNS}) VALUES (?, ?, 'queued', ?, NULL, ?, NULL, 0, 0, '[]', NULL, NULL, 0)",  # noqa: S608
+            f"INSERT INTO jobs ({_COLUMNS}) VALUES (?, ?, 'queued', ?, NULL, ?, NULL, 0, 0, '[]', NULL, 0)",  # noqa: S608
             (job_id, owner, self._clock(), request),
         )
         return self.find(job_id, owner)
@@ -130,9 +134,41 @@ class JobStore:
             raise UnknownJobError(job_id)
         return Job(*rows[0])
 
-    def count_open(self) -> int:
-        """Number of jobs that have not ended."""
-        return int(self._database.read("SELECT count(*) FROM jobs WHERE ended IS NULL")[0][0])
+    def count_result(self, job_id: str) -> int:
+        """Length of the response in bytes of UTF-8.
+
+        Raises:
+            UnknownJobError: The job has been deleted, or is not done.
+        """
+        return self._read_result(job_id, len)
+
+    def read_result(self, job_id: str, start: int, length: int) -> bytes:
+        """At most `length` bytes of the response, which is JSON, from a position on.
+
+        Raises:
+            UnknownJobError: The job has been deleted.
+        """
+
+        def read(result: sqlite3.Blob) -> bytes:
+            result.seek(start)
+            return result.read(length)
+
+        return self._read_result(job_id, read)
+
+    def _read_result(self, job_id: str, read: Callable[[sqlite3.Blob], _T]) -> _T:
+        def open_and_read(database: sqlite3.Connection) -> _T:
+            rows = database.execute("SELECT rowid FROM jobs WHERE id = ? AND status = 'done'", (job_id,)).fetchall()
+            if not rows or job_id in self._forgotten:
+                raise UnknownJobError(job_id)
+            with database.blobopen("jobs", "result", rows[0][0], readonly=True) as result:
+                return read(result)
+
+        return self._database.run(open_and_read)
+
+    def count_open(self, owner: str | None = None) -> int:
+        """Number of jobs that have not ended, of one owner or of all."""
+        statement = "SELECT count(*) FROM jobs WHERE ended IS NULL AND owner = coalesce(?, owner)"
+        return int(self._database.read(statement, (owner,))[0][0])
 
     def take(self) -> Job | None:
         """Mark the next queued job as running and return it; None without one.
@@ -214,6 +250,16 @@ class JobStore:
         self._database.write("DELETE FROM jobs WHERE ended < ?", (self._clock() - self._keep_s,), uses_reserve=True)
         self._delete_forgotten()
 
+    def delete_beyond(self, limit_bytes: int) -> None:
+        """Delete the jobs that ended first until the rest takes at most so many bytes; the last one stays."""
+
+        def delete(database: sqlite3.Connection) -> None:
+            while _used_bytes(database) > limit_bytes:
+                if not database.execute(_DELETE_FIRST_ENDED).rowcount:
+                    return
+
+        self._database.run(delete, uses_reserve=True)
+
     def close(self) -> None:
         """Requeue running jobs and release the folder; later writes raise JobsUnavailableError."""
         with suppress(JobsUnavailableError):
@@ -264,3 +310,11 @@ class JobStore:
         self._forget({job_id for job_id in unfinished if not self.recording(job_id).exists()})
         with suppress(OSError):
             self._database.reserve.restore()
+
+
+def _used_bytes(database: sqlite3.Connection) -> int:
+    """Size of the database without its free pages."""
+    [size], [free], [used] = (
+        database.execute(f"PRAGMA {name}").fetchone() for name in ("page_size", "freelist_count", "page_count")
+    )
+    return int(size * (used - free))

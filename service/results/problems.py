@@ -54,6 +54,7 @@ _TABLE: Final[tuple[tuple[type[CanSerError], int, str, str], ...]] = (
     (service_errors.UploadsFullError, 503, "uploads-full", "Too many uploads are in progress"),
     (service_errors.NoRoomError, 503, "no-room", "There is no disk space for the upload"),
     (service_errors.WrongKeyError, 401, "wrong-key", "An API key is required"),
+    (service_errors.ForeignPageError, 403, "foreign-page", "A page of another site sent the request"),
     (service_errors.RateLimitedError, 429, "rate-limited", "The request rate of this key is reached"),
     (service_errors.AlignerNotServedError, 422, "aligner-not-served", "The aligner is not served"),
     (service_errors.NotReadyError, 503, "not-ready", "The service is not ready"),

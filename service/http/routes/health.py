@@ -31,13 +31,13 @@ async def ready(state: AppStateDep) -> HealthOut:
     return HealthOut(status="ready", detail=state.jobs.trouble or None)
 
 
-@router.get("/metrics", response_class=MetricsResponse, responses=refusals(401))
+@router.get("/metrics", response_class=MetricsResponse, responses=refusals(401, 403))
 async def metrics(state: AppStateDep) -> Response:
     """Metrics in the text format of Prometheus."""
     return MetricsResponse(state.metrics.write())
 
 
-@router.get("/model", responses=refusals(401))
+@router.get("/model", responses=refusals(401, 403))
 async def served_model(state: AppStateDep) -> ServedModelOut:
     """The served weights and aligner, and the reason for the choice of the aligner."""
     return to_served_model(state.engine, state.settings)
