@@ -78,6 +78,7 @@ export class AnswerView {
     const about = [this.recording.name, duration(audio.duration_s), counted(utterances.length, "utterance")];
     return h("section.overall", { aria: { label: "Overall emotion" }, style: { "--hue": colourOf(emotion) } },
       h("p.fine.file-info", { textContent: about.join(" · ") }),
+      h("p.fine.print-only", { textContent: `Report of ${new Date().toLocaleString()}` }),
       h("h2", {}, h("span.hedge", { textContent: hedge(this.result) }), h("span.emotion", { textContent: emotion }), " ",
         h("span.probability", { textContent: `${percent(confidence)} confidence` })),
       reasons(this.result),
@@ -120,8 +121,12 @@ export class AnswerView {
 
   /** Open every utterance for a printed report, and return a function that closes them again. */
   unfold() {
-    const opened = this.cards.filter((card) => card.unfold());
-    return () => opened.forEach((card) => (card.details.open = false));
+    const opened = this.cards.filter((card) => card.unfold()).map((card) => card.details);
+    for (const origin of this.root.querySelectorAll(".provenance:not([open])")) {
+      origin.open = true;
+      opened.push(origin);
+    }
+    return () => opened.forEach((element) => (element.open = false));
   }
 
   redraw() {

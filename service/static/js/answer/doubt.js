@@ -12,9 +12,15 @@ export function hedge({ uncertain }) {
   return uncertain ? "Not sure: " : "";
 }
 
+/** Reasons of the service in the language of the page; other reasons are displayed as they are. */
+const REASONS = {
+  "the sound is unlike the training data of the weights": "the voice or the recording is unlike those that the model was trained on",
+  "most words are unknown to the weights": "the model was not trained on most of the words",
+};
+
 /** The reasons why an emotion is uncertain, as a sentence; null where none is known. */
 export function reasons({ uncertain_reasons: given = [] }) {
-  return given.length ? h("p.reasons", { textContent: sentence(given.join("; ")) }) : null;
+  return given.length ? h("p.reasons", { textContent: sentence(given.map((reason) => REASONS[reason] ?? reason).join("; ")) }) : null;
 }
 
 /** Why a word may be wrong; "" where nothing indicates it. */

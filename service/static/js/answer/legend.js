@@ -5,12 +5,13 @@ import { h } from "../lib/dom.js";
 const MEASURES = {
   Contribution: {
     keys: ["The words", "The voice"],
-    meaning: "Bars above the line support the emotion, bars below oppose it. All bars of this recording have one scale. "
-      + "Press another emotion to see its bars.",
+    meaning: "Bars above the line support the emotion, bars below oppose it. All bars of this recording have one scale. ",
+    advice: "Press another emotion to see its bars.",
   },
   Attention: {
     keys: ["Attention to the words", "Attention to the voice"],
     meaning: "The weight of each word in the network. Attention does not show whether a word raises or lowers a score.",
+    advice: "",
   },
 };
 
@@ -36,7 +37,8 @@ export class Legend {
     const meaning = h("p.fine");
     const show = (name) => {
       keys.forEach((key, index) => (key.textContent = MEASURES[name].keys[index]));
-      meaning.textContent = MEASURES[name].meaning;
+      const { meaning: text, advice } = MEASURES[name];
+      meaning.replaceChildren(text, h("span.screen-only", { textContent: advice }));
     };
     const options = Object.keys(MEASURES).map((name, index) => h("label", {},
       h("input", { type: "radio", name: "measure", checked: index === 0, on: { change: () => {

@@ -21,10 +21,11 @@ export function downloadButtons(recordings) {
   const json = () => JSON.stringify(recordings.length > 1 ? recordings.map(({ name, result }) => ({ file: name, ...result }))
     : recordings[0].result, null, 2);
   const csv = "text/csv;charset=utf-8";
+  const scope = recordings.length > 1 ? " of all recordings" : "";
   return h("div.row", {},
-    downloadButton("CSV per utterance", `${stem}.utterances.csv`, csv, () => utteranceTable(recordings)),
-    downloadButton("CSV per word", `${stem}.words.csv`, csv, () => wordTable(recordings)),
-    downloadButton("JSON", `${stem}.json`, "application/json", json));
+    downloadButton("CSV per utterance", scope, `${stem}.utterances.csv`, csv, () => utteranceTable(recordings)),
+    downloadButton("CSV per word", scope, `${stem}.words.csv`, csv, () => wordTable(recordings)),
+    downloadButton("JSON", scope, `${stem}.json`, "application/json", json));
 }
 
 /** The section "Download" of a result. */
@@ -45,13 +46,15 @@ export function downloadSection(recording, result) {
         navigator.clipboard ? copy : null)));
 }
 
-function downloadButton(label, name, type, write) {
+function downloadButton(label, scope, name, type, write) {
   const download = () => {
     const address = URL.createObjectURL(new Blob([write()], { type }));
     h("a", { href: address, download: name }).click();
     URL.revokeObjectURL(address);
   };
-  return h("button", { type: "button", textContent: label, aria: { label: `Download ${label}` }, on: { click: download } });
+  return h("button", {
+    type: "button", textContent: label, aria: { label: `Download ${label}${scope}` }, on: { click: download },
+  });
 }
 
 /** Details of a result's origin: weights, aligner, audio, timings. */

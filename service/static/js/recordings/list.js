@@ -1,7 +1,6 @@
 /** Table of the recordings of this visit; it appears with the second one. */
 
 import { downloadButtons } from "../answer/report.js";
-import { hedge } from "../answer/doubt.js";
 import { byId, h, icon } from "../lib/dom.js";
 import { colourOf, swatch } from "../lib/emotions.js";
 import { counted, duration, percent } from "../lib/format.js";
@@ -77,7 +76,7 @@ export class RecordingList {
   state({ status, result, error, progress }) {
     if (result) {
       return [h("span", { style: { "--hue": colourOf(result.emotion) } }, swatch(result.emotion),
-        `${hedge(result)}${result.emotion}`)];
+        `${result.emotion}${result.uncertain ? "?" : ""}`)];
     }
     if (status === "failed") return [h("span.failed", { textContent: `Failed: ${describeProblem(error).title}` })];
     return [h("span.fine", { textContent: status === "running" && progress ? progress.text : "Waiting" })];
