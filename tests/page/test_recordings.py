@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 import soundfile
@@ -19,6 +20,7 @@ from tests.builders import SPEECH, encode, noise, speech
 from tests.page.conftest import OpenPage
 from tests.page.test_page import assert_accessible, download, form_file, read_csv, upload
 from tests.page.test_progress import SteppedAligner, serve_in_thread
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -155,9 +157,11 @@ def test_long_recording_becomes_job_with_progress(
     expect(status).to_contain_text(re.compile(r"Analysing in the background: 0:[345]\d of 1:40"))
     # A short recording does not wait for the long one.
     page.locator("#file").set_input_files(SPEECH / "numbers.flac")
-    aligner.steps.release(2)
-    expect(row(page, "numbers.flac")).to_contain_text("%")
-    expect(row(page, "long.wav")).to_contain_text("%")
+    # When the page has the result, the service deletes its copy.
+    with page.expect_request(lambda request: request.method == "DELETE"):
+        aligner.steps.release(2)
+        expect(row(page, "numbers.flac")).to_contain_text("%")
+        expect(row(page, "long.wav")).to_contain_text("%")
     choose(page, "long.wav")
     expect(page.locator(".band")).to_have_count(2)
     expect(page.locator(".note").last).to_contain_text("Recordings over 20 s are analysed without the typed text")
@@ -174,6 +178,18 @@ def test_removed_job_is_deleted(open_page: OpenPage, stepped: tuple[str, Stepped
         page.get_by_role("button", name="Cancel").click()
     assert deleted.value.status == 204
     expect(page.get_by_role("heading", level=1)).to_be_visible()
+
+
+def test_closed_page_deletes_its_job(open_page: OpenPage, stepped: tuple[str, SteppedAligner], long_file: Path) -> None:
+    address, _ = stepped
+    page = open_page(address)
+    with page.expect_response("**/jobs") as submitted:
+        page.locator("#file").set_input_files(long_file)
+    job = f"{address}jobs/{submitted.value.json()['id']}"
+    expect(page.get_by_role("status")).to_contain_text("Analysing in the background")
+    assert httpx.get(job).status_code == httpx.codes.OK
+    page.goto("about:blank")
+    wait_until(lambda: httpx.get(job).status_code == httpx.codes.NOT_FOUND)
 
 
 def test_channels_are_speakers(open_page: OpenPage, address: str, tmp_path: Path) -> None:

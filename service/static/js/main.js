@@ -35,6 +35,7 @@ async function start() {
     analysis.resume();
   });
   setInterval(showElapsed, 500);
+  setUpClosing();
   try {
     await Promise.all([showService(), showExamples(add)]);
   } catch (error) {
@@ -164,8 +165,21 @@ function setUpPrint() {
   });
 }
 
-/** Focus an element, and scroll to it where its top is outside the upper part of the window. */
+/** The browser requests a confirmation before a page with open analyses is closed. */
+function setUpClosing() {
+  window.addEventListener("beforeunload", (event) => {
+    if (analysis.isBusy) event.preventDefault();
+  });
+  window.addEventListener("pagehide", (event) => {
+    if (!event.persisted) analysis.close();
+  });
+}
+
+/**
+ * Focus an element, and scroll to it where its top is outside the upper part of the window; not while the user types.
+ */
 function reveal(element) {
+  if (document.activeElement?.matches("textarea, input")) return;
   element.focus({ preventScroll: true });
   const { top } = element.getBoundingClientRect();
   if (top < 0 || top > 0.6 * window.innerHeight) element.scrollIntoView();

@@ -36,7 +36,7 @@ export function wordTable(recordings) {
 export function utteranceTable(recordings) {
   return table(UTTERANCE_COLUMNS, recordings, (name, utterance, number) => [[
     name, number, utterance.start_s, utterance.end_s, utterance.speaker ?? null, utterance.text, utterance.emotion,
-    utterance.confidence, utterance.uncertain, utterance.uncertain_reasons.join("; "),
+    utterance.confidence, utterance.uncertain, (utterance.uncertain_reasons ?? []).join("; "),
     utterance.words.filter(({ word }) => word).length, utterance.words.filter(doubtOf).length,
   ]]);
 }

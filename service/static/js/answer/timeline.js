@@ -95,7 +95,7 @@ export class Timeline {
           this.onChoose(utterance);
         },
       },
-    }, h("span", { textContent: uncertain ? `${emotion}?` : emotion }));
+    }, h("span", { textContent: `${speaker ? `${speaker}: ` : ""}${emotion}${uncertain ? "?" : ""}` }));
   }
 
   span({ start_s, end_s }) {

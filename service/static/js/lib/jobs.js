@@ -51,10 +51,10 @@ async function readJob(id, signal) {
   }
 }
 
-/** Delete a job; one that has ended already, or a lost connection, is no error. */
+/** Delete a job; one that has ended already, or a lost connection, is no error. It is sent even while the page closes. */
 export async function deleteJob(id) {
   try {
-    await request(`jobs/${id}`, { method: "DELETE", headers: authorisation() });
+    await request(`jobs/${id}`, { method: "DELETE", headers: authorisation(), keepalive: true });
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
   }

@@ -42,6 +42,18 @@ export class Analysis extends EventTarget {
     if (recording.isJob && !recording.result) deleteJob(recording.jobId);
   }
 
+  /** Delete the jobs that have not ended: their results would reach nothing after the page is closed. */
+  close() {
+    for (const { isJob, isOpen, jobId } of this.recordings) {
+      if (isJob && isOpen) deleteJob(jobId);
+    }
+  }
+
+  /** Whether a recording is waiting or being analysed. */
+  get isBusy() {
+    return this.recordings.some(({ isOpen }) => isOpen);
+  }
+
   /** Continue after a pause for an API key. */
   resume() {
     this.paused = false;
@@ -109,7 +121,11 @@ export class Analysis extends EventTarget {
   }
 
   follow(recording, signal) {
-    this.run(recording, () => this.consume(recording, followJob(recording.jobId, signal), signal));
+    this.run(recording, async () => {
+      await this.consume(recording, followJob(recording.jobId, signal), signal);
+      // The result is here: the service does not need to keep it.
+      if (recording.result) await deleteJob(recording.jobId);
+    });
   }
 
   async consume(recording, events, signal) {
