@@ -76,6 +76,13 @@ def test_several_files_are_analysed_in_turn(open_page: OpenPage, address: str, b
     choose(page, "broken.wav")
     expect(page.get_by_role("alert")).to_contain_text("The file is not a sound recording")
     expect(page.locator("#answer")).to_be_hidden()
+    page.set_viewport_size({"width": 320, "height": 800})
+    assert_accessible(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    # The names are buttons in the order of the table.
+    page.get_by_role("button", name="garden.flac", exact=True).focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#answer .file-info")).to_contain_text("garden.flac")
 
 
 def test_dropped_files_are_all_analysed(open_page: OpenPage, address: str) -> None:
@@ -104,6 +111,17 @@ def test_text_for_several_files_is_refused_visibly(open_page: OpenPage, address:
     page.locator("#file").set_input_files([SPEECH / "numbers.flac", SPEECH / "garden.flac"])
     expect(page.get_by_role("alert")).to_contain_text("it was not used for these 2 files")
     expect(page.locator("#transcript")).to_have_value("she paid")
+
+
+def test_text_under_correction_is_not_used_for_another_file(open_page: OpenPage, address: str) -> None:
+    page = open_page(address)
+    upload(page, "numbers")
+    page.get_by_role("button", name="Correct the words", exact=True).click()
+    with page.expect_request("**/predict") as sent:
+        page.locator("#file").set_input_files(SPEECH / "garden.flac")
+    assert 'name="transcript"' not in (sent.value.post_data or "")
+    expect(page.get_by_role("alert")).to_contain_text("belonged to numbers.flac; it was not used for 1 new file.")
+    expect(page.locator(".file-info")).to_contain_text("garden.flac")
 
 
 def test_history_returns_to_earlier_results(open_page: OpenPage, address: str) -> None:

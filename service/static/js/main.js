@@ -86,6 +86,7 @@ async function select(recording) {
   page.selected = recording;
   list.select(recording);
   document.body.classList.toggle("has-answer", recording !== null);
+  byId("reanalyse").hidden = recording === null;
   if (!recording) return;
   showState(recording);
   if (recording.status === "failed") return;
@@ -105,7 +106,7 @@ async function readSound({ file }) {
 
 function openView(recording, sound) {
   page.view = new AnswerView(recording, sound, {
-    onEdit: editTranscript, onCorrect: (words) => repeat(recording, words),
+    onEdit: (words) => editTranscript(recording, words), onCorrect: (words) => repeat(recording, words),
   });
   if (recording.result) showResult(recording);
   else recording.early.forEach((utterance) => page.view.addEarly(utterance));
@@ -127,13 +128,14 @@ function showResult({ result }) {
 
 /** Display progress or a problem; an analysed recording has neither. */
 function showState(recording) {
+  byId("reanalyse").hidden = !recording.takesTranscript;
   if (recording.isOpen && !recording.error) showProgress(...progressOf(recording));
   else hideProgress();
   if (!recording.error) return;
   showProblem(recording.error, {
     name: recording.name,
     retry: () => repeat(recording, recording.transcript),
-    edit: recording.transcript ? () => editTranscript(recording.transcript) : null,
+    edit: recording.transcript ? () => editTranscript(recording, recording.transcript) : null,
   });
 }
 

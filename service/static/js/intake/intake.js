@@ -42,6 +42,11 @@ export function setUpIntake(onRecordings) {
 /** Recordings with the entered options. The text applies to a single recording, and is cleared. */
 function withOptions(files) {
   const channels = byId("channels").checked;
+  const { owner } = byId("transcript").dataset;
+  if (owner) {
+    showNotice(`The text in the field belonged to ${owner}; it was not used for ${counted(files.length, "new file")}.`);
+    clearTranscript();
+  }
   const transcript = channels ? "" : enteredTranscript();
   if (transcript && files.length > 1) {
     showNotice(`The typed text belongs to one recording; it was not used for these ${files.length} files.`);
@@ -79,15 +84,15 @@ export function enteredTranscript() {
 export function clearTranscript() {
   byId("transcript-field").open = false;
   byId("transcript").value = "";
-  byId("reanalyse").hidden = true;
+  delete byId("transcript").dataset.owner;
 }
 
-/** Open the field with a text to correct. */
-export function editTranscript(transcript) {
+/** Open the field with the text of a recording to correct. */
+export function editTranscript({ name }, transcript) {
   byId("channels").checked = byId("transcript").disabled = false;
   byId("transcript-field").open = true;
   byId("transcript").value = transcript;
-  byId("reanalyse").hidden = false;
+  byId("transcript").dataset.owner = name;
   byId("transcript").focus();
 }
 

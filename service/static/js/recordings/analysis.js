@@ -29,6 +29,7 @@ export class Analysis extends EventTarget {
 
   /** Analyse a recording again. */
   repeat(recording) {
+    if (recording.isJob && recording.isOpen) deleteJob(recording.jobId);
     recording.reset();
     this.changed(recording);
     this.work();

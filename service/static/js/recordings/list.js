@@ -18,10 +18,10 @@ export class RecordingList {
     this.downloads = h("div");
     byId("recordings").append(
       h("h2", { id: "recordings-title", textContent: "Recordings of this visit" }), this.summary,
-      h("table.plain", { aria: { labelledby: "recordings-title" } },
+      h("div.rows", {}, h("table.plain", { aria: { labelledby: "recordings-title" } },
         h("thead", {}, h("tr", {}, ...COLUMNS.map((textContent) => h("th", { scope: "col", textContent })),
           h("th", {}, h("span.visually-hidden", { textContent: "Remove" })))),
-        this.body),
+        this.body)),
       this.downloads,
       h("p.fine", { textContent: "This list is kept in this tab only; it is gone when the page is closed or reloaded." }));
   }
