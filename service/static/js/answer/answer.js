@@ -92,7 +92,8 @@ export class AnswerView {
     const given = this.recording.transcript.trim();
     const source = given ? "The words are from the given text. "
       : `The words were recognised by ${alignerName(aligner.name)}. Wrong words change the result. `;
-    const edit = { type: "button", textContent: "Correct the words", on: { click: () => this.actions.onEdit(this.words()) } };
+    const onEdit = () => this.actions.onEdit(this.words());
+    const edit = { type: "button", textContent: "Correct the words", on: { click: onEdit } };
     return h("p.source.fine", {}, source, doubtfulShare(this.result),
       this.recording.takesTranscript ? h("button.link", edit) : null);
   }

@@ -14,13 +14,15 @@ export function hedge({ uncertain }) {
 
 /** Reasons of the service in the language of the page; other reasons are displayed as they are. */
 const REASONS = {
-  "the sound is unlike the training data of the weights": "the voice or the recording is unlike those that the model was trained on",
+  "the sound is unlike the training data of the weights":
+    "the voice or the recording is unlike those that the model was trained on",
   "most words are unknown to the weights": "the model was not trained on most of the words",
 };
 
 /** The reasons why an emotion is uncertain, as a sentence; null where none is known. */
 export function reasons({ uncertain_reasons: given = [] }) {
-  return given.length ? h("p.reasons", { textContent: sentence(given.map((reason) => REASONS[reason] ?? reason).join("; ")) }) : null;
+  if (!given.length) return null;
+  return h("p.reasons", { textContent: sentence(given.map((reason) => REASONS[reason] ?? reason).join("; ")) });
 }
 
 /** Why a word may be wrong; "" where nothing indicates it. */
@@ -45,5 +47,6 @@ export function doubtfulShare({ utterances }) {
   const words = utterances.flatMap((utterance) => utterance.words).filter(({ word }) => word);
   const doubtful = words.filter(doubtOf).length;
   if (!doubtful) return "";
-  return `${doubtful} of ${counted(words.length, "word")} ${doubtful === 1 ? "is" : "are"} doubtful (marked with “?”). `;
+  const are = doubtful === 1 ? "is" : "are";
+  return `${doubtful} of ${counted(words.length, "word")} ${are} doubtful (marked with “?”). `;
 }

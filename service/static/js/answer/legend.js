@@ -16,16 +16,21 @@ const MEASURES = {
 };
 
 const MEANING = {
-  "The emotion": "The model knows a few emotions and distributes 100 % over them. The first one is shown; the confidence "
+  "The emotion":
+    "The model knows a few emotions and distributes 100 % over them. The first one is shown; the confidence "
     + "is its share. Where it is under one half, or the sound is unlike anything the model was trained on, the page "
     + "states “Not sure”.",
-  "Words and voice": "The model reads the words and the sound of the voice. “Words alone” and “voice alone” are its "
+  "Words and voice":
+    "The model reads the words and the sound of the voice. “Words alone” and “voice alone” are its "
     + "answers with only one of them; “combined” is the answer with both. They may differ, as in irony.",
-  "The bars": "Under each word: how much its text and its sound raise or lower the score of the emotion. The model reads "
+  "The bars":
+    "Under each word: how much its text and its sound raise or lower the score of the emotion. The model reads "
     + "each word together with its neighbours, so a bar includes some of their effect.",
-  "Doubtful words": "Words with a “?” hardly match the sound: they may be misrecognised, or the given text may differ from "
+  "Doubtful words":
+    "Words with a “?” hardly match the sound: they may be misrecognised, or the given text may differ from "
     + "what was said. Correct them and analyse again, because wrong words change the result.",
-  "Limits": "The result is an estimate. It does not measure what a person feels, and it is less reliable for voices, "
+  "Limits":
+    "The result is an estimate. It does not measure what a person feels, and it is less reliable for voices, "
     + "languages and rooms that differ from the training data.",
 };
 

@@ -18,8 +18,8 @@ function shellQuote(text) {
 /** Buttons that download the results of one or more recordings: {name, result}. */
 export function downloadButtons(recordings) {
   const stem = recordings.length > 1 ? "recordings" : recordings[0].name.replace(/\.[^.]+$/, "") || "result";
-  const json = () => JSON.stringify(recordings.length > 1 ? recordings.map(({ name, result }) => ({ file: name, ...result }))
-    : recordings[0].result, null, 2);
+  const results = recordings.map(({ name, result }) => ({ file: name, ...result }));
+  const json = () => JSON.stringify(recordings.length > 1 ? results : recordings[0].result, null, 2);
   const csv = "text/csv;charset=utf-8";
   const scope = recordings.length > 1 ? " of all recordings" : "";
   return h("div.row", {},
@@ -37,7 +37,8 @@ export function downloadSection(recording, result) {
     copy.textContent = "Copied";
   });
   const buttons = downloadButtons([{ name: recording.name, result }]);
-  buttons.append(h("button", { type: "button", textContent: "Print or save as PDF", on: { click: () => window.print() } }));
+  const print = { type: "button", textContent: "Print or save as PDF", on: { click: () => window.print() } };
+  buttons.append(h("button", print));
   return h("section.card.report", { aria: { labelledby: "download-title" } },
     h("h2", { id: "download-title", textContent: "Download" }), buttons,
     h("details.more", {}, h("summary", { textContent: "The same request from a terminal" }),

@@ -32,7 +32,9 @@ export function agreement({ probabilities, text_probabilities, audio_probabiliti
 
 function agreementSentence(combined, words, voice, clear) {
   if (clear.words && clear.voice) {
-    if (words !== voice) return `The words and the voice disagree: the words suggest ${words}, the voice sounds ${voice}.`;
+    if (words !== voice) {
+      return `The words and the voice disagree: the words suggest ${words}, the voice sounds ${voice}.`;
+    }
     return words === combined ? `The words and the voice both suggest ${words}.`
       : `The words and the voice both suggest ${words}; combined, they suggest ${combined}.`;
   }

@@ -60,7 +60,8 @@ export class UtteranceCard {
     const doubtful = h("span.doubt", { textContent: doubtfulWords(this.utterance) });
     if (!this.onCorrect) return doubtful.textContent ? h("p.correct.fine", {}, doubtful) : null;
     const edit = h("button.link", {
-      type: "button", textContent: "Correct these words", aria: { label: `Correct these words, utterance ${this.number}` },
+      type: "button", textContent: "Correct these words",
+      aria: { label: `Correct these words, utterance ${this.number}` },
       on: { click: () => line.replaceWith(this.correctionForm(line)) },
     });
     const line = h("p.correct.fine", {}, doubtful, doubtful.textContent ? " " : null, edit);

@@ -6,7 +6,8 @@ import { colourOf, swatch } from "../lib/emotions.js";
 import { counted, duration, percent } from "../lib/format.js";
 import { describeProblem } from "../intake/problems.js";
 
-const CROSS = "M4.7 3.300 10 8.600l5.300-5.300 1.400 1.400L11.400 10l5.300 5.300-1.400 1.400L10 11.400l-5.300 5.300-1.400-1.400L8.600 10 3.300 4.700z";
+const CROSS = "M4.700 3.300 10 8.600l5.300-5.300 1.400 1.400L11.400 10l5.300 5.300-1.400 1.400L10 11.400l-5.300 5.300"
+  + "-1.400-1.400L8.600 10 3.300 4.700z";
 const COLUMNS = ["Recording", "Length", "Emotion", "Confidence"];
 
 export class RecordingList {
@@ -23,7 +24,7 @@ export class RecordingList {
           h("th", {}, h("span.visually-hidden", { textContent: "Remove" })))),
         this.body)),
       this.downloads,
-      h("p.fine", { textContent: "This list is kept in this tab only; it is gone when the page is closed or reloaded." }));
+      h("p.fine", { textContent: "This list is kept in this tab only, until the page is closed or reloaded." }));
   }
 
   /** Display exactly these recordings. */
@@ -48,7 +49,9 @@ export class RecordingList {
     const row = this.rows.get(recording);
     if (!row) return;
     // Progress replaces only the last cells, so that the focus stays on the buttons.
-    if (!row.firstChild) row.append(this.nameCell(recording), ...[1, 2, 3].map(() => h("td")), this.removeCell(recording));
+    if (!row.firstChild) {
+      row.append(this.nameCell(recording), h("td"), h("td"), h("td"), this.removeCell(recording));
+    }
     row.classList.toggle("selected", recording === this.selected);
     const button = row.querySelector("button");
     if (recording === this.selected) button.setAttribute("aria-current", "true");
