@@ -14,13 +14,13 @@ from rich.console import Console
 
 from alignment.audio import decode_audio
 from alignment.errors import CanSerError
+from can_ser_client.schemas import COLUMNS, PredictOut
 from service.cli.console import error_console, output_console, print_error
 from service.cli.progress import track
 from service.errors import ConflictingFieldsError, InvalidWordsError, SettingsError
 from service.inference.engine import EmotionEngine
 from service.inference.request import AnalysisRequest, Explain, Speakers
 from service.results.plots import draw_response, require_matplotlib, summarise
-from service.results.schemas import COLUMNS, PredictOut
 from service.results.serialisation import to_response
 from service.results.terminal import render, render_brief
 from service.settings import Settings, load_settings

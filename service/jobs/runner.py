@@ -18,6 +18,7 @@ from alignment.aligners.given import GIVEN
 from alignment.audio import AudioFile, inspect_audio, probe_audio
 from alignment.errors import NoSpeechError
 from alignment.timing import SAMPLE_RATE_HZ
+from can_ser_client.schemas import UtteranceOut
 from model.atomic import atomic_file
 from service.errors import JobsFullError, JobsUnavailableError
 from service.inference.admission import RequestContext
@@ -30,7 +31,6 @@ from service.jobs.store import DATABASE, Job, JobStore
 from service.observability.metrics import Metrics
 from service.observability.tracing import NoTraces, Traces
 from service.results.problems import to_problem
-from service.results.schemas import UtteranceOut
 from service.results.serialisation import assemble_response, to_utterance
 from service.results.uncertainty import Evidence, combine_evidence, find_evidence
 from service.settings import JobSettings

@@ -6,11 +6,11 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from can_ser_client.schemas import JobOut, ProgressOut
 from service.http.dependencies import AppStateDep, OwnerDep
 from service.http.forms import JOB_FIELDS, describe_form, open_form
 from service.http.openapi import refusals
 from service.jobs.store import Job
-from service.results.schemas import JobOut, ProgressOut
 
 router = APIRouter(tags=["jobs"])
 
