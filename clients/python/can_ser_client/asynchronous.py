@@ -4,10 +4,9 @@ import asyncio
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
-from typing import Any
+from typing import Any, Unpack
 
 import httpx
-from typing_extensions import Unpack
 
 from can_ser_client.errors import UnreachableError
 from can_ser_client.events import MEDIA_TYPE, Event, EventParser

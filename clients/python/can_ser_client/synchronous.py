@@ -3,10 +3,9 @@
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 import httpx
-from typing_extensions import Unpack
 
 from can_ser_client.errors import UnreachableError
 from can_ser_client.events import MEDIA_TYPE, Event, EventParser
