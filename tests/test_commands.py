@@ -21,6 +21,7 @@ BLOCK = re.compile(r"^```sh\n(.*?)^```", re.M | re.S)
 DOCUMENTED_URL = "http://127.0.0.1:8000"
 UNCHECKED = {
     "docker": "tested by `make docker-test`",
+    "pip": "tested by tests/service/client/test_distribution.py",
     "wget": "downloads",
     "unzip": "needs a download",
     "kubectl": "needs a cluster",

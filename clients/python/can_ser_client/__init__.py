@@ -69,4 +69,11 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"can_ser_client.{_MODULES[name]}"), name)
+    try:
+        return getattr(import_module(f"can_ser_client.{_MODULES[name]}"), name)
+    except ModuleNotFoundError as exc:
+        if exc.name != "httpx":
+            raise
+        from can_ser_client.errors import MissingPackageError
+
+        raise MissingPackageError("httpx", "httpx") from exc
