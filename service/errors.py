@@ -1,4 +1,4 @@
-"""Errors of requests, settings, commands and clients.
+"""Errors of requests, settings and commands.
 
 ServiceError
 ├── SettingsError           a CAN_* variable or an option is invalid; the service does not start
@@ -7,8 +7,6 @@ ServiceError
 ├── ResultsError            a run cannot resume from the results of an earlier one
 ├── UnwritableError         the results of a run cannot be written
 ├── ClusterError            a Ray cluster does not respond, or its workers cannot start
-├── RefusedError            in a client: the service responded with a problem
-├── UnreachableError        in a client: the service did not respond
 ├── MalformedFormError      the request is not a form with a file, or a field cannot be read
 ├── InvalidWordsError       `words` is JSON, but not a list of words with times
 ├── InvalidSegmentsError    `segments` is JSON, but not a list of segments
@@ -43,8 +41,9 @@ from math import ceil
 from pathlib import Path
 
 from alignment.errors import CanSerError, MissingPackageError
+from can_ser_client.errors import RefusedError, UnreachableError
 
-__all__ = ["MissingPackageError"]  # exported from here since the first version
+__all__ = ["MissingPackageError", "RefusedError", "UnreachableError"]  # exported from here since the first version
 
 
 class ServiceError(CanSerError):
@@ -103,30 +102,6 @@ class ClusterError(ServiceError):
             f"the Ray cluster at {address} failed ({reason}); see `ray status`, or omit --address and RAY_ADDRESS to "
             "use this machine"
         )
-
-
-class RefusedError(ServiceError):
-    """The service responded with a problem.
-
-    Attributes:
-        status: HTTP status.
-        code: Code of the problem document, as the troubleshooting page lists them; "" where a proxy responded.
-        request_id: Id of the request in the log of the service.
-        retry_after_s: Seconds after which to retry, where the service names them.
-    """
-
-    def __init__(self, status: int, code: str, detail: str, request_id: str, retry_after_s: float | None) -> None:
-        self.status, self.code, self.detail = status, code, detail
-        self.request_id, self.retry_after_s = request_id, retry_after_s
-        super().__init__(f"{status} {code}: {detail} (request {request_id or 'unknown'})")
-
-
-class UnreachableError(ServiceError):
-    """The service did not respond."""
-
-    def __init__(self, url: str, reason: str) -> None:
-        self.url, self.reason = url, reason
-        super().__init__(f"{url} did not respond ({reason}); check that the service runs there")
 
 
 class MalformedFormError(ServiceError):

@@ -7,12 +7,12 @@ import pytest
 
 from alignment.aligners.moonshine.aligner import MoonshineAligner
 from alignment.transcripts.normalisation import spoken_words
+from can_ser_client.schemas import FullAttribution, PredictOut, UtteranceOut, WordOut
 from model.corpora.ravdess import read_ravdess
 from model.scores import EMOTION_NAMES
 from service.inference.engine import EmotionEngine
 from service.inference.request import AnalysisRequest
 from service.observability.stopwatch import Stopwatch
-from service.results.schemas import FullAttribution, PredictOut, WordOut
 from service.results.serialisation import to_response
 from service.settings import Settings
 
@@ -66,13 +66,12 @@ VOICES_UNLIKE_THE_TRAINING_DATA = (
 def test_voice_unlike_the_training_data_has_no_confident_emotion(engine: EmotionEngine, path: Path) -> None:
     """A public speech of 1961 and synthetic voices, read calmly."""
     response = predict(engine, path)
-    utterances = [(each.emotion, each.confidence, each.uncertain_reasons) for each in response.utterances]
-    for emotion, confidence, reasons in [
-        (response.emotion, response.confidence, response.uncertain_reasons),
-        *utterances,
-    ]:
-        assert emotion == "neutral" or confidence <= 0.6
-        assert confidence >= 0.5 or "the sound is unlike the training data of the weights" in reasons
+    estimates: list[PredictOut | UtteranceOut] = [response, *response.utterances]
+    for estimate in estimates:
+        assert estimate.emotion == "neutral" or estimate.confidence <= 0.6
+        assert estimate.confidence >= 0.5 or "the sound is unlike the training data of the weights" in (
+            estimate.uncertain_reasons
+        )
 
 
 def test_speech_of_eleven_seconds(engine: EmotionEngine, real_speech: Path) -> None:

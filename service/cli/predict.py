@@ -12,6 +12,7 @@ from rich.console import Console
 
 from alignment.audio import decode_audio
 from alignment.errors import CanSerError
+from can_ser_client.schemas import COLUMNS, PredictOut
 from service.cli.console import (
     discard_output,
     error_console,
@@ -26,7 +27,6 @@ from service.errors import ConflictingFieldsError, InvalidWordsError, SettingsEr
 from service.inference.engine import EmotionEngine
 from service.inference.request import AnalysisRequest, Explain, Speakers
 from service.results.plots import draw_response, require_matplotlib, summarise
-from service.results.schemas import COLUMNS, PredictOut
 from service.results.serialisation import to_response
 from service.results.terminal import render, render_brief
 from service.settings import Settings, load_settings

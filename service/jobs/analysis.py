@@ -13,6 +13,7 @@ from alignment.audio import AudioFile, inspect_audio
 from alignment.errors import NoSpeechError
 from alignment.priority import Priority
 from alignment.timing import SAMPLE_RATE_HZ, Seconds
+from can_ser_client.schemas import UtteranceOut
 from service.errors import JobInterruptedError
 from service.inference.admission import RequestContext
 from service.inference.engine import EmotionEngine, WindowLoop
@@ -23,7 +24,6 @@ from service.inference.scheduler import Scheduler
 from service.jobs.access import StoreAccess
 from service.jobs.store import Job, JobStore
 from service.observability.metrics import Metrics
-from service.results.schemas import UtteranceOut
 from service.results.serialisation import assemble_response, to_utterance
 from service.results.uncertainty import Evidence, combine_evidence, find_evidence
 

@@ -8,9 +8,9 @@ from asgi_correlation_id import correlation_id
 
 from alignment import errors as alignment_errors
 from alignment.errors import CanSerError
+from can_ser_client.schemas import Problem
 from model import errors as model_errors
 from service import errors as service_errors
-from service.results.schemas import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +86,6 @@ NEVER_OVER_HTTP: Final = frozenset(
         service_errors.ScorersUnavailableError,
         service_errors.ClusterError,
         service_errors.MissingPackageError,
-        service_errors.RefusedError,
-        service_errors.UnreachableError,
     }
 )
 """Errors of training, the start, the command line and clients, of requests without a client, and mended ones."""

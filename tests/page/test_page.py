@@ -11,7 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import FilePayload, Page, Playwright, Route, expect
 
-from service.results.schemas import COLUMNS
+from can_ser_client.schemas import COLUMNS
 from tests.builders import SPEECH, speech, spoken_words
 from tests.page.conftest import OpenPage, find_chromium
 

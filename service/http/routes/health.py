@@ -4,9 +4,9 @@ from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
+from can_ser_client.schemas import HealthOut, ServedModelOut
 from service.http.dependencies import AppStateDep
 from service.http.openapi import refusals
-from service.results.schemas import HealthOut, ServedModelOut
 from service.results.serialisation import to_served_model
 
 router = APIRouter(tags=["service"])

@@ -10,13 +10,13 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from can_ser_client.schemas import JobOut, ProgressOut
 from service.errors import BusyError, UnknownJobError
 from service.http.dependencies import AppStateDep, OwnerDep
 from service.http.exception_handlers import problem_response
 from service.http.forms import JOB_FIELDS, describe_form, open_form
 from service.http.openapi import refusals
 from service.jobs.store import Job
-from service.results.schemas import JobOut, ProgressOut
 
 router = APIRouter(tags=["jobs"])
 log = structlog.stdlib.get_logger("service.http.routes.jobs")

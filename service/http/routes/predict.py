@@ -7,6 +7,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from can_ser_client.schemas import PredictOut
 from service.http.dependencies import AppStateDep, OwnerDep
 from service.http.disconnect import cancel_on_disconnect
 from service.http.forms import PREDICT_FIELDS, RecordingForm, describe_form, open_form
@@ -16,7 +17,6 @@ from service.http.sse import MEDIA_TYPE, EventStream, accepts_events
 from service.inference.result import AnalysisResult, ScoredUtterance
 from service.inference.scheduler import ProgressListener
 from service.inference.worker_pool import Upload
-from service.results.schemas import PredictOut
 from service.results.serialisation import to_response, to_utterance
 
 router = APIRouter(tags=["emotion"])
