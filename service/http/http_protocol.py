@@ -19,7 +19,7 @@ from service.http.timeouts import ReadTimeout, Timer
 
 MAX_HEAD_BYTES: Final = 65_536
 PIECE_BYTES: Final = 2_048
-"""Bytes that are parsed at once; requests that follow in them wait as records, all other bytes as bytes."""
+"""Bytes that are parsed at once, except those of a body; requests that follow in them wait as records."""
 _TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _HANDSHAKE_WITH_BODY: Final = "A WebSocket handshake has no body; send it without Content-Length."
 
@@ -52,7 +52,7 @@ class BoundedHttp(ReadTimeout, HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._head = Timer("a request head")
-        self._steps = self._head_bytes = 0
+        self._steps = self._head_bytes = self._body_bytes = 0
         self._unparsed = bytearray()
         self._upgrading = False
         self.flow: _HeldFlow
@@ -80,8 +80,9 @@ class BoundedHttp(ReadTimeout, HttpToolsProtocol):
     def _parse(self) -> None:
         """Parse piece by piece, until a request waits for the response to the previous one."""
         while self._unparsed and not self.pipeline and not self.transport.is_closing():
-            piece = bytes(self._unparsed[:PIECE_BYTES])
-            del self._unparsed[:PIECE_BYTES]
+            size = max(PIECE_BYTES, self._body_bytes)
+            piece = bytes(self._unparsed[:size])
+            del self._unparsed[:size]
             self._parse_piece(piece)
         self.flow.held = bool(self._unparsed)
         if self.flow.held:
@@ -100,6 +101,7 @@ class BoundedHttp(ReadTimeout, HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Stop the timeout of the head; that of a WebSocket handshake continues until it is handed over."""
         self._steps += 1
+        self._body_bytes = next((_to_count(value) for name, value in self.headers if name == b"content-length"), 0)
         super().on_headers_complete()
         if not (self.parser.should_upgrade() and self._should_upgrade()):
             self._head.stop()
@@ -135,11 +137,13 @@ class BoundedHttp(ReadTimeout, HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Register a part of the body."""
         self._steps += 1
+        self._body_bytes = max(0, self._body_bytes - len(body))
         super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Register the end of the body."""
         self._steps += 1
+        self._body_bytes = 0
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
@@ -156,6 +160,11 @@ class BoundedHttp(ReadTimeout, HttpToolsProtocol):
         self.limit.leave(self)
         self._unparsed.clear()
         super().connection_lost(exc)
+
+
+def _to_count(value: bytes) -> int:
+    """Number of bytes that a header announces; the parser has refused what is not a number."""
+    return int(value) if value.isdigit() else 0
 
 
 def _announces_body(name: bytes, value: bytes) -> bool:
