@@ -10,14 +10,14 @@ from typing import Literal, TypeVar
 from service.inference.admission import RequestContext
 
 _T = TypeVar("_T")
-Pool = Literal["prepare", "recognise"]
+Pool = Literal["prepare", "recognise", "large"]
 
 
 class Executor:
-    """One pool for quick work (decoding, features, responses), one for recognition.
+    """One pool for quick work (decoding, features, responses), one for recognition, one for large recordings.
 
-    Recognition has threads of its own, so that a request with given words never waits behind recordings that are
-    recognised.
+    Recognition and large recordings have threads of their own, so that a small request with given words never waits
+    behind recordings that are recognised, or that take long to decode.
     """
 
     def __init__(self, recognitions_at_once: int) -> None:
@@ -29,6 +29,7 @@ class Executor:
         self._pools: dict[Pool, ThreadPoolExecutor] = {
             "prepare": ThreadPoolExecutor(os.cpu_count() or 1, "prepare"),
             "recognise": ThreadPoolExecutor(recognitions_at_once, "recognise"),
+            "large": ThreadPoolExecutor(max(1, (os.cpu_count() or 1) // 2), "large"),
         }
 
     async def run(self, context: RequestContext, work: Callable[[], _T], pool: Pool = "prepare") -> _T:

@@ -22,6 +22,7 @@ from alignment.timing import Seconds
 from alignment.worker_pool import WorkerPool
 from service.errors import WorkerFailedError
 from service.inference.admission import RequestContext
+from service.inference.decoding import LargeRecordingError
 from service.inference.request import AnalysisRequest
 from service.inference.result import ResultBuilder
 from service.inference.worker import WorkerInput, WorkerOutput, score, start_worker
@@ -133,8 +134,8 @@ class InferenceWorkerPool:
     def submit(self, task: Task) -> "Future[ResultBuilder]":
         """Queue a recording.
 
-        The future raises WorkerFailedError where the recording breaks its process, and DecodingAbandonedError where its
-        request has been cancelled.
+        The future raises WorkerFailedError where the recording breaks its process, LargeRecordingError where it takes
+        long to decode, and DecodingAbandonedError where its request has been cancelled.
         """
         return self._batches.submit(task)
 
@@ -187,4 +188,6 @@ def _collect(task: Task, output: WorkerOutput | Exception) -> ResultBuilder | Ex
     task.context.stopwatch.add("queue", max(0.0, time.perf_counter() - task.queued_at - spent_s))
     for stage in output.stages:
         task.context.stopwatch.add(stage.stage, stage.spent_s, stage.ended_ns)
+    if output.is_large:
+        return LargeRecordingError()
     return output.error or output.result or WorkerFailedError("its output is empty")
