@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Literal, TypeVar
 
 from service.inference.admission import RequestContext
@@ -41,6 +42,11 @@ class Executor:
             return work()
 
         return await wait_for(context, self._pools[pool].submit(measured))
+
+    def run_later(self, work: Callable[[], None], pool: Pool) -> None:
+        """Run `work` that no request waits for; it is dropped where the service stops."""
+        with suppress(RuntimeError):
+            self._pools[pool].submit(work)
 
     @property
     def waiting(self) -> dict[str, int]:

@@ -25,6 +25,7 @@ from service.inference.admission import AdmissionControl, RequestContext
 from service.inference.decoding import LargeRecordingError, decode_small
 from service.inference.engine import EmotionEngine, PreparedWindow, WindowLoop
 from service.inference.executor import Executor, Pool, wait_for
+from service.inference.memory import return_memory
 from service.inference.request import AnalysisRequest
 from service.inference.result import AnalysisResult, ResultBuilder, ScoredUtterance, WindowResult
 from service.inference.worker_pool import InferenceWorkerPool, Task, Upload, is_small
@@ -191,7 +192,7 @@ class Scheduler:
 
         Args:
             task: The recording.
-            slot: Releases the slot of a large recording.
+            slot: Releases the recording, and the slot of a large one.
             begin: Called with the loop over its windows.
 
         Returns:
@@ -199,19 +200,22 @@ class Scheduler:
         """
         context = task.context
         with suppress(LargeRecordingError):
-            return await self._executor.run(context, lambda: begin(self._decode(task, small=True))), "prepare"
+            return await self._executor.run(context, lambda: begin(self._decode(task, slot, small=True))), "prepare"
+        slot.callback(self._executor.run_later, return_memory, "large")
         waiting_since = time.perf_counter()
         await slot.enter_async_context(self._large)
         context.stopwatch.add("queue", time.perf_counter() - waiting_since)
-        return await self._executor.run(context, lambda: begin(self._decode(task, small=False)), "large"), "large"
+        return await self._executor.run(context, lambda: begin(self._decode(task, slot, small=False)), "large"), "large"
 
-    def _decode(self, task: Task, *, small: bool) -> WindowLoop:
+    def _decode(self, task: Task, slot: AsyncExitStack, *, small: bool) -> WindowLoop:
         """Read and decode a recording; its bytes are released when this returns."""
         context, request, stopwatch = task.context, task.request, task.context.stopwatch
         task.upload.file.seek(0)
         decode = partial(decode_small, self._engine) if small else self._engine.decode
         waveform = decode(task.upload.file.read(), request, stopwatch, cancelled=lambda: context.cancelled)
-        return self._engine.start(waveform, request, stopwatch)
+        loop = self._engine.start(waveform, request, stopwatch)
+        slot.callback(loop.close)
+        return loop
 
     async def _score(self, context: RequestContext, prepared: PreparedWindow) -> list[UtteranceScores]:
         """As `EmotionEngine.score`; variants are built in a thread, and scored in chunks with other requests."""

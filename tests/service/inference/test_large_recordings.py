@@ -1,7 +1,9 @@
 """Recordings that are large once decoded: they have threads of their own."""
 
 import json
+import os
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,7 +14,7 @@ from fastapi.testclient import TestClient
 from alignment.audio import Waveform
 from alignment.errors import DecodingAbandonedError
 from service.inference.decoding import LargeRecordingError, decode_small
-from service.inference.engine import EmotionEngine
+from service.inference.engine import EmotionEngine, WindowLoop
 from service.inference.request import AnalysisRequest, Speakers
 from service.inference.worker import WorkerInput, score
 from service.observability.stopwatch import Stopwatch
@@ -60,6 +62,42 @@ def test_decoding_stops_at_its_budget(engine: EmotionEngine, monkeypatch: pytest
         decode(engine, SMALL)
     with pytest.raises(DecodingAbandonedError):
         decode(engine, SMALL, cancelled=True)
+
+
+def test_closed_loop_holds_no_recording(engine: EmotionEngine) -> None:
+    """A failed request's traceback may keep the loop."""
+    request, stopwatch = AnalysisRequest(), Stopwatch()
+    waveform = engine.decode(LARGE, request, stopwatch)
+    samples = weakref.ref(waveform.samples)
+    loop = engine.start(waveform, request, stopwatch)
+    del waveform
+    assert samples() is not None
+    loop.close()
+    assert samples() is None
+    assert loop.prepare() is None
+
+
+@pytest.mark.usefixtures("quick_audio_s")
+def test_recording_and_slot_of_a_large_request_are_released(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it fails; more of them than there are slots."""
+    closed, returned = [], threading.Event()
+    close = WindowLoop.close
+
+    def record(loop: WindowLoop) -> None:
+        closed.append(loop)
+        close(loop)
+
+    monkeypatch.setattr(WindowLoop, "close", record)
+    monkeypatch.setattr("service.inference.scheduler.return_memory", returned.set)
+    outside = json.dumps([{"word": "the", "start": 1.0, "end": 9.0}])
+    for _ in range(2 * (os.cpu_count() or 1) + 1):
+        response = client.post("/predict", files={"file": LARGE}, data={"words": outside})
+        assert response.json()["code"] == "words-out-of-bounds"
+    predict(client, LARGE)
+    assert len(closed) == 2 * (os.cpu_count() or 1) + 2
+    assert returned.wait(30)
 
 
 @pytest.mark.usefixtures("quick_audio_s")
