@@ -107,9 +107,11 @@ class WindowCutter:
 
 
 def cut_windows(samples: NDArray[np.float32], detector: VoiceActivityDetector) -> Iterator[Window]:
-    """Yield the windows of a recording in memory."""
+    """Yield the windows of a recording in memory, without a copy of the whole of it."""
     cutter = WindowCutter(detector)
-    yield from cutter.feed(samples)
+    block = seconds_to_samples(WINDOW_S)
+    for start in range(0, len(samples), block):
+        yield from cutter.feed(samples[start : start + block])
     yield from cutter.finish()
 
 

@@ -292,7 +292,8 @@ class WindowLoop:
             result: Collects the window results.
             stopwatch: Measures the stages.
         """
-        self._engine, self._windows, self._stopwatch = engine, iter(windows), stopwatch
+        self._engine, self._stopwatch = engine, stopwatch
+        self._windows: Iterator[WindowRequest] = iter(windows)
         self.result = result
 
     def prepare(self) -> PreparedWindow | None:
@@ -315,6 +316,10 @@ class WindowLoop:
         while not cancelled() and (prepared := self.prepare()) is not None:
             score = partial(self._engine.score, prepared, classify)
             yield self.add(prepared, self._stopwatch.run("classify", score) if prepared.features else [])
+
+    def close(self) -> None:
+        """Release the recording: the traceback of a failed request can keep this loop until it is collected."""
+        self._windows = iter(())
 
     def run(self, classify: Classify) -> ResultBuilder:
         """Process all windows in the calling thread and return the result builder."""

@@ -5,20 +5,21 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Literal, TypeVar
 
 from alignment.priority import PrioritySlots, at_priority
 from service.inference.admission import RequestContext
 
 _T = TypeVar("_T")
-Pool = Literal["prepare", "recognise"]
+Pool = Literal["prepare", "recognise", "large"]
 
 
 class Executor:
-    """One pool for quick work (decoding, features, responses), one for recognition.
+    """One pool for quick work (decoding, features, responses), one for recognition, one for large recordings.
 
-    Recognition has threads of its own, so that a request with given words never waits behind recordings that are
-    recognised; these start by their priority.
+    Recognition and large recordings have threads of their own, so that a small request with given words never waits
+    behind recordings that are recognised, or that take long to decode. Recognitions start by their priority.
     """
 
     def __init__(self, recognitions_at_once: int) -> None:
@@ -30,6 +31,7 @@ class Executor:
         self._pools: dict[Pool, ThreadPoolExecutor] = {
             "prepare": ThreadPoolExecutor(os.cpu_count() or 1, "prepare"),
             "recognise": ThreadPoolExecutor(recognitions_at_once, "recognise"),
+            "large": ThreadPoolExecutor(max(1, (os.cpu_count() or 1) // 2), "large"),
         }
         self._recognitions = PrioritySlots(recognitions_at_once)
 
@@ -42,7 +44,7 @@ class Executor:
             with at_priority(context.priority):
                 return work()
 
-        if pool == "prepare":
+        if pool != "recognise":
             return await wait_for(context, self._pools[pool].submit(measured))
         release = await self._recognitions.acquire_in_loop(context.priority)
         future = self._pools[pool].submit(measured)
@@ -50,11 +52,17 @@ class Executor:
         future.add_done_callback(lambda _: release())
         return await wait_for(context, future)
 
+    def run_later(self, work: Callable[[], None], pool: Pool) -> None:
+        """Run `work` that no request waits for; it is dropped where the service stops."""
+        with suppress(RuntimeError):
+            self._pools[pool].submit(work)
+
     @property
     def waiting(self) -> dict[str, int]:
         """Length of each queue."""
         # ThreadPoolExecutor has no public accessor for its queue.
-        return {"prepare": self._pools["prepare"]._work_queue.qsize(), "recognise": self._recognitions.waiting}
+        lengths: dict[str, int] = {name: pool._work_queue.qsize() for name, pool in self._pools.items()}
+        return lengths | {"recognise": self._recognitions.waiting}
 
     def close(self) -> None:
         """End the threads; work that has not begun is dropped."""

@@ -11,6 +11,7 @@ from alignment.features.mfcc import Bases, MfccConfig, adopt_bases
 from alignment.timing import Seconds
 from model.scores import UtteranceScores
 from service.errors import ScorersUnavailableError
+from service.inference.decoding import LargeRecordingError, decode_small
 from service.inference.engine import EmotionEngine, PreparedWindow, WindowLoop
 from service.inference.request import AnalysisRequest
 from service.inference.result import ResultBuilder
@@ -43,11 +44,13 @@ class WorkerOutput:
         stages: Stage times, in order.
         result: Collected results; None where the recording cannot be used.
         error: Why it cannot be used.
+        is_large: Whether it was left to the service's own threads, because decoding it would delay others.
     """
 
     stages: list[StageTime] = field(default_factory=list)
     result: ResultBuilder | None = None
     error: AlignmentError | None = None
+    is_large: bool = False
 
 
 _engine: EmotionEngine | CanSerError = ScorersUnavailableError("start_worker() has not run in this process")
@@ -120,8 +123,12 @@ def _prepare(
     """The recording up to its features; a recording that cannot be used has an error in its output."""
     stopwatch = Stopwatch(on_stage=lambda *stage: output.stages.append(StageTime(*stage)))
     try:
-        loop = engine.start(engine.decode(given.data, given.request, stopwatch), given.request, stopwatch)
+        waveform = decode_small(engine, given.data, given.request, stopwatch)
+        loop = engine.start(waveform, given.request, stopwatch)
         window = loop.prepare()
+    except LargeRecordingError:
+        output.is_large = True
+        return None
     except AlignmentError as exc:
         output.error = exc
         return None

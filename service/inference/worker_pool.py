@@ -25,6 +25,7 @@ from alignment.timing import Seconds
 from alignment.worker_pool import WorkerPool
 from service.errors import ScorersUnavailableError, WorkerFailedError
 from service.inference.admission import RequestContext
+from service.inference.decoding import LargeRecordingError
 from service.inference.request import AnalysisRequest
 from service.inference.result import ResultBuilder
 from service.inference.worker import WorkerInput, WorkerOutput, score, start_worker
@@ -71,8 +72,11 @@ class Task:
         return WorkerInput(self.upload.file.read(), self.request)
 
     def read(self) -> bytes:
-        """Bytes of the recording, which a worker may have had before; they can be read once otherwise."""
-        return self.input.data if "input" in vars(self) else self.upload.file.read()
+        """Bytes of the recording, which a worker or another pool may have read before."""
+        if "input" in vars(self):
+            return self.input.data
+        self.upload.file.seek(0)
+        return self.upload.file.read()
 
 
 def is_small(upload: Upload, request: AnalysisRequest) -> bool:
@@ -147,7 +151,8 @@ class InferenceWorkerPool:
         """Queue a recording.
 
         The future raises WorkerFailedError where the recording breaks its process, ScorersUnavailableError where no
-        process can score, and DecodingAbandonedError where its request has been cancelled.
+        process can score, LargeRecordingError where the recording takes long to decode, and DecodingAbandonedError
+        where its request has been cancelled.
         """
         return self._batches.submit(task)
 
@@ -222,4 +227,6 @@ def _collect(task: Task, output: WorkerOutput | Exception) -> ResultBuilder | Ex
     task.context.stopwatch.add("queue", max(0.0, time.perf_counter() - task.queued_at - spent_s))
     for stage in output.stages:
         task.context.stopwatch.add(stage.stage, stage.spent_s, stage.ended_ns)
+    if output.is_large:
+        return LargeRecordingError()
     return output.error or output.result or WorkerFailedError("its output is empty")

@@ -17,6 +17,7 @@ from can_ser_client.schemas import UtteranceOut
 from service.errors import JobInterruptedError
 from service.inference.admission import RequestContext
 from service.inference.engine import EmotionEngine, WindowLoop
+from service.inference.executor import Pool
 from service.inference.long_audio import cut_recording
 from service.inference.request import AnalysisRequest
 from service.inference.result import ResultBuilder, WindowResult, average_by_duration
@@ -60,7 +61,8 @@ class JobAnalysis:
         context = self._scheduler.open_context(Priority.BACKGROUND)
         windows = cut_recording(audio, request, self._engine.detector, job.next_sample)
         loop = WindowLoop(self._engine, windows, result, context.stopwatch)
-        async for window in self._scheduler.run_windows(context, loop, uses_aligner=request.words is None):
+        pool: Pool = "recognise" if request.words is None else "large"
+        async for window in self._scheduler.run_windows(context, loop, pool):
             store_window = await asyncio.to_thread(self._serialise, job.id, window, result, request)
             if not await self._access.call(store_window):
                 return None

@@ -95,3 +95,11 @@ def test_tiny_blocks_are_joined_once(monkeypatch: pytest.MonkeyPatch) -> None:
         assert list(cutter.feed(block)) == []
     [window] = cutter.finish()
     assert len(window.samples) == copied == 59 * SAMPLE_RATE_HZ
+
+
+def test_windows_of_a_recording_in_memory_hold_no_copy_of_all_of_it() -> None:
+    """Several tracks are cut at the same time, each up to its next window."""
+    samples = np.tile(noise(1.0), 400)
+    for window in cut_windows(samples, VoiceActivityDetector()):
+        owner = window.samples if window.samples.base is None else window.samples.base
+        assert len(owner) <= 2 * WINDOW_S * SAMPLE_RATE_HZ
