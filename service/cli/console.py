@@ -14,20 +14,10 @@ from typing import Final
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
+from service.observability.printable import printable, printable_lines
+
 _PIPED_WIDTH: Final = 120
-_CONTROLS: Final = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
-_CONTROLS_IN_LINES: Final = {code: text for code, text in _CONTROLS.items() if chr(code) not in "\n\t"}
 _CONTROLS_IN_JSON: Final = {code: f"\\u{code:04x}" for code in range(127, 160)}
-
-
-def printable(text: str) -> str:
-    r"""One line of text: control characters, line ends and bytes that are not text become escapes such as "\x1b"."""
-    return text.translate(_CONTROLS).encode(errors="backslashreplace").decode()
-
-
-def printable_lines(text: str) -> str:
-    """Text of several lines; see `printable`."""
-    return text.translate(_CONTROLS_IN_LINES).encode(errors="backslashreplace").decode()
 
 
 class _SafeConsole(Console):

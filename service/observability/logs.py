@@ -11,6 +11,8 @@ from typing import Any
 import structlog
 from asgi_correlation_id import correlation_id
 
+from service.observability.printable import printable_lines
+
 
 def configure_logs(level: str) -> None:
     """Send the logs of structlog and of the standard library to standard error."""
@@ -19,6 +21,7 @@ def configure_logs(level: str) -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_request_id,
+        _escape_controls,
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -47,6 +50,12 @@ def _renderers(*, on_terminal: bool) -> list[Any]:
     if on_terminal:
         return [structlog.dev.ConsoleRenderer(pad_event_to=0)]
     return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+
+
+def _escape_controls(_logger: object, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Names of bundles and messages of errors may contain characters that a terminal would obey."""
+    event.update({key: printable_lines(value) for key, value in event.items() if isinstance(value, str)})
+    return event
 
 
 def _add_request_id(_logger: object, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -8,7 +8,8 @@ from rich.markdown import Markdown
 from rich.table import Table
 from rich.text import Text
 
-from service.cli.console import error_console, json_line, output_console, print_error, printable
+from service.cli.console import error_console, json_line, output_console, print_error
+from service.observability.printable import printable
 
 HOSTILE = "\x1b[2J\x1b]0;title\x07\x9b31m\x7f\udcff"
 ESCAPED = r"\x1b[2J\x1b]0;title\x07\x9b31m\x7f\udcff"

@@ -238,6 +238,14 @@ def test_name_that_is_not_text_does_not_end_the_run(folder: Path) -> None:
     assert {os.fsencode(Path(json.loads(line)["file"]).name) for line in lines} == set(names)
 
 
+def test_sparse_file_of_words_is_refused(folder: Path) -> None:
+    with (folder / "words.json").open("wb") as file:
+        file.truncate(2**40)
+    result = run("predict", folder / "a.wav", "--words", folder / "words.json")
+    assert result.exit_code == 2
+    assert "larger than" in result.stderr
+
+
 def test_sparse_file_is_not_loaded(folder: Path) -> None:
     with (folder / "huge.wav").open("wb") as file:
         file.truncate(2**40)
