@@ -8,7 +8,8 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -43,6 +44,27 @@ def accept_any_text() -> None:
     """Write as an escape what the encoding of standard output lacks, such as bytes of file names that are not text."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
+
+
+@contextmanager
+def writing_output() -> Iterator[None]:
+    """Write everything to standard output before the block ends.
+
+    Raises:
+        SystemExit: It cannot be written: status 2, or 0 where the reader has closed the pipe, as `head` does.
+    """
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        discard_output()
+        raise SystemExit(0) from None
+    except OSError as exc:
+        print_error(exc)
+        discard_output()
+        raise SystemExit(2) from exc
 
 
 def discard_output() -> None:

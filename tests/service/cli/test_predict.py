@@ -258,7 +258,7 @@ def test_sparse_file_is_not_loaded(folder: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full does not exist")
 @pytest.mark.parametrize("option", ["--json", "--csv", "--brief"])
-def test_full_disk_is_one_message(folder: Path, option: str) -> None:
+def test_full_disk_is_one_message_of_predict(folder: Path, option: str) -> None:
     command = [sys.executable, "-m", "service.cli.app", "predict", str(folder / "a.wav"), option]
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
