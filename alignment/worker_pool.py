@@ -15,14 +15,16 @@ from functools import partial
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext, SpawnProcess
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
+from alignment.priority import PrioritySlots
 from alignment.timing import Seconds
 
 _T = TypeVar("_T")
 _STARTING: Final = threading.Lock()
-# An interpreter that exits while an executor is being shut down can print an error of its wake-up pipe.
-_CLOSING_S: Final[Seconds] = 2.0
+# An interpreter that exits while an executor is being shut down can print an error of its wake-up pipe. Killed
+# processes end at once, so that only a process that cannot be killed takes so long.
+_CLOSING_S: Final[Seconds] = 10.0
 
 
 class WorkerPool:
@@ -84,7 +86,7 @@ class WorkerPool:
         with self._lock:
             self._closed = True
             if self._processes:
-                self._processes.stop(_CLOSING_S)
+                self._processes.stop()
 
     def _current(self) -> "_Processes":
         """Running processes, started on first use, because their system queues outlive a parent that is killed."""
@@ -106,44 +108,79 @@ class _Processes:
     """Set of worker processes that are stopped together."""
 
     def __init__(self, workers: int, initialise: Callable[[], None]) -> None:
-        context = _Context()
-        self._near_end, self._far_end = context.Pipe()
-        self._executor = ProcessPoolExecutor(workers, context, _start, (self._far_end, initialise))
+        self._context = _Context()
+        self._near_end, self._far_end = self._context.Pipe()
+        self._executor = ProcessPoolExecutor(workers, self._context, _start, (self._far_end, initialise))
+        self._slots = PrioritySlots(workers)
 
     def run(self, function: Callable[..., _T], calls: Sequence[tuple[object, ...]], limit_s: Seconds) -> list[_T]:
         futures: list[Future[_T]] = []
         try:
-            futures += [self._submit(function, call) for call in calls]
+            for call in calls:
+                futures.append(self._submit(function, call))
+                _raise_failures(futures)
             return [future.result(limit_s) for future in futures]
         finally:
             for future in futures:
                 future.cancel()
 
     def _submit(self, function: Callable[..., _T], call: tuple[object, ...]) -> Future[_T]:
+        """Submit a call when a process is free for it, so that urgent calls do not queue behind others."""
+        release = self._slots.acquire()
         try:
-            return self._executor.submit(function, *call)
+            future = self._executor.submit(function, *call)
         except RuntimeError as exc:
+            release()
             # Another thread has stopped these processes.
             raise BrokenProcessPool(str(exc)) from exc
+        future.add_done_callback(lambda _: release())
+        return future
 
-    def stop(self, wait_s: Seconds = 0.0) -> None:
-        """End the processes immediately, and wait for a limited time until they have ended."""
+    def stop(self) -> None:
+        """End the processes immediately, and wait until they and the executor have ended."""
         self._near_end.close()
+        # A process that computes without releasing the interpreter lock does not notice the closed pipe.
+        for process in self._context.started:
+            process.kill()
         ending = threading.Thread(target=partial(self._executor.shutdown, cancel_futures=True), daemon=True)
         ending.start()
-        ending.join(wait_s)
+        ending.join(_CLOSING_S)
+
+
+def _raise_failures(futures: Sequence[Future[_T]]) -> None:
+    """Raise the error of a call that has failed already."""
+    for future in futures:
+        if future.done():
+            future.result()
 
 
 class _Process(SpawnProcess):
     """Process that does not import the main module, so that a script without a main guard does not run again."""
 
+    def __init__(self, started: "list[_Process]", *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._started = started
+
     def start(self) -> None:
         with _nameless_main():
             super().start()
+        self._started.append(self)
+
+    def __getstate__(self) -> dict[str, object]:
+        """State for the process itself, which needs no list of the others."""
+        return self.__dict__ | {"_started": []}
 
 
 class _Context(SpawnContext):
-    Process = _Process
+    """Context that lists the processes that it has started."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started: list[_Process] = []
+
+    def Process(self, *arguments: Any, **options: Any) -> _Process:  # type: ignore[override]  # noqa: N802
+        """A process that is listed when it is started."""
+        return _Process(self.started, *arguments, **options)
 
 
 @contextmanager

@@ -14,21 +14,16 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 ROOT: Final = Path(__file__).parent.parent
-_ORDER: Final = (
-    *(
-        "index.md",
-        "quickstart.md",
-        "quickstart.ipynb",
-        "command-line.md",
-        "http.md",
-        "api.md",
-        "streaming.md",
-        "troubleshooting.md",
-    ),
-    *("model-card.md", "model-card-mfcc.md", "bundles.md", "retraining.md"),
-    *("paper.md", "reproduction.md", "experiments.md"),
-    *("architecture.md", "operations.md", "performance.md", "scaling.md"),
-)
+GROUPS: Final = {
+    "Start": ("index.md", "quickstart.md", "quickstart.ipynb"),
+    "Use": ("command-line.md", "http.md", "api.md", "streaming.md", "clients.md", "troubleshooting.md"),
+    "Weights": ("model-card.md", "model-card-mfcc.md", "bundles.md", "retraining.md"),
+    "Research": ("paper.md", "reproduction.md", "experiments.md"),
+    "Operation": ("operations.md", "deploy.md", "scaling.md", "performance.md"),
+    "Development": ("architecture.md",),
+}
+"""Pages of the sidebar, by heading; the index has the same headings."""
+_OTHERS: Final = "More"
 _CARDS: Final = {"model-card.md": "starter", "model-card-mfcc.md": "starter-mfcc"}
 _LINK_OUTSIDE: Final = re.compile(r"\[([^\]]+)\]\((?:\.\./)+[^)]*\)")
 _PRINT_OPENAPI: Final = """
@@ -44,11 +39,13 @@ _METHODS: Final = ("get", "post", "put", "delete")
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Set the order of the pages; pages that `_ORDER` does not list follow."""
+    """Set the groups of the sidebar; pages that `GROUPS` does not list follow."""
     folder = Path(config.docs_dir)
     generated = {"api.md", *_CARDS}
     pages = {path.name for pattern in ("*.md", "*.ipynb") for path in folder.glob(pattern)} | generated
-    config.nav = [name for name in _ORDER if name in pages] + sorted(pages - set(_ORDER))
+    others = sorted(pages - {name for names in GROUPS.values() for name in names})
+    groups = {title: [name for name in names if name in pages] for title, names in GROUPS.items()}
+    config.nav = [{title: names} for title, names in {**groups, _OTHERS: others}.items() if names]
     return config
 
 

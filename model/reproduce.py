@@ -2,11 +2,18 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import typer
 
 from model.extras import TRAIN, require_extra
+
+ROWS: Final = (
+    *("text", "audio", "yoon", "xu", "can", "can-equal", "can-no-stop-gradient", "can-no-align-loss"),
+    *("can-no-stop-gradient-no-align-loss", "can-no-cross-attention", "yoon-mha1", "yoon-mha3", "can-encoder"),
+    *("can-moonshine", "can-pocketsphinx", "can-whisperx"),
+)
+"""Names of `model.training.systems.SYSTEMS`, which imports torch."""
 
 
 def main(
@@ -19,7 +26,9 @@ def main(
     embeddings: Annotated[
         Literal["glove", "random"], typer.Option(help="`random` learns word vectors from the corpus")
     ] = "glove",
-    rows: Annotated[str, typer.Option(help="Comma-separated names of systems; default: all of the paper")] = "",
+    rows: Annotated[
+        str, typer.Option(help=f"Comma-separated names of systems, of {', '.join(ROWS)}; default: all of the paper")
+    ] = "",
     folds: Annotated[
         Literal["10", "session"], typer.Option(help="Ten random folds, or folds in which no speaker is in two parts")
     ] = "10",

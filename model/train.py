@@ -26,6 +26,11 @@ def main(
     folds: Annotated[
         Literal["10", "session"], typer.Option(help="Ten random folds, or folds in which no speaker is in two parts")
     ] = "10",
+    classes: Annotated[
+        Literal["9", "7", "4"],
+        typer.Option(help="4: angry, happy with excited, sad, neutral; 9: also fearful and disgusted of IEMOCAP"),
+    ] = "7",
+    limit_folds: Annotated[int | None, typer.Option(min=1, help="Only the first N folds")] = None,
     fold: Annotated[int | None, typer.Option(min=0, help="Train and test only this fold, and write its bundle")] = None,
     skip_cv: Annotated[bool, typer.Option("--skip-cv", help="Train only the weights to serve")] = False,
     fold_bundles: Annotated[bool, typer.Option("--fold-bundles", help="Write a bundle of every fold")] = False,
@@ -62,7 +67,8 @@ def main(
     changes += [] if max_epochs is None else [f"training.max_epochs={max_epochs}"]
     options = TrainOptions(
         root=root, out=out, corpus=corpus, glove=glove, random_embeddings=embeddings == "random", recipe=recipe,
-        settings=tuple(changes), by_session=folds == "session", fold=fold, skip_cv=skip_cv,
+        settings=tuple(changes), by_session=folds == "session", classes=int(classes),
+        limit_folds=limit_folds, fold=fold, skip_cv=skip_cv,
         fold_bundles=fold_bundles, runs=runs, cache=cache, jobs=jobs, device=device, strict=strict,
         trained_on=trained_on, licence=licence, vectors=vectors, notes=tuple(notes or ()),
     )  # fmt: skip

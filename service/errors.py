@@ -1,4 +1,4 @@
-"""Errors of requests, settings, commands and clients.
+"""Errors of requests, settings and commands.
 
 ServiceError
 ├── SettingsError           a CAN_* variable or an option is invalid; the service does not start
@@ -7,8 +7,6 @@ ServiceError
 ├── ResultsError            a run cannot resume from the results of an earlier one
 ├── UnwritableError         the results of a run cannot be written
 ├── ClusterError            a Ray cluster does not respond, or its workers cannot start
-├── RefusedError            in a client: the service responded with a problem
-├── UnreachableError        in a client: the service did not respond
 ├── MalformedFormError      the request is not a form with a file, or a field cannot be read
 ├── InvalidWordsError       `words` is JSON, but not a list of words with times
 ├── InvalidSegmentsError    `segments` is JSON, but not a list of segments
@@ -18,12 +16,14 @@ ServiceError
 ├── UploadsFullError        the limit of concurrent uploads is reached
 ├── NoRoomError             the disk has no space for an upload
 ├── WrongKeyError           the API key is missing or unknown
+├── ForeignPageError        a page of another site sent the request
 ├── RateLimitedError        the request rate of a key is reached
 ├── AlignerNotServedError   the request names an aligner that is not served
 ├── NotReadyError           the models are not loaded yet
 ├── BusyError               the limit of concurrent requests is reached
 ├── JobsFullError           the limit of waiting jobs is reached
 ├── JobsUnavailableError    the folder of jobs cannot be used
+├── JobInterruptedError     the process ended again and again during a job
 ├── BadFrameError           a live message cannot be read
 ├── LiveLimitError          a live connection was idle or open for too long
 ├── LiveFullError           the limit of live connections is reached
@@ -41,8 +41,9 @@ from math import ceil
 from pathlib import Path
 
 from alignment.errors import CanSerError, MissingPackageError
+from can_ser_client.errors import RefusedError, UnreachableError
 
-__all__ = ["MissingPackageError"]  # exported from here since the first version
+__all__ = ["MissingPackageError", "RefusedError", "UnreachableError"]  # exported from here since the first version
 
 
 class ServiceError(CanSerError):
@@ -101,30 +102,6 @@ class ClusterError(ServiceError):
             f"the Ray cluster at {address} failed ({reason}); see `ray status`, or omit --address and RAY_ADDRESS to "
             "use this machine"
         )
-
-
-class RefusedError(ServiceError):
-    """The service responded with a problem.
-
-    Attributes:
-        status: HTTP status.
-        code: Code of the problem document, as the troubleshooting page lists them; "" where a proxy responded.
-        request_id: Id of the request in the log of the service.
-        retry_after_s: Seconds after which to retry, where the service names them.
-    """
-
-    def __init__(self, status: int, code: str, detail: str, request_id: str, retry_after_s: float | None) -> None:
-        self.status, self.code, self.detail = status, code, detail
-        self.request_id, self.retry_after_s = request_id, retry_after_s
-        super().__init__(f"{status} {code}: {detail} (request {request_id or 'unknown'})")
-
-
-class UnreachableError(ServiceError):
-    """The service did not respond."""
-
-    def __init__(self, url: str, reason: str) -> None:
-        self.url, self.reason = url, reason
-        super().__init__(f"{url} did not respond ({reason}); check that the service runs there")
 
 
 class MalformedFormError(ServiceError):
@@ -217,6 +194,16 @@ class WrongKeyError(ServiceError):
         super().__init__("this service requires an API key; send `Authorization: Bearer KEY` or `X-API-Key: KEY`")
 
 
+class ForeignPageError(ServiceError):
+    """A page of another site sent the request, or may have."""
+
+    def __init__(self, sender: str) -> None:
+        self.sender = sender
+        super().__init__(
+            f"{sender} may not send requests; the operator must list its origin in CAN_ORIGINS to allow it"
+        )
+
+
 class RateLimitedError(ServiceError):
     """The request rate of a key is reached."""
 
@@ -264,11 +251,22 @@ class JobsFullError(ServiceError):
 class JobsUnavailableError(ServiceError):
     """The folder of jobs cannot be used."""
 
-    def __init__(self, folder: Path, reason: str) -> None:
-        self.folder, self.reason = folder, reason
+    way_out = "set CAN_JOBS__FOLDER to a writable folder that no other process uses"
+
+    def __init__(self, folder: Path, reason: str, way_out: str = way_out) -> None:
+        self.folder, self.reason, self.way_out = folder, reason, way_out
+        super().__init__(f"jobs cannot be stored ({reason}); the operator must {way_out}")
+
+
+class JobInterruptedError(ServiceError):
+    """The process of the service ended again and again while it processed a job."""
+
+    def __init__(self, times: int, at_s: float) -> None:
+        self.times, self.at_s = times, at_s
         super().__init__(
-            f"jobs cannot be stored ({reason}); the operator must set CAN_JOBS__FOLDER to a writable folder that no "
-            "other process uses"
+            f"the process of the service ended {times} times while it processed this job, {at_s:.0f} s from the start "
+            "of the recording; split the recording, or convert it to 16 kHz mono, and submit it again; the operator "
+            "finds the cause in the log of the system (memory, in most cases)"
         )
 
 

@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from can_ser_client.schemas import PredictOut
 from service.inference.engine import EmotionEngine
 from service.inference.request import AnalysisRequest, Explain, Speakers
-from service.results.schemas import PredictOut
 from service.results.serialisation import to_response
 from service.settings import load_settings
 from service.sources import read_special

@@ -28,7 +28,7 @@ class PocketSphinxSettings(_Group):
 
     workers: Annotated[
         int, Field(ge=1, le=64, description="Worker processes, about 50 MB each, 130 MB where they recognise words.")
-    ] = 1
+    ] = 2
 
 
 class WhisperXSettings(_Group):
@@ -84,7 +84,13 @@ class JobSettings(_Group):
     max_upload_bytes: Annotated[int, Field(ge=1_000, description="Largest accepted recording in bytes.")] = (
         1_000_000_000
     )
-    keep_s: Annotated[float, Field(gt=0, description="Seconds after its end until a job is deleted.")] = 86_400.0
+    keep_s: Annotated[
+        float, Field(gt=0, le=315_360_000, description="Seconds after its end until a job is deleted.")
+    ] = 86_400.0
+    keep_bytes: Annotated[
+        int, Field(ge=1_000_000, description="Bytes of all results; then the jobs that ended first are deleted.")
+    ] = 2_000_000_000
+    max_reads: Annotated[int, Field(ge=1, le=10_000, description="Results sent to clients at once.")] = 16
 
 
 class LiveSettings(_Group):
@@ -141,6 +147,9 @@ class Settings(BaseSettings):
     batch: BatchSettings = BatchSettings()
     jobs: Annotated[JobSettings, Field(default_factory=JobSettings)]
     live: LiveSettings = LiveSettings()
+    max_connections: Annotated[
+        int, Field(ge=8, le=1_000_000, description="Open connections; fewer where the process has few descriptors.")
+    ] = 1_000
     max_audio_s: Annotated[float, Field(gt=0, le=14_400, description="Longest accepted audio in seconds.")] = 300.0
     max_upload_bytes: Annotated[int, Field(ge=1_000, description="Largest accepted request in bytes.")] = 100_000_000
     upload_idle_s: Annotated[
@@ -155,6 +164,10 @@ class Settings(BaseSettings):
     key_requests_per_minute: Annotated[
         int | None, Field(ge=1, description="Request rate of each key; none: no limit.")
     ] = None
+    key_share: Annotated[
+        float,
+        Field(gt=0, le=1, description="Share of the limits of requests, jobs, results and live connections for a key."),
+    ] = 0.5
     origins: Annotated[
         tuple[str, ...],
         Field(description='JSON list of origins whose pages may send requests: ["https://example.org"].'),
@@ -170,8 +183,13 @@ class Settings(BaseSettings):
         False
     )
     log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], Field(description="Lowest level that is logged.")
+        Literal["debug", "info", "warning", "error"],
+        Field(description="Lowest level that is logged; libraries log no more than at info."),
     ] = "info"
+
+    def owner_limit(self, limit: int) -> int:
+        """The part of a limit that one API key may use; all of it where there is only one key."""
+        return max(1, round(limit * self.key_share)) if len(self.api_keys) > 1 and limit else limit
 
     def embedded_config(self) -> EmbeddedConfig:
         """Configuration of the embedded aligners."""

@@ -13,6 +13,7 @@ import soundfile
 
 from benchmarks.server_process import run_server
 from tests.builders import ROOT, SPEECH, encode
+from tests.machines import install_links, run_isolated
 from tests.test_documents import DOCUMENTS, read_document
 
 pytestmark = pytest.mark.slow
@@ -21,6 +22,7 @@ BLOCK = re.compile(r"^```sh\n(.*?)^```", re.M | re.S)
 DOCUMENTED_URL = "http://127.0.0.1:8000"
 UNCHECKED = {
     "docker": "tested by `make docker-test`",
+    "pip": "tested by tests/service/client/test_distribution.py",
     "wget": "downloads",
     "unzip": "needs a download",
     "kubectl": "needs a cluster",
@@ -151,6 +153,28 @@ def test_python_example(document: str, program: str, sandbox: Path, request: pyt
         check=False,
     )
     assert done.returncode == 0, f"{document}\n{done.stderr}"
+
+
+@pytest.fixture(scope="module")
+def core_only(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return install_links(ROOT / "requirements" / "core.txt", tmp_path_factory.mktemp("core"))
+
+
+@pytest.mark.parametrize(("document", "program"), documented_programs())
+def test_section_of_python_example_names_its_extra(
+    document: str, program: str, sandbox: Path, core_only: Path, request: pytest.FixtureRequest
+) -> None:
+    """After `make serve`, an example works or its section names the command that installs what it needs."""
+    [section] = [part for part in re.split(r"^## ", read_document(document), flags=re.M) if program in part]
+    if DOCUMENTED_URL in program:
+        program = program.replace(DOCUMENTED_URL, request.getfixturevalue("address"))
+    done = run_isolated(core_only, "-c", f"import os; os.chdir({str(sandbox)!r})\n{program}", CAN_ALIGNER="moonshine")
+    missing = re.findall(r"MissingPackageError: (\w+) is not installed; `make install-(\w+)`", done.stderr)
+    for _, extra in missing:
+        assert f"make install-{extra}" in section, section
+    if "MissingPackageError: httpx" in done.stderr:
+        assert "make install-client" in section or "pip install ./clients/python" in section, section
+    assert done.returncode == 0 or "MissingPackageError" in done.stderr, done.stderr
 
 
 def test_documents_contain_commands() -> None:

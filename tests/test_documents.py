@@ -11,7 +11,7 @@ from tests.builders import ROOT
 DOCUMENTS = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))]
 GENERATED = {"docs/api.md", "docs/model-card.md", "docs/model-card-mfcc.md"}
 """Pages that `docs/hooks.py` generates."""
-SYMBOL = re.compile(r"`((?:alignment|model|service)(?:\.[A-Za-z_]\w*)+)`")
+SYMBOL = re.compile(r"`((?:alignment|can_ser_client|model|service)(?:\.[A-Za-z_]\w*)+)`")
 MODULE = re.compile(r"python -m ((?:alignment|model|service|benchmarks)(?:\.\w+)*)")
 LINK = re.compile(r"\]\((?!http)([^)#]+)\)")
 VARIABLE = re.compile(rf"\b{PREFIX}[A-Z_]*[A-Z]\b(?!_)")
@@ -36,7 +36,7 @@ def resolve(name: str) -> object:
     raise ModuleNotFoundError(name)
 
 
-@pytest.mark.parametrize("document", DOCUMENTS)
+@pytest.mark.parametrize("document", [*DOCUMENTS, "clients/python/README.md"])
 def test_symbols_commands_variables_and_links_exist(document: str) -> None:
     text = read_document(document)
     for name in SYMBOL.findall(text) + MODULE.findall(text):

@@ -7,17 +7,18 @@ import pytest
 
 from alignment.aligners.moonshine.aligner import MoonshineAligner
 from alignment.transcripts.normalisation import spoken_words
+from can_ser_client.schemas import FullAttribution, PredictOut, UtteranceOut, WordOut
 from model.corpora.ravdess import read_ravdess
 from model.scores import EMOTION_NAMES
 from service.inference.engine import EmotionEngine
 from service.inference.request import AnalysisRequest
 from service.observability.stopwatch import Stopwatch
-from service.results.schemas import FullAttribution, PredictOut, WordOut
 from service.results.serialisation import to_response
 from service.settings import Settings
 
 pytestmark = pytest.mark.slow
 
+ROOT = Path(__file__).parents[1]
 JFK = "and so my fellow americans ask not what your country can do for you ask what you can do for your country"
 
 
@@ -53,6 +54,24 @@ def assert_consistent(response: PredictOut) -> None:
             assert utterance.bias[emotion] + sum(contributions) == pytest.approx(
                 value - np.mean(list(logs.values())), abs=1e-5
             )
+
+
+VOICES_UNLIKE_THE_TRAINING_DATA = (
+    *sorted((ROOT / "service" / "static" / "examples").glob("*.flac")),
+    *sorted((ROOT / "tests" / "fixtures" / "speech").glob("*.flac")),
+)
+
+
+@pytest.mark.parametrize("path", VOICES_UNLIKE_THE_TRAINING_DATA, ids=lambda path: path.stem)
+def test_voice_unlike_the_training_data_has_no_confident_emotion(engine: EmotionEngine, path: Path) -> None:
+    """A public speech of 1961 and synthetic voices, read calmly."""
+    response = predict(engine, path)
+    estimates: list[PredictOut | UtteranceOut] = [response, *response.utterances]
+    for estimate in estimates:
+        assert estimate.emotion == "neutral" or estimate.confidence <= 0.6
+        assert estimate.confidence >= 0.5 or "the sound is unlike the training data of the weights" in (
+            estimate.uncertain_reasons
+        )
 
 
 def test_speech_of_eleven_seconds(engine: EmotionEngine, real_speech: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from nbclient import NotebookClient
 
+from docs import hooks
 from service.app import create_app
 from service.results.problems import PROBLEMS
 from service.settings import Settings
@@ -58,6 +59,20 @@ def test_no_resource_from_other_hosts(site: Path) -> None:
         # The reports of a reproduction are self-contained files.
         assert parser.addresses or page.parent.name == "reproduction"
         assert [address for address in parser.addresses if address.startswith(("http:", "https:", "//"))] == []
+
+
+def test_index_and_sidebar_lead_to_every_page(site: Path) -> None:
+    index = (site / "index.html").read_text(encoding="utf-8")
+    sidebar, content = index.partition("<article")[::2]
+    linked = set(re.findall(r'href="([\w./-]+)/"', content))
+    pages = {page.parent.name for page in site.glob("*/index.html")}  # Reports are linked from their page.
+    assert len(pages) > 15
+    assert {page for page in pages if page not in linked} == set()
+    assert {page for page in pages if f'href="{page}/"' not in sidebar} == set()
+    for title in (*hooks.GROUPS, "More"):
+        assert (title in re.findall(r'md-nav__link[^>]*>\s*<span class="md-ellipsis">\s*(\w+)', sidebar)) == (
+            title != "More"
+        )
 
 
 def test_reference_is_generated_from_application(site: Path) -> None:

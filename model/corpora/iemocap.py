@@ -63,7 +63,7 @@ def read_iemocap(root: Path, labels: Sequence[str] = PAPER_LABELS, *, strict: bo
                 builder.add(evaluation, session, number, labels)
     if not builder.by_label:
         raise CorpusMissingError(root, "Session*/dialog/EmoEvaluation/*.txt", "--root")
-    return builder.corpus()
+    return builder.corpus(labels)
 
 
 def _read_evaluations(path: Path, on_damage: "_DamageCollector") -> Iterator[_Evaluation]:
@@ -141,7 +141,7 @@ class _CorpusBuilder:
         style: Style = "scripted" if "script" in dialog else "improvised"
         self._utterances.append(CorpusUtterance(name, number, speaker, dialog, style, evaluation.label, wav, words))
 
-    def corpus(self) -> Corpus:
+    def corpus(self, labels: Sequence[str]) -> Corpus:
         """The corpus read so far."""
         return Corpus(
             name="iemocap",
@@ -153,6 +153,7 @@ class _CorpusBuilder:
             damaged=(*self.damaged_evaluations.messages, *self._damaged_sentences.messages),
             sessions=tuple(sorted(self._sessions)),
             damaged_evaluations=len(self.damaged_evaluations.messages),
+            labels=tuple(labels),
         )
 
 

@@ -50,6 +50,7 @@ class Corpus:
         damaged: One line per skipped file.
         sessions: Numbers of the sessions with labelled utterances.
         damaged_evaluations: Number of entries of `damaged` that are evaluations; their labels are unknown.
+        labels: Requested labels.
     """
 
     name: str
@@ -61,3 +62,4 @@ class Corpus:
     damaged: tuple[str, ...]
     sessions: tuple[int, ...]
     damaged_evaluations: int
+    labels: tuple[str, ...]

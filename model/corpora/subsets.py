@@ -16,7 +16,7 @@ def choose_utterances(corpus: Corpus, classes: int, subset: Subset) -> Corpus:
 
     Args:
         corpus: The corpus as read.
-        classes: 7 for all labels of the paper, 4 for `FOUR_CLASSES`.
+        classes: 4 for `FOUR_CLASSES`, otherwise all labels that were read.
         subset: "improvised" or "scripted" dialogues only, or "all".
 
     Raises:

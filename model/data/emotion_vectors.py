@@ -12,7 +12,7 @@ layer); Demszky et al. 2020.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
@@ -61,18 +61,21 @@ def unused_comments(goemotions: Path) -> TuningTexts:
     return TuningTexts([comment.words for comment in comments], classes)
 
 
-def frequent_words(texts: TuningTexts, count: int) -> list[str]:
-    """Frequent words, most frequent first: those of PocketSphinx's language model, then those of the comments."""
+def frequent_words(count: int) -> list[str]:
+    """The most frequent words of PocketSphinx's language model, most frequent first."""
     decoder = pocketsphinx.Decoder(samprate=16_000, loglevel="FATAL")
     model = decoder.get_lm()
     dictionary = Path(pocketsphinx.get_model_path()) / "en-us" / "cmudict-en-us.dict"
     listed = {line.split()[0] for line in dictionary.read_text(encoding="utf-8").splitlines()}
     floor = model.prob(["no-such-word"])
     likely = {word: score for word in listed if normalise_word(word) == word and (score := model.prob([word])) > floor}
-    ordered = sorted(likely, key=lambda word: (-likely[word], word))[:count]
-    seen = Counter(word for words in texts.words for word in words)
-    known = set(ordered)
-    return ordered + sorted(word for word, times in seen.items() if times > 1 and word not in known)
+    return sorted(likely, key=lambda word: (-likely[word], word))[:count]
+
+
+def comment_words(texts: TuningTexts, known: Collection[str]) -> list[str]:
+    """Words that the comments contain at least twice, without those that are known, in alphabetical order."""
+    seen, known = Counter(word for words in texts.words for word in words), frozenset(known)
+    return sorted(word for word, times in seen.items() if times > 1 and word not in known)
 
 
 def word_piece_vectors(words: Sequence[str]) -> NDArray[np.float32]:
@@ -139,22 +142,31 @@ def main(
     goemotions: Annotated[Path, typer.Option(help="Folder with labels.txt, train.tsv, dev.tsv, test.tsv")],
     out: Annotated[Path, typer.Option(help="File to write")],
     dim: Annotated[int, typer.Option(min=2, max=384, help="Values per vector")] = 100,
-    words: Annotated[int, typer.Option(min=1, help="Number of words of the language model")] = 40_000,
+    words: Annotated[
+        int, typer.Option(min=1, help="Number of words of the language model; words of the comments are added")
+    ] = 40_000,
+    with_comment_words: Annotated[
+        bool, typer.Option("--comment-words/--no-comment-words", help="Add the words that the comments contain twice")
+    ] = True,
     epochs: Annotated[int, typer.Option(min=0, help="Epochs of tuning")] = 6,
     seed: Annotated[int, typer.Option(help="Random seed")] = 0,
 ) -> None:
     """Write word vectors for `python -m model.train --glove FILE`."""
-    require_extra("train", TRAIN)
-    require_extra("starter", STARTER)
+    require_extra("starter", (*STARTER, *TRAIN))  # `make install-starter` installs the packages of `train` too.
     try:
         texts = unused_comments(goemotions)
     except ModelError as exc:
         typer.echo(f"{type(exc).__name__}: {exc}", err=True)
         raise typer.Exit(1) from exc
-    vocabulary = frequent_words(texts, words)
+    frequent = frequent_words(words)
+    added = comment_words(texts, frequent) if with_comment_words else []
+    vocabulary = frequent + added
     vectors = reduce_dimensions(word_piece_vectors(vocabulary), dim, fitted_on=20_000)
     write_glove(out, vocabulary, tune(vectors, vocabulary, texts, epochs, seed))
-    typer.echo(f"{len(vocabulary)} words of {dim} values, tuned on {len(texts.words)} comments, written to {out}")
+    typer.echo(
+        f"{len(vocabulary)} words of {dim} values ({len(frequent)} of the language model, {len(added)} of the "
+        f"comments), tuned on {len(texts.words)} comments, written to {out}"
+    )
 
 
 if __name__ == "__main__":

@@ -11,9 +11,11 @@ from model.export.card_evaluation import render_evaluation
 
 _INTENDED: Final = """## Intended use
 
-Recognition of the emotion (one of those above) shown in short English speech, from words and voice together, in
+Recognition of the emotion (one of those above) shown in {speech}, from words and voice together, in
 research and prototypes. Not for decisions about people: employment, education, policing, health or credit.
 """
+_NORTH_AMERICAN: Final = ("IEMOCAP", "RAVDESS")
+"""Corpora of acted or elicited North American English."""
 
 _CONTRIBUTIONS: Final = """
 Contributions of words are exact over the network's states at each word. A state carries context from neighbouring
@@ -33,10 +35,12 @@ def render_card(config: BundleConfig, metrics: Mapping[str, Any]) -> str:
         config: Configuration of the bundle.
         metrics: Content of metrics.json: "notes" and the parts that `render_evaluation` reads, each optional.
     """
-    sections = [_heading(config), _data(config), _INTENDED]
+    english = any(name in config.origin.trained_on for name in _NORTH_AMERICAN)
+    speech = "short English speech" if english else "short speech like that of the training data"
+    sections = [_heading(config), _data(config), _INTENDED.format(speech=speech)]
     evaluation = render_evaluation(metrics)
     sections += evaluation or ["## Evaluation\n\nNot measured: trained with `--skip-cv`.\n"]
-    sections.append(_limits(metrics))
+    sections.append(_limits(metrics, english=english))
     notes = [*metrics.get("notes", ()), *_source_licences(config)]
     if notes:
         sections.append("## Notes\n\n" + "\n".join(f"- {note}" for note in notes) + "\n")
@@ -98,8 +102,9 @@ def _describe_frames(features: FeatureSpec) -> str:
     return f"{states}, and beside each state {mfcc.n_mfcc} MFCCs of a window that begins with it"
 
 
-def _limits(metrics: Mapping[str, Any]) -> str:
-    """Limits; what was tested is named as tested."""
+def _limits(metrics: Mapping[str, Any], *, english: bool) -> str:
+    """Limits; what was tested is named as tested, and the kind of speech only where it is known."""
+    speech = "Acted or elicited North American English" if english else "Speech of the training data above"
     if "robustness" in metrics:
         recordings = "Telephone, level, offset, noise, codecs and a room were simulated (above), not recorded"
     else:
@@ -109,6 +114,6 @@ def _limits(metrics: Mapping[str, Any]) -> str:
     else:
         languages = "Other accents, languages and children were not tested"
     return (
-        f"## Limits\n\nActed or elicited North American English. {languages}. {recordings}. Shown emotion is not felt "
+        f"## Limits\n\n{speech}. {languages}. {recordings}. Shown emotion is not felt "
         f"emotion. An emotion that is not in the list above is classified as one that is.\n{_CONTRIBUTIONS}"
     )

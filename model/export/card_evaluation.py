@@ -30,11 +30,12 @@ def _cross_validation(summary: Figures) -> str:
         for head, row in summary["heads"].items()
     ]
     header = ("prediction", *_CROSS_VALIDATION_METRICS.values())
+    deviation = "Mean ± population standard deviation over folds. " if summary["folds"] > 1 else ""
     lines = [
         "## Evaluation: cross-validation\n",
         f"{_protocol(summary)} {summary['utterances']} utterances. Command: `{summary['command']}`.\n",
         *_table(header, rows),
-        "\nMean ± population standard deviation over folds. WA is accuracy, UA the mean recall of the classes.\n",
+        f"\n{deviation}WA is accuracy, UA the mean recall of the classes.\n",
     ]
     if summary.get("calibration_error_after"):
         lines.append(
@@ -57,10 +58,10 @@ def _by_kind(kinds: Figures) -> Iterator[str]:
 def _protocol(summary: Figures) -> str:
     if summary["folds"] == 1:
         return f"A single fold, {summary['protocol']}: these weights, tested on the fold's test part."
-    return (
-        f"{summary['folds']} folds {summary['protocol']}; every utterance is tested once, by a network trained without "
-        "its fold."
-    )
+    folds = f"{summary['folds']} folds {summary['protocol']}"
+    if summary.get("limited"):
+        return f"The first {folds}; only the utterances of these folds are tested, by a network trained without them."
+    return f"{folds}; every utterance is tested once, by a network trained without its fold."
 
 
 def _untouched_clips(summary: Figures) -> str:
@@ -207,6 +208,9 @@ def _number(value: float) -> str:
 
 
 def _spread(values: Sequence[float]) -> str:
+    """Mean and deviation; a single value has no deviation."""
+    if len(values) == 1:
+        return _number(values[0])
     mean = sum(values) / len(values)
     deviation = (sum((value - mean) ** 2 for value in values) / len(values)) ** 0.5
     return f"{mean:.3f} ± {deviation:.3f}"

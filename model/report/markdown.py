@@ -136,7 +136,7 @@ def _total_confusion(system: SystemResult) -> NDArray[np.int64]:
 
 
 def _spread(values: Sequence[float]) -> str:
-    return f"{np.mean(values):.3f} ± {np.std(values):.3f}"
+    return f"{np.mean(values):.3f} ± {np.std(values):.3f}" if len(values) > 1 else f"{np.mean(values):.3f}"
 
 
 def _published(paper: PaperMetrics | None, metric: str) -> str:

@@ -3,13 +3,14 @@
 import re
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from typing import Final
 
 from rich.console import Console
 
 from alignment.errors import AlignmentError
+from model.corpora.iemocap import ALL_LABELS
 from model.corpora.iemocap_counts import compare_counts
 from model.corpora.records import Corpus
 from model.data.embeddings import Embeddings
@@ -46,6 +47,8 @@ def print_corpus(corpus: Corpus) -> None:
     """Print what was read from a corpus and what was skipped."""
     labels = ", ".join(f"{label} {count}" for label, count in corpus.by_label.items())
     print_line(f"{corpus.labelled} labelled utterances ({labels}); {len(corpus.utterances)} used")
+    if skipped := {label: count for label, count in corpus.by_label.items() if label not in corpus.labels}:
+        print_line(_explain_labels(skipped, corpus.labels))
     for reason, names in (("without .wdseg", corpus.without_wdseg), ("without wav", corpus.without_wav)):
         if names:
             print_line(f"{len(names)} skipped {reason}: {', '.join(names[:5])}{' …' if len(names) > 5 else ''}")
@@ -56,6 +59,17 @@ def print_corpus(corpus: Corpus) -> None:
         print_line(line)
     if wordless := sum(not utterance.words for utterance in corpus.utterances):
         print_line(f"{wordless} utterances have no word; each is treated as one unknown word")
+
+
+def _explain_labels(skipped: Mapping[str, int], labels: Sequence[str]) -> str:
+    """Why utterances were skipped for their label, and how to train on them."""
+    counts = ", ".join(f"{label} {count}" for label, count in skipped.items())
+    text = f"{sum(skipped.values())} skipped because of their label ({counts}); trained on are {', '.join(labels)}"
+    if known := [label for label in skipped if label in ALL_LABELS]:
+        text += f"; `model.train --classes 9` adds {' and '.join(known)}"
+    if unknown := [label for label in skipped if label not in ALL_LABELS]:
+        text += f"; {', '.join(unknown)}: no class has this label, the known ones are {', '.join(ALL_LABELS)}"
+    return text
 
 
 def command_line(module: str) -> str:

@@ -15,6 +15,7 @@ from model.corpora.iemocap_counts import is_iemocap
 from model.corpora.pairing import COMPOSITE, RECORDED_IN, read_sentences
 from model.corpora.readers import CorpusName, read_corpus
 from model.corpora.records import Corpus
+from model.corpora.subsets import choose_utterances
 from model.data.cache import default_cache
 from model.data.splits import Split, corpus_folds, random_folds, served_split, session_folds
 from model.errors import TrainingError
@@ -41,6 +42,8 @@ class TrainOptions:
     recipe: str
     settings: tuple[str, ...]
     by_session: bool
+    classes: int
+    limit_folds: int | None
     fold: int | None
     skip_cv: bool
     fold_bundles: bool
@@ -65,6 +68,8 @@ def _train(options: TrainOptions) -> None:
     _check_out(options.out, run.path)
     if options.fold is not None and options.skip_cv:
         raise TrainingError("--fold trains one fold and --skip-cv none: omit one of them")
+    if options.limit_folds is not None and (options.skip_cv or options.fold is not None):
+        raise TrainingError("--limit-folds needs several folds: omit it, or --fold and --skip-cv")
     check_device(options.device)
     with lock_run(run.path):
         _train_run(options, run)
@@ -72,10 +77,11 @@ def _train(options: TrainOptions) -> None:
 
 def _train_run(options: TrainOptions, run: Run) -> None:
     recipe = choose_recipe(options.recipe, options.settings)
-    corpus = read_corpus(options.corpus, options.root, strict=options.strict)
-    print_corpus(corpus)
+    read = read_corpus(options.corpus, options.root, strict=options.strict, all_labels=options.classes == 9)
+    print_corpus(read)
     # Checks come before the slow feature extraction.
-    trained_on, licence = _provenance(options, corpus)
+    trained_on, licence = _provenance(options, read)
+    corpus = choose_utterances(read, options.classes, "all")
     splits = [] if options.skip_cv else _choose_splits(corpus, recipe, options)
     if options.fold is not None and options.fold >= len(splits):
         raise TrainingError(f"--fold {options.fold}: there are {len(splits)} folds, counted from 0")
@@ -103,7 +109,8 @@ def _train_run(options: TrainOptions, run: Run) -> None:
     if folds:
         finished = FinishedFolds(run, run.data(), splits, left_out)
         summary = summarise_folds(run, splits, results[: len(folds)], finished.data, options.root, command)
-        metrics["cross_validation"] = summary | {"calibration_error_after": finished.calibration_errors()}
+        limited = {"limited": True} if options.limit_folds is not None else {}
+        metrics["cross_validation"] = summary | limited | {"calibration_error_after": finished.calibration_errors()}
         if left_out:
             corpora = finished.measure_corpora(read_sentences(options.root))
             metrics["left_out"] = {"command": command, "corpora": corpora}
@@ -160,5 +167,7 @@ def _leave_out_corpora(corpus: Corpus, recipe: Recipe) -> list[Split]:
 
 def _choose_splits(corpus: Corpus, recipe: Recipe, options: TrainOptions) -> list[Split]:
     if options.by_session:
-        return session_folds(corpus.utterances, validate=recipe.training.patience > 0)
-    return random_folds([utterance.label for utterance in corpus.utterances])
+        splits = session_folds(corpus.utterances, validate=recipe.training.patience > 0)
+    else:
+        splits = random_folds([utterance.label for utterance in corpus.utterances])
+    return splits[: options.limit_folds]

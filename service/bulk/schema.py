@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from service.results.schemas import PredictOut, UtteranceOut
+from can_ser_client.schemas import PredictOut, UtteranceOut
 
 UNREADABLE: Final = "unreadable"
 """The file or its storage cannot be read."""

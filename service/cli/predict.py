@@ -12,6 +12,7 @@ from rich.console import Console
 
 from alignment.audio import decode_audio
 from alignment.errors import CanSerError
+from can_ser_client.schemas import COLUMNS, PredictOut
 from service.cli.console import discard_output, error_console, json_line, output_console, print_error, print_left_out
 from service.cli.progress import track
 from service.errors import ConflictingFieldsError, InvalidWordsError, SettingsError
@@ -19,7 +20,6 @@ from service.inference.engine import EmotionEngine
 from service.inference.request import AnalysisRequest, Explain, Speakers
 from service.observability.printable import printable
 from service.results.plots import draw_response, require_matplotlib, summarise
-from service.results.schemas import COLUMNS, PredictOut
 from service.results.serialisation import to_response
 from service.results.terminal import render, render_brief
 from service.settings import Settings, load_settings

@@ -13,10 +13,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from alignment.errors import CanSerError
+from can_ser_client.schemas import Problem
 from service.errors import MalformedFormError, NoRoomError, ServiceError
 from service.http.disconnect import CLIENT_DISCONNECTED
 from service.results.problems import make_problem, to_problem
-from service.results.schemas import Problem
 
 MEDIA_TYPE: Final = "application/problem+json"
 log = structlog.stdlib.get_logger("service.http.exception_handlers")

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from alignment.aligners.given import build_given_transcript
 from alignment.aligners.protocol import Aligner
 from alignment.aligners.whisperx.diarization import Diarizer, PyannoteDiarizer
-from alignment.audio import AudioSource, Waveform, decode_audio, decode_channels
+from alignment.audio import AudioSource, Waveform, decode_audio
+from alignment.channels import decode_channels
 from alignment.errors import NoSpeechError
 from alignment.features.extraction import UtteranceFeatures
 from alignment.pipeline import bring_to_level, choose_encoder, compute_features, find_words, select_transcript
@@ -23,7 +24,7 @@ from alignment.speech.voice_activity import VoiceActivityDetector
 from alignment.speech.windows import WINDOW_S, Window, cut_windows
 from alignment.timing import SAMPLE_RATE_HZ
 from alignment.transcripts.speakers import assign_speakers
-from alignment.transcripts.words import AlignerInfo, TimedWord, Transcript
+from alignment.transcripts.words import AlignerInfo, TimedWord, Transcript, check_word_lengths
 from model.bundle import Bundle
 from model.occlusion import HiddenSound, add_effects, occlude_in_chunks
 from model.scores import UtteranceScores
@@ -176,7 +177,9 @@ class EmotionEngine:
         Raises:
             AlignerNotServedError: It names another aligner.
             DiarizationUnavailableError: It requests diarization, whose package or weights are missing.
+            WordTooLongError: A given word lasts longer than 15 s.
         """
+        check_word_lengths(request.words or ())
         if request.speakers == "diarize":
             self._diarizer.require()
         if request.aligner not in (None, "auto", self._aligner.info.name):

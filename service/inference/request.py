@@ -1,12 +1,12 @@
 """The request of an analysis, and the rules of its fields.
 
-HTTP forms, jobs, the command line, the Python API and the client use it. Fields may be given as text, as forms and
+HTTP forms, jobs, the command line and the Python API use it. Fields may be given as text, as forms and
 files hold them: `words` and `segments` are then JSON, and a blank field counts as omitted.
 """
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -22,11 +22,12 @@ from pydantic import (
 
 from alignment.timing import Seconds
 from alignment.transcripts.words import TimedWord
+from can_ser_client import fields as client_fields
 from service.errors import ConflictingFieldsError, InvalidSegmentsError, InvalidWordsError, MalformedFormError
 
 _T = TypeVar("_T")
-Explain = Literal["true", "false", "full", "occlusion"]
-Speakers = Literal["channels", "diarize"]
+Explain = client_fields.Explain
+Speakers = client_fields.Speakers
 Segment = tuple[Seconds, Seconds]
 MAX_NAME_LENGTH: Final = 100
 """Characters of a language or an aligner."""

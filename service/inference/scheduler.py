@@ -15,6 +15,7 @@ from typing import TypeVar
 from alignment.batcher import Batcher
 from alignment.features.extraction import UtteranceFeatures
 from alignment.features.mfcc import compute_bases
+from alignment.priority import Priority
 from alignment.timing import Seconds
 from model.occlusion import add_effects
 from model.scores import UtteranceScores
@@ -82,9 +83,9 @@ class Scheduler:
                 self._with_words.discard(context)
                 self._before_classifier.discard(context)
 
-    def open_context(self) -> RequestContext:
+    def open_context(self, priority: Priority = Priority.REQUEST) -> RequestContext:
         """State of one request, live utterance or job, whose stages are traced."""
-        return RequestContext(Stopwatch({"queue": 0.0}, self._traces.record_stages()))
+        return RequestContext(Stopwatch({"queue": 0.0}, self._traces.record_stages()), priority)
 
     def warm_up(self) -> None:
         """Start the worker processes and run each once; the engine has been warmed up before.

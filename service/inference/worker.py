@@ -65,7 +65,8 @@ def start_worker(settings: Settings, version: str, config: MfccConfig, bases: Ba
         bases: Precomputed for it.
     """
     global _engine  # noqa: PLW0603 - a process pool has no other place for what its initialiser makes
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for sent_by_terminal in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(sent_by_terminal, signal.SIG_IGN)
     adopt_bases(config, bases)
     try:
         _engine = _open_engine(settings, version)

@@ -1,21 +1,28 @@
 """Logs: one line per event with its request id, as JSON, or in colours on a terminal.
 
-Audio and transcripts are never logged.
+Audio, transcripts, file names and keys are never logged. Libraries log no more than at the level `info`: at `debug`
+websockets logs headers and payloads, multipart parsers log names and data.
 """
 
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from asgi_correlation_id import correlation_id
 
 from service.observability.printable import printable_lines
 
+_OWN: Final = ("service", "model", "alignment")
+
 
 def configure_logs(level: str) -> None:
-    """Send the logs of structlog and of the standard library to standard error."""
+    """Send the logs of structlog and of the standard library to standard error.
+
+    Args:
+        level: Lowest level of this project's loggers, and of those of libraries where it is not `debug`.
+    """
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -40,7 +47,10 @@ def configure_logs(level: str) -> None:
     handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(level.upper())
+    own = logging.getLevelNamesMapping()[level.upper()]
+    root.setLevel(max(own, logging.INFO))
+    for name in _OWN:
+        logging.getLogger(name).setLevel(own)
     # The log line of RequestLog has more fields.
     logging.getLogger("uvicorn.access").disabled = True
     logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -48,7 +58,8 @@ def configure_logs(level: str) -> None:
 
 def _renderers(*, on_terminal: bool) -> list[Any]:
     if on_terminal:
-        return [structlog.dev.ConsoleRenderer(pad_event_to=0)]
+        # The default formatter of tracebacks prints the variables of each frame: words and audio.
+        return [structlog.dev.ConsoleRenderer(pad_event_to=0, exception_formatter=structlog.dev.plain_traceback)]
     return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
 
 

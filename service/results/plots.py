@@ -6,7 +6,7 @@ import numpy as np
 
 from alignment.audio import Waveform
 from alignment.errors import optional_packages
-from service.results.schemas import PredictOut, UtteranceOut, WordOut
+from can_ser_client.schemas import PredictOut, UtteranceOut, WordOut
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from alignment.audio import AudioSource
 from alignment.transcripts.normalisation import normalise_word
 from alignment.transcripts.words import AlignerInfo, TimedWord
+from can_ser_client import schemas
 from model.bundle import Bundle
 from model.scores import UtteranceScores
 from service.inference.engine import EmotionEngine
 from service.inference.request import Explain
 from service.inference.result import AnalysisResult, ScoredUtterance, mean_probabilities
-from service.results import schemas
 from service.results.uncertainty import Evidence, assess, combine_evidence, find_evidence, warn_of_unknown_text
 from service.settings import Settings
 

@@ -5,7 +5,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from service.results.schemas import PredictOut, UtteranceOut, WordOut
+from can_ser_client.schemas import PredictOut, UtteranceOut, WordOut
 
 _BAR_WIDTH, _BRIEF_WIDTH, _CONTRIBUTION_WIDTH = 24, 10, 10
 _COLOURS = {

@@ -1,3 +1,4 @@
+import ctypes
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import psutil
 import pytest
 
 from alignment.worker_pool import WorkerPool
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -30,6 +32,12 @@ def die(_: int) -> int:
 def hang(_: int) -> int:
     threading.Event().wait()
     return 0
+
+
+def hold_interpreter_lock(began: Path) -> int:
+    """Sleep for a minute in C code that does not release the interpreter lock."""
+    began.touch()
+    return int(ctypes.PyDLL(None).sleep(60))
 
 
 @pytest.fixture
@@ -84,6 +92,43 @@ def test_closing_ends_running_calls(pool: WorkerPool) -> None:
     assert not alive
     thread.join(10)
     assert failures
+
+
+def test_closing_ends_calls_that_hold_the_interpreter_lock(pool: WorkerPool, tmp_path: Path) -> None:
+    [worker] = pool.map(pid, [(0,)])
+
+    def call() -> None:
+        with pytest.raises(ChildProcessError):
+            pool.map(hold_interpreter_lock, [(tmp_path / "began",)])
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    wait_until((tmp_path / "began").exists)
+    pool.close()
+    assert not psutil.pid_exists(worker)
+    assert not [each for each in threading.enumerate() if "ExecutorManagerThread" in type(each).__name__]
+    thread.join(10)
+
+
+EXITING = """
+import threading, time
+from alignment.worker_pool import WorkerPool
+pool = WorkerPool(2, int, 30, OSError)
+assert pool.map(abs, [(-2,)]) == [2]
+def call():
+    try:
+        pool.map(time.sleep, [(60,)])
+    except OSError:
+        pass
+threading.Thread(target=call).start()
+pool.close()
+"""
+
+
+def test_exit_after_closing_prints_nothing() -> None:
+    for _ in range(5):
+        done = subprocess.run([sys.executable, "-c", EXITING], capture_output=True, text=True, check=False, timeout=50)
+        assert (done.returncode, done.stderr) == (0, "")
 
 
 SCRIPT = """

@@ -1,5 +1,7 @@
 """Training commands on a machine without the training extra."""
 
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -21,18 +23,18 @@ def train_only(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("module", "options"),
+    ("module", "options", "extra"),
     [
-        ("model.train", ("--root", "missing", "--out", "missing")),
-        ("model.reproduce", ("--root", "missing", "--out", "missing")),
-        ("model.data.emotion_vectors", ("--goemotions", "missing", "--out", "missing")),
+        ("model.train", ("--root", "missing", "--out", "missing"), "train"),
+        ("model.reproduce", ("--root", "missing", "--out", "missing"), "train"),
+        ("model.data.emotion_vectors", ("--goemotions", "missing", "--out", "missing"), "starter"),
     ],
 )
-def test_missing_training_extra_is_one_line(core_only: Path, module: str, options: tuple[str, ...]) -> None:
+def test_missing_training_extra_is_one_line(core_only: Path, module: str, options: tuple[str, ...], extra: str) -> None:
     done = run_isolated(core_only, "-m", module, *options)
     assert (done.returncode, done.stdout) == (2, "")
     [line] = done.stderr.splitlines()
-    assert "`make install-train`" in line
+    assert f"`make install-{extra}`" in line
     assert run_isolated(core_only, "-m", module, "--help").returncode == 0
 
 
@@ -43,6 +45,15 @@ def test_missing_starter_extra_is_one_line(train_only: Path) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     [line] = done.stderr.splitlines()
     assert "pip install '.[starter]'" in line
+
+
+def test_every_extra_has_a_make_target() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    [target] = re.findall(r"^install-%: .*## Add the packages of (.*)", (ROOT / "Makefile").read_text("utf-8"), re.M)
+    assert set(re.findall(r"\w+", target)) - {"or"} == extras.keys() | {"dev"}
+    assert all((ROOT / "requirements" / f"{extra}.txt").is_file() for extra in extras)
+    starter = (ROOT / "requirements" / "starter.txt").read_text(encoding="utf-8")
+    assert all(f"\n{name}==" in starter for name in ("torch", "safetensors", "tokenizers"))
 
 
 def test_composite_corpus_needs_no_extra(core_only: Path) -> None:

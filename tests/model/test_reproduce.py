@@ -10,7 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from model.reproduce import main
+from model.reproduce import ROWS, main
 from model.training.systems import SYSTEMS
 from tests.model.corpora.iemocap_fixture import write_iemocap
 from tests.waiting import wait_until
@@ -79,7 +79,12 @@ def test_setting_overridden_by_one_system_is_reported(folder: Path) -> None:
     text = (folder / "out" / "report.md").read_text()
     assert "`features.segmentation=equal`" in text
     assert "(one fold)" in text
+    assert "± 0.000" not in text
     assert report(folder)["difference_to_can"]["text"]["wa"]["p"] is None
+
+
+def test_help_lists_every_system() -> None:
+    assert list(SYSTEMS) == list(ROWS)
 
 
 def test_report_without_can_has_no_differences(folder: Path) -> None:

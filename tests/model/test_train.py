@@ -108,6 +108,26 @@ def test_single_fold(folder: Path) -> None:
     assert metrics["folds"] == 1
 
 
+def test_limited_folds_and_four_classes(folder: Path) -> None:
+    result = train("--folds", "session", "--limit-folds", "2", "--classes", "4")
+    assert result.exit_code == 0, result.stderr
+    bundle = read_bundle(folder / "bundles" / "mine")
+    assert bundle.config.labels == ("ang", "hap", "sad", "neu")
+    metrics = json.loads((bundle.folder / "metrics.json").read_text())["cross_validation"]
+    assert metrics["folds"] == 2
+    assert "The first 2 folds by session" in (bundle.folder / "MODEL_CARD.md").read_text()
+
+
+def test_labels_that_are_not_trained_on_are_explained(folder: Path) -> None:
+    result = train("--skip-cv")
+    assert "2 skipped because of their label (fea 1, xxx 1); trained on are ang, exc, hap" in result.stderr
+    assert "`model.train --classes 9` adds fea; xxx: no class has this label" in result.stderr
+    nine = train("--skip-cv", "--classes", "9", "--out", "bundles/nine")
+    assert nine.exit_code == 0, nine.stderr
+    assert "1 skipped because of their label (xxx 1)" in nine.stderr
+    assert "fea" in read_bundle(folder / "bundles" / "nine").config.labels
+
+
 def test_unknown_corpus_requires_licence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.model.test_train.MADE", ())
     result = train("--folds", "session")
@@ -133,6 +153,8 @@ def test_notes_are_included_in_card(folder: Path) -> None:
         (("--glove", "two.txt", "--embeddings", "glove", "--folds", "session"), "vectors in two.txt have 2 values"),
         (("--root", "missing"), "missing"),
         (("--folds", "session", "--fold", "4"), "there are 4 folds"),
+        (("--folds", "session", "--fold", "1", "--limit-folds", "2"), "--limit-folds needs several folds"),
+        (("--skip-cv", "--limit-folds", "2"), "--limit-folds needs several folds"),
         (("--set", "training.augmentation.speeds=0.9,1"), "first speed"),
         (("--set", "network.head_count=3", "--set", "network.heads=split"), "evenly"),
         (("--set", "features.segmentation=whole", "--folds", "session"), "one segment per word"),

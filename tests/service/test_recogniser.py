@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from can_ser_client.schemas import COLUMNS
 from model.bundle import Bundle
 from service import EmotionRecogniser
 from service.errors import ConflictingFieldsError, SettingsError
-from service.results.schemas import COLUMNS
 from tests.builders import SPEECH, encode, noise, speech, spoken_words
 
 WORDS = [("the", 0.5, 0.9), ("zumba", 0.9, 1.4)]

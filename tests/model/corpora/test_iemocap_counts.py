@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from model.corpora.iemocap import read_iemocap
+from model.corpora.iemocap import PAPER_LABELS, read_iemocap
 from model.corpora.iemocap_counts import (
     BY_LABEL,
     LABELLED,
@@ -26,7 +26,7 @@ def release(corpus: Corpus) -> Corpus:
     """Corpus record with the counts of the release."""
     [first, *_] = corpus.utterances
     utterances = tuple(replace(first, session=1 + index % 5) for index in range(PAPER_UTTERANCES))
-    return Corpus("iemocap", utterances, LABELLED, dict(BY_LABEL), WITHOUT_WDSEG, (), (), SESSIONS, 0)
+    return Corpus("iemocap", utterances, LABELLED, dict(BY_LABEL), WITHOUT_WDSEG, (), (), SESSIONS, 0, PAPER_LABELS)
 
 
 def test_published_counts_are_consistent() -> None:

@@ -1,6 +1,6 @@
 import numpy as np
 
-from model.data.emotion_vectors import TuningTexts, reduce_dimensions, tune
+from model.data.emotion_vectors import TuningTexts, comment_words, frequent_words, reduce_dimensions, tune
 
 
 def test_reduction_preserves_distances() -> None:
@@ -16,6 +16,14 @@ def test_reduction_preserves_distances() -> None:
 
     centred = wide - wide.mean(axis=0)
     assert np.corrcoef(distances(reduced), distances(centred))[0, 1] > 0.95
+
+
+def test_words_of_the_comments_are_added_to_the_frequent_ones() -> None:
+    frequent = frequent_words(30)
+    assert len(frequent) == 30
+    assert frequent[0] in {"the", "i", "to", "and", "a", "you"}
+    texts = TuningTexts([("meh", frequent[0]), ("meh", "once"), (frequent[0],)], np.zeros((3, 1), np.float32))
+    assert comment_words(texts, frequent) == ["meh"]
 
 
 def test_tuning_aligns_words_of_one_emotion() -> None:

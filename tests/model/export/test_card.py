@@ -148,6 +148,31 @@ def test_single_fold_is_described_as_one(tiny_bundle: Bundle) -> None:
     card = render_card(tiny_bundle.config, {"cross_validation": CROSS_VALIDATION | {"folds": 1}})
     assert "A single fold, by session" in card
     assert "every utterance is tested once" not in card
+    one = {head: {metric: values[:1] for metric, values in row.items()} for head, row in HEADS.items()}
+    card = render_card(tiny_bundle.config, {"cross_validation": CROSS_VALIDATION | {"folds": 1, "heads": one}})
+    assert "| both (Eq. 15) | 0.500 | 0.400 |" in card
+    assert "±" not in card
+
+
+def test_limited_folds_are_described_as_such(tiny_bundle: Bundle) -> None:
+    card = render_card(tiny_bundle.config, {"cross_validation": CROSS_VALIDATION | {"limited": True}})
+    assert "The first 2 folds by session" in card
+    assert "every utterance is tested once" not in card
+
+
+@pytest.mark.parametrize(
+    ("trained_on", "language"),
+    [
+        ("IEMOCAP (USC SAIL)", "North American English"),
+        ("RAVDESS and nEMO speech", "North American English"),
+        ("calls to a German hotline", "Speech of the training data above"),
+    ],
+)
+def test_language_is_stated_only_where_it_is_known(tiny_bundle: Bundle, trained_on: str, language: str) -> None:
+    origin = replace(tiny_bundle.config.origin, trained_on=trained_on)
+    card = render_card(replace(tiny_bundle.config, origin=origin), {})
+    assert language in card
+    assert ("English" in card) == ("English" in language)
 
 
 def test_rewritten_bundle_replaces_whole_folder(tmp_path: Path) -> None:

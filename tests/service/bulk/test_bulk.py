@@ -20,6 +20,7 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from can_ser_client.schemas import COLUMNS
 from model.bundle import Bundle
 from service.bulk.parquet import ResultParts
 from service.bulk.schema import UNREADABLE, problem_row, table_schema
@@ -27,7 +28,6 @@ from service.bulk.workers import ArchiveWorker
 from service.cli.app import app
 from service.errors import ArchiveError, NoRecordingsError, ResultsError, UnwritableError
 from service.inference.engine import EmotionEngine
-from service.results.schemas import COLUMNS
 from service.results.serialisation import to_response
 from service.settings import JobSettings, Settings
 from service.sources import find_archive, open_recording

@@ -350,11 +350,14 @@ def test_stopping_ends_the_processes(tiny_bundle: Bundle) -> None:
     assert not alive
 
 
-def test_workers_ignore_sigint(workers: InferenceWorkerPool, other_workers: set[int]) -> None:
-    """A terminal sends SIGINT to all processes; the parent still completes accepted requests."""
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGHUP])
+def test_workers_ignore_signals_of_a_terminal(
+    workers: InferenceWorkerPool, other_workers: set[int], sent: signal.Signals
+) -> None:
+    """A terminal sends its signals to all processes; the parent still completes accepted requests."""
     assert workers.submit(make_task()).result(60).finish({}).utterances
     processes = worker_processes(other_workers)
     for process in processes:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(sent)
     assert workers.submit(make_task()).result(60).finish({}).utterances
     assert worker_processes(other_workers) == processes != []

@@ -1,19 +1,19 @@
-"""The client, with the mock transport of httpx."""
+"""Retries of both clients, with the mock transport of httpx."""
 
 import asyncio
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from fastapi.testclient import TestClient
 
-from service import AsyncClient, Client
-from service.client import RetryPolicy, read_retry_after
-from service.errors import ConflictingFieldsError, RefusedError, UnreachableError
+from can_ser_client import AsyncClient, Client, RefusedError, RetryPolicy, UnreachableError, UnreadableResponseError
+from can_ser_client.retries import read_retry_after
 from tests.builders import encode, noise
 
 BUSY = {"type": "urn:x", "title": "busy", "status": 503, "detail": "retry later", "code": "busy", "request_id": "r1"}
@@ -135,9 +135,59 @@ def test_api_key_is_sent() -> None:
     assert headers == ["Bearer secret"]
 
 
-def test_conflicting_fields_are_refused_before_sending() -> None:
-    with Client() as client:
-        with pytest.raises(ConflictingFieldsError):
-            client.predict(b"", transcript="a", words=WORDS)
-        with pytest.raises(ConflictingFieldsError):
-            client.predict(b"", transcript="a", speakers="channels")
+def test_mistyped_address_and_field_are_refused_before_sending() -> None:
+    pauses: list[float] = []
+    with Client("localhost:8000", pause=pauses.append) as client:
+        with pytest.raises(UnreachableError, match="unsupported protocol"):
+            client.served_model()
+        with pytest.raises(TypeError, match="'transcipt'; choose .*transcript"):
+            client.predict(b"", transcipt="a")  # type: ignore[call-arg]
+        with pytest.raises(TypeError, match="'speakers'; choose words, language, aligner, explain"):
+            client.jobs.submit(b"", speakers="channels")  # type: ignore[call-arg]
+    assert pauses == []
+
+
+@pytest.mark.parametrize(
+    ("outcome", "requests"),
+    [
+        (busy("1"), 2),
+        (httpx.ConnectError("refused"), 2),
+        (httpx.ReadError("broken"), 1),
+        (httpx.Response(502, text="bad gateway"), 1),
+    ],
+)
+def test_job_is_not_submitted_twice(outcome: httpx.Response | Exception, requests: int) -> None:
+    progress = {"done_s": 0.0, "total_s": None}
+    job = {
+        "id": "a",
+        "status": "queued",
+        "created_at": "2026-11-26T00:00:00Z",
+        "expires_at": None,
+        "progress": progress,
+    }
+    service = ScriptedService(outcome, httpx.Response(202, json=job))
+    with Client(transport=httpx.MockTransport(service.handle), pause=service.pauses.append) as client:
+        if requests == 2:
+            assert client.jobs.submit(b"sound").id == "a"
+        else:
+            with pytest.raises((RefusedError, UnreachableError)):
+                client.jobs.submit(b"sound")
+    assert len(service.bodies) == requests
+
+
+def test_file_is_sent_again_from_its_start(success: Callable[[], httpx.Response], tmp_path: Path) -> None:
+    (tmp_path / "speech.wav").write_bytes(b"sound of speech")
+    service = ScriptedService(busy("1"), success())
+    with Client(transport=httpx.MockTransport(service.handle), pause=service.pauses.append) as client:
+        client.predict(tmp_path / "speech.wav", language="en", segments=[(0.0, 1.5)])
+    assert service.bodies[0] == service.bodies[1]
+    for text in (b"sound of speech", b'filename="speech.wav"', b'{"start": 0.0, "end": 1.5}', b'name="language"'):
+        assert text in service.bodies[1]
+
+
+def test_response_of_another_service_is_named() -> None:
+    with (
+        Client(transport=httpx.MockTransport(lambda _: httpx.Response(200, json={"emotion": 3}))) as client,
+        pytest.raises(UnreadableResponseError, match="http://127.0.0.1:8000/model .*same version"),
+    ):
+        client.served_model()

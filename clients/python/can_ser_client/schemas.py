@@ -1,4 +1,4 @@
-"""Response schemas, over HTTP and on standard output with `--json`, and their flat form: one row per word."""
+"""Response schemas, which the service itself uses, and their flat form: one row per word."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, Field
 
-from alignment.errors import optional_packages
+from can_ser_client.errors import MissingPackageError
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -211,8 +211,10 @@ class PredictOut(BaseModel):
         Raises:
             MissingPackageError: pandas is not installed.
         """
-        with optional_packages("plots", "pandas"):
+        try:
             from pandas import DataFrame
+        except ModuleNotFoundError as exc:
+            raise MissingPackageError("pandas", "pandas") from exc
         return DataFrame(list(self.word_rows(name)))
 
 
@@ -266,6 +268,9 @@ class HealthOut(BaseModel):
     """Response of the health checks."""
 
     status: Literal["live", "ready"]
+    detail: Annotated[
+        str | None, Field(description="What is not available, and what the operator can do; omitted without trouble.")
+    ] = None
 
 
 class Problem(BaseModel):

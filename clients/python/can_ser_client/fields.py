@@ -1,0 +1,80 @@
+"""Recordings and form fields of a request."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Final, Literal, TypedDict
+
+Explain = Literal["true", "false", "full", "occlusion"]
+Speakers = Literal["channels", "diarize"]
+Recording = str | Path | bytes
+"""Path of a file, or the bytes of one."""
+_NO_NAME: Final = "recording"
+
+
+class JobFields(TypedDict, total=False):
+    """Fields of a job; None counts as omitted.
+
+    Attributes:
+        words: (word, start_s, end_s) of the words that are said; nothing is recognised.
+        language: ISO 639-1 code, or "auto"; omitted for the default of the service.
+        aligner: Name of an aligner; omitted for that of the service.
+        explain: "true" returns words with contributions to the predicted emotion, "full" to every emotion, "false" no
+            words; "occlusion" adds to "true" the effect of leaving out each word.
+    """
+
+    words: Sequence[tuple[str, float, float]] | None
+    language: str | None
+    aligner: str | None
+    explain: Explain | None
+
+
+class Fields(JobFields, total=False):
+    """Fields of a request, in addition to those of a job.
+
+    Attributes:
+        transcript: Words that are said; they are aligned, nothing is recognised.
+        segments: (start_s, end_s) of speech segments, in place of voice activity detection.
+        speakers: "channels" for one speaker per channel, "diarize" to separate them by voice.
+    """
+
+    transcript: str | None
+    segments: Sequence[tuple[float, float]] | None
+    speakers: Speakers | None
+
+
+def make_form(fields: Fields | JobFields, accepted: type[Fields | JobFields]) -> dict[str, str]:
+    """Fields as text, as forms hold them; the service checks their values.
+
+    Raises:
+        TypeError: There is no field of that name.
+    """
+    names = [name for base in reversed(accepted.__mro__) for name in getattr(base, "__annotations__", {})]
+    for name in fields:
+        if name not in names:
+            raise TypeError(f"there is no field {name!r}; choose {', '.join(names)}")
+    return {name: _write(name, value) for name, value in fields.items() if value is not None}
+
+
+def _write(name: str, value: Any) -> str:
+    if name == "words":
+        return json.dumps([{"word": word, "start": start_s, "end": end_s} for word, start_s, end_s in value])
+    if name == "segments":
+        return json.dumps([{"start": start_s, "end": end_s} for start_s, end_s in value])
+    return str(value)
+
+
+@contextmanager
+def open_recording(recording: Recording) -> Iterator[dict[str, tuple[str, bytes | BinaryIO]]]:
+    """The argument `files` of httpx; a file is read while it is sent, and again for each further attempt.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    if isinstance(recording, bytes):
+        yield {"file": (_NO_NAME, recording)}
+        return
+    path = Path(recording)
+    with path.open("rb") as file:
+        yield {"file": (path.name, file)}

@@ -1,0 +1,221 @@
+"""The synchronous client."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any, Final, Unpack
+
+import httpx
+
+from can_ser_client.errors import UnreachableError
+from can_ser_client.events import MEDIA_TYPE, Event, EventParser
+from can_ser_client.fields import Explain, Fields, JobFields, Recording, make_form, open_recording
+from can_ser_client.live import stream_frames
+from can_ser_client.live_events import LiveEvent, make_live_address
+from can_ser_client.responses import read_job_result, read_record
+from can_ser_client.retries import Outcome, RetryPolicy, attempt
+from can_ser_client.schemas import JobOut, PredictOut, ServedModelOut
+
+LOCAL: Final = "http://127.0.0.1:8000"
+
+
+class Client(AbstractContextManager["Client"]):
+    """Synchronous client; thread-safe.
+
+    Attributes:
+        jobs: Jobs of the service, for long recordings.
+    """
+
+    def __init__(
+        self,
+        base_url: str = LOCAL,
+        *,
+        api_key: str | None = None,
+        timeout_s: float = 150.0,
+        retries: RetryPolicy | None = None,
+        transport: httpx.BaseTransport | None = None,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Open no connection yet.
+
+        Args:
+            base_url: Address of the service.
+            api_key: Key, where the service requires one.
+            timeout_s: Timeout of one attempt; longer than the deadline of the service (120 s).
+            retries: Retry policy.
+            transport: Replaces the network.
+            pause: Waits between attempts.
+        """
+        self._headers = make_headers(api_key)
+        self._http = httpx.Client(base_url=base_url, timeout=timeout_s, headers=self._headers, transport=transport)
+        self._base_url, self._retries, self._pause = base_url, retries or RetryPolicy(), pause
+        self.jobs = Jobs(self._run, pause)
+
+    def predict(self, recording: Recording, **fields: Unpack[Fields]) -> PredictOut:
+        """Response for a recording.
+
+        Args:
+            recording: Path of a file, or its bytes.
+            fields: See `can_ser_client.fields.Fields`.
+
+        Raises:
+            OSError: The file cannot be read.
+            RefusedError: The service refuses the request, or is still busy after the last attempt.
+            UnreachableError: The service does not respond.
+            UnreadableResponseError: The response has another form.
+        """
+        with open_recording(recording) as files:
+            response = self._run("POST", "predict", files=files, data=make_form(fields, Fields))
+        return read_record(PredictOut, response.content, str(response.url))
+
+    def events(self, recording: Recording, **fields: Unpack[Fields]) -> Iterator[Event]:
+        """Progress and utterances of a recording while it is analysed, and at the end the whole response.
+
+        Only a request that is refused before the first event is retried.
+
+        Raises:
+            Errors of `predict`.
+        """
+        with open_recording(recording) as files:
+            form = make_form(fields, Fields)
+            headers = {"Accept": MEDIA_TYPE}
+            response = self._run("POST", "predict", stream=True, files=files, data=form, headers=headers)
+        try:
+            parser = EventParser(str(response.url))
+            for line in response.iter_lines():
+                yield from parser.feed(line)
+        except httpx.TransportError as exc:
+            raise UnreachableError(str(response.url), str(exc) or type(exc).__name__) from exc
+        finally:
+            response.close()
+
+    def live(self, frames: Iterable[bytes], *, rate_hz: int = 16_000, explain: Explain = "true") -> Iterator[LiveEvent]:
+        """Events of speech while it is spoken; requires the extra `live`. Nothing is retried.
+
+        Args:
+            frames: 16-bit little-endian mono samples, in pieces of any length up to 256 KiB; read in a thread.
+            rate_hz: Sample rate of the samples.
+            explain: As in `predict`.
+
+        Raises:
+            MissingPackageError: The package websockets is not installed.
+            RefusedError: The service refuses or ends the connection.
+            UnreachableError: The service does not respond, or the connection breaks.
+        """
+        yield from stream_frames(make_live_address(self._base_url, rate_hz, explain), self._headers, frames)
+
+    def served_model(self) -> ServedModelOut:
+        """The served weights and aligner, and the limits of a request."""
+        response = self._run("GET", "model")
+        return read_record(ServedModelOut, response.content, str(response.url))
+
+    def close(self) -> None:
+        """Close connections."""
+        self._http.close()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _run(
+        self, method: str, path: str, *, stream: bool = False, repeatable: bool = True, **content: Any
+    ) -> httpx.Response:
+        request = self._http.build_request(method, path, **content)
+        attempts = attempt(request, self._retries, repeatable=repeatable)
+        step = next(attempts)
+        try:
+            while True:
+                if isinstance(step, float):
+                    self._pause(step)
+                    step = next(attempts)
+                else:
+                    step = attempts.send(self._send(step, stream=stream))
+        except StopIteration as done:
+            response: httpx.Response = done.value
+            return response
+
+    def _send(self, request: httpx.Request, *, stream: bool) -> Outcome:
+        try:
+            response = self._http.send(request, stream=stream)
+            if not response.is_success:
+                response.read()
+        except httpx.TransportError as exc:
+            return exc
+        return response
+
+
+class Jobs:
+    """Jobs: long recordings, analysed in the background."""
+
+    def __init__(self, run: Callable[..., httpx.Response], pause: Callable[[float], None]) -> None:
+        self._run, self._pause = run, pause
+
+    def submit(self, recording: Recording, **fields: Unpack[JobFields]) -> JobOut:
+        """Submit a recording; retried only if the service did not accept it, so that no job exists twice.
+
+        Raises:
+            OSError: The file cannot be read.
+            ClientError: See `Client.predict`.
+        """
+        with open_recording(recording) as files:
+            form = make_form(fields, JobFields)
+            response = self._run("POST", "jobs", repeatable=False, files=files, data=form)
+        return read_record(JobOut, response.content, str(response.url))
+
+    def get(self, job_id: str) -> JobOut:
+        """Status and progress of a job, and its result once it is done.
+
+        Raises:
+            ClientError: See `Client.predict`.
+        """
+        response = self._run("GET", f"jobs/{job_id}")
+        return read_record(JobOut, response.content, str(response.url))
+
+    def delete(self, job_id: str) -> None:
+        """Stop and delete a job, its recording and its result.
+
+        Raises:
+            ClientError: See `Client.predict`.
+        """
+        self._run("DELETE", f"jobs/{job_id}")
+
+    def wait(
+        self,
+        job_id: str,
+        *,
+        poll_s: float = 1.0,
+        timeout_s: float | None = None,
+        on_progress: Callable[[JobOut], None] | None = None,
+    ) -> PredictOut:
+        """Result of a job, once it has ended.
+
+        Args:
+            job_id: Id of the job.
+            poll_s: Time between two requests.
+            timeout_s: Longest wait; the job continues after it.
+            on_progress: Receives every status, also the last one.
+
+        Raises:
+            JobFailedError: The job failed.
+            TimeoutError: The job has not ended in time.
+            ClientError: See `Client.predict`.
+        """
+        over_at = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            job = self.get(job_id)
+            if on_progress is not None:
+                on_progress(job)
+            if job.status in {"done", "failed"}:
+                return read_job_result(job, f"job {job_id}")
+            check_time(job, over_at)
+            self._pause(poll_s)
+
+
+def check_time(job: JobOut, over_at: float | None) -> None:
+    """Raise TimeoutError if the time of `time.monotonic` is past `over_at`."""
+    if over_at is not None and time.monotonic() >= over_at:
+        raise TimeoutError(f"job {job.id} is {job.status} after {job.progress.done_s:g} s of audio; wait for it again")
+
+
+def make_headers(api_key: str | None) -> dict[str, str]:
+    """Headers of every request."""
+    return {} if api_key is None else {"Authorization": f"Bearer {api_key}"}

@@ -1,0 +1,179 @@
+"""The client against a running service."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator
+from itertools import chain
+
+import pytest
+
+from alignment.errors import AlignerFailedError
+from can_ser_client import (
+    AsyncClient,
+    Client,
+    JobFailedError,
+    JobOut,
+    LiveDone,
+    PredictOut,
+    Progress,
+    RefusedError,
+    RetryPolicy,
+    UnreachableError,
+    UtteranceOut,
+    UtteranceResult,
+    UtteranceStarted,
+)
+from can_ser_client.fields import Fields, JobFields, make_form
+from service import Client as ProductClient
+from service.http.forms import JOB_FIELDS, PREDICT_FIELDS
+from service.http.middleware.authentication import make_key
+from service.settings import Settings
+from tests.builders import encode, noise
+from tests.fakes import FakeAligner
+from tests.service.http.test_stream import spoken
+from tests.service.serving import run_server
+
+ONCE = RetryPolicy(attempts=1)
+RECORDING = encode(noise(3.0))
+WORDS = [("the", 0.5, 0.9), ("zumba", 0.9, 1.4)]
+
+
+@pytest.fixture
+def url(settings: Settings, aligner: FakeAligner) -> Iterator[str]:
+    with run_server(settings, aligner) as server:
+        yield server.url
+
+
+def frames(pcm: bytes) -> Iterator[bytes]:
+    for start in range(0, len(pcm), 6_400):
+        yield pcm[start : start + 6_400]
+
+
+async def asynchronous(items: Iterable[bytes]) -> AsyncIterator[bytes]:
+    for item in items:
+        yield item
+        await asyncio.sleep(0)
+
+
+def broken_source() -> Iterator[bytes]:
+    yield bytes(6_400)
+    raise OSError("the microphone was unplugged")
+
+
+def test_product_exports_the_same_client() -> None:
+    assert ProductClient is Client
+
+
+def test_fields_are_those_of_the_service() -> None:
+    examples = {"words": WORDS, "segments": [(0.0, 1.0)]}
+    for fields, accepted in ((Fields, PREDICT_FIELDS), (JobFields, JOB_FIELDS)):
+        assert make_form({name: examples.get(name, "a") for name in accepted}, fields).keys() == set(accepted)  # type: ignore[arg-type]
+    with pytest.raises(TypeError) as refused:
+        make_form({"x": "a"}, Fields)  # type: ignore[arg-type]
+    assert set(str(refused.value).partition("choose ")[2].split(", ")) == set(PREDICT_FIELDS)
+
+
+def test_predict_events_and_served_model(url: str) -> None:
+    with Client(url, retries=ONCE) as client:
+        response = client.predict(RECORDING, words=WORDS, explain="full")
+        *events, last = client.events(RECORDING)
+        limits = client.served_model().limits
+    assert [word.word for word in response.utterances[0].words] == ["the", "zumba"]
+    assert {type(event) for event in events} == {Progress, UtteranceOut}
+    assert isinstance(last, PredictOut)
+    assert limits.max_audio_s == 10
+
+
+def test_refusals_of_the_service(url: str) -> None:
+    with Client(url, retries=ONCE) as client:
+        with pytest.raises(RefusedError) as conflicting:
+            client.predict(RECORDING, transcript="the", words=WORDS)
+        with pytest.raises(RefusedError) as undecodable:
+            next(client.events(b"no sound"))
+        with pytest.raises(RefusedError) as unknown:
+            client.jobs.get("unknown")
+    codes = [refused.value.code for refused in (conflicting, undecodable, unknown)]
+    assert codes == ["conflicting-fields", "not-audio", "unknown-job"]
+    assert all(refused.value.request_id for refused in (conflicting, undecodable, unknown))
+
+
+def test_jobs(url: str, aligner: FakeAligner) -> None:
+    statuses: list[JobOut] = []
+    with Client(url, retries=ONCE) as client:
+        job = client.jobs.submit(RECORDING)
+        assert client.jobs.wait(job.id, poll_s=0.05, timeout_s=60, on_progress=statuses.append).utterances
+        client.jobs.delete(job.id)
+        with pytest.raises(RefusedError):
+            client.jobs.get(job.id)
+        aligner.error = AlignerFailedError("fake", "configured by a test")
+        failed = client.jobs.submit(RECORDING)
+        with pytest.raises(JobFailedError) as failure:
+            client.jobs.wait(failed.id, poll_s=0.05, timeout_s=60)
+    assert (statuses[-1].status, failure.value.code) == ("done", "aligner-failed")
+
+
+def test_wait_for_job_ends_at_its_timeout(url: str, aligner: FakeAligner) -> None:
+    aligner.gate.clear()
+    with Client(url, retries=ONCE) as client:
+        job = client.jobs.submit(RECORDING)
+        with pytest.raises(TimeoutError, match=f"job {job.id} is"):
+            client.jobs.wait(job.id, poll_s=0.01, timeout_s=0.05)
+        aligner.gate.set()
+        assert client.jobs.wait(job.id, poll_s=0.05, timeout_s=60).utterances
+
+
+def test_live_speech(url: str) -> None:
+    with Client(url) as client:
+        first, *_, last = client.live(frames(spoken()))
+        with pytest.raises(RefusedError) as refused:
+            list(client.live(frames(spoken()), rate_hz=1))
+        with pytest.raises(OSError, match="unplugged"):
+            list(client.live(broken_source()))
+        for event in client.live(chain.from_iterable(frames(spoken()) for _ in range(100))):
+            if isinstance(event, UtteranceResult):
+                break  # The caller may leave before the end.
+    assert isinstance(first, UtteranceStarted)
+    assert isinstance(last, LiveDone)
+    assert last.emotion
+    assert refused.value.code == "bad-frame"
+
+
+def test_asynchronous_client(url: str) -> None:
+    async def use() -> None:
+        async with AsyncClient(url, retries=ONCE) as client:
+            assert (await client.predict(RECORDING)).utterances
+            assert (await client.served_model()).labels
+            assert isinstance([event async for event in client.events(RECORDING)][-1], PredictOut)
+            job = await client.jobs.submit(RECORDING)
+            assert (await client.jobs.wait(job.id, poll_s=0.05, timeout_s=60)).utterances
+            await client.jobs.delete(job.id)
+            assert isinstance([event async for event in client.live(asynchronous(frames(spoken())))][-1], LiveDone)
+            with pytest.raises(OSError, match="unplugged"):
+                [event async for event in client.live(asynchronous(broken_source()))]
+            with pytest.raises(RefusedError):
+                [event async for event in client.live(asynchronous(frames(spoken())), rate_hz=1)]
+
+    asyncio.run(use())
+
+
+def test_key_is_needed_for_each_kind_of_request(settings: Settings, aligner: FakeAligner) -> None:
+    key, digest = make_key()
+    with run_server(settings.model_copy(update={"api_keys": [digest]}), aligner) as server:
+        with Client(server.url, retries=ONCE) as client:
+            for call in (client.served_model, lambda: client.jobs.submit(RECORDING), lambda: client.predict(RECORDING)):
+                with pytest.raises(RefusedError, match="API key"):
+                    call()
+            with pytest.raises(RefusedError):
+                list(client.live(frames(spoken())))
+        with Client(server.url, api_key=key, retries=ONCE) as client:
+            assert isinstance(list(client.live(frames(spoken())))[-1], LiveDone)
+            assert client.predict(RECORDING).utterances
+
+
+def test_stopped_service_is_unreachable(settings: Settings, aligner: FakeAligner) -> None:
+    with run_server(settings, aligner) as server:
+        address = server.url
+    with Client(address, retries=ONCE) as client:
+        with pytest.raises(UnreachableError, match=address):
+            client.predict(RECORDING)
+        with pytest.raises(UnreachableError):
+            list(client.live([bytes(6_400)]))
