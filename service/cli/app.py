@@ -197,10 +197,11 @@ def key() -> None:
 
 def main() -> None:
     """Entry point of the command `can-ser`."""
-    from service.cli.console import accept_any_text
+    from service.cli.console import accept_any_text, writing_output
 
     accept_any_text()
-    app()
+    with writing_output():
+        app()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ from model.bundle import Bundle, locate_bundle, read_bundle, read_card, read_met
 from model.bundle_files import SUMS, list_files
 from model.errors import ModelError
 from model.runtime import EmotionClassifier
-from service.cli.console import output_console, print_error, print_json, printable_lines
+from service.cli.console import output_console, print_error, print_json
+from service.observability.printable import printable_lines
 
 
 def run_bundle_show(name: str, *, as_json: bool) -> int:

@@ -8,26 +8,17 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
+from service.observability.printable import printable, printable_lines
+
 _PIPED_WIDTH: Final = 120
-_CONTROLS: Final = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
-_CONTROLS_IN_LINES: Final = {code: text for code, text in _CONTROLS.items() if chr(code) not in "\n\t"}
 _CONTROLS_IN_JSON: Final = {code: f"\\u{code:04x}" for code in range(127, 160)}
-
-
-def printable(text: str) -> str:
-    r"""One line of text: control characters, line ends and bytes that are not text become escapes such as "\x1b"."""
-    return text.translate(_CONTROLS).encode(errors="backslashreplace").decode()
-
-
-def printable_lines(text: str) -> str:
-    """Text of several lines; see `printable`."""
-    return text.translate(_CONTROLS_IN_LINES).encode(errors="backslashreplace").decode()
 
 
 class _SafeConsole(Console):
@@ -53,6 +44,27 @@ def accept_any_text() -> None:
     """Write as an escape what the encoding of standard output lacks, such as bytes of file names that are not text."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
+
+
+@contextmanager
+def writing_output() -> Iterator[None]:
+    """Write everything to standard output before the block ends.
+
+    Raises:
+        SystemExit: It cannot be written: status 2, or 0 where the reader has closed the pipe, as `head` does.
+    """
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        discard_output()
+        raise SystemExit(0) from None
+    except OSError as exc:
+        print_error(exc)
+        discard_output()
+        raise SystemExit(2) from exc
 
 
 def discard_output() -> None:

@@ -6,32 +6,26 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TextIO, get_args
+from typing import Any, Final, Literal, TextIO, get_args
 
 from rich.console import Console
 
 from alignment.audio import decode_audio
 from alignment.errors import CanSerError
 from can_ser_client.schemas import COLUMNS, PredictOut
-from service.cli.console import (
-    discard_output,
-    error_console,
-    json_line,
-    output_console,
-    print_error,
-    print_left_out,
-    printable,
-)
+from service.cli.console import discard_output, error_console, json_line, output_console, print_error, print_left_out
 from service.cli.progress import track
 from service.errors import ConflictingFieldsError, InvalidWordsError, SettingsError
 from service.inference.engine import EmotionEngine
 from service.inference.request import AnalysisRequest, Explain, Speakers
+from service.observability.printable import printable
 from service.results.plots import draw_response, require_matplotlib, summarise
 from service.results.serialisation import to_response
 from service.results.terminal import render, render_brief
 from service.settings import Settings, load_settings
 from service.sources import find_recordings, read_special
 
+_MAX_WORDS_BYTES: Final = 16_000_000
 Format = Literal["table", "json", "csv", "brief"]
 
 
@@ -179,9 +173,13 @@ def read_request(options: PredictOptions) -> AnalysisRequest:
 
 
 def _read_text(path: Path) -> str:
+    with path.open("rb") as file:
+        data = file.read(_MAX_WORDS_BYTES + 1)
+    if len(data) > _MAX_WORDS_BYTES:
+        raise InvalidWordsError(f"{path} is larger than {_MAX_WORDS_BYTES:,} bytes")
     try:
         # Editors on Windows write a byte order mark before UTF-8.
-        return path.read_text(encoding="utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
         raise InvalidWordsError(f"{path} is not UTF-8 ({exc.reason})") from exc
 

@@ -12,6 +12,8 @@ from typing import Any, Final
 import structlog
 from asgi_correlation_id import correlation_id
 
+from service.observability.printable import printable_lines
+
 _OWN: Final = ("service", "model", "alignment")
 
 
@@ -26,6 +28,7 @@ def configure_logs(level: str) -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_request_id,
+        _escape_controls,
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -58,6 +61,12 @@ def _renderers(*, on_terminal: bool) -> list[Any]:
         # The default formatter of tracebacks prints the variables of each frame: words and audio.
         return [structlog.dev.ConsoleRenderer(pad_event_to=0, exception_formatter=structlog.dev.plain_traceback)]
     return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+
+
+def _escape_controls(_logger: object, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Names of bundles and messages of errors may contain characters that a terminal would obey."""
+    event.update({key: printable_lines(value) for key, value in event.items() if isinstance(value, str)})
+    return event
 
 
 def _add_request_id(_logger: object, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -238,6 +238,14 @@ def test_name_that_is_not_text_does_not_end_the_run(folder: Path) -> None:
     assert {os.fsencode(Path(json.loads(line)["file"]).name) for line in lines} == set(names)
 
 
+def test_sparse_file_of_words_is_refused(folder: Path) -> None:
+    with (folder / "words.json").open("wb") as file:
+        file.truncate(2**40)
+    result = run("predict", folder / "a.wav", "--words", folder / "words.json")
+    assert result.exit_code == 2
+    assert "larger than" in result.stderr
+
+
 def test_sparse_file_is_not_loaded(folder: Path) -> None:
     with (folder / "huge.wav").open("wb") as file:
         file.truncate(2**40)
@@ -250,7 +258,7 @@ def test_sparse_file_is_not_loaded(folder: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full does not exist")
 @pytest.mark.parametrize("option", ["--json", "--csv", "--brief"])
-def test_full_disk_is_one_message(folder: Path, option: str) -> None:
+def test_full_disk_is_one_message_of_predict(folder: Path, option: str) -> None:
     command = [sys.executable, "-m", "service.cli.app", "predict", str(folder / "a.wav"), option]
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
