@@ -120,7 +120,7 @@ def measure(server: Server, recording: bytes, seconds: Seconds, attack: Attack |
             peak = max(peak, server.resident_bytes())
             stop.wait(_SAMPLE_S)
         stop.set()
-    after = lowest_memory(server, idle) if attacker else idle
+    after = lowest_memory(server, round(1.02 * idle)) if attacker else idle
     return Effect(float(np.percentile(health.result(), 99)), float(np.median(predict.result())), idle, peak, after)
 
 
