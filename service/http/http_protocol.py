@@ -8,14 +8,17 @@ Source: RFC 6585, Section 5 (431); the attacks are known as slowloris and slow r
 """
 
 import asyncio
+from functools import partial
 from typing import Any, Final
 
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from alignment.timing import Seconds
 from service.http.connection_limit import RESERVED, ConnectionLimit, HealthOnly
 from service.http.timeouts import ReadTimeout, Timer
+from service.http.turns import Turns
 
 MAX_HEAD_BYTES: Final = 65_536
 PIECE_BYTES: Final = 2_048
@@ -44,17 +47,19 @@ class BoundedHttp(ReadTimeout, HttpToolsProtocol):
         idle_s: Longest wait for a whole head, for a response to be read, and for a next request.
         upload_s: Longest wait for the rest of a body that was refused before its end.
         limit: Limit of all connections.
+        turns: Order of the pipelined requests of all connections.
     """
 
     upload_s: Seconds = 600.0
     limit = ConnectionLimit(1_000)
+    turns = Turns()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._head = Timer("a request head")
         self._steps = self._head_bytes = self._body_bytes = 0
         self._unparsed = bytearray()
-        self._upgrading = False
+        self._upgrading = self._pipelining = False
         self.flow: _HeldFlow
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -74,6 +79,7 @@ class BoundedHttp(ReadTimeout, HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse the bytes, those of further pipelined requests later."""
         if not self._upgrading:
+            self._pipelining = False
             self._unparsed += data
             self._parse()
 
@@ -149,10 +155,19 @@ class BoundedHttp(ReadTimeout, HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Start the timeout of the next head, of the rest of an unread body, or of an unread response."""
         self.flow.held = False
+        self._pipelining = True
         super().on_response_complete()
         if self.cycle.response_complete:
             self._wait_for_head(self.upload_s if self.cycle.more_body else self.idle_s)
         self._parse()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        """Start the application; a pipelined request waits for its turn, so that no client occupies the event loop."""
+        start = partial(super()._start_asgi_task, cycle, app)
+        if self._pipelining:
+            self.turns.add(start)
+        else:
+            start()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the timeout."""

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from alignment.timing import Seconds
 from service.http.connection_limit import ConnectionLimit, bound_connections
 from service.http.http_protocol import BoundedHttp
+from service.http.turns import Turns
 from service.http.websocket_protocol import BoundedWebSocket
 from service.settings import Settings
 
@@ -16,7 +17,7 @@ def bound_protocols(
     idle_s: Seconds, upload_s: Seconds, connections: int
 ) -> tuple[type[BoundedHttp], type[BoundedWebSocket]]:
     """Both protocols with limits, as classes, which uvicorn requires."""
-    limits = {"idle_s": idle_s, "upload_s": upload_s, "limit": ConnectionLimit(connections)}
+    limits = {"idle_s": idle_s, "upload_s": upload_s, "limit": ConnectionLimit(connections), "turns": Turns()}
     return type("BoundedHttp", (BoundedHttp,), limits), type(
         "BoundedWebSocket", (BoundedWebSocket,), {"idle_s": idle_s}
     )

@@ -17,8 +17,8 @@ from websockets.frames import CloseCode, Frame, Opcode
 from alignment.timing import Seconds
 from service.http.timeouts import ReadTimeout, Timer
 
-PIECE_BYTES: Final = 4_096
-"""Bytes that are parsed at once, at most 682 frames."""
+PIECE_BYTES: Final = 1_024
+"""Bytes that are parsed at once, at most 170 frames."""
 MAX_IDLE_FRAMES: Final = 256
 IDLE_FRAMES_PER_S: Final = 16
 MAX_FRAMES_AFTER_CLOSE: Final = 4_096

@@ -7,6 +7,7 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from functools import partial
 from typing import Final
 
 import psutil
@@ -16,6 +17,7 @@ from websockets.sync.client import connect
 
 from model.bundle import Bundle
 from service.http.http_protocol import PIECE_BYTES, BoundedHttp
+from service.http.turns import Turns
 from service.http.websocket_protocol import MAX_IDLE_FRAMES, BoundedWebSocket
 from service.settings import LiveSettings, Settings
 from tests.fakes import FakeAligner
@@ -178,6 +180,23 @@ def test_pipeline_is_bounded(server: RunningServer) -> None:
             most = max([most, *map(pipeline_of, list(server.uvicorn.server_state.connections))])
     assert 0 < most <= PIECE_BYTES // len(TINY) + 1
     assert psutil.Process().memory_info().rss < before + 200_000_000
+
+
+def test_turns_leave_the_event_loop_to_others() -> None:
+    """Between two turns everything else that is ready runs."""
+    order: list[str] = []
+
+    async def run() -> None:
+        turns = Turns()
+        for number in range(6):
+            turns.add(partial(order.append, str(number)))
+        while "5" not in order:
+            await asyncio.sleep(0)
+            order.append("other")
+
+    asyncio.run(run())
+    assert [each for each in order if each != "other"] == list("012345")
+    assert max(len(turn) for turn in "".join(order).split("other")) == 2
 
 
 def pipeline_of(connection: object) -> int:
