@@ -3,16 +3,17 @@
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from can_ser_client.schemas import JobOut, ProgressOut
 from service.http.dependencies import AppStateDep, OwnerDep
 from service.http.forms import JOB_FIELDS, describe_form, open_form
+from service.http.names import refuse_unknown_parameters
 from service.http.openapi import refusals
 from service.jobs.store import Job
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], dependencies=[Depends(refuse_unknown_parameters)])
 
 
 _LOCATION: Final[dict[int | str, dict[str, Any]]] = {
@@ -38,13 +39,13 @@ async def create_job(http: Request, state: AppStateDep, owner: OwnerDep) -> Resp
     return _respond(job, state.settings.jobs.keep_s, 202, {"Location": f"/jobs/{job.id}"})
 
 
-@router.get("/jobs/{job_id}", response_model=JobOut, responses=refusals(401, 404, 503))
+@router.get("/jobs/{job_id}", response_model=JobOut, responses=refusals(400, 401, 404, 503))
 async def read_job(state: AppStateDep, owner: OwnerDep, job_id: str) -> Response:
     """Progress of a job, and its response once it is done."""
     return _respond(await state.jobs.find(job_id, owner), state.settings.jobs.keep_s)
 
 
-@router.delete("/jobs/{job_id}", status_code=204, response_class=Response, responses=refusals(401, 404, 503))
+@router.delete("/jobs/{job_id}", status_code=204, response_class=Response, responses=refusals(400, 401, 404, 503))
 async def delete_job(state: AppStateDep, owner: OwnerDep, job_id: str) -> None:
     """Stop and delete a job, its recording and its response."""
     await state.jobs.delete(job_id, owner)
