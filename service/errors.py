@@ -8,6 +8,7 @@ ServiceError
 ├── UnwritableError         the results of a run cannot be written
 ├── ClusterError            a Ray cluster does not respond, or its workers cannot start
 ├── MalformedFormError      the request is not a form with a file, or a field cannot be read
+├── UnknownNameError        a form field or a query parameter does not exist
 ├── InvalidWordsError       `words` is JSON, but not a list of words with times
 ├── InvalidSegmentsError    `segments` is JSON, but not a list of segments
 ├── ConflictingFieldsError  two fields exclude each other
@@ -112,6 +113,14 @@ class MalformedFormError(ServiceError):
     def __init__(self, reason: str, way_out: str = way_out) -> None:
         self.reason = reason
         super().__init__(f"{reason}; {way_out}")
+
+
+class UnknownNameError(ServiceError):
+    """A form field or a query parameter does not exist."""
+
+    def __init__(self, kind: str, name: str, hint: str) -> None:
+        self.kind, self.name, self.hint = kind, name, hint
+        super().__init__(f"there is no {kind} `{name}`; {hint}")
 
 
 class InvalidWordsError(ServiceError):

@@ -16,9 +16,12 @@ from service.errors import ArchiveError, NoRecordingsError
 OnError = Callable[[OSError], None]
 _LOCAL: Final = "file://"
 SUFFIXES: Final = frozenset(
-    {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac", ".mp4", ".webm", ".aif", ".aiff", ".au", ".wma"}
+    {
+        *(".wav", ".w64", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac", ".aif", ".aiff", ".au", ".wma"),
+        *(".caf", ".amr", ".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".mkv", ".webm", ".avi", ".wmv", ".flv", ".ts"),
+    }
 )
-"""Suffixes of recordings in a folder; a file that is named explicitly may have any."""
+"""Suffixes of recordings in a folder, one or more for every container that is decoded; a named file may have any."""
 
 
 def find_recordings(names: Iterable[str], on_error: OnError) -> list[Path]:

@@ -16,6 +16,7 @@ from alignment.errors import CanSerError
 from can_ser_client.schemas import Problem
 from service.errors import MalformedFormError, NoRoomError, ServiceError
 from service.http.disconnect import CLIENT_DISCONNECTED
+from service.http.names import describe_method, describe_missing
 from service.results.problems import make_problem, to_problem
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -89,7 +90,17 @@ async def _on_http(request: Request, raised: Exception) -> Response:
     if status is HTTPStatus.BAD_REQUEST:
         return problem_response(_describe_form(str(error.detail)), path)
     code = status.phrase.lower().replace(" ", "-")
-    return ProblemResponse(make_problem(status, code, status.phrase, str(error.detail), path), error.headers)
+    detail = _describe_status(request, status, error)
+    return ProblemResponse(make_problem(status, code, status.phrase, detail, path), error.headers)
+
+
+def _describe_status(request: Request, status: HTTPStatus, error: HTTPException) -> str:
+    """What was wrong, and what to do."""
+    if status is HTTPStatus.NOT_FOUND:
+        return describe_missing(request)
+    if status is HTTPStatus.METHOD_NOT_ALLOWED:
+        return describe_method(request, (error.headers or {}).get("Allow", ""))
+    return str(error.detail)
 
 
 def _describe(error: RequestValidationError) -> MalformedFormError:

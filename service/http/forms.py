@@ -15,10 +15,12 @@ from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 
 from service.errors import MalformedFormError, NoRoomError
+from service.http.names import refuse_unknown_fields
 from service.inference.request import AnalysisRequest
 
 PREDICT_FIELDS: Final = tuple(AnalysisRequest.model_fields)
 JOB_FIELDS: Final = ("words", "language", "aligner", "explain")
+_FILE: Final = "file"
 _RECORDING: Final = "Recording: wav, flac, ogg, mp3, m4a, mp4 or webm."
 # More than there are, so that a wrong field gets a message of its own; every text is held in memory.
 _MAX_FIELDS: Final = 16
@@ -41,11 +43,12 @@ async def open_form(http: Request, fields: Collection[str]) -> AsyncIterator[Rec
 
     Args:
         http: The HTTP request.
-        fields: Names of the accepted fields; others are ignored.
+        fields: Names of the accepted fields, in addition to `file`.
 
     Raises:
         HTTPException: The body is not a form.
-        MalformedFormError: Its charset cannot be read.
+        MalformedFormError: Its charset cannot be read, or a field or the recording was sent more than once.
+        UnknownNameError: There is no field of that name.
         NoRoomError: The disk has no space for the recording.
         RequestValidationError: The recording is missing, or a field is out of bounds.
         ServiceError: See `AnalysisRequest`.
@@ -57,17 +60,28 @@ async def open_form(http: Request, fields: Collection[str]) -> AsyncIterator[Rec
     except OSError as exc:
         raise NoRoomError(exc.strerror or "disk") from exc
     try:
+        _check_names(form, fields)
         yield RecordingForm(_find_file(form), _read_request(form, fields))
     finally:
         await form.close()
 
 
+def _check_names(form: FormData, fields: Collection[str]) -> None:
+    """Refuse unknown and repeated fields, which would have no effect."""
+    refuse_unknown_fields(form, (_FILE, *fields))
+    names = [name for name, _ in form.multi_items()]
+    if len(names) > len(form):
+        name = next(name for name in form if names.count(name) > 1)
+        way_out = "send one recording per request" if name == _FILE else "send it once"
+        raise MalformedFormError(f"`{name}` was sent {names.count(name)} times", way_out)
+
+
 def _find_file(form: FormData) -> UploadFile:
-    value = form.get("file")
+    value = form.get(_FILE)
     if isinstance(value, UploadFile) and (value.filename or value.size):
         return value
     # Browsers send an unnamed empty file for an empty field.
-    raise _invalid("file", "not_a_file" if value and isinstance(value, str) else "missing")
+    raise _invalid(_FILE, "not_a_file" if value and isinstance(value, str) else "missing")
 
 
 def _read_request(form: FormData, fields: Collection[str]) -> AnalysisRequest:

@@ -1,11 +1,12 @@
 """Health checks, metrics, and the served model."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
 from can_ser_client.schemas import HealthOut, ServedModelOut
 from service.http.dependencies import AppStateDep
+from service.http.names import refuse_unknown_parameters
 from service.http.openapi import refusals
 from service.results.serialisation import to_served_model
 
@@ -37,7 +38,7 @@ async def metrics(state: AppStateDep) -> Response:
     return MetricsResponse(state.metrics.write())
 
 
-@router.get("/model", responses=refusals(401, 403))
+@router.get("/model", dependencies=[Depends(refuse_unknown_parameters)], responses=refusals(400, 401, 403))
 async def served_model(state: AppStateDep) -> ServedModelOut:
     """The served weights and aligner, and the reason for the choice of the aligner."""
     return to_served_model(state.engine, state.settings)

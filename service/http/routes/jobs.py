@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import structlog
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
@@ -15,10 +15,11 @@ from service.errors import BusyError, UnknownJobError
 from service.http.dependencies import AppStateDep, OwnerDep
 from service.http.exception_handlers import problem_response
 from service.http.forms import JOB_FIELDS, describe_form, open_form
+from service.http.names import refuse_unknown_parameters
 from service.http.openapi import refusals
 from service.jobs.store import Job
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], dependencies=[Depends(refuse_unknown_parameters)])
 log = structlog.stdlib.get_logger("service.http.routes.jobs")
 
 
@@ -45,7 +46,7 @@ async def create_job(http: Request, state: AppStateDep, owner: OwnerDep) -> Resp
     return _respond(job, state.settings.jobs.keep_s, 202, {"Location": f"/jobs/{job.id}"})
 
 
-@router.get("/jobs/{job_id}", response_model=JobOut, responses=refusals(401, 403, 404, 503))
+@router.get("/jobs/{job_id}", response_model=JobOut, responses=refusals(400, 401, 403, 404, 503))
 async def read_job(state: AppStateDep, owner: OwnerDep, job_id: str) -> Response:
     """Progress of a job, and its response once it is done."""
     job = await state.jobs.find(job_id, owner)
@@ -56,7 +57,7 @@ async def read_job(state: AppStateDep, owner: OwnerDep, job_id: str) -> Response
     return ResultResponse(state.reads.hold(owner), before, state.jobs.read_result(job.id, length), length, after)
 
 
-@router.delete("/jobs/{job_id}", status_code=204, response_class=Response, responses=refusals(401, 403, 404, 503))
+@router.delete("/jobs/{job_id}", status_code=204, response_class=Response, responses=refusals(400, 401, 403, 404, 503))
 async def delete_job(state: AppStateDep, owner: OwnerDep, job_id: str) -> None:
     """Stop and delete a job, its recording and its response."""
     await state.jobs.delete(job_id, owner)

@@ -206,12 +206,6 @@ def test_malformed_forms_are_bad_requests(server: RunningServer, name: str) -> N
     assert (response.status_code, response.json()["code"]) == (400, "malformed-form"), response.text
 
 
-def test_last_value_of_repeated_field_counts(server: RunningServer) -> None:
-    files = [("file", b"not audio"), ("file", WAV)]
-    response = server.client.post("/predict", files=files, data={"transcript": ["one", "two"]})
-    assert response.json()["utterances"][0]["text"] == "two"
-
-
 @pytest.mark.parametrize("field", ["words", "segments"])
 @pytest.mark.parametrize(
     "text",

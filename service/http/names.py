@@ -1,0 +1,73 @@
+"""Unknown names in requests: form fields, query parameters and addresses, with a suggestion."""
+
+from collections.abc import Collection, Iterable
+from difflib import get_close_matches
+from typing import Final
+
+from fastapi import Request
+from fastapi.routing import iter_route_contexts
+
+from service.errors import UnknownNameError
+from service.inference.request import AnalysisRequest
+
+_LONGEST: Final = 100
+_ALL_ADDRESSES: Final = "/docs lists all addresses"
+
+
+def suggest(name: str, known: Collection[str]) -> str:
+    """The known name that a wrong one resembles, or all known names."""
+    if close := get_close_matches(name, known, 1):
+        return f"did you mean `{close[0]}`?"
+    return f"choose from {', '.join(known)}" if known else "omit it"
+
+
+def refuse_unknown_fields(names: Iterable[str], known: Collection[str]) -> None:
+    """Raise for the first name that is not known.
+
+    Raises:
+        UnknownNameError: A name is not known.
+    """
+    for name in names:
+        if name not in known:
+            hint = suggest(name, known)
+            if name in AnalysisRequest.model_fields:
+                hint = f"this request accepts {', '.join(known)}"
+            raise UnknownNameError("form field", shorten(name), hint)
+
+
+def refuse_unknown_parameters(http: Request) -> None:
+    """Dependency of a route: raise for a query parameter that the route does not have.
+
+    Raises:
+        UnknownNameError: A parameter is not known.
+    """
+    if not http.query_params:
+        return
+    known = [field.alias for field in http.scope["route"].dependant.query_params]
+    for name in http.query_params:
+        if name not in known:
+            hint = suggest(name, known)
+            if name in AnalysisRequest.model_fields:
+                hint = f"send it as a field of the form: curl -F '{name}=…' …"
+            raise UnknownNameError("query parameter", shorten(name), hint)
+
+
+def describe_missing(http: Request) -> str:
+    """What to do about an address that does not exist."""
+    path = http.url.path
+    addresses = [context.path for context in iter_route_contexts(http.app.routes) if context.path]
+    close = get_close_matches(path, addresses, 1)
+    hint = f"did you mean {close[0]}? {_ALL_ADDRESSES}" if close else _ALL_ADDRESSES
+    return f"there is nothing at {shorten(path)}; {hint}"
+
+
+def describe_method(http: Request, allowed: str) -> str:
+    """What to do about a method that an address does not accept."""
+    text = f"{http.url.path} does not accept {shorten(http.method)}; use {allowed or 'another method'}"
+    return f"{text}, as in curl -F file=@speech.wav …" if allowed == "POST" else text
+
+
+def shorten(name: str) -> str:
+    """A name of a client as text that can be sent back."""
+    safe = name.encode("utf-8", "replace").decode()
+    return safe if len(safe) <= _LONGEST else f"{safe[:_LONGEST]}…"

@@ -1,0 +1,73 @@
+"""Names in requests that would have no effect: fields, parameters and addresses that do not exist, and repetitions."""
+
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from tests.builders import encode, noise
+
+WAV = encode(noise(3.0))
+FILE = ("file", ("speech.wav", WAV))
+
+
+def detail(response: Any, status: int, code: str) -> str:
+    problem = response.json()
+    assert (response.status_code, problem["code"]) == (status, code), problem
+    return str(problem["detail"])
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "expected"),
+    [
+        ("/predict", {"transcipt": "a"}, "there is no form field `transcipt`; did you mean `transcript`?"),
+        ("/predict", {"colour": "red"}, "there is no form field `colour`; choose from file, transcript, words"),
+        ("/jobs", {"transcript": "a"}, "`transcript`; this request accepts file, words, language, aligner, explain"),
+        ("/predict", {"x" * 900: "a"}, f"`{'x' * 100}…`"),
+    ],
+)
+def test_unknown_field_is_refused(client: TestClient, path: str, fields: dict[str, str], expected: str) -> None:
+    assert expected in detail(client.post(path, files=[FILE], data=fields), 400, "unknown-name")
+
+
+def test_recording_in_another_field_is_refused(client: TestClient) -> None:
+    assert "`files`; did you mean `file`?" in detail(client.post("/predict", files={"files": WAV}), 400, "unknown-name")
+
+
+def test_repetition_is_refused(client: TestClient) -> None:
+    for path in ("/predict", "/jobs"):
+        text = detail(client.post(path, files=[FILE, FILE]), 400, "malformed-form")
+        assert text == "`file` was sent 2 times; send one recording per request"
+    repeated = client.post("/predict", files=[FILE], data={"explain": ["full", "false"]})
+    assert detail(repeated, 400, "malformed-form") == "`explain` was sent 2 times; send it once"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "expected"),
+    [
+        ("POST", "/predict?explain=full", "`explain`; send it as a field of the form: curl -F 'explain=…'"),
+        ("POST", "/jobs?lang=en", "there is no query parameter `lang`; omit it"),
+        ("GET", "/model?verbose=1", "there is no query parameter `verbose`; omit it"),
+        ("DELETE", "/jobs/some?force", "there is no query parameter `force`; omit it"),
+    ],
+)
+def test_unknown_parameter_is_refused(client: TestClient, method: str, path: str, expected: str) -> None:
+    response = client.request(method, path, files=[FILE] if method == "POST" else None)
+    assert expected in detail(response, 400, "unknown-name")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "expected"),
+    [
+        ("POST", "/predct", 404, "there is nothing at /predct; did you mean /predict? /docs lists all addresses"),
+        ("GET", "/v1/audio/transcriptions", 404, "nothing at /v1/audio/transcriptions; /docs lists all addresses"),
+        ("GET", "/static/missing.js", 404, "there is nothing at /static/missing.js"),
+        ("GET", "/predict", 405, "/predict does not accept GET; use POST, as in curl -F file=@speech.wav …"),
+        ("PUT", "/model", 405, "/model does not accept PUT; use GET"),
+    ],
+)
+def test_unknown_address_or_method_has_a_way_out(
+    client: TestClient, method: str, path: str, status: int, expected: str
+) -> None:
+    code = {404: "not-found", 405: "method-not-allowed"}[status]
+    assert expected in detail(client.request(method, path), status, code)
