@@ -1,5 +1,6 @@
 """SQLite file of the jobs, which one process at a time uses."""
 
+import errno
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -26,6 +27,7 @@ CREATE TABLE IF NOT EXISTS utterances (
     PRIMARY KEY (job, number)
 );
 """
+_FREE_SPACE: Final = "free space on the disk of CAN_JOBS__FOLDER"
 _DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _REASONS: Final = {
     sqlite3.SQLITE_BUSY: "another process uses the folder",
@@ -133,14 +135,16 @@ class JobDatabase:
 def explain_failure(folder: Path, error: OSError | sqlite3.Error) -> JobsUnavailableError:
     """The error of a folder that cannot be used, with its cause and what the operator can do."""
     if isinstance(error, OSError):
-        return JobsUnavailableError(folder, error.strerror or str(error))
+        reason = error.strerror or str(error)
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        return JobsUnavailableError(folder, reason, _FREE_SPACE) if full else JobsUnavailableError(folder, reason)
     code = _primary_code(error)
     reason = _REASONS.get(code, str(error))
     if code in _DAMAGED:
         way_out = f"move {DATABASE} out of the folder of CAN_JOBS__FOLDER, or set CAN_JOBS__FOLDER to another folder"
         return JobsUnavailableError(folder, reason, way_out)
     if code == sqlite3.SQLITE_FULL:
-        return JobsUnavailableError(folder, reason, "free space on the disk of CAN_JOBS__FOLDER")
+        return JobsUnavailableError(folder, reason, _FREE_SPACE)
     return JobsUnavailableError(folder, reason)
 
 

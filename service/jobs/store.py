@@ -226,8 +226,10 @@ class JobStore:
 
         def store(database: sqlite3.Connection) -> bool:
             ended = database.execute(
-                "UPDATE jobs SET status = ?, ended = ?, result = ?, problem = ? WHERE id = ?",
-                (status, self._clock(), result, problem, job_id),
+                "UPDATE jobs SET status = ?, ended = ?, result = ?, problem = ?, "
+                # Silence after the last given word is in no window.
+                "done_s = iif(?, coalesce(total_s, done_s), done_s) WHERE id = ?",
+                (status, self._clock(), result, problem, status == "done", job_id),
             )
             database.execute("DELETE FROM utterances WHERE job = ?", (job_id,))
             return bool(ended.rowcount)

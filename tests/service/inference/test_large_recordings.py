@@ -141,7 +141,7 @@ def test_worker_leaves_large_recordings_to_the_service(engine: EmotionEngine, mo
 
 
 @pytest.mark.slow
-def test_large_recordings_are_scored_beside_worker_processes(settings: Settings, aligner: FakeAligner) -> None:
+def test_worker_processes_return_large_recordings_to_threads(settings: Settings, aligner: FakeAligner) -> None:
     """Two requests at once, so that both are submitted to a worker process; 70 s are large."""
     data = encode(np.tile(noise(1.0, rate_hz=4_000), 70), 4_000)
     long = settings.model_copy(update={"max_audio_s": 100, "scorers": 1})

@@ -198,3 +198,16 @@ def test_longest_retention_has_a_date(settings: Settings, aligner: FakeAligner) 
     jobs = settings.jobs.model_copy(update={"keep_s": 315_360_000.0})
     with run_app(settings.model_copy(update={"jobs": jobs}), aligner) as client:
         assert wait_for(client, submit(client))["expires_at"] > "2030"
+
+
+def test_done_job_is_done_to_its_end(tmp_path: Path) -> None:
+    """Although silence after the last given word is in no window."""
+    store = JobStore(tmp_path, 60)
+    for name in ("a", "b"):
+        store.add(name, "{}")
+        store.set_total(name, 100.0)
+        assert store.add_window(name, [], 16_000, 1.0, "[]")
+    store.finish("a", result="{}")
+    store.finish("b", problem="{}")
+    assert (store.find("a").done_s, store.find("b").done_s) == (100.0, 1.0)
+    store.close()

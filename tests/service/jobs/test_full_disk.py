@@ -107,7 +107,7 @@ def test_no_job_is_accepted_without_reserve(store: JobStore, monkeypatch: pytest
 
     assert store._database.reserve.release()
     monkeypatch.setattr("service.jobs.reserve.create_private", fail)
-    with pytest.raises(JobsUnavailableError, match="No space left"):
+    with pytest.raises(JobsUnavailableError, match="No space left on device.*must free space on the disk"):
         store.require_space()
     store.close()
 
