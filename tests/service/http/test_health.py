@@ -81,7 +81,7 @@ def test_documentation_and_schema(client: TestClient) -> None:
         "/model",
     }
     responses = schema["paths"]["/predict"]["post"]["responses"]
-    assert {"200", "400", "401", "408", "413", "415", "422", "429", "503", "504"} == set(responses)
+    assert {"200", "400", "401", "403", "408", "413", "415", "422", "429", "503", "504"} == set(responses)
     form = schema["paths"]["/predict"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert form["required"] == ["file"]
     assert set(form["properties"]) == {"file", *PREDICT_FIELDS}
