@@ -71,6 +71,7 @@ train: train-starter train-starter-mfcc  ## Rebuild the shipped bundles; resumes
 
 train-starter train-starter-mfcc: train-%: .venv/dev.stamp runs/composite/pairs.tsv runs/vectors.txt
 	$(TRAIN) --recipe $* --out model/bundles/$*
+	$(BIN)/python -m benchmarks.references --run runs/$* --bundle model/bundles/$*
 	$(BIN)/python -m benchmarks.untouched_clips --ravdess "$(RAVDESS_DIR)" --run runs/$* --bundle model/bundles/$*
 	$(BIN)/python -m benchmarks.robustness --ravdess "$(RAVDESS_DIR)" --nemo "$(NEMO_DIR)" --run runs/$* --bundle model/bundles/$*
 

@@ -19,7 +19,6 @@ _T = TypeVar("_T")
 MIN_DURATION_S: Final = 0.1
 SAMPLE_RATE_BOUNDS_HZ: Final = (4_000, 768_000)
 CHANNEL_BOUNDS: Final = (1, 32)
-_SPEAKER_BOUNDS: Final = (2, 8)
 _TRUNCATED_RATIO: Final = 0.97
 QUALITY_S: Final = 60.0
 
@@ -41,7 +40,7 @@ class Waveform:
         samples: (samples,) float32 at 16 kHz, full scale 1, all finite.
         source: Format of the decoded file.
         warnings: Messages about the file (truncated, damaged, scaled, offset, channels, band).
-        tracks: (samples,) of each channel, after `decode_channels` only; None for a silent one.
+        tracks: (samples,) of each channel, after `alignment.channels.decode_channels` only; None for a silent one.
         speech: (start_s, end_s) of given speech segments; empty for voice activity detection.
         quality: Measured by `decode_audio` on the first minute; None for other samples.
     """
@@ -64,12 +63,12 @@ class Waveform:
 
 
 def decode_audio(
-    data: bytes, max_duration_s: Seconds = 300.0, *, abandoned: Callable[[], bool] = lambda: False
+    data: bytes | Path, max_duration_s: Seconds = 300.0, *, abandoned: Callable[[], bool] = lambda: False
 ) -> Waveform:
     """Decode audio bytes to mono float32 at 16 kHz.
 
     Args:
-        data: Complete file: wav, flac, ogg, mp3 (libsndfile), m4a, mp4, webm (FFmpeg).
+        data: Complete file, or its path: wav, flac, ogg, mp3 (libsndfile), m4a, mp4, webm (FFmpeg).
         max_duration_s: Longest audio; decoding stops there, whatever the header states.
         abandoned: Called between blocks; decoding stops when it returns True.
 
@@ -88,39 +87,10 @@ def decode_audio(
         AudioTooShortError: The audio lasts less than 0.1 s.
         AudioTooLongError: The audio lasts longer than `max_duration_s`.
         DecodingAbandonedError: `abandoned` returned True.
+        OSError: The file of the path cannot be read.
     """
     found = _survey(data, Bounds(max_duration_s, abandoned))
     return _to_waveform(found, (*found.warnings, *_mixing_warnings(found)))
-
-
-def decode_channels(
-    data: bytes, max_duration_s: Seconds = 300.0, *, abandoned: Callable[[], bool] = lambda: False
-) -> Waveform:
-    """Decode audio bytes as `decode_audio` does, and each channel in addition, for one speaker per channel.
-
-    The file is decoded once more per channel, which is fast compared with recognition.
-
-    Args:
-        data: See `decode_audio`.
-        max_duration_s: See `decode_audio`.
-        abandoned: See `decode_audio`.
-
-    Raises:
-        UnsupportedAudioError: There are fewer than 2 channels, or more than 8.
-        AudioError: See `decode_audio`.
-    """
-    bounds = Bounds(max_duration_s, abandoned)
-    whole = _survey(data, bounds)
-    _check_bounds("number of channels for one speaker each", whole.source.channels, _SPEAKER_BOUNDS)
-    tracks = tuple(_decode_channel(data, channel, bounds) for channel in range(whole.source.channels))
-    return replace(_to_waveform(whole, whole.warnings), tracks=tracks)
-
-
-def _decode_channel(data: bytes, channel: int, bounds: Bounds) -> NDArray[np.float32] | None:
-    try:
-        return _survey(data, bounds, channel).samples
-    except errors.SilentAudioError:
-        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,14 @@ CanSerError                           also the base of `model.errors.ModelError`
     │   ├── SilentAudioError          no channel holds sound
     │   ├── AudioTooShortError
     │   ├── AudioTooLongError
+    │   ├── AudioTooLargeError        too many samples per second, in all channels
     │   └── DecodingAbandonedError    the request has ended
     ├── TranscriptError
     │   ├── EmptyTranscriptError      a transcript or word list without a word
     │   ├── TranscriptTooLongError    more words than the audio can hold
     │   ├── WordOrderError            a word that ends before it starts, or starts before the previous one
     │   ├── WordBoundsError           a word outside the audio
+    │   ├── WordTooLongError          a word that lasts longer than an utterance may
     │   └── SegmentError              a speech segment outside the audio, or before the previous one
     ├── NoSpeechError                 voice activity detection found nothing
     ├── AlignerError
@@ -159,6 +161,17 @@ class AudioTooLongError(AudioError):
         super().__init__(f"the audio lasts more than {limit_s:g} s, the limit; split it or raise CAN_MAX_AUDIO_S")
 
 
+class AudioTooLargeError(AudioError):
+    """There are far more samples per second in all channels than speech needs; decoding stopped at `limit_s`."""
+
+    def __init__(self, sample_rate_hz: int, channels: int, limit_s: float) -> None:
+        self.sample_rate_hz, self.channels, self.limit_s = sample_rate_hz, channels, limit_s
+        super().__init__(
+            f"the audio has {channels} channels at {sample_rate_hz} Hz, the limit is {limit_s:.1f} s of such audio; "
+            "convert it to 16 kHz, or send fewer channels"
+        )
+
+
 class DecodingAbandonedError(AudioError):
     """Decoding was stopped because its request was cancelled or passed its deadline."""
 
@@ -205,6 +218,17 @@ class WordBoundsError(TranscriptError):
         super().__init__(
             f"word {index} ({word!r}) spans {start_s:g} to {end_s:g} s, outside the audio (0 to {duration_s:.3f} s); "
             "times are seconds from the start of the file"
+        )
+
+
+class WordTooLongError(TranscriptError):
+    """A word lasts longer than the longest utterance."""
+
+    def __init__(self, index: int, word: str, duration_s: float, limit_s: float) -> None:
+        self.index, self.word, self.duration_s, self.limit_s = index, word, duration_s, limit_s
+        super().__init__(
+            f"word {index} ({word!r}) lasts {duration_s:g} s, the limit is {limit_s:g} s; times are seconds, and each "
+            "word has its own"
         )
 
 

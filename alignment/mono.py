@@ -22,6 +22,9 @@ _CANCELLED_SHARE: Final = 0.2
 _EQUAL_SHARE: Final = 0.99
 _NOTABLE_OFFSET: Final = 0.02
 _NEGLIGIBLE_OFFSET: Final = 1e-3
+# Eight channels at 96 kHz; more only for so long that the number of samples is that of five minutes.
+MAX_DENSITY_HZ: Final = 768_000
+MAX_DENSE_SAMPLES: Final = 300 * MAX_DENSITY_HZ
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,22 +168,51 @@ class MonoBlocks:
             self.count += len(mono)
             if self.count > self._bounds.max_duration_s * rate:
                 raise errors.AudioTooLongError(self.count / rate, self._bounds.max_duration_s)
+            self._check_density()
             if self._bounds.abandoned():
                 raise errors.DecodingAbandonedError()
             if self._statistics is not None:
                 self._statistics.add(block)
             yield mono
 
+    def _check_density(self) -> None:
+        """Raise where a small file costs more to decode than a recording of speech can."""
+        rate, channels = self._opened.sample_rate_hz, self._opened.channels
+        if rate * channels > MAX_DENSITY_HZ and self.count * channels > MAX_DENSE_SAMPLES:
+            raise errors.AudioTooLargeError(rate, channels, MAX_DENSE_SAMPLES / (rate * channels))
+
+
+class Resampler:
+    """Resampler of consecutive blocks of one channel to 16 kHz."""
+
+    def __init__(self, rate_hz: int) -> None:
+        """Resample nothing yet.
+
+        Args:
+            rate_hz: Rate of the blocks.
+        """
+        same = rate_hz == SAMPLE_RATE_HZ
+        self._stream = None if same else soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32", quality="HQ")
+
+    def push(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(samples,) at 16 kHz that are complete with the block: (samples,)."""
+        resampled: NDArray[np.float32] = block if self._stream is None else self._stream.resample_chunk(block)
+        return resampled
+
+    def finish(self) -> NDArray[np.float32]:
+        """(samples,) at 16 kHz that are left after the last block."""
+        end = np.zeros(0, np.float32)
+        if self._stream is not None:
+            end = self._stream.resample_chunk(end, last=True)
+        return end
+
 
 def resample_blocks(blocks: MonoBlocks, rate_hz: int) -> Iterator[NDArray[np.float32]]:
     """Resample block by block to 16 kHz."""
-    if rate_hz == SAMPLE_RATE_HZ:
-        yield from blocks
-        return
-    stream = soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32", quality="HQ")
+    resampler = Resampler(rate_hz)
     for block in blocks:
-        yield stream.resample_chunk(block)
-    yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
+        yield resampler.push(block)
+    yield resampler.finish()
 
 
 class Peak:

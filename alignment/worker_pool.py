@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any, Final, TypeVar
 
+from alignment.priority import PrioritySlots
 from alignment.timing import Seconds
 
 _T = TypeVar("_T")
@@ -110,22 +111,30 @@ class _Processes:
         self._context = _Context()
         self._near_end, self._far_end = self._context.Pipe()
         self._executor = ProcessPoolExecutor(workers, self._context, _start, (self._far_end, initialise))
+        self._slots = PrioritySlots(workers)
 
     def run(self, function: Callable[..., _T], calls: Sequence[tuple[object, ...]], limit_s: Seconds) -> list[_T]:
         futures: list[Future[_T]] = []
         try:
-            futures += [self._submit(function, call) for call in calls]
+            for call in calls:
+                futures.append(self._submit(function, call))
+                _raise_failures(futures)
             return [future.result(limit_s) for future in futures]
         finally:
             for future in futures:
                 future.cancel()
 
     def _submit(self, function: Callable[..., _T], call: tuple[object, ...]) -> Future[_T]:
+        """Submit a call when a process is free for it, so that urgent calls do not queue behind others."""
+        release = self._slots.acquire()
         try:
-            return self._executor.submit(function, *call)
+            future = self._executor.submit(function, *call)
         except RuntimeError as exc:
+            release()
             # Another thread has stopped these processes.
             raise BrokenProcessPool(str(exc)) from exc
+        future.add_done_callback(lambda _: release())
+        return future
 
     def stop(self) -> None:
         """End the processes immediately, and wait until they and the executor have ended."""
@@ -136,6 +145,13 @@ class _Processes:
         ending = threading.Thread(target=partial(self._executor.shutdown, cancel_futures=True), daemon=True)
         ending.start()
         ending.join(_CLOSING_S)
+
+
+def _raise_failures(futures: Sequence[Future[_T]]) -> None:
+    """Raise the error of a call that has failed already."""
+    for future in futures:
+        if future.done():
+            future.result()
 
 
 class _Process(SpawnProcess):

@@ -1,19 +1,20 @@
 #!/usr/bin/env bash
 # Builds the images from a clean clone and tests the behaviour that docs/operations.md documents, on the engine of
 # DOCKER_HOST, with the models of forty words instead of downloaded ones: `make docker-test`.
-# GPU=0 skips the gpu image. Needs docker with compose and buildx, git, curl, python3.
+# GPU=0 skips the gpu image, CPU=0 all others than slim. Needs docker with compose and buildx, git, curl, python3.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 project=can-ser-test-$$
 clone=$(mktemp -d)
 published=127.0.0.1:${PORT:-18000}
-export COMPOSE_PROJECT_NAME=$project PUBLISH=$published
+slim=127.0.0.1:${SLIM_PORT:-18002}
+export COMPOSE_PROJECT_NAME=$project PUBLISH=$published PUBLISH_SLIM=$slim
 
 say() { printf '\n== %s (%s s)\n' "$*" "$SECONDS"; }
 fail() { printf 'FAILED: %s\n' "$*" >&2; docker compose logs --tail 50 >&2 || true; exit 1; }
 clean_up() {
   docker rm --force "$project-alone" >/dev/null 2>&1 || true
-  docker compose down --volumes --timeout 10 >/dev/null 2>&1 || true
+  docker compose --profile slim down --volumes --timeout 10 >/dev/null 2>&1 || true
   rm -rf "$clone"
 }
 request() { curl --silent --show-error --fail --max-time 120 "$@"; }
@@ -24,6 +25,22 @@ say "a clean clone"
 git clone --quiet . "$clone"
 cd "$clone"
 trap clean_up EXIT
+
+say "the slim image"
+docker compose --profile slim build --quiet slim
+size=$(docker image inspect can-ser:slim --format '{{.Size}}')
+echo "can-ser:slim $size bytes"
+[ "$size" -lt 900000000 ] || fail "the slim image is larger than 0.9 GB"
+started=$SECONDS
+docker compose --profile slim up --detach --wait --wait-timeout 300 slim || fail "the slim service does not become healthy"
+echo "ready after $((SECONDS - started)) s"
+response=$(request -F file=@tests/fixtures/speech/numbers.flac "http://$slim/predict")
+expect "aligner of slim" "$(field 'response["aligner"]["name"]' <<<"$response")" moonshine
+expect "front end of slim" "$(field 'response["model"]["front_end"]' <<<"$response")" both
+expect "words of slim" "$(field 'response["utterances"][0]["text"]' <<<"$response")" "She paid forty-two dollars for the old book."
+expect "user of slim" "$(docker compose --profile slim exec -T slim id -u)" 10001
+docker compose --profile slim down --timeout 10
+[ "${CPU:-1}" = 1 ] || exit 0
 
 say "the cpu image"
 docker compose build --quiet api
@@ -92,7 +109,7 @@ docker volume inspect "${project}_weights" >/dev/null || fail "the volume was re
 echo "ok: ${project}_weights exists"
 
 say "the other profiles are valid"
-docker compose --profile gpu --profile monitoring --profile train config --quiet
+docker compose --profile gpu --profile monitoring --profile slim --profile train config --quiet
 
 if [ "${GPU:-1}" = 1 ]; then
   say "the gpu image"

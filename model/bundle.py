@@ -13,8 +13,8 @@ FeatureSpec, labels and vocabulary are stored with the weights, so that a served
 it was trained on. There is no pickle: a bundle from an untrusted source can return wrong results, but not run code.
 """
 
-import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from alignment.features.extraction import FeatureSpec
+from model.bundle_files import read_json, read_text, verify_files
 from model.calibration import Calibration, SoundReference
 from model.config import NetworkConfig
 from model.errors import BundleDamagedError, BundleMissingError, BundleVersionError
@@ -41,7 +42,10 @@ SOUND: Final = "sound.npy"
 VOCABULARY: Final = "vocabulary.txt"
 METRICS: Final = "metrics.json"
 CARD: Final = "MODEL_CARD.md"
-SUMS: Final = "SHA256SUMS"
+# Bounds of the memory and time that features take, far beyond any use: 1 s of sound, bands of 16 Hz, frames every 1 ms.
+_MAX_FFT: Final = 16_384
+_MAX_MELS: Final = 512
+_MIN_HOP_SAMPLES: Final = 16
 CONTENTS: Final = (SEGMENTS, CAN, CONFIG, VOCABULARY, METRICS, CARD)
 
 
@@ -147,8 +151,12 @@ class Bundle:
 
 def locate_bundle(name_or_path: str) -> Path:
     """Folder of a shipped bundle by name ("starter"), or the given path."""
-    shipped = Path(str(files("model") / "bundles" / name_or_path))
-    return shipped if "/" not in name_or_path and shipped.is_dir() else Path(name_or_path)
+    shipped = Path(str(files("model") / "bundles"))
+    return shipped / name_or_path if name_or_path in _list_folders(shipped) else Path(name_or_path)
+
+
+def _list_folders(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if path.is_dir()}
 
 
 def read_bundle(folder: Path) -> Bundle:
@@ -157,23 +165,36 @@ def read_bundle(folder: Path) -> Bundle:
     Raises:
         BundleMissingError: The folder or a file does not exist.
         BundleVersionError: The bundle has another format version.
-        BundleDamagedError: A checksum or a value is wrong.
+        BundleDamagedError: A checksum or a value is wrong, a file has none, or a file cannot be read.
     """
-    sums = _read_sums(folder)
-    for name in list_contents(folder):
-        path = folder / name
-        if not path.is_file():
-            raise BundleMissingError(path)
-        if sums.get(name) != hashlib.sha256(path.read_bytes()).hexdigest():
-            raise BundleDamagedError(path, f"its checksum differs from the one in {SUMS}")
-    version = hashlib.sha256((folder / SUMS).read_bytes()).hexdigest()[:12]
-    config = read_config(folder / CONFIG)
-    return Bundle(folder, config, Vocabulary.read(folder / VOCABULARY), _read_sound(folder / SOUND, config), version)
+    try:
+        version = verify_files(folder, CONTENTS)
+        config = read_config(folder / CONFIG)
+        vocabulary, sound = Vocabulary.read(folder / VOCABULARY), _read_sound(folder / SOUND, config)
+    except OSError as exc:
+        raise BundleDamagedError(Path(exc.filename or folder), f"it cannot be read ({exc.strerror})") from exc
+    return Bundle(folder, config, vocabulary, sound, version)
 
 
-def list_contents(folder: Path) -> tuple[str, ...]:
-    """Names of the files of a bundle except SHA256SUMS."""
-    return (*CONTENTS, SOUND) if (folder / SOUND).exists() else CONTENTS
+def read_metrics(bundle: Bundle) -> dict[str, Any]:
+    """Content of metrics.json.
+
+    Raises:
+        BundleDamagedError: It is not a JSON object.
+    """
+    metrics = read_json(bundle.folder / METRICS)
+    if not isinstance(metrics, dict):
+        raise BundleDamagedError(bundle.folder / METRICS, "not a JSON object")
+    return metrics
+
+
+def read_card(bundle: Bundle) -> str:
+    """Content of MODEL_CARD.md.
+
+    Raises:
+        BundleDamagedError: It is not UTF-8.
+    """
+    return read_text(bundle.folder / CARD)
 
 
 def _read_sound(path: Path, config: BundleConfig) -> SoundReference | None:
@@ -188,22 +209,6 @@ def _read_sound(path: Path, config: BundleConfig) -> SoundReference | None:
     if len(sound.mean) != config.features.frame_size:
         raise BundleDamagedError(path, "its frames have another size than those of the features")
     return sound
-
-
-def _read_sums(folder: Path) -> dict[str, str]:
-    path = folder / SUMS
-    if not path.is_file():
-        raise BundleMissingError(path)
-    rows = [line.split("  ", 1) for line in path.read_text(encoding="utf-8").splitlines()]
-    if any(len(row) != 2 for row in rows):
-        raise BundleDamagedError(path, "a line is not `checksum  name`")
-    return {name: checksum for checksum, name in rows}
-
-
-def write_sums(folder: Path) -> None:
-    """Write SHA256SUMS of the bundle's files in the format of `sha256sum`."""
-    lines = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in list_contents(folder)]
-    (folder / SUMS).write_text("".join(lines), encoding="utf-8")
 
 
 def write_config(path: Path, config: BundleConfig) -> None:
@@ -226,10 +231,7 @@ def read_config(path: Path) -> BundleConfig:
     Raises:
         BundleVersionError, BundleDamagedError: See `read_bundle`.
     """
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as exc:
-        raise BundleDamagedError(path, f"not JSON ({exc})") from exc
+    data = read_json(path)
     version = data.pop("format", None) if isinstance(data, dict) else None
     if version not in _READABLE:
         raise BundleVersionError(path, version, FORMAT)
@@ -241,11 +243,30 @@ def read_config(path: Path) -> BundleConfig:
         raise BundleDamagedError(
             path, f"unexpected content ({exc.errors()[0]['loc']}: {exc.errors()[0]['msg']})"
         ) from exc
-    sizes = {len(config.normalisation.mean), len(config.normalisation.std), config.network.frame_size}
-    if sizes != {config.features.frame_size}:
-        raise BundleDamagedError(path, "normalisation, features and network disagree on the size of a frame")
-    calibration = config.calibration
-    in_range = calibration.temperature > 0 and calibration.growth >= 0 and calibration.distance > 0
-    if not in_range or calibration.distance_frames < 0 or config.alpha < 0 or len(config.labels) < 2:
-        raise BundleDamagedError(path, "calibration, alpha or labels are out of range")
+    fault = next(_find_faults(config), None)
+    if fault:
+        raise BundleDamagedError(path, fault)
     return config
+
+
+def _find_faults(config: BundleConfig) -> Iterator[str]:
+    """Values that the network cannot be served with."""
+    with np.errstate(over="ignore"):
+        mean, std = _row(config.normalisation.mean), _row(config.normalisation.std)
+    if {len(mean), len(std), config.network.frame_size} != {config.features.frame_size}:
+        yield "normalisation, features and network disagree on the size of a frame"
+    elif not (np.isfinite(mean).all() and np.isfinite(std).all() and (std > 0).all()):
+        yield "a mean of the normalisation is not finite, or a deviation is not positive"
+    mfcc = config.features.mfcc
+    if mfcc.n_fft > _MAX_FFT or mfcc.n_mels > _MAX_MELS or mfcc.hop_samples < _MIN_HOP_SAMPLES:
+        yield f"n_fft is above {_MAX_FFT}, n_mels is above {_MAX_MELS}, or hop_samples is below {_MIN_HOP_SAMPLES}"
+    if not 0 <= mfcc.pre_emphasis <= 1:
+        yield "pre_emphasis is not between 0 and 1"
+    if len(config.labels) < 2 or len(set(config.emotions)) != len(config.labels):
+        yield f"{', '.join(config.labels)} are not two or more different labels"
+    if not all(label.isprintable() and label.strip() for label in config.labels):
+        yield "a label is empty or cannot be printed"
+    numbers = (config.alpha, *asdict(config.calibration).values())
+    positive = config.calibration.temperature > 0 and config.calibration.distance > 0
+    if not (np.isfinite(numbers).all() and positive and min(numbers) >= 0):
+        yield "calibration or alpha are out of range"

@@ -10,9 +10,14 @@ Tomani et al. 2023, "Beyond In-Domain Scenarios: Robust Density-Aware Calibratio
 
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+# numpy parses the header of an array as Python source.
+_HEADER_ERRORS: Final = (EOFError, MemoryError, OverflowError, RecursionError, SyntaxError, TokenError, TypeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +83,17 @@ class SoundReference:
             ValueError: The file is not such an array.
         """
         try:
-            table = np.load(path, allow_pickle=False)
-        except EOFError as exc:
-            raise ValueError("no data") from exc
-        if table.ndim != 2 or table.shape[0] != table.shape[1] + 2 or not np.isfinite(table).all():
-            raise ValueError(f"an array of shape {table.shape}, or with values that are not finite")
-        return cls(table[0], table[1], table[2:])
+            # A memory map reads nothing else than an array, and no more than the file holds.
+            table = np.lib.format.open_memmap(path, mode="r")
+        except _HEADER_ERRORS as exc:
+            raise ValueError(f"no array ({type(exc).__name__})") from exc
+        if table.dtype.kind != "f" or table.ndim != 2 or table.shape[0] != table.shape[1] + 2:
+            raise ValueError(f"an array of type {table.dtype} and shape {table.shape}")
+        with np.errstate(over="ignore"):
+            values = np.array(table, np.float32)
+        if not np.isfinite(values).all() or (values[1] < 0).any():
+            raise ValueError("values that are not finite, or negative deviations")
+        return cls(values[0], values[1], values[2:])
 
     def write(self, path: Path) -> None:
         """Write mean, deviation and whitening matrix as one array, (frame size + 2, frame size)."""

@@ -2,25 +2,25 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
-from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from alignment.features.extraction import UtteranceFeatures
-from alignment.onnx_session import CUDA, Provider, list_providers, open_session
-from model.bundle import CAN, SEGMENTS, Bundle
+from alignment.onnx_session import CUDA, Provider, list_providers
+from model.bundle import Bundle
 from model.errors import BundleDamagedError, ProviderError
+from model.graphs import open_graphs
 from model.scores import UtteranceScores, final_log_scores, log_softmax
 
-_LOAD_ERRORS: Final = (ort_errors.Fail, ort_errors.InvalidGraph, ort_errors.InvalidProtobuf, ort_errors.NotImplemented)
 # One LSTM call costs about as much as this many padded (segment, frame) steps per time step: its weights are read once
 # per step, independently of the number of segments (`python -m benchmarks.scoring --buckets`).
 _STEP_OVERHEAD: Final = 2.0
 _CALL_OVERHEAD: Final = 20.0
 _LARGEST_CALL: Final = 8_192
+_SUM_TOLERANCE: Final = 1e-3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,7 +44,7 @@ class EmotionClassifier:
     """Concurrent calls would compete for the same cores."""
 
     def __init__(self, bundle: Bundle, provider: Provider = "auto", threads: int = 1) -> None:
-        """Load both graphs.
+        """Load both graphs and compare them with the configuration.
 
         Args:
             bundle: Bundle from `read_bundle`.
@@ -53,12 +53,11 @@ class EmotionClassifier:
 
         Raises:
             ProviderError: The requested provider is not available.
-            BundleDamagedError: ONNX Runtime cannot load a graph.
+            BundleDamagedError: See `open_graphs`.
         """
         self.bundle = bundle
-        providers = _choose_providers(provider)
-        self._segments = _load(bundle, SEGMENTS, providers, threads)
-        self._can = _load(bundle, CAN, providers, threads)
+        graphs = open_graphs(bundle, _choose_providers(provider), threads)
+        self._segments, self._can = graphs.segments, graphs.can
         self.provider: str = self._can.get_providers()[0]
         if provider == "cuda" and self.provider != CUDA:
             raise ProviderError(CUDA, self._can.get_providers())
@@ -82,16 +81,19 @@ class EmotionClassifier:
         return [score for score in scores if score is not None]
 
     def warm_up(self) -> None:
-        """Run the network once.
+        """Run the whole path once, on frames of zeros and on frames of the training data.
 
         Raises:
-            BundleDamagedError: The probabilities are not finite.
+            BundleDamagedError: The probabilities are not finite, or the contributions do not add up to them.
         """
-        frame_size = self.bundle.config.network.frame_size
-        frames = np.zeros((6, frame_size), np.float32)
-        [scores] = self.classify([UtteranceFeatures(("", ""), frames, np.array([2, 4], np.int64))])
-        if not np.isfinite(scores.probabilities).all():
-            raise BundleDamagedError(self.bundle.folder, "the network returns probabilities that are not finite")
+        normalisation = self.bundle.config.normalisation
+        for level in (0.0, 1.0):
+            frame = level * (normalisation.mean_frame + np.array(normalisation.std, np.float32))
+            frames = np.tile(frame, (6, 1)).astype(np.float32)
+            [scores] = self.classify([UtteranceFeatures(("", ""), frames, np.array([2, 4], np.int64))])
+            fault = _find_fault(scores)
+            if fault:
+                raise BundleDamagedError(self.bundle.folder, fault)
 
     def _encode_segments(self, utterances: Sequence[UtteranceFeatures]) -> NDArray[np.float32]:
         """Vectors of all utterances' segments in order, (segments, members · 2 · hidden)."""
@@ -201,6 +203,17 @@ def pad_frames(
     return padded
 
 
+def _find_fault(scores: UtteranceScores) -> str | None:
+    """Why scores cannot be those of the network; None for usable ones."""
+    if not np.isfinite(scores.probabilities).all():
+        return "the network returns probabilities that are not finite"
+    logs = np.log(np.maximum(scores.probabilities, np.finfo(np.float64).tiny))
+    total = (scores.text_contributions + scores.audio_contributions).sum(axis=0) + scores.bias
+    if not np.allclose(total, logs - logs.mean(), rtol=_SUM_TOLERANCE, atol=_SUM_TOLERANCE):
+        return "the contributions do not add up to the log-score; alpha is not the one of the graphs"
+    return None
+
+
 def _centre(values: NDArray[np.float32]) -> NDArray[np.float64]:
     """Shift values to mean 0 over classes; differences between classes are unchanged."""
     wide = values.astype(np.float64)
@@ -214,10 +227,3 @@ def _choose_providers(provider: Provider) -> list[str]:
     if providers[0] not in available:
         raise ProviderError(providers[0], available)
     return providers
-
-
-def _load(bundle: Bundle, name: str, providers: list[str], threads: int) -> Any:
-    try:
-        return open_session(bundle.folder / name, threads, providers)
-    except _LOAD_ERRORS as exc:
-        raise BundleDamagedError(bundle.folder / name, f"ONNX Runtime cannot load it ({exc})") from exc

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
+from model.bundle_files import read_text
 from model.errors import BundleDamagedError
 
 PADDING: Final = 0
@@ -57,9 +58,9 @@ class Vocabulary:
         """Read a file written by `write`.
 
         Raises:
-            BundleDamagedError: The file is not text, or a word is empty or occurs twice.
+            BundleDamagedError: The file is not UTF-8 or too large, or a word is empty or occurs twice.
         """
         try:
-            return cls(path.read_text(encoding="utf-8").split("\n")[:-1])
+            return cls(read_text(path).split("\n")[:-1])
         except ValueError as exc:
             raise BundleDamagedError(path, f"not a list of unique words ({exc})") from exc

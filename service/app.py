@@ -14,6 +14,7 @@ from service.http.exception_handlers import install_exception_handlers
 from service.http.lifecycle import AppState, lifespan
 from service.http.middleware.admission import EarlyAdmission
 from service.http.middleware.authentication import Authentication
+from service.http.middleware.origins import OriginCheck
 from service.http.middleware.request_log import RequestLog
 from service.http.middleware.upload_limits import UploadLimits
 from service.http.openapi import Application
@@ -87,6 +88,7 @@ def _add_middleware(app: FastAPI, state: AppState, settings: Settings) -> None:
             allow_headers=["*"],
             expose_headers=["Location", "Retry-After", "X-Request-ID"],
         )
+    app.add_middleware(OriginCheck, settings=settings)
     app.add_middleware(RequestLog, metrics=state.metrics)
     app.add_middleware(CorrelationIdMiddleware, header_name="X-Request-ID", generator=_make_request_id)
 

@@ -5,6 +5,7 @@ ServiceError
 ├── NoRecordingsError       a folder or a pattern of the command line matches no recording
 ├── ArchiveError            a storage of recordings cannot be listed
 ├── ResultsError            a run cannot resume from the results of an earlier one
+├── UnwritableError         the results of a run cannot be written
 ├── ClusterError            a Ray cluster does not respond, or its workers cannot start
 ├── MalformedFormError      the request is not a form with a file, or a field cannot be read
 ├── UnknownNameError        a form field or a query parameter does not exist
@@ -16,18 +17,21 @@ ServiceError
 ├── UploadsFullError        the limit of concurrent uploads is reached
 ├── NoRoomError             the disk has no space for an upload
 ├── WrongKeyError           the API key is missing or unknown
+├── ForeignPageError        a page of another site sent the request
 ├── RateLimitedError        the request rate of a key is reached
 ├── AlignerNotServedError   the request names an aligner that is not served
 ├── NotReadyError           the models are not loaded yet
 ├── BusyError               the limit of concurrent requests is reached
 ├── JobsFullError           the limit of waiting jobs is reached
 ├── JobsUnavailableError    the folder of jobs cannot be used
+├── JobInterruptedError     the process ended again and again during a job
 ├── BadFrameError           a live message cannot be read
 ├── LiveLimitError          a live connection was idle or open for too long
 ├── LiveFullError           the limit of live connections is reached
 ├── UnknownJobError         there is no job of that id
 ├── ReplicaLostError        several replicas of a cluster died during a request
 ├── WorkerFailedError       a worker process broke on a recording, or cannot start
+├── ScorersUnavailableError no worker process can score, whatever the recording
 └── DeadlineError           the processing took too long
 
 Facts are attributes; the message states what was wrong, the value, and what to do.
@@ -78,6 +82,16 @@ class ResultsError(ServiceError):
     def __init__(self, out: Path, reason: str) -> None:
         self.out, self.reason = out, reason
         super().__init__(f"cannot resume from {out}: {reason}; choose another --out, or move this file")
+
+
+class UnwritableError(ServiceError):
+    """The results of a run cannot be written, on a full disk for example."""
+
+    def __init__(self, out: Path, reason: str) -> None:
+        self.out, self.reason = out, reason
+        super().__init__(
+            f"cannot write {out} ({reason}); what has been written before is kept: make space, then run again to resume"
+        )
 
 
 class ClusterError(ServiceError):
@@ -189,6 +203,16 @@ class WrongKeyError(ServiceError):
         super().__init__("this service requires an API key; send `Authorization: Bearer KEY` or `X-API-Key: KEY`")
 
 
+class ForeignPageError(ServiceError):
+    """A page of another site sent the request, or may have."""
+
+    def __init__(self, sender: str) -> None:
+        self.sender = sender
+        super().__init__(
+            f"{sender} may not send requests; the operator must list its origin in CAN_ORIGINS to allow it"
+        )
+
+
 class RateLimitedError(ServiceError):
     """The request rate of a key is reached."""
 
@@ -236,11 +260,22 @@ class JobsFullError(ServiceError):
 class JobsUnavailableError(ServiceError):
     """The folder of jobs cannot be used."""
 
-    def __init__(self, folder: Path, reason: str) -> None:
-        self.folder, self.reason = folder, reason
+    way_out = "set CAN_JOBS__FOLDER to a writable folder that no other process uses"
+
+    def __init__(self, folder: Path, reason: str, way_out: str = way_out) -> None:
+        self.folder, self.reason, self.way_out = folder, reason, way_out
+        super().__init__(f"jobs cannot be stored ({reason}); the operator must {way_out}")
+
+
+class JobInterruptedError(ServiceError):
+    """The process of the service ended again and again while it processed a job."""
+
+    def __init__(self, times: int, at_s: float) -> None:
+        self.times, self.at_s = times, at_s
         super().__init__(
-            f"jobs cannot be stored ({reason}); the operator must set CAN_JOBS__FOLDER to a writable folder that no "
-            "other process uses"
+            f"the process of the service ended {times} times while it processed this job, {at_s:.0f} s from the start "
+            "of the recording; split the recording, or convert it to 16 kHz mono, and submit it again; the operator "
+            "finds the cause in the log of the system (memory, in most cases)"
         )
 
 
@@ -297,6 +332,14 @@ class WorkerFailedError(ServiceError):
     def __init__(self, reason: str, way_out: str = "send the recording in another format, such as 16-bit wav") -> None:
         self.reason, self.way_out = reason, way_out
         super().__init__(f"a worker process failed: {reason}; {way_out}")
+
+
+class ScorersUnavailableError(ServiceError):
+    """No worker process can score, whatever the recording; threads of the service do it."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"the worker processes cannot score: {reason}; correct this, then restart the service")
 
 
 class DeadlineError(ServiceError):

@@ -14,6 +14,7 @@ from service.inference.engine import EmotionEngine
 from service.inference.request import AnalysisRequest, Explain, Speakers
 from service.results.serialisation import to_response
 from service.settings import load_settings
+from service.sources import read_special
 
 _FLOAT_FORMAT: Final = 3
 
@@ -64,7 +65,7 @@ class EmotionRecogniser(AbstractContextManager["EmotionRecogniser"]):
             AlignmentError: The recording or the words cannot be used, or diarization is not available.
         """
         request = AnalysisRequest(transcript=transcript, words=words, speakers=speakers, explain=explain)
-        data = recording if isinstance(recording, bytes) else Path(recording).read_bytes()
+        data = recording if isinstance(recording, bytes) else read_special(Path(recording))
         return to_response(self._engine.analyse(data, request), self._engine, request.explain)
 
     def recognise_samples(

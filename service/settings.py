@@ -15,10 +15,12 @@ from alignment.aligners.weights.config import VadChoice, WhisperXConfig
 from service.errors import SettingsError
 
 PREFIX: Final = "CAN_"
+# Timers of the event loop and of threads overflow at far longer times.
+_DAY_S: Final = 86_400
 
 
 class _Group(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class PocketSphinxSettings(_Group):
@@ -26,7 +28,7 @@ class PocketSphinxSettings(_Group):
 
     workers: Annotated[
         int, Field(ge=1, le=64, description="Worker processes, about 50 MB each, 130 MB where they recognise words.")
-    ] = 1
+    ] = 2
 
 
 class WhisperXSettings(_Group):
@@ -82,7 +84,13 @@ class JobSettings(_Group):
     max_upload_bytes: Annotated[int, Field(ge=1_000, description="Largest accepted recording in bytes.")] = (
         1_000_000_000
     )
-    keep_s: Annotated[float, Field(gt=0, description="Seconds after its end until a job is deleted.")] = 86_400.0
+    keep_s: Annotated[
+        float, Field(gt=0, le=315_360_000, description="Seconds after its end until a job is deleted.")
+    ] = 86_400.0
+    keep_bytes: Annotated[
+        int, Field(ge=1_000_000, description="Bytes of all results; then the jobs that ended first are deleted.")
+    ] = 2_000_000_000
+    max_reads: Annotated[int, Field(ge=1, le=10_000, description="Results sent to clients at once.")] = 16
 
 
 class LiveSettings(_Group):
@@ -92,14 +100,25 @@ class LiveSettings(_Group):
         int, Field(ge=0, le=10_000, description="Concurrent connections; 0 disables live speech.")
     ] = 16
     max_frame_bytes: Annotated[int, Field(ge=2, le=16_000_000, description="Largest message in bytes.")] = 262_144
-    max_audio_s: Annotated[float, Field(gt=0, description="Longest audio of one connection in seconds.")] = 3_600.0
-    idle_s: Annotated[float, Field(gt=0, description="Seconds without a message until a connection is closed.")] = 30.0
+    max_audio_s: Annotated[float, Field(gt=0, le=_DAY_S, description="Longest audio of one connection in seconds.")] = (
+        3_600.0
+    )
+    idle_s: Annotated[
+        float, Field(gt=0, le=_DAY_S, description="Seconds without a message until a connection is closed.")
+    ] = 30.0
 
 
 class Settings(BaseSettings):
     """All settings; a group is written as in CAN_WHISPERX__MODEL."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+    )
 
     host: Annotated[str, Field(description="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65_535, description="Port to listen on.")] = 8000
@@ -128,10 +147,15 @@ class Settings(BaseSettings):
     batch: BatchSettings = BatchSettings()
     jobs: Annotated[JobSettings, Field(default_factory=JobSettings)]
     live: LiveSettings = LiveSettings()
+    max_connections: Annotated[
+        int, Field(ge=8, le=1_000_000, description="Open connections; fewer where the process has few descriptors.")
+    ] = 1_000
     max_audio_s: Annotated[float, Field(gt=0, le=14_400, description="Longest accepted audio in seconds.")] = 300.0
     max_upload_bytes: Annotated[int, Field(ge=1_000, description="Largest accepted request in bytes.")] = 100_000_000
-    upload_idle_s: Annotated[float, Field(gt=0, description="Seconds without data until an upload gets 408.")] = 20.0
-    upload_s: Annotated[float, Field(gt=0, description="Longest upload in seconds; then 408.")] = 600.0
+    upload_idle_s: Annotated[
+        float, Field(gt=0, le=_DAY_S, description="Seconds without data until an upload gets 408.")
+    ] = 20.0
+    upload_s: Annotated[float, Field(gt=0, le=_DAY_S, description="Longest upload in seconds; then 408.")] = 600.0
     max_uploads: Annotated[int, Field(ge=1, le=10_000, description="Concurrent uploads.")] = 256
     api_keys: Annotated[
         tuple[Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")], ...],
@@ -140,14 +164,18 @@ class Settings(BaseSettings):
     key_requests_per_minute: Annotated[
         int | None, Field(ge=1, description="Request rate of each key; none: no limit.")
     ] = None
+    key_share: Annotated[
+        float,
+        Field(gt=0, le=1, description="Share of the limits of requests, jobs, results and live connections for a key."),
+    ] = 0.5
     origins: Annotated[
         tuple[str, ...],
         Field(description='JSON list of origins whose pages may send requests: ["https://example.org"].'),
     ] = ()
     max_waiting: Annotated[int, Field(ge=1, le=10_000, description="Requests processed or waiting at once.")] = 64
-    deadline_s: Annotated[float, Field(gt=0, description="Longest processing of a request in seconds; then 504.")] = (
-        120.0
-    )
+    deadline_s: Annotated[
+        float, Field(gt=0, le=_DAY_S, description="Longest processing of a request in seconds; then 504.")
+    ] = 120.0
     uncertain_below: Annotated[
         float, Field(ge=0, le=1, description="Probability under which an emotion is marked as uncertain.")
     ] = 0.5
@@ -155,8 +183,13 @@ class Settings(BaseSettings):
         False
     )
     log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], Field(description="Lowest level that is logged.")
+        Literal["debug", "info", "warning", "error"],
+        Field(description="Lowest level that is logged; libraries log no more than at info."),
     ] = "info"
+
+    def owner_limit(self, limit: int) -> int:
+        """The part of a limit that one API key may use; all of it where there is only one key."""
+        return max(1, round(limit * self.key_share)) if len(self.api_keys) > 1 and limit else limit
 
     def embedded_config(self) -> EmbeddedConfig:
         """Configuration of the embedded aligners."""
@@ -164,7 +197,7 @@ class Settings(BaseSettings):
 
 
 def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
-    """Settings from the environment, overridden by the options of a command line.
+    """Settings from the environment, overridden by the options of a command line; an empty variable counts as unset.
 
     Args:
         overrides: Values by field name; None values are ignored.

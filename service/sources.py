@@ -1,16 +1,20 @@
 """Recordings named on a command line: files, folders, patterns, and addresses of storages that fsspec knows."""
 
+import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from glob import glob, has_magic
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
+from urllib.parse import unquote_to_bytes
 
 from alignment.errors import optional_packages
 from service.errors import ArchiveError, NoRecordingsError
 
+OnError = Callable[[OSError], None]
+_LOCAL: Final = "file://"
 SUFFIXES: Final = frozenset(
     {
         *(".wav", ".w64", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac", ".aif", ".aiff", ".au", ".wma"),
@@ -20,22 +24,26 @@ SUFFIXES: Final = frozenset(
 """Suffixes of recordings in a folder, one or more for every container that is decoded; a named file may have any."""
 
 
-def find_recordings(names: Iterable[str]) -> list[Path]:
+def find_recordings(names: Iterable[str], on_error: OnError) -> list[Path]:
     """Recordings in the order of the names, without duplicates; those of a folder and its subfolders sorted by name.
 
     Args:
         names: Files (which need not exist: reading them reports this), folders, or patterns such as "clips/**/*.wav".
+        on_error: Called with the error of each subfolder that cannot be read.
 
     Raises:
         NoRecordingsError: A folder or a pattern matches no recording.
+        OSError: A name cannot be looked up.
     """
-    return list(dict.fromkeys(path for name in names for path in _expand(name)))
+    return list(dict.fromkeys(path for name in names for path in _expand(name, on_error)))
 
 
-def _expand(name: str) -> list[Path]:
+def _expand(name: str, on_error: OnError) -> list[Path]:
     path = Path(name)
     if path.is_dir():
-        found = sorted(inner for inner in path.rglob("*") if inner.suffix.lower() in SUFFIXES and inner.is_file())
+        walked = os.walk(path, onerror=on_error)
+        inner = (Path(folder, each) for folder, _, names in walked for each in names)
+        found = sorted(each for each in inner if each.suffix.lower() in SUFFIXES and each.is_file())
     elif has_magic(name) and not path.exists():
         # Path.glob accepts no absolute pattern.
         matches = [Path(match) for match in sorted(glob(name, recursive=True))]  # noqa: PTH207
@@ -47,11 +55,14 @@ def _expand(name: str) -> list[Path]:
     return found
 
 
-def find_archive(sources: Sequence[str]) -> list[str]:
+def find_archive(sources: Sequence[str], on_error: OnError) -> list[str]:
     """Paths and addresses of recordings, without duplicates; those of a folder or storage sorted by name.
+
+    Every name is valid Unicode: a path that is not UTF-8 becomes an address like "file:///calls/caf%E9.wav".
 
     Args:
         sources: As for `find_recordings`, or addresses such as "s3://calls/2026/" and "gs://calls/**/*.flac".
+        on_error: See `find_recordings`.
 
     Raises:
         ArchiveError: A storage cannot be read, or the package for it is missing.
@@ -61,9 +72,26 @@ def find_archive(sources: Sequence[str]) -> list[str]:
     names = [
         name
         for source in sources
-        for name in (_list_storage(source) if _is_address(source) else map(str, find_recordings([source])))
+        for name in (_list_storage(source) if _is_address(source) else map(str, find_recordings([source], on_error)))
     ]
-    return list(dict.fromkeys(names))
+    return list(dict.fromkeys(map(_to_unicode, names)))
+
+
+def _to_unicode(name: str) -> str:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return Path(name.removeprefix(_LOCAL)).absolute().as_uri()
+    return name
+
+
+def read_special(path: Path) -> bytes | Path:
+    """The path of a regular file, or the bytes of a pipe, which can be read only once.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    return path if path.is_file() else path.read_bytes()
 
 
 @contextmanager
@@ -74,8 +102,9 @@ def open_recording(name: str) -> Iterator[Path]:
         OSError: It cannot be read.
         MissingPackageError: fsspec is not installed.
     """
-    if not _is_address(name):
-        yield Path(name)
+    local = Path(os.fsdecode(unquote_to_bytes(name.removeprefix(_LOCAL)))) if name.startswith(_LOCAL) else Path(name)
+    if not _is_address(name) or (local.is_absolute() and local.is_file()):
+        yield local
         return
     with optional_packages("cluster", "fsspec"):
         import fsspec

@@ -59,15 +59,17 @@ def encode(
 
 
 def encode_with_ffmpeg(samples: NDArray[np.float32], container: str, codec: str, rate_hz: int = 48_000) -> bytes:
-    """Mono audio file encoded by FFmpeg."""
+    """Audio file encoded by FFmpeg, of (samples,) or (samples, 2)."""
     buffer = io.BytesIO()
+    layout = "mono" if samples.ndim == 1 else "stereo"
+    planes = np.ascontiguousarray(np.atleast_2d(samples.T), np.float32)
     with av.open(buffer, "w", format=container) as file:
-        stream = file.add_stream(codec, rate=rate_hz, layout="mono")
+        stream = file.add_stream(codec, rate=rate_hz, layout=layout)
         assert isinstance(stream, av.AudioStream)
-        frame = av.AudioFrame.from_ndarray(samples[None].astype(np.float32), format="fltp", layout="mono")
+        frame = av.AudioFrame.from_ndarray(planes, format="fltp", layout=layout)
         frame.rate, frame.pts, frame.time_base = rate_hz, 0, Fraction(1, rate_hz)
         size = stream.codec_context.frame_size or 1024
-        resampler = av.AudioResampler(stream.codec_context.format, "mono", rate_hz, frame_size=size)
+        resampler = av.AudioResampler(stream.codec_context.format, layout, rate_hz, frame_size=size)
         for piece in [*resampler.resample(frame), *resampler.resample(None)]:
             file.mux(stream.encode(piece))
         file.mux(stream.encode(None))

@@ -12,7 +12,8 @@ import time
 from itertools import islice
 from pathlib import Path
 
-from alignment.audio import decode_audio, decode_channels
+from alignment.audio import decode_audio
+from alignment.channels import decode_channels
 from alignment.errors import AlignmentError
 from tests.mutations import mutants
 

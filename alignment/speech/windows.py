@@ -2,7 +2,8 @@
 
 A window ends in the middle of the longest pause in the second half of its longest duration, so that no word is cut. The
 cut depends on the window's samples alone, not on the size of the blocks that they arrive in: a recording in memory and
-one that is read block by block are cut at the same samples. A recording with given words is cut between utterances.
+one that is read block by block are cut at the same samples. A recording with given words is cut between utterances, and
+of a long pause between them only the ends are part of a window.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,7 @@ from alignment.transcripts.words import TimedWord, Utterance
 
 WINDOW_S: Final = 60.0
 _PAUSE: Final = 0.35
+_MAX_SILENCE_S: Final[Seconds] = 30.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,8 +51,9 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class WordWindow:
-    """End of a window in the recording's time, and its words in the window's time."""
+    """Start and end of a window in the recording's time, and its words in the window's time."""
 
+    start_s: Seconds
     end_s: Seconds
     words: tuple[TimedWord, ...]
 
@@ -61,7 +64,9 @@ class WindowCutter:
     def __init__(self, detector: VoiceActivityDetector, first_sample: int = 0) -> None:
         """Start at the recording's start, or at the end of a window of an earlier cutter."""
         self._detector = detector
-        self._buffer: NDArray[np.float32] = np.zeros(0, np.float32)
+        # Joined when they hold a window, so that the time does not depend on the size of the blocks.
+        self._pieces: list[NDArray[np.float32]] = []
+        self._count = 0
         self._first_sample = first_sample
 
     def feed(self, samples: NDArray[np.float32]) -> Iterator[Window]:
@@ -70,19 +75,22 @@ class WindowCutter:
         Args:
             samples: (samples,) float32 at 16 kHz, continuing the previous block.
         """
-        self._buffer = np.concatenate((self._buffer, samples))
+        self._pieces.append(samples)
+        self._count += len(samples)
         longest = seconds_to_samples(WINDOW_S)
-        while len(self._buffer) > longest:
-            yield self._take(self._choose_cut(self._buffer[:longest]))
+        while self._count > longest:
+            buffer = np.concatenate(self._pieces)
+            yield self._take(buffer, self._choose_cut(buffer[:longest]))
 
     def finish(self) -> Iterator[Window]:
         """Yield the last window, if samples are left."""
-        if len(self._buffer):
-            yield self._take(len(self._buffer))
+        if self._count:
+            yield self._take(np.concatenate(self._pieces), self._count)
 
-    def _take(self, count: int) -> Window:
-        window = Window(samples_to_seconds(self._first_sample), self._buffer[:count])
-        self._buffer = self._buffer[count:].copy()
+    def _take(self, buffer: NDArray[np.float32], count: int) -> Window:
+        window = Window(samples_to_seconds(self._first_sample), buffer[:count])
+        self._pieces = [buffer[count:].copy()]
+        self._count -= count
         self._first_sample += count
         return window
 
@@ -99,14 +107,18 @@ class WindowCutter:
 
 
 def cut_windows(samples: NDArray[np.float32], detector: VoiceActivityDetector) -> Iterator[Window]:
-    """Yield the windows of a recording in memory."""
+    """Yield the windows of a recording in memory, without a copy of the whole of it."""
     cutter = WindowCutter(detector)
-    yield from cutter.feed(samples)
+    block = seconds_to_samples(WINDOW_S)
+    for start in range(0, len(samples), block):
+        yield from cutter.feed(samples[start : start + block])
     yield from cutter.finish()
 
 
 def cut_between_words(words: Sequence[TimedWord], duration_s: Seconds) -> Iterator[WordWindow]:
-    """Yield windows that tile the recording, of 60 s plus the rest of their last utterance.
+    """Yield windows in order, of 60 s plus the rest of their last utterance and of the pause around it: at most 135 s.
+
+    They tile the recording, except for silence that is more than 30 s from every word.
 
     Args:
         words: Words from `check_words`, at least one.
@@ -116,11 +128,15 @@ def cut_between_words(words: Sequence[TimedWord], duration_s: Seconds) -> Iterat
     window: list[Utterance] = []
     utterances = group_words(words, duration_s)
     for utterance, following in zip(utterances, [*utterances[1:], None], strict=True):
+        if not window:
+            start_s = max(start_s, utterance.words[0].start_s - _MAX_SILENCE_S)
         window.append(utterance)
+        spoken_s = utterance.words[-1].end_s
         # Margins of neighbours do not cross the middle of the pause between them.
-        end_s = duration_s if following is None else (utterance.words[-1].end_s + following.words[0].start_s) / 2
-        if following is None or end_s - start_s >= WINDOW_S:
-            yield WordWindow(end_s, tuple(_shift(word, start_s) for each in window for word in each.words))
+        middle_s = duration_s if following is None else (spoken_s + following.words[0].start_s) / 2
+        end_s = min(middle_s, spoken_s + _MAX_SILENCE_S)
+        if following is None or end_s < middle_s or end_s - start_s >= WINDOW_S:
+            yield WordWindow(start_s, end_s, tuple(_shift(word, start_s) for each in window for word in each.words))
             start_s, window = end_s, []
 
 

@@ -8,7 +8,13 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from alignment.errors import EmptyTranscriptError, TranscriptTooLongError, WordBoundsError, WordOrderError
+from alignment.errors import (
+    EmptyTranscriptError,
+    TranscriptTooLongError,
+    WordBoundsError,
+    WordOrderError,
+    WordTooLongError,
+)
 from alignment.timing import Seconds
 from alignment.transcripts.normalisation import spoken_words
 
@@ -16,6 +22,9 @@ Timing = Literal["aligned", "recognised", "given", "interpolated"]
 """Origin of a word's times: forced alignment, recognition, the caller, or interpolation between neighbours."""
 
 BOUNDS_TOLERANCE_S: Final = 0.05
+MAX_WORD_S: Final[Seconds] = 15.0
+"""Longest word, as the longest utterance: the network averages a word's frames into one step, which describes nothing
+of a longer stretch."""
 # Fast speech has about 6 words per second; a transcript with far more does not belong to the recording.
 _MAX_WORDS_PER_S: Final = 20
 _ALWAYS_ALLOWED_WORDS: Final = 50
@@ -137,6 +146,18 @@ def _max_words(duration_s: Seconds) -> int:
     return _ALWAYS_ALLOWED_WORDS + int(_MAX_WORDS_PER_S * duration_s)
 
 
+def check_word_lengths(words: Sequence[TimedWord]) -> None:
+    """Raise unless every word has a length that a spoken word can have; the audio is not needed.
+
+    Raises:
+        WordTooLongError: A word lasts longer than 15 s.
+    """
+    for index, word in enumerate(words):
+        duration_s = word.end_s - word.start_s
+        if isfinite(duration_s) and duration_s > MAX_WORD_S:
+            raise WordTooLongError(index, word.word, duration_s, MAX_WORD_S)
+
+
 def check_words(words: Sequence[TimedWord], duration_s: Seconds) -> tuple[TimedWord, ...]:
     """Check given words, split overlaps in the middle, and clip ends to the audio.
 
@@ -150,9 +171,11 @@ def check_words(words: Sequence[TimedWord], duration_s: Seconds) -> tuple[TimedW
         WordOrderError: A word ends before it starts, starts or ends before the previous one, or has no time left
             between its neighbours.
         WordBoundsError: A time is not finite, negative, or more than 0.05 s past the end of the audio.
+        WordTooLongError: A word lasts longer than 15 s.
     """
     if not words:
         raise EmptyTranscriptError()
+    check_word_lengths(words)
     if len(words) > _max_words(duration_s):
         raise TranscriptTooLongError(len(words), _max_words(duration_s), duration_s)
     for index, word in enumerate(words):

@@ -7,18 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from model.atomic import atomic_folder
-from model.bundle import (
-    CARD,
-    CONFIG,
-    METRICS,
-    SOUND,
-    VOCABULARY,
-    BundleConfig,
-    Origin,
-    read_config,
-    write_config,
-    write_sums,
-)
+from model.bundle import CARD, CONFIG, METRICS, SOUND, VOCABULARY, BundleConfig, Origin, read_config, write_config
+from model.bundle_files import write_sums
 from model.calibration import Calibration, SoundReference
 from model.data.embeddings import Embeddings
 from model.export.card import render_card

@@ -14,7 +14,8 @@ from typing import Final
 import torch
 from rich.console import Console
 
-from model.bundle import SUMS, Origin
+from model.bundle import Origin
+from model.bundle_files import SUMS
 from model.data.cache import digest_code
 from model.data.prepared import summarise_frames
 from model.data.splits import Split

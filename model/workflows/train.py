@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from model.bundle import METRICS, SUMS, Origin
+from model.bundle import METRICS, Origin
+from model.bundle_files import SUMS
 from model.calibration import Calibration
 from model.corpora.iemocap_counts import is_iemocap
 from model.corpora.pairing import COMPOSITE, RECORDED_IN, read_sentences

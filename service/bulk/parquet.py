@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from model.atomic import atomic_file, exclusive_lock
 from service.bulk.schema import UNREADABLE, WORKER_LOST
-from service.errors import ResultsError
+from service.errors import ResultsError, UnwritableError
 from service.results.problems import PROBLEMS
 
 _SERVER_ERROR: Final = 500
@@ -66,8 +66,10 @@ class ResultParts(AbstractContextManager["ResultParts"]):
             raise ResultsError(out, str(exc)) from exc
 
     def __exit__(self, *_: object) -> None:
-        self.flush()
-        self._lock.close()
+        try:
+            self.flush()
+        finally:
+            self._lock.close()
 
     def find_remaining(self, names: Sequence[str]) -> list[str]:
         """Recordings without a row, or with a transient problem: an unreachable storage, a dead process."""
@@ -79,14 +81,22 @@ class ResultParts(AbstractContextManager["ResultParts"]):
         self._record(rows)
 
     def flush(self) -> None:
-        """Write the rows that were added since the last time."""
+        """Write the rows that were added since the last time.
+
+        Raises:
+            UnwritableError: The file cannot be written; the rows are then lost.
+        """
         if self._rows:
-            rows = pa.concat_tables(self._rows).cast(self._schema)
-            _write_table(self._folder / f"{self._count:06d}.parquet", [rows], self._schema)
-            self._rows, self._count = [], self._count + 1
+            rows, self._rows = pa.concat_tables(self._rows).cast(self._schema), []
+            self._write(self._folder / f"{self._count:06d}.parquet", [rows])
+            self._count += 1
 
     def join(self) -> None:
-        """Join all parts to one file; the last row of each recording is kept."""
+        """Join all parts to one file; the last row of each recording is kept.
+
+        Raises:
+            UnwritableError: The file cannot be written; the parts are kept.
+        """
         self.flush()
         files = self._files()
         places = {
@@ -103,8 +113,14 @@ class ResultParts(AbstractContextManager["ResultParts"]):
         names = sorted(places)
         groups = (names[first : first + _ROWS_IN_A_GROUP] for first in range(0, len(names), _ROWS_IN_A_GROUP))
         tables = (_gather([places[name] for name in group], read) for group in groups)
-        _write_table(self._out, tables, self._schema)
+        self._write(self._out, tables)
         rmtree(self._folder)
+
+    def _write(self, path: Path, tables: Iterable[pa.Table]) -> None:
+        try:
+            _write_table(path, tables, self._schema)
+        except OSError as exc:
+            raise UnwritableError(self._out, exc.strerror or str(exc)) from exc
 
     def _files(self) -> list[Path]:
         """Tables in the order of their creation."""

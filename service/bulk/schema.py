@@ -84,8 +84,8 @@ def response_row(name: str, response: PredictOut) -> dict[str, Any]:
 
 
 def problem_row(name: str, code: str, message: str) -> dict[str, Any]:
-    """Row of a recording that could not be analysed."""
-    return {"file": name, "problem": code, "message": message}
+    """Row of a recording that could not be analysed; a message that names a path need not be Unicode."""
+    return {"file": name, "problem": code, "message": message.encode(errors="backslashreplace").decode()}
 
 
 def _utterance(utterance: UtteranceOut) -> dict[str, Any]:

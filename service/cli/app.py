@@ -87,7 +87,10 @@ def predict(
     bundle: BundleOption = None,
     aligner: AlignerOption = None,
 ) -> None:
-    """Print the emotions of recordings. Exit status: 0, 1 when a file failed, 2 when the command could not start."""
+    """Print the emotions of recordings.
+
+    Exit status: 0; 1 when a file failed; 2 when the command could not start or the results not be written.
+    """
     from service.cli.predict import Format, PredictOptions, run_predict
 
     requested: dict[Format, bool] = {"json": as_json, "csv": as_csv, "brief": brief}
@@ -114,8 +117,8 @@ def bulk(
 ) -> None:
     """Analyse archives of recordings into one table, on one machine or many; a further run resumes.
 
-    Exit status: 0; 1 when the table is complete and some recordings have a problem; 2 when the command could not start;
-    130 when it was interrupted.
+    Exit status: 0; 1 when the table is complete and some recordings have a problem; 2 when the command could not start
+    or the table not be written; 130 when it was interrupted.
     """
     from service.cli.bulk import BulkOptions, run_bulk
 
@@ -194,7 +197,11 @@ def key() -> None:
 
 def main() -> None:
     """Entry point of the command `can-ser`."""
-    app()
+    from service.cli.console import accept_any_text, writing_output
+
+    accept_any_text()
+    with writing_output():
+        app()
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from alignment.errors import CanSerError, optional_packages
 from alignment.timing import Seconds
 from model.bundle import Bundle
-from service.cli.console import print_error
+from service.cli.console import print_error, print_left_out
 from service.cli.progress import BulkProgress
 from service.inference.loading import choose_bundle, load_aligner
 from service.settings import Settings, load_settings
@@ -50,11 +50,11 @@ class BulkOptions:
 
 
 def run_bulk(options: BulkOptions) -> int:
-    """Analyse the recordings without a row; return 0, 1 for problems, 2 when it cannot start, 130 on interruption."""
+    """Analyse the recordings without a row; return 0, 1 for problems, 130 on interruption, 2 when it cannot go on."""
     try:
         with optional_packages("cluster", "ray", "pyarrow", "filelock"):
             return _run(options)
-    except CanSerError as exc:
+    except (CanSerError, OSError) as exc:
         print_error(exc)
         return 2
 
@@ -66,7 +66,7 @@ def _run(options: BulkOptions) -> int:
 
     settings = load_settings({"bundle": options.bundle, "aligner": options.aligner})
     bundle, _ = choose_bundle(settings)
-    names = find_archive(options.sources)
+    names = find_archive(options.sources, print_left_out)
     schema = table_schema(bundle.config.emotions)
     with ResultParts(options.out, schema, _identity(settings, bundle)) as parts:
         remaining = parts.find_remaining(names)

@@ -1,6 +1,5 @@
 """`can-ser bundle show` and `can-ser bundle verify`."""
 
-import json
 from dataclasses import asdict
 
 from rich.console import Group
@@ -8,38 +7,41 @@ from rich.markdown import Markdown
 from rich.table import Table
 from rich.text import Text
 
-from model.bundle import CARD, METRICS, SUMS, Bundle, list_contents, locate_bundle, read_bundle
+from model.bundle import Bundle, locate_bundle, read_bundle, read_card, read_metrics
+from model.bundle_files import SUMS, list_files
 from model.errors import ModelError
 from model.runtime import EmotionClassifier
 from service.cli.console import output_console, print_error, print_json
+from service.observability.printable import printable_lines
 
 
 def run_bundle_show(name: str, *, as_json: bool) -> int:
     """Print the configuration, metrics and card of a bundle; return 1 when it cannot be read."""
     try:
         bundle = read_bundle(locate_bundle(name))
+        metrics, card = read_metrics(bundle), read_card(bundle)
     except ModelError as exc:
         print_error(exc)
         return 1
     if as_json:
-        metrics = json.loads((bundle.folder / METRICS).read_text(encoding="utf-8"))
         fields = {"folder": str(bundle.folder), "version": bundle.version, **asdict(bundle.config), "metrics": metrics}
         print_json(fields)
     else:
-        card = Markdown((bundle.folder / CARD).read_text(encoding="utf-8"))
-        output_console().print(Group(_describe(bundle), Text(), card))
+        output_console().print(Group(_describe(bundle), Text(), Markdown(printable_lines(card))))
     return 0
 
 
 def run_bundle_verify(name: str) -> int:
-    """Check every checksum and run both graphs; return 1 on a fault."""
+    """Check every file, and run both graphs against the configuration; return 1 on a fault."""
     try:
         bundle = read_bundle(locate_bundle(name))
+        read_metrics(bundle)
+        read_card(bundle)
         EmotionClassifier(bundle, "cpu").warm_up()
     except ModelError as exc:
         print_error(exc)
         return 1
-    files = len(list_contents(bundle.folder))
+    files = len(list_files(bundle.folder))
     output_console().print(
         f"{bundle.folder}: {files} files match {SUMS}, version {bundle.version}; the network runs",
         style="green",

@@ -1,31 +1,31 @@
 """`can-ser predict`: tables, JSON lines, CSV and plots of recordings."""
 
 import csv
-import json
-import os
 import sys
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TextIO, get_args
+from typing import Any, Final, Literal, TextIO, get_args
 
 from rich.console import Console
 
 from alignment.audio import decode_audio
 from alignment.errors import CanSerError
 from can_ser_client.schemas import COLUMNS, PredictOut
-from service.cli.console import error_console, output_console, print_error
+from service.cli.console import discard_output, error_console, json_line, output_console, print_error, print_left_out
 from service.cli.progress import track
 from service.errors import ConflictingFieldsError, InvalidWordsError, SettingsError
 from service.inference.engine import EmotionEngine
 from service.inference.request import AnalysisRequest, Explain, Speakers
+from service.observability.printable import printable
 from service.results.plots import draw_response, require_matplotlib, summarise
 from service.results.serialisation import to_response
 from service.results.terminal import render, render_brief
 from service.settings import Settings, load_settings
-from service.sources import find_recordings
+from service.sources import find_recordings, read_special
 
+_MAX_WORDS_BYTES: Final = 16_000_000
 Format = Literal["table", "json", "csv", "brief"]
 
 
@@ -53,13 +53,13 @@ class PredictOptions:
 
 
 def run_predict(options: PredictOptions) -> int:
-    """Print the result of each recording; return 1 when some failed, 2 when the command cannot start."""
+    """Print the result of each recording; return 1 when some failed, 2 when the command cannot start or write."""
     try:
         if len(options.formats) > 1:
             raise ConflictingFieldsError(*(f"--{name}" for name in options.formats[:2]))
         settings = load_settings({"bundle": options.bundle, "aligner": options.aligner})
         request = read_request(options)
-        paths = find_recordings(options.files)
+        paths = find_recordings(options.files, print_left_out)
         plots = plan_plots(options.plot, paths)
         engine = EmotionEngine(settings)
     except (CanSerError, OSError) as exc:
@@ -72,9 +72,13 @@ def run_predict(options: PredictOptions) -> int:
             pairs = track(list(zip(paths, plots, strict=True)), "analysing", printer.error_console)
             succeeded = [predictor.predict(*pair) for pair in pairs]
         except BrokenPipeError:
-            # The reader has closed the pipe, as `head` does; Python must not write to it again when it exits.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            # The reader has closed the pipe, as `head` does.
+            discard_output()
             return 0
+        except OSError as exc:
+            print_error(exc, "the results cannot be written: ")
+            discard_output()
+            return 2
     return 0 if all(succeeded) else 1
 
 
@@ -90,12 +94,14 @@ class _Predictor:
     def predict(self, path: Path, plot: Path | None) -> bool:
         """Print the result of a recording, or its error; return whether it succeeded."""
         try:
-            data = path.read_bytes()
+            data = read_special(path)
             response = to_response(self.engine.analyse(data, self.request), self.engine, self.request.explain)
             if plot is not None:
                 waveform = decode_audio(data, self.settings.max_audio_s)
-                draw_response(response, waveform, f"{path.name}: {summarise(response)}").savefig(plot, dpi=150)
-        except (CanSerError, OSError) as exc:
+                draw_response(response, waveform, f"{printable(path.name)}: {summarise(response)}").savefig(
+                    plot, dpi=150
+                )
+        except (CanSerError, OSError, MemoryError) as exc:
             print_error(exc, f"{path}: ", self.printer.error_console)
             return False
         self.printer.print(path, response)
@@ -123,13 +129,13 @@ class _Printer:
         if self._output == "json":
             # A failed recording has no line: each line names its file.
             line = {"file": str(path)} | response.model_dump(mode="json", exclude_unset=True)
-            sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
+            sys.stdout.write(json_line(line))
         elif self._output == "csv":
-            write_csv(sys.stdout, str(path), response, header=self._needs_header)
+            write_csv(sys.stdout, printable(str(path)), response, header=self._needs_header)
             self._needs_header = False
         else:
             brief = self._output == "brief"
-            self._console.print((render_brief if brief else render)(str(path), response), soft_wrap=brief)
+            self._console.print((render_brief if brief else render)(printable(str(path)), response), soft_wrap=brief)
         sys.stdout.flush()
 
 
@@ -167,9 +173,13 @@ def read_request(options: PredictOptions) -> AnalysisRequest:
 
 
 def _read_text(path: Path) -> str:
+    with path.open("rb") as file:
+        data = file.read(_MAX_WORDS_BYTES + 1)
+    if len(data) > _MAX_WORDS_BYTES:
+        raise InvalidWordsError(f"{path} is larger than {_MAX_WORDS_BYTES:,} bytes")
     try:
         # Editors on Windows write a byte order mark before UTF-8.
-        return path.read_text(encoding="utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
         raise InvalidWordsError(f"{path} is not UTF-8 ({exc.reason})") from exc
 

@@ -15,7 +15,11 @@ from service.settings import load_settings
 
 
 def run_server(*, host: str | None, port: int | None, bundle: str | None, aligner: str | None) -> int:
-    """Serve until SIGINT or SIGTERM, then return 0; return 2 when the service cannot start or a model cannot run."""
+    """Serve until SIGINT, SIGTERM or SIGHUP.
+
+    Returns:
+        0; 2 when the service cannot start or listen, or a model cannot run.
+    """
     try:
         settings = load_settings({"host": host, "port": port, "bundle": bundle, "aligner": aligner})
         application = create_app(settings)
@@ -27,7 +31,11 @@ def run_server(*, host: str | None, port: int | None, bundle: str | None, aligne
     server = uvicorn.Server(configure_server(application, settings))
     # uvicorn raises the signal that stopped it again; dying of it would leak semaphores of the worker processes.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with suppress(KeyboardInterrupt):
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        # A closed terminal stops the service as SIGTERM does, except under nohup.
+        signal.signal(signal.SIGHUP, server.handle_exit)
+    # It exits with status 3 where it cannot listen, and has logged the reason.
+    with suppress(KeyboardInterrupt, SystemExit):
         server.run()
     return 0 if server.started and not state.failed else 2
 

@@ -5,19 +5,22 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Final
 
 import structlog
 from fastapi import FastAPI
 
 from alignment.errors import CanSerError
-from service.errors import NotReadyError
+from service.errors import BusyError, LiveFullError, NotReadyError, ScorersUnavailableError, ServiceError
 from service.inference.engine import EmotionEngine
+from service.inference.places import Places
 from service.inference.scheduler import Scheduler
 from service.jobs.runner import JobRunner
 from service.observability.metrics import Metrics
 from service.observability.tracing import NoTraces, Traces
 from service.settings import Settings
 
+_RETRY_AFTER_S: Final = 5
 log = structlog.stdlib.get_logger("service")
 
 
@@ -34,13 +37,30 @@ class AppState:
         self.metrics = Metrics()
         self.traces = traces or NoTraces()
         self.scheduler = Scheduler(engine, settings, self.metrics, self.traces)
-        self.jobs = JobRunner(engine, self.scheduler, settings.jobs, self.metrics, self.traces)
-        self.live_connections = 0
-        self.metrics.add_gauge("live_connections", "Open live connections.", lambda: self.live_connections)
+        self.jobs = JobRunner(
+            engine,
+            self.scheduler,
+            settings.jobs,
+            self.metrics,
+            self.traces,
+            owner_waiting=settings.owner_limit(settings.jobs.max_waiting),
+        )
+        self.requests = self._bound(settings.max_waiting, lambda limit: BusyError(limit, _RETRY_AFTER_S))
+        self.reads = self._bound(settings.jobs.max_reads, lambda limit: BusyError(limit, _RETRY_AFTER_S))
+        self.live = self._bound(settings.live.max_connections, LiveFullError)
+        self.metrics.add_gauge("live_connections", "Open live connections.", lambda: self.live.held)
         self._reason = "the models are loading"
         self._ready = False
         self.failed = False
         self.on_ready: Callable[[], None] = lambda: None
+
+    def _bound(self, limit: int, full: Callable[[int], ServiceError]) -> Places:
+        return Places(limit, self.settings.owner_limit(limit), full)
+
+    @property
+    def live_connections(self) -> int:
+        """Number of live connections."""
+        return self.live.held
 
     @property
     def ready(self) -> bool:
@@ -56,6 +76,16 @@ class AppState:
         if not self._ready:
             raise NotReadyError(self._reason)
 
+    def require_healthy(self) -> None:
+        """Raise unless the models are ready and all processes work; requests may be accepted nevertheless.
+
+        Raises:
+            NotReadyError: See `require_ready`; or worker processes cannot score, so that threads do it.
+        """
+        self.require_ready()
+        if self.scheduler.trouble:
+            raise NotReadyError(str(ScorersUnavailableError(self.scheduler.trouble)))
+
     async def warm_up(self) -> None:
         """Run every model once, then accept requests.
 
@@ -67,9 +97,9 @@ class AppState:
         await asyncio.to_thread(self.engine.warm_up)
         await asyncio.to_thread(self.scheduler.warm_up)
         await asyncio.to_thread(self.on_ready)
-        self._ready = True
         if self._keeps_jobs:
-            self.jobs.start()
+            await self.jobs.start()
+        self._ready = True
         self.metrics.set_model_info(
             name=bundle.config.name,
             version=bundle.version,

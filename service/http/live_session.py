@@ -8,6 +8,7 @@ import numpy as np
 import soxr
 
 from alignment.audio import SAMPLE_RATE_BOUNDS_HZ, AudioSource
+from alignment.priority import Priority
 from alignment.speech import endpointing
 from alignment.speech.windows import Window
 from alignment.timing import SAMPLE_RATE_HZ, Seconds
@@ -20,6 +21,8 @@ from service.results.serialisation import to_overall, to_utterance
 
 Message = dict[str, Any]
 _MAX_PENDING: Final = 4
+# Detection needs 32 ms at a time; a thread for each of many tiny frames would take longer than their audio.
+_MIN_DETECTED_S: Final = 0.02
 
 
 class LiveSession:
@@ -59,6 +62,8 @@ class LiveSession:
         self._pending: list[asyncio.Task[None]] = []
         self._scored: list[ScoredUtterance] = []
         self._number = -1
+        self._undetected = bytearray()
+        self._min_detected_bytes = round(2 * rate_hz * _MIN_DETECTED_S)
 
     @property
     def duration_s(self) -> Seconds:
@@ -76,7 +81,10 @@ class LiveSession:
             raise BadFrameError("a frame is empty")
         if len(frame) % 2:
             raise BadFrameError(f"a frame has {len(frame)} bytes; 16-bit samples need an even number")
-        await self._handle(await asyncio.to_thread(self._detect, frame, last=False))
+        self._undetected += frame
+        if len(self._undetected) < self._min_detected_bytes:
+            return
+        await self._handle(await asyncio.to_thread(self._detect, self._take_undetected(), last=False))
         self._collect()
         while len(self._pending) > _MAX_PENDING:
             await asyncio.wait({self._pending[0]})
@@ -84,7 +92,7 @@ class LiveSession:
 
     async def finish(self) -> None:
         """Analyse the last utterance and send the message `done`."""
-        await self._handle(await asyncio.to_thread(self._detect, b"", last=True))
+        await self._handle(await asyncio.to_thread(self._detect, self._take_undetected(), last=True))
         await asyncio.gather(*self._pending)
         overall = await asyncio.to_thread(to_overall, self._scored, self._engine)
         await self._send({"type": "done", "duration_s": round(self.duration_s, 3), **overall})
@@ -95,6 +103,11 @@ class LiveSession:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _take_undetected(self) -> bytes:
+        frames = bytes(self._undetected)
+        self._undetected.clear()
+        return frames
 
     def _detect(self, frame: bytes, *, last: bool) -> list[endpointing.SpeechEvent]:
         samples = np.frombuffer(frame, "<i2").astype(np.float32) / np.float32(32_768)
@@ -123,7 +136,7 @@ class LiveSession:
             self._early = None
 
     async def _analyse(self, window: Window) -> tuple[ScoredUtterance, ...]:
-        context = self._scheduler.open_context()
+        context = self._scheduler.open_context(Priority.LIVE)
         request = AnalysisRequest(explain=self._explain)
         result = ResultBuilder(AudioSource(window.end_s, SAMPLE_RATE_HZ, 1), ())
         loop = WindowLoop(self._engine, [(window, request)], result, context.stopwatch)

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from alignment.priority import Priority
 from alignment.timing import Seconds
 from service.errors import BusyError, DeadlineError
 from service.observability.stopwatch import Stopwatch
@@ -24,11 +25,13 @@ class RequestContext:
     Attributes:
         stopwatch: Its stage times.
         work: The thread-pool work that runs for it now.
+        priority: Priority on the models and processes that it shares with others.
         cancelled: Whether its result is no longer wanted: the deadline has passed or the client has disconnected.
         started: Arrival, on the clock of `time.perf_counter`.
     """
 
     stopwatch: Stopwatch
+    priority: Priority = Priority.REQUEST
     work: "Future[Any] | None" = None
     cancelled: bool = False
     started: float = field(default_factory=time.perf_counter)

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from heapq import merge
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 from alignment.aligners.given import build_given_transcript
 from alignment.aligners.protocol import Aligner
 from alignment.aligners.whisperx.diarization import Diarizer, PyannoteDiarizer
-from alignment.audio import AudioSource, Waveform, decode_audio, decode_channels
+from alignment.audio import AudioSource, Waveform, decode_audio
+from alignment.channels import decode_channels
 from alignment.errors import NoSpeechError
 from alignment.features.extraction import UtteranceFeatures
 from alignment.pipeline import bring_to_level, choose_encoder, compute_features, find_words, select_transcript
@@ -22,7 +24,7 @@ from alignment.speech.voice_activity import VoiceActivityDetector
 from alignment.speech.windows import WINDOW_S, Window, cut_windows
 from alignment.timing import SAMPLE_RATE_HZ
 from alignment.transcripts.speakers import assign_speakers
-from alignment.transcripts.words import AlignerInfo, TimedWord, Transcript
+from alignment.transcripts.words import AlignerInfo, TimedWord, Transcript, check_word_lengths
 from model.bundle import Bundle
 from model.occlusion import HiddenSound, add_effects, occlude_in_chunks
 from model.scores import UtteranceScores
@@ -151,16 +153,17 @@ class EmotionEngine:
         """End worker processes."""
         self._aligner.close()
 
-    def analyse(self, data: bytes, request: AnalysisRequest | None = None) -> AnalysisResult:
+    def analyse(self, data: bytes | Path, request: AnalysisRequest | None = None) -> AnalysisResult:
         """Analyse a recording in the calling thread.
 
         Args:
-            data: An audio file.
+            data: An audio file, or its path; a file on disk is not loaded as a whole.
             request: What is known about it.
 
         Raises:
             AlignmentError: The recording or the words cannot be used; see `decode_audio` and `find_words`.
             AlignerNotServedError: The request names another aligner.
+            OSError: The file of the path cannot be read.
         """
         request = request or AnalysisRequest()
         self.check(request)
@@ -174,7 +177,9 @@ class EmotionEngine:
         Raises:
             AlignerNotServedError: It names another aligner.
             DiarizationUnavailableError: It requests diarization, whose package or weights are missing.
+            WordTooLongError: A given word lasts longer than 15 s.
         """
+        check_word_lengths(request.words or ())
         if request.speakers == "diarize":
             self._diarizer.require()
         if request.aligner not in (None, "auto", self._aligner.info.name):
@@ -182,7 +187,7 @@ class EmotionEngine:
 
     def decode(
         self,
-        data: bytes,
+        data: bytes | Path,
         request: AnalysisRequest,
         stopwatch: Stopwatch,
         *,
@@ -287,7 +292,8 @@ class WindowLoop:
             result: Collects the window results.
             stopwatch: Measures the stages.
         """
-        self._engine, self._windows, self._stopwatch = engine, iter(windows), stopwatch
+        self._engine, self._stopwatch = engine, stopwatch
+        self._windows: Iterator[WindowRequest] = iter(windows)
         self.result = result
 
     def prepare(self) -> PreparedWindow | None:
@@ -310,6 +316,10 @@ class WindowLoop:
         while not cancelled() and (prepared := self.prepare()) is not None:
             score = partial(self._engine.score, prepared, classify)
             yield self.add(prepared, self._stopwatch.run("classify", score) if prepared.features else [])
+
+    def close(self) -> None:
+        """Release the recording: the traceback of a failed request can keep this loop until it is collected."""
+        self._windows = iter(())
 
     def run(self, classify: Classify) -> ResultBuilder:
         """Process all windows in the calling thread and return the result builder."""

@@ -5,19 +5,21 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Literal, TypeVar
 
+from alignment.priority import PrioritySlots, at_priority
 from service.inference.admission import RequestContext
 
 _T = TypeVar("_T")
-Pool = Literal["prepare", "recognise"]
+Pool = Literal["prepare", "recognise", "large"]
 
 
 class Executor:
-    """One pool for quick work (decoding, features, responses), one for recognition.
+    """One pool for quick work (decoding, features, responses), one for recognition, one for large recordings.
 
-    Recognition has threads of its own, so that a request with given words never waits behind recordings that are
-    recognised.
+    Recognition and large recordings have threads of their own, so that a small request with given words never waits
+    behind recordings that are recognised, or that take long to decode. Recognitions start by their priority.
     """
 
     def __init__(self, recognitions_at_once: int) -> None:
@@ -29,7 +31,9 @@ class Executor:
         self._pools: dict[Pool, ThreadPoolExecutor] = {
             "prepare": ThreadPoolExecutor(os.cpu_count() or 1, "prepare"),
             "recognise": ThreadPoolExecutor(recognitions_at_once, "recognise"),
+            "large": ThreadPoolExecutor(max(1, (os.cpu_count() or 1) // 2), "large"),
         }
+        self._recognitions = PrioritySlots(recognitions_at_once)
 
     async def run(self, context: RequestContext, work: Callable[[], _T], pool: Pool = "prepare") -> _T:
         """Return the result of `work`, run in a thread; the wait for a free thread counts as queue time."""
@@ -37,15 +41,28 @@ class Executor:
 
         def measured() -> _T:
             context.stopwatch.add("queue", time.perf_counter() - submitted)
-            return work()
+            with at_priority(context.priority):
+                return work()
 
-        return await wait_for(context, self._pools[pool].submit(measured))
+        if pool != "recognise":
+            return await wait_for(context, self._pools[pool].submit(measured))
+        release = await self._recognitions.acquire_in_loop(context.priority)
+        future = self._pools[pool].submit(measured)
+        # A thread cannot be interrupted: after a cancellation the slot is free when its work has ended.
+        future.add_done_callback(lambda _: release())
+        return await wait_for(context, future)
+
+    def run_later(self, work: Callable[[], None], pool: Pool) -> None:
+        """Run `work` that no request waits for; it is dropped where the service stops."""
+        with suppress(RuntimeError):
+            self._pools[pool].submit(work)
 
     @property
     def waiting(self) -> dict[str, int]:
         """Length of each queue."""
         # ThreadPoolExecutor has no public accessor for its queue.
-        return {name: pool._work_queue.qsize() for name, pool in self._pools.items()}
+        lengths: dict[str, int] = {name: pool._work_queue.qsize() for name, pool in self._pools.items()}
+        return lengths | {"recognise": self._recognitions.waiting}
 
     def close(self) -> None:
         """End the threads; work that has not begun is dropped."""

@@ -26,7 +26,7 @@ def cut_recording(
         first_sample: End of an earlier window.
 
     Raises:
-        EmptyTranscriptError, WordOrderError, WordBoundsError: See `check_words`.
+        TranscriptError: See `check_words`.
     """
     blocks = _skip(audio.read_blocks(), first_sample)
     if request.words is not None:
@@ -44,16 +44,35 @@ def _cut_between_words(
     audio: AudioFile, request: AnalysisRequest, blocks: Iterator[NDArray[np.float32]], first_sample: int
 ) -> Iterator[WindowRequest]:
     duration_s = audio.source.duration_s
-    kept = np.zeros(0, np.float32)
-    start = first_sample
+    reader = _SampleReader(blocks, first_sample)
     for cut in cut_between_words(check_words(request.words or (), duration_s), duration_s):
-        end = seconds_to_samples(cut.end_s)
-        if end <= first_sample:
-            continue
-        while len(kept) < end - start and (block := next(blocks, None)) is not None:
-            kept = np.concatenate((kept, block))
-        yield Window(samples_to_seconds(start), kept[: end - start]), request.with_words(cut.words)
-        kept, start = kept[end - start :].copy(), end
+        start, end = max(first_sample, seconds_to_samples(cut.start_s)), seconds_to_samples(cut.end_s)
+        if start < end:
+            yield Window(samples_to_seconds(start), reader.read(start, end)), request.with_words(cut.words)
+
+
+class _SampleReader:
+    """Reads ranges of samples, in order, from blocks of any size; what is between two ranges is not kept."""
+
+    def __init__(self, blocks: Iterator[NDArray[np.float32]], position: int) -> None:
+        """Read nothing yet; the first block begins at `position`."""
+        self._blocks, self._position = blocks, position
+        self._rest = np.zeros(0, np.float32)
+
+    def read(self, start: int, end: int) -> NDArray[np.float32]:
+        """(samples,) from `start` to `end`, or to the end of the recording."""
+        pieces = [np.zeros(0, np.float32)]
+        while self._position < end:
+            block = self._rest if len(self._rest) else next(self._blocks, None)
+            if block is None:
+                break
+            taken = min(len(block), end - self._position)
+            inside = block[max(0, start - self._position) : taken]
+            if len(inside):
+                pieces.append(inside)
+            self._position += taken
+            self._rest = block[taken:]
+        return np.concatenate(pieces)
 
 
 def _skip(blocks: Iterator[NDArray[np.float32]], samples: int) -> Iterator[NDArray[np.float32]]:

@@ -1,13 +1,16 @@
 """Requests through the engine without blocking the event loop.
 
-Decoding and features run in one pool of threads, recognition in another (`service.inference.executor`). The network
-scores batches over all requests (`alignment.batcher.Batcher`). While several requests with given words are in progress,
-worker processes score the small ones (`service.inference.worker_pool`).
+Decoding and features run in one pool of threads, recognition in another, and large recordings in a third
+(`service.inference.executor`). The network scores batches over all requests (`alignment.batcher.Batcher`). While
+several requests with given words are in progress, worker processes score the small ones
+(`service.inference.worker_pool`).
 """
 
+import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -15,12 +18,16 @@ from typing import TypeVar
 from alignment.batcher import Batcher
 from alignment.features.extraction import UtteranceFeatures
 from alignment.features.mfcc import compute_bases
+from alignment.priority import Priority
 from alignment.timing import Seconds
 from model.occlusion import add_effects
 from model.scores import UtteranceScores
+from service.errors import ScorersUnavailableError
 from service.inference.admission import AdmissionControl, RequestContext
+from service.inference.decoding import LargeRecordingError, decode_small
 from service.inference.engine import EmotionEngine, PreparedWindow, WindowLoop
 from service.inference.executor import Executor, Pool, wait_for
+from service.inference.memory import return_memory
 from service.inference.request import AnalysisRequest
 from service.inference.result import AnalysisResult, ResultBuilder, ScoredUtterance, WindowResult
 from service.inference.worker_pool import InferenceWorkerPool, Task, Upload, is_small
@@ -66,6 +73,8 @@ class Scheduler:
             workers=engine.classifier.calls_at_once,
         )
         self._workers = InferenceWorkerPool(settings, self._metrics.count_batch) if settings.scorers else None
+        # Decoded large recordings at once, which bounds the memory that they take.
+        self._large = asyncio.Semaphore(max(os.cpu_count() or 1, engine.aligner_calls_at_once))
         self._with_words: set[RequestContext] = set()
         self._before_classifier: set[RequestContext] = set()
         self._export_queues()
@@ -81,9 +90,9 @@ class Scheduler:
                 self._with_words.discard(context)
                 self._before_classifier.discard(context)
 
-    def open_context(self) -> RequestContext:
+    def open_context(self, priority: Priority = Priority.REQUEST) -> RequestContext:
         """State of one request, live utterance or job, whose stages are traced."""
-        return RequestContext(Stopwatch({"queue": 0.0}, self._traces.record_stages()))
+        return RequestContext(Stopwatch({"queue": 0.0}, self._traces.record_stages()), priority)
 
     def warm_up(self) -> None:
         """Start the worker processes and run each once; the engine has been warmed up before.
@@ -119,24 +128,29 @@ class Scheduler:
             self._with_words.add(context)
             self._before_classifier.add(context)
 
-        task = Task(upload, request, context)
-        if request.words is None or on_progress is not None:
-            result = await self._analyse_windows(task, on_progress or (lambda _: None))
-        elif self._workers and len(self._with_words) > 1 and is_small(upload, request):
-            self._before_classifier.discard(context)
-            result = await wait_for(context, self._workers.submit(task))
-        else:
-            result = await self._analyse_given(task)
+        async with AsyncExitStack() as slot:
+            result = await self._analyse(Task(upload, request, context), slot, on_progress)
         analysis = result.finish(context.timings_ms())
         self._metrics.count_recording(analysis.source.duration_s, analysis.timings_ms)
         return analysis
 
-    async def _analyse_given(self, task: Task) -> ResultBuilder:
+    async def _analyse(self, task: Task, slot: AsyncExitStack, on_progress: ProgressListener | None) -> ResultBuilder:
+        context, request = task.context, task.request
+        if request.words is None or on_progress is not None:
+            return await self._analyse_windows(task, slot, on_progress or (lambda _: None))
+        several = len(self._with_words) > 1
+        if self._workers and not self.trouble and several and is_small(task.upload, request):
+            self._before_classifier.discard(context)
+            # A thread scores where no process can, or where the recording is large.
+            with suppress(LargeRecordingError, ScorersUnavailableError):
+                return await wait_for(context, self._workers.submit(task))
+        return await self._analyse_given(task, slot)
+
+    async def _analyse_given(self, task: Task, slot: AsyncExitStack) -> ResultBuilder:
         """Given words: while no other request is about to be classified, one thread does everything at once."""
         engine, context = self._engine, task.context
 
-        def begin() -> tuple[WindowLoop, PreparedWindow | None]:
-            loop = self._open(task)
+        def begin(loop: WindowLoop) -> tuple[WindowLoop, PreparedWindow | None]:
             prepared = loop.prepare()
             if prepared is None or prepared.occludes or len(self._before_classifier) > 1:
                 return loop, prepared
@@ -144,33 +158,32 @@ class Scheduler:
             loop.add(prepared, context.stopwatch.run("classify", partial(engine.classify, prepared.features)))
             return loop, None
 
-        loop, prepared = await self._executor.run(context, begin)
+        (loop, prepared), _ = await self._open(task, slot, begin)
         if prepared is not None:
             loop.add(prepared, await self._score(context, prepared))
         return loop.result
 
-    async def _analyse_windows(self, task: Task, notify: ProgressListener) -> ResultBuilder:
+    async def _analyse_windows(self, task: Task, slot: AsyncExitStack, notify: ProgressListener) -> ResultBuilder:
         context, request = task.context, task.request
-        loop = await self._executor.run(context, partial(self._open, task))
+        loop, pool = await self._open(task, slot, lambda loop: loop)
         stage, total_s = "recognise" if request.recognises else "align", loop.result.source.duration_s
         notify(Progress(stage, 0.0, total_s))
-        async for result in self.run_windows(context, loop, uses_aligner=request.words is None):
+        async for result in self.run_windows(context, loop, "recognise" if request.words is None else pool):
             for scored in result.utterances:
                 notify(scored)
             notify(Progress(stage, result.window.end_s, total_s))
         return loop.result
 
     async def run_windows(
-        self, context: RequestContext, loop: WindowLoop, *, uses_aligner: bool = True
+        self, context: RequestContext, loop: WindowLoop, pool: Pool = "recognise"
     ) -> AsyncIterator[WindowResult]:
         """Results of the windows of a loop, each prepared in a thread and scored with those of other requests.
 
         Args:
             context: State of the request.
             loop: Windows to process.
-            uses_aligner: Whether preparation uses the aligner; it then runs in the pool for recognition.
+            pool: Threads that prepare them: "recognise" where they use the aligner.
         """
-        pool: Pool = "recognise" if uses_aligner else "prepare"
         while (prepared := await self._executor.run(context, loop.prepare, pool)) is not None:
             yield loop.add(prepared, await self._score(context, prepared) if prepared.features else [])
 
@@ -178,11 +191,34 @@ class Scheduler:
         """Return the result of quick work in a thread, such as serialisation."""
         return await self._executor.run(context, work)
 
-    def _open(self, task: Task) -> WindowLoop:
+    async def _open(self, task: Task, slot: AsyncExitStack, begin: Callable[[WindowLoop], _T]) -> tuple[_T, Pool]:
+        """Decode a recording and begin its analysis in the same thread; a large one waits for a slot first.
+
+        Args:
+            task: The recording.
+            slot: Releases the recording, and the slot of a large one.
+            begin: Called with the loop over its windows.
+
+        Returns:
+            Result of `begin`, and the pool that it ran in.
+        """
+        context = task.context
+        with suppress(LargeRecordingError):
+            return await self._executor.run(context, lambda: begin(self._decode(task, slot, small=True))), "prepare"
+        slot.callback(self._executor.run_later, return_memory, "large")
+        waiting_since = time.perf_counter()
+        await slot.enter_async_context(self._large)
+        context.stopwatch.add("queue", time.perf_counter() - waiting_since)
+        return await self._executor.run(context, lambda: begin(self._decode(task, slot, small=False)), "large"), "large"
+
+    def _decode(self, task: Task, slot: AsyncExitStack, *, small: bool) -> WindowLoop:
         """Read and decode a recording; its bytes are released when this returns."""
-        context, data = task.context, task.upload.file.read()
-        waveform = self._engine.decode(data, task.request, context.stopwatch, cancelled=lambda: context.cancelled)
-        return self._engine.start(waveform, task.request, context.stopwatch)
+        context, request, stopwatch = task.context, task.request, task.context.stopwatch
+        decode = partial(decode_small, self._engine) if small else self._engine.decode
+        waveform = decode(task.read(), request, stopwatch, cancelled=lambda: context.cancelled)
+        loop = self._engine.start(waveform, request, stopwatch)
+        slot.callback(loop.close)
+        return loop
 
     async def _score(self, context: RequestContext, prepared: PreparedWindow) -> list[UtteranceScores]:
         """As `EmotionEngine.score`; variants are built in a thread, and scored in chunks with other requests."""
@@ -210,6 +246,11 @@ class Scheduler:
         """Length of the queue of each stage."""
         workers = {"score": self._workers.waiting} if self._workers else {}
         return {**self._executor.waiting, "classify": self._classifier.waiting, **workers}
+
+    @property
+    def trouble(self) -> str:
+        """Why worker processes cannot score any more, while threads still do; "" without trouble."""
+        return self._workers.trouble if self._workers else ""
 
     def close(self) -> None:
         """End threads and processes; work that has not begun is dropped."""

@@ -10,7 +10,8 @@ from alignment.errors import AlignmentError, CanSerError
 from alignment.features.mfcc import Bases, MfccConfig, adopt_bases
 from alignment.timing import Seconds
 from model.scores import UtteranceScores
-from service.errors import WorkerFailedError
+from service.errors import ScorersUnavailableError
+from service.inference.decoding import LargeRecordingError, decode_small
 from service.inference.engine import EmotionEngine, PreparedWindow, WindowLoop
 from service.inference.request import AnalysisRequest
 from service.inference.result import ResultBuilder
@@ -43,14 +44,16 @@ class WorkerOutput:
         stages: Stage times, in order.
         result: Collected results; None where the recording cannot be used.
         error: Why it cannot be used.
+        is_large: Whether it was left to the service's own threads, because decoding it would delay others.
     """
 
     stages: list[StageTime] = field(default_factory=list)
     result: ResultBuilder | None = None
     error: AlignmentError | None = None
+    is_large: bool = False
 
 
-_engine: EmotionEngine | CanSerError = WorkerFailedError("start_worker() has not run in this process")
+_engine: EmotionEngine | CanSerError = ScorersUnavailableError("start_worker() has not run in this process")
 
 
 def start_worker(settings: Settings, version: str, config: MfccConfig, bases: Bases) -> None:
@@ -65,7 +68,8 @@ def start_worker(settings: Settings, version: str, config: MfccConfig, bases: Ba
         bases: Precomputed for it.
     """
     global _engine  # noqa: PLW0603 - a process pool has no other place for what its initialiser makes
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for sent_by_terminal in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(sent_by_terminal, signal.SIG_IGN)
     adopt_bases(config, bases)
     try:
         _engine = _open_engine(settings, version)
@@ -79,7 +83,7 @@ def start_worker(settings: Settings, version: str, config: MfccConfig, bases: Ba
 def _open_engine(settings: Settings, version: str) -> EmotionEngine:
     engine = EmotionEngine(settings)
     if engine.bundle.version != version:
-        raise WorkerFailedError("the bundle on disk has changed since the service loaded it", "restart the service")
+        raise ScorersUnavailableError("the bundle on disk has changed since the service loaded it")
     engine.warm_up_network()
     return engine
 
@@ -119,8 +123,12 @@ def _prepare(
     """The recording up to its features; a recording that cannot be used has an error in its output."""
     stopwatch = Stopwatch(on_stage=lambda *stage: output.stages.append(StageTime(*stage)))
     try:
-        loop = engine.start(engine.decode(given.data, given.request, stopwatch), given.request, stopwatch)
+        waveform = decode_small(engine, given.data, given.request, stopwatch)
+        loop = engine.start(waveform, given.request, stopwatch)
         window = loop.prepare()
+    except LargeRecordingError:
+        output.is_large = True
+        return None
     except AlignmentError as exc:
         output.error = exc
         return None

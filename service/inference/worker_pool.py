@@ -3,7 +3,8 @@
 Python runs one thread of a process at a time. Decoding, features and the code around the network need the interpreter
 as much as HTTP does, so that threads leave cores idle: with all requests in one process the service used 1.5 of 2
 cores, with a worker process per core 1.8. A batch whose process dies or takes too long is repeated one recording at a
-time, so that a recording that breaks its process does not affect others.
+time, so that a recording that breaks its process does not affect others. Where not even an empty batch can be scored,
+the fault is not the recording's: the pool is of no more use, and its tasks fail with an error that the scheduler mends.
 """
 
 import queue
@@ -15,13 +16,16 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import BinaryIO, Final
 
+import structlog
+
 from alignment.batcher import Batcher
-from alignment.errors import DecodingAbandonedError
+from alignment.errors import CanSerError, DecodingAbandonedError
 from alignment.features.mfcc import Bases, MfccConfig
 from alignment.timing import Seconds
 from alignment.worker_pool import WorkerPool
-from service.errors import WorkerFailedError
+from service.errors import ScorersUnavailableError, WorkerFailedError
 from service.inference.admission import RequestContext
+from service.inference.decoding import LargeRecordingError
 from service.inference.request import AnalysisRequest
 from service.inference.result import ResultBuilder
 from service.inference.worker import WorkerInput, WorkerOutput, score, start_worker
@@ -35,6 +39,7 @@ MAX_S: Final[Seconds] = 60.0
 _BATCH: Final = 6
 _LIMIT_S: Final[Seconds] = 30.0
 _START_S: Final[Seconds] = 120.0
+log = structlog.stdlib.get_logger("service.inference.worker_pool")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,13 @@ class Task:
         """The input of the worker, read once; it may be sent more than once."""
         return WorkerInput(self.upload.file.read(), self.request)
 
+    def read(self) -> bytes:
+        """Bytes of the recording, which a worker or another pool may have read before."""
+        if "input" in vars(self):
+            return self.input.data
+        self.upload.file.seek(0)
+        return self.upload.file.read()
+
 
 def is_small(upload: Upload, request: AnalysisRequest) -> bool:
     """Whether a recording with given words may go to a worker process.
@@ -79,7 +91,11 @@ def is_small(upload: Upload, request: AnalysisRequest) -> bool:
 
 
 class InferenceWorkerPool:
-    """Worker processes, each of which takes a batch of the waiting recordings as soon as it is free."""
+    """Worker processes, each of which takes a batch of the waiting recordings as soon as it is free.
+
+    Attributes:
+        trouble: Why no process can score any more; "" while they can.
+    """
 
     def __init__(self, settings: Settings, on_batch: Callable[[int], None]) -> None:
         """Start threads; the processes are started by `start`.
@@ -90,6 +106,7 @@ class InferenceWorkerPool:
         """
         self._settings = settings
         self._closed = False
+        self.trouble = ""
         self._pools: list[WorkerPool] = []
         self._isolation = threading.Lock()
         self._free: queue.SimpleQueue[WorkerPool] = queue.SimpleQueue()
@@ -116,7 +133,7 @@ class InferenceWorkerPool:
             bases: Precomputed for it.
 
         Raises:
-            ModelError, AlignmentError: A process cannot serve the settings.
+            ModelError, AlignmentError, ScorersUnavailableError: A process cannot serve the settings.
             WorkerFailedError: A process cannot start.
         """
         initialise = partial(start_worker, self._settings, version, config, bases)
@@ -133,8 +150,9 @@ class InferenceWorkerPool:
     def submit(self, task: Task) -> "Future[ResultBuilder]":
         """Queue a recording.
 
-        The future raises WorkerFailedError where the recording breaks its process, and DecodingAbandonedError where its
-        request has been cancelled.
+        The future raises WorkerFailedError where the recording breaks its process, ScorersUnavailableError where no
+        process can score, LargeRecordingError where the recording takes long to decode, and DecodingAbandonedError
+        where its request has been cancelled.
         """
         return self._batches.submit(task)
 
@@ -165,18 +183,40 @@ class InferenceWorkerPool:
             [outputs] = pool.map(score, [([task.input for task in tasks],)])
         except WorkerFailedError:
             return [self._score_alone(task) for task in tasks]
+        except CanSerError as exc:
+            return [self._give_up(str(exc))] * len(tasks)
         return outputs
 
     def _score_alone(self, task: Task) -> WorkerOutput | Exception:
         """Repeat a recording of a failed batch in the process that is reserved for this."""
         if task.context.cancelled:
             return DecodingAbandonedError()
-        try:
-            with self._isolation:
+        if self.trouble:
+            return ScorersUnavailableError(self.trouble)
+        with self._isolation:
+            try:
                 [[output]] = self._pools[0].map(score, [([task.input],)], 2 * _LIMIT_S)
-        except WorkerFailedError as exc:
-            return WorkerFailedError(exc.reason)
+            except WorkerFailedError as exc:
+                return self._find_cause(exc.reason)
+            except CanSerError as exc:
+                return self._give_up(str(exc))
         return output
+
+    def _find_cause(self, reason: str) -> Exception:
+        """The error of a recording whose process failed: its own where a new process can score an empty batch."""
+        try:
+            self._pools[0].map(score, [((),)], _START_S)
+        except CanSerError as exc:
+            if not self._closed:
+                return self._give_up(str(exc))
+        return WorkerFailedError(reason)
+
+    def _give_up(self, reason: str) -> ScorersUnavailableError:
+        """Register that no process can score any more."""
+        if not self.trouble:
+            self.trouble = reason
+            log.error("worker processes cannot score", detail=reason)
+        return ScorersUnavailableError(reason)
 
 
 def _collect(task: Task, output: WorkerOutput | Exception) -> ResultBuilder | Exception:
@@ -187,4 +227,6 @@ def _collect(task: Task, output: WorkerOutput | Exception) -> ResultBuilder | Ex
     task.context.stopwatch.add("queue", max(0.0, time.perf_counter() - task.queued_at - spent_s))
     for stage in output.stages:
         task.context.stopwatch.add(stage.stage, stage.spent_s, stage.ended_ns)
+    if output.is_large:
+        return LargeRecordingError()
     return output.error or output.result or WorkerFailedError("its output is empty")

@@ -5,31 +5,29 @@ utterances of a window and the start of the next window are written in one trans
 processed twice, whenever the process ends.
 """
 
+import json
 import sqlite3
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal, TypeVar
+
+import structlog
 
 from alignment.timing import Seconds
 from service.errors import JobsUnavailableError, UnknownJobError
+from service.jobs.clock import SteadyClock
+from service.jobs.database import JobDatabase, explain_failure
 
+_T = TypeVar("_T")
 JobStatus = Literal["queued", "running", "done", "failed"]
-DATABASE: Final = "jobs.sqlite3"
-_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS jobs (
-    id TEXT PRIMARY KEY, owner TEXT NOT NULL, status TEXT NOT NULL, created REAL NOT NULL, ended REAL,
-    request TEXT NOT NULL, total_s REAL, next_sample INTEGER NOT NULL, done_s REAL NOT NULL,
-    warnings TEXT NOT NULL, result TEXT, problem TEXT
-);
-CREATE TABLE IF NOT EXISTS utterances (
-    job TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE, number INTEGER NOT NULL, body TEXT NOT NULL,
-    PRIMARY KEY (job, number)
-);
+_DELETE_FIRST_ENDED: Final = """
+DELETE FROM jobs WHERE id = (
+    SELECT id FROM jobs WHERE ended < (SELECT max(ended) FROM jobs) ORDER BY ended LIMIT 1
+)
 """
+log = structlog.stdlib.get_logger("service.jobs.store")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +45,8 @@ class Job:
         next_sample: Start of the next window, at 16 kHz.
         done_s: The same in seconds.
         warnings: JSON list.
-        result: JSON of the response.
         problem: JSON of a problem document.
+        attempts: Processes that have begun the current window; all but the last one died.
     """
 
     id: str
@@ -61,8 +59,8 @@ class Job:
     next_sample: int
     done_s: Seconds
     warnings: str
-    result: str | None
     problem: str | None
+    attempts: int
 
 
 _COLUMNS: Final = ", ".join(field.name for field in fields(Job))
@@ -71,76 +69,139 @@ _COLUMNS: Final = ", ".join(field.name for field in fields(Job))
 class JobStore:
     """The jobs of one process; thread-safe."""
 
-    def __init__(self, folder: Path, clock: Callable[[], Seconds] = time.time) -> None:
+    def __init__(self, folder: Path, keep_s: Seconds, clock: Callable[[], Seconds] | None = None) -> None:
         """Open or create the folder, and requeue the jobs that ran when the last process ended.
 
+        Args:
+            folder: Folder of the jobs.
+            keep_s: How long a job is kept after its end.
+            clock: Seconds since 1970; None for a `SteadyClock`.
+
         Raises:
-            JobsUnavailableError: It cannot be written, or another process uses it.
+            JobsUnavailableError: See `JobDatabase`.
         """
-        self._folder, self._clock = folder, clock
-        self._lock = threading.Lock()
+        self._folder, self._keep_s, self._clock = folder, keep_s, clock or SteadyClock()
+        self._forgotten: set[str] = set()
+        self._database = JobDatabase(folder)
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._database = sqlite3.connect(folder / DATABASE, timeout=0.5, check_same_thread=False)
-            # The first process that writes keeps the lock until it ends, in whatever way.
-            self._database.executescript("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;")
-            self._database.execute("PRAGMA foreign_keys = ON")
-            self._database.executescript(_SCHEMA)
-            self._write("UPDATE jobs SET status = 'queued' WHERE status = 'running'")
-            self._remove_partial_uploads()
-        except (OSError, sqlite3.Error) as exc:
-            raise JobsUnavailableError(folder, str(exc)) from exc
+            self._recover()
+        except OSError as exc:
+            self._database.close()
+            raise explain_failure(folder, exc) from exc
+        except JobsUnavailableError:
+            self._database.close()
+            raise
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the folder still holds the database; it does not where it was removed or replaced."""
+        return self._database.is_current
 
     def recording(self, job_id: str) -> Path:
         """Path of the recording of a job."""
         return self._folder / f"{job_id}.audio"
 
+    def require_space(self) -> None:
+        """Raise where the disk is full.
+
+        Raises:
+            JobsUnavailableError: The space that deletions need cannot be reserved.
+        """
+        try:
+            self._database.reserve.restore()
+        except OSError as exc:
+            raise explain_failure(self._folder, exc) from exc
+
     def add(self, job_id: str, request: str, owner: str = "") -> Job:
         """Queue a job whose recording is stored."""
-        self._write(
-            f"INSERT INTO jobs ({_COLUMNS}) VALUES (?, ?, 'queued', ?, NULL, ?, NULL, 0, 0, '[]', NULL, NULL)",  # noqa: S608
+        self._database.write(
+            f"INSERT INTO jobs ({_COLUMNS}) VALUES (?, ?, 'queued', ?, NULL, ?, NULL, 0, 0, '[]', NULL, 0)",  # noqa: S608
             (job_id, owner, self._clock(), request),
         )
         return self.find(job_id, owner)
 
     def find(self, job_id: str, owner: str = "") -> Job:
-        """A job.
+        """A job that has not expired; nothing is written.
 
         Raises:
             UnknownJobError: The owner has no job of that id.
         """
-        found = self._read(f"SELECT {_COLUMNS} FROM jobs WHERE id = ? AND owner = ?", (job_id, owner))  # noqa: S608
-        if not found:
+        rows = self._database.read(
+            f"SELECT {_COLUMNS} FROM jobs WHERE id = ? AND owner = ? AND (ended IS NULL OR ended >= ?)",  # noqa: S608
+            (job_id, owner, self._clock() - self._keep_s),
+        )
+        if not rows or job_id in self._forgotten:
             raise UnknownJobError(job_id)
-        return Job(*found[0])
+        return Job(*rows[0])
 
-    def count_open(self) -> int:
-        """Number of jobs that have not ended."""
-        return int(self._read("SELECT count(*) FROM jobs WHERE ended IS NULL")[0][0])
+    def count_result(self, job_id: str) -> int:
+        """Length of the response in bytes of UTF-8.
+
+        Raises:
+            UnknownJobError: The job has been deleted, or is not done.
+        """
+        return self._read_result(job_id, len)
+
+    def read_result(self, job_id: str, start: int, length: int) -> bytes:
+        """At most `length` bytes of the response, which is JSON, from a position on.
+
+        Raises:
+            UnknownJobError: The job has been deleted.
+        """
+
+        def read(result: sqlite3.Blob) -> bytes:
+            result.seek(start)
+            return result.read(length)
+
+        return self._read_result(job_id, read)
+
+    def _read_result(self, job_id: str, read: Callable[[sqlite3.Blob], _T]) -> _T:
+        def open_and_read(database: sqlite3.Connection) -> _T:
+            rows = database.execute("SELECT rowid FROM jobs WHERE id = ? AND status = 'done'", (job_id,)).fetchall()
+            if not rows or job_id in self._forgotten:
+                raise UnknownJobError(job_id)
+            with database.blobopen("jobs", "result", rows[0][0], readonly=True) as result:
+                return read(result)
+
+        return self._database.run(open_and_read)
+
+    def count_open(self, owner: str | None = None) -> int:
+        """Number of jobs that have not ended, of one owner or of all."""
+        statement = "SELECT count(*) FROM jobs WHERE ended IS NULL AND owner = coalesce(?, owner)"
+        return int(self._database.read(statement, (owner,))[0][0])
 
     def take(self) -> Job | None:
-        """Mark the oldest queued job as running and return it; None without one."""
-        longest = "SELECT id FROM jobs WHERE status = 'queued' ORDER BY created, id LIMIT 1"
-        statement = f"UPDATE jobs SET status = 'running' WHERE id = ({longest}) RETURNING {_COLUMNS}"  # noqa: S608
-        with self._writing() as database:
-            found = database.execute(statement).fetchall()
-        return Job(*found[0]) if found else None
+        """Mark the next queued job as running and return it; None without one.
+
+        It is the oldest one, but jobs during which a process died come last.
+        """
+        first = (
+            "SELECT id FROM jobs WHERE status = 'queued' AND id NOT IN (SELECT value FROM json_each(?)) "
+            "ORDER BY attempts, created, id LIMIT 1"
+        )
+        statement = (
+            "UPDATE jobs SET status = 'running', attempts = attempts + 1 "  # noqa: S608
+            f"WHERE id = ({first}) RETURNING {_COLUMNS}"
+        )
+        rows = self._database.read(statement, (json.dumps(list(self._forgotten)),))
+        return Job(*rows[0]) if rows else None
 
     def requeue(self, job_id: str) -> None:
-        """Queue a running job again."""
-        self._write("UPDATE jobs SET status = 'queued' WHERE id = ? AND status = 'running'", (job_id,))
+        """Queue a running job again, whose process did not die."""
+        self._requeue("id = ? AND status = 'running'", (job_id,))
 
     def set_total(self, job_id: str, total_s: Seconds) -> None:
         """Set the duration of the recording."""
-        self._write("UPDATE jobs SET total_s = ? WHERE id = ?", (total_s, job_id))
+        self._database.write("UPDATE jobs SET total_s = ? WHERE id = ?", (total_s, job_id))
 
     def add_window(
         self, job_id: str, utterances: Sequence[str], next_sample: int, done_s: Seconds, warnings: str
     ) -> bool:
         """Store the result of a window; False when the job has been deleted."""
-        with self._writing() as database:
+
+        def store(database: sqlite3.Connection) -> bool:
             done = database.execute(
-                "UPDATE jobs SET next_sample = ?, done_s = ?, warnings = ? WHERE id = ?",
+                "UPDATE jobs SET next_sample = ?, done_s = ?, warnings = ?, attempts = 1 WHERE id = ?",
                 (next_sample, done_s, warnings, job_id),
             )
             if not done.rowcount:
@@ -152,55 +213,108 @@ class JobStore:
             )
             return True
 
+        return job_id not in self._forgotten and self._database.run(store)
+
     def utterances(self, job_id: str) -> list[str]:
         """JSON of each utterance, in order."""
-        return [body for (body,) in self._read("SELECT body FROM utterances WHERE job = ? ORDER BY number", (job_id,))]
+        rows = self._database.read("SELECT body FROM utterances WHERE job = ? ORDER BY number", (job_id,))
+        return [body for (body,) in rows]
 
-    def finish(self, job_id: str, *, result: str | None = None, problem: str | None = None) -> None:
-        """Mark a job as done or failed, and delete its recording."""
+    def finish(self, job_id: str, *, result: str | None = None, problem: str | None = None) -> bool:
+        """Mark a job as done or failed, and delete its recording; False when the job has been deleted."""
         status = "failed" if result is None else "done"
-        self._write(
-            "UPDATE jobs SET status = ?, ended = ?, result = ?, problem = ? WHERE id = ?",
-            (status, self._clock(), result, problem, job_id),
-        )
-        self._write("DELETE FROM utterances WHERE job = ?", (job_id,))
-        self.recording(job_id).unlink(missing_ok=True)
+
+        def store(database: sqlite3.Connection) -> bool:
+            ended = database.execute(
+                "UPDATE jobs SET status = ?, ended = ?, result = ?, problem = ? WHERE id = ?",
+                (status, self._clock(), result, problem, job_id),
+            )
+            database.execute("DELETE FROM utterances WHERE job = ?", (job_id,))
+            return bool(ended.rowcount)
+
+        finished = job_id not in self._forgotten and self._database.run(store)
+        self._remove_recording(job_id)
+        return finished
 
     def delete(self, job_id: str) -> None:
-        """Delete a job and its recording."""
-        self._write("DELETE FROM jobs WHERE id = ?", (job_id,))
-        self.recording(job_id).unlink(missing_ok=True)
+        """Delete the recording of a job, then the job; where the disk is full, the row is deleted later.
 
-    def delete_expired(self, keep_s: Seconds) -> None:
-        """Delete jobs that ended longer ago than `keep_s`."""
-        self._write("DELETE FROM jobs WHERE ended < ?", (self._clock() - keep_s,))
+        Raises:
+            JobsUnavailableError: The recording cannot be deleted.
+        """
+        self._remove_recording(job_id)
+        self._forget({job_id})
+
+    def delete_expired(self) -> None:
+        """Delete jobs that ended too long ago, and rows that `delete` could not delete."""
+        self._database.write("DELETE FROM jobs WHERE ended < ?", (self._clock() - self._keep_s,), uses_reserve=True)
+        self._delete_forgotten()
+
+    def delete_beyond(self, limit_bytes: int) -> None:
+        """Delete the jobs that ended first until the rest takes at most so many bytes; the last one stays."""
+
+        def delete(database: sqlite3.Connection) -> None:
+            while _used_bytes(database) > limit_bytes:
+                if not database.execute(_DELETE_FIRST_ENDED).rowcount:
+                    return
+
+        self._database.run(delete, uses_reserve=True)
 
     def close(self) -> None:
-        """Release the folder; later writes raise JobsUnavailableError."""
-        with self._lock:
-            self._database.close()
+        """Requeue running jobs and release the folder; later writes raise JobsUnavailableError."""
+        with suppress(JobsUnavailableError):
+            self._requeue("status = 'running'")
+        self._database.close()
 
-    def _remove_partial_uploads(self) -> None:
-        """Delete uploads that an ended process left incomplete."""
-        known = {self.recording(job_id) for (job_id,) in self._read("SELECT id FROM jobs WHERE ended IS NULL")}
+    def _requeue(self, condition: str, values: tuple[object, ...] = ()) -> None:
+        self._database.write(
+            f"UPDATE jobs SET status = 'queued', attempts = max(0, attempts - 1) WHERE {condition}",  # noqa: S608
+            values,
+        )
+
+    def _remove_recording(self, job_id: str) -> None:
+        try:
+            self.recording(job_id).unlink(missing_ok=True)
+        except OSError as exc:
+            raise explain_failure(self._folder, exc) from exc
+
+    def _forget(self, job_ids: set[str]) -> None:
+        """Delete rows; those that cannot be deleted now are hidden, and deleted by `delete_expired`."""
+        self._forgotten |= job_ids
+        try:
+            self._delete_forgotten()
+        except JobsUnavailableError as error:
+            log.warning("rows of deleted jobs stay for now", jobs=len(self._forgotten), detail=str(error))
+
+    def _delete_forgotten(self) -> None:
+        values = (json.dumps(list(self._forgotten)),)
+        statement = "DELETE FROM jobs WHERE id IN (SELECT value FROM json_each(?))"
+        if self._forgotten:
+            self._database.write(statement, values, uses_reserve=True)
+            self._forgotten.clear()
+
+    def _recover(self) -> None:
+        """Requeue jobs of a dead process; delete incomplete uploads, and jobs whose recording has been deleted.
+
+        A job without recording was deleted while the disk was full. An end in the future is that of a clock that was
+        set back since: the job would be kept for too long.
+        """
+        now = self._clock()
+        self._database.write("UPDATE jobs SET status = 'queued' WHERE status = 'running'", uses_reserve=True)
+        self._database.write("UPDATE jobs SET ended = ? WHERE ended > ?", (now, now), uses_reserve=True)
+        unfinished = {job_id for (job_id,) in self._database.read("SELECT id FROM jobs WHERE ended IS NULL")}
+        known = {self.recording(job_id) for job_id in unfinished}
         for path in self._folder.glob("*.audio*"):
             if path not in known:
-                with suppress(FileNotFoundError):
-                    path.unlink()
+                path.unlink(missing_ok=True)
+        self._forget({job_id for job_id in unfinished if not self.recording(job_id).exists()})
+        with suppress(OSError):
+            self._database.reserve.restore()
 
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction, rolled back on failure, for instance on a full disk."""
-        try:
-            with self._lock, self._database:
-                yield self._database
-        except sqlite3.Error as exc:
-            raise JobsUnavailableError(self._folder, str(exc)) from exc
 
-    def _read(self, statement: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
-        with self._writing() as database:
-            return database.execute(statement, values).fetchall()
-
-    def _write(self, statement: str, values: tuple[object, ...] = ()) -> None:
-        with self._writing() as database:
-            database.execute(statement, values)
+def _used_bytes(database: sqlite3.Connection) -> int:
+    """Size of the database without its free pages."""
+    [size], [free], [used] = (
+        database.execute(f"PRAGMA {name}").fetchone() for name in ("page_size", "freelist_count", "page_count")
+    )
+    return int(size * (used - free))

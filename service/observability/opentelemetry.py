@@ -10,7 +10,7 @@ Source: https://www.w3.org/TR/trace-context/ and https://opentelemetry.io/docs/s
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
-from typing import Final
+from typing import Any, Final
 
 from asgi_correlation_id import correlation_id
 from fastapi.telemetry import TelemetryConfig
@@ -19,6 +19,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.util import types
 
 from alignment.timing import Seconds
 from service.observability.metrics import WATCHED_BY_MACHINES
@@ -27,6 +28,42 @@ from service.observability.tracing import StageRecorder
 REQUEST_ID: Final = "can.request_id"
 JOB: Final = "can.job"
 _NANOSECONDS: Final = 1_000_000_000
+
+
+_ATTRIBUTES: Final = frozenset(
+    {"http.request.method", "url.scheme", "network.protocol.name", "network.protocol.version"}
+)
+
+
+class _RequestTracer(trace.Tracer):
+    """Tracer of request spans without what clients choose: path, query string, host, and names of unknown methods."""
+
+    def __init__(self, tracer: trace.Tracer) -> None:
+        self._tracer = tracer
+
+    def start_span(  # type: ignore[override]
+        self, name: str, context: context.Context | None = None, *, attributes: types.Attributes = None, **options: Any
+    ) -> trace.Span:
+        """See `trace.Tracer.start_span`."""
+        kept = {key: value for key, value in (attributes or {}).items() if key in _ATTRIBUTES}
+        return self._tracer.start_span(name, context, attributes=kept, **options)
+
+    @contextmanager
+    def start_as_current_span(self, *arguments: Any, **options: Any) -> Iterator[trace.Span]:  # type: ignore[override]
+        """See `trace.Tracer.start_as_current_span`."""
+        with trace.use_span(self.start_span(*arguments, **options), end_on_exit=True) as span:
+            yield span
+
+
+class _RequestTracerProvider(trace.TracerProvider):
+    """Provider of the tracer of requests."""
+
+    def __init__(self, provider: trace.TracerProvider) -> None:
+        self._provider = provider
+
+    def get_tracer(self, *arguments: Any, **options: Any) -> trace.Tracer:
+        """See `trace.TracerProvider.get_tracer`."""
+        return _RequestTracer(self._provider.get_tracer(*arguments, **options))
 
 
 class OpenTelemetryTraces:
@@ -41,7 +78,7 @@ class OpenTelemetryTraces:
     def request_config(self) -> TelemetryConfig:
         """See `Traces.request_config`; logs and metrics of this project replace those of FastAPI."""
         return {
-            "tracer_provider": self._provider,
+            "tracer_provider": _RequestTracerProvider(self._provider),
             "metrics": False,
             "logs": False,
             "operation_spans": False,

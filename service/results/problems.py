@@ -30,11 +30,13 @@ _TABLE: Final[tuple[tuple[type[CanSerError], int, str, str], ...]] = (
     (alignment_errors.NonFiniteAudioError, 422, "non-finite-audio", "The audio holds non-finite values"),
     (alignment_errors.SilentAudioError, 422, "silent-audio", "The audio is silent"),
     (alignment_errors.AudioTooShortError, 422, "audio-too-short", "The audio is too short"),
+    (alignment_errors.AudioTooLargeError, 413, "audio-too-large", "The audio has too many samples per second"),
     (alignment_errors.AudioTooLongError, 413, "audio-too-long", "The audio is too long"),
     (alignment_errors.EmptyTranscriptError, 422, "empty-transcript", "The transcript holds no word"),
     (alignment_errors.TranscriptTooLongError, 422, "transcript-too-long", "The transcript is too long for the audio"),
     (alignment_errors.WordOrderError, 422, "words-out-of-order", "The words are out of order"),
     (alignment_errors.WordBoundsError, 422, "words-out-of-bounds", "A word is outside the audio"),
+    (alignment_errors.WordTooLongError, 422, "word-too-long", "A word lasts too long"),
     (alignment_errors.SegmentError, 422, "segments-out-of-bounds", "A segment is outside the audio, or out of order"),
     (alignment_errors.NoSpeechError, 422, "no-speech", "No speech was found"),
     (alignment_errors.UnsupportedLanguageError, 422, "unsupported-language", "The language is not supported"),
@@ -53,12 +55,14 @@ _TABLE: Final[tuple[tuple[type[CanSerError], int, str, str], ...]] = (
     (service_errors.UploadsFullError, 503, "uploads-full", "Too many uploads are in progress"),
     (service_errors.NoRoomError, 503, "no-room", "There is no disk space for the upload"),
     (service_errors.WrongKeyError, 401, "wrong-key", "An API key is required"),
+    (service_errors.ForeignPageError, 403, "foreign-page", "A page of another site sent the request"),
     (service_errors.RateLimitedError, 429, "rate-limited", "The request rate of this key is reached"),
     (service_errors.AlignerNotServedError, 422, "aligner-not-served", "The aligner is not served"),
     (service_errors.NotReadyError, 503, "not-ready", "The service is not ready"),
     (service_errors.BusyError, 503, "busy", "The service is busy"),
     (service_errors.JobsFullError, 503, "jobs-full", "Too many jobs are waiting"),
     (service_errors.JobsUnavailableError, 503, "jobs-unavailable", "Jobs cannot be stored"),
+    (service_errors.JobInterruptedError, 503, "job-interrupted", "The job ends the process of the service"),
     (service_errors.BadFrameError, 400, "bad-frame", "A live message cannot be read"),
     (service_errors.LiveLimitError, 413, "live-limit", "The live connection reached a limit"),
     (service_errors.LiveFullError, 503, "live-full", "Too many live connections are open"),
@@ -79,11 +83,13 @@ NEVER_OVER_HTTP: Final = frozenset(
         service_errors.NoRecordingsError,
         service_errors.ArchiveError,
         service_errors.ResultsError,
+        service_errors.UnwritableError,
+        service_errors.ScorersUnavailableError,
         service_errors.ClusterError,
         service_errors.MissingPackageError,
     }
 )
-"""Errors of training, the start, the command line and clients, and of requests without a client."""
+"""Errors of training, the start, the command line and clients, of requests without a client, and mended ones."""
 
 
 def find_problem(error: BaseException) -> ProblemType | None:
@@ -91,16 +97,17 @@ def find_problem(error: BaseException) -> ProblemType | None:
     return next((PROBLEMS[base] for base in type(error).__mro__ if base in PROBLEMS), None)
 
 
-def to_problem(error: BaseException, path: str) -> Problem:
+def to_problem(error: BaseException, path: str, logged_under: str = "the request id") -> Problem:
     """The problem document of an error; the message of an unexpected error is not exposed.
 
     Args:
         error: Any exception.
         path: Path of the request.
+        logged_under: What an unexpected error is logged under.
     """
     known = find_problem(error)
     if known is None:
-        detail = "an unexpected error occurred; it is logged under the request id, please report it"
+        detail = f"an unexpected error occurred; it is logged under {logged_under}, please report it"
         return make_problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", "Internal error", detail, path)
     return make_problem(known.status, known.code, known.title, str(error), path)
 

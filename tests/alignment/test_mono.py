@@ -8,7 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from alignment import errors
-from alignment.audio import decode_audio, decode_channels, inspect_audio
+from alignment.audio import decode_audio, inspect_audio
+from alignment.channels import decode_channels
 from tests.builders import encode, encode_with_ffmpeg, noise, speech, tone
 
 OFFSET_REMOVED = "a constant offset of 0.10 was removed"

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import uvicorn
 from fastapi import FastAPI
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from alignment.audio import Waveform
 from alignment.transcripts.words import Transcript
@@ -19,7 +19,7 @@ from model.bundle import Bundle
 from service.app import create_app
 from service.inference.engine import EmotionEngine
 from service.settings import Settings
-from tests.builders import encode, noise
+from tests.builders import SPEECH, encode, noise
 from tests.fakes import FakeAligner
 from tests.page.conftest import OpenPage
 from tests.waiting import wait_until
@@ -123,3 +123,38 @@ def test_cancel_returns_to_start(
     expect(page.locator("#status")).to_be_hidden()
     expect(page.locator("#problem")).to_be_hidden()
     expect(page.get_by_role("heading", level=1)).to_be_visible()
+
+
+def test_busy_service_is_tried_again(open_page: OpenPage, tiny_bundle: Bundle) -> None:
+    settings = Settings(bundle=str(tiny_bundle.folder))
+    problem = {"title": "The service is busy", "detail": "64 requests are in progress", "status": 503, "code": "busy"}
+    refusals = [problem, problem]
+
+    def answer(route: Route) -> None:
+        if refusals:
+            route.fulfill(status=503, json=refusals.pop(), headers={"Retry-After": "1"})
+        else:
+            route.continue_()
+
+    with serve_in_thread(create_app(settings, engine=EmotionEngine(settings, aligner=FakeAligner()))) as address:
+        page = open_page(address)
+        page.route("**/predict", answer)
+        page.locator("#file").set_input_files(SPEECH / "numbers.flac")
+        expect(page.get_by_role("status")).to_contain_text("The service is busy; waiting")
+        expect(page.locator(".report")).to_be_visible()
+        assert refusals == []
+
+
+def test_failed_job_shows_its_problem(open_page: OpenPage, tiny_bundle: Bundle) -> None:
+    """The job and its problem are those of the HTTP interface; its recording is over a limit that the page knows."""
+    settings = Settings(bundle=str(tiny_bundle.folder), max_audio_s=1.0)
+    problem = {"title": "No speech was found", "detail": "no speech in 4.6 s", "status": 422, "code": "no-speech"}
+    job = {"id": "abc", "status": "queued", "progress": {"done_s": 0, "total_s": None}}
+    with serve_in_thread(create_app(settings, engine=EmotionEngine(settings, aligner=FakeAligner()))) as address:
+        page = open_page(address)
+        page.route("**/jobs", lambda route: route.fulfill(status=202, json=job))
+        page.route("**/jobs/abc", lambda route: route.fulfill(json=job | {"status": "failed", "problem": problem}))
+        expect(page.locator("#limits")).to_contain_text("over 1 s")
+        page.locator("#file").set_input_files(SPEECH / "numbers.flac")
+        expect(page.get_by_role("alert")).to_contain_text("The recording contains no voice that could be recognised")
+        expect(page.locator("#status")).to_be_hidden()

@@ -65,6 +65,9 @@ def test_options_override_variables(monkeypatch: pytest.MonkeyPatch) -> None:
         ("CAN_WHISPERX__THREADS", "0", "CAN_WHISPERX__THREADS"),
         ("CAN_WHISPERX__WINDOW_S", "31", "less than or equal to 30"),
         ("CAN_WHISPERX__VAD", "webrtc", "'silero', 'pyannote' or 'none'"),
+        ("CAN_DEADLINE_S", "inf", "CAN_DEADLINE_S"),
+        ("CAN_DEADLINE_S", "1e300", "less than or equal to 86400"),
+        ("CAN_UNCERTAIN_BELOW", "nan", "CAN_UNCERTAIN_BELOW"),
     ],
 )
 def test_invalid_variable_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str, hint: str) -> None:
@@ -72,6 +75,21 @@ def test_invalid_variable_is_refused(monkeypatch: pytest.MonkeyPatch, name: str,
     with pytest.raises(SettingsError) as caught:
         load_settings()
     assert hint in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan"])
+@pytest.mark.parametrize("name", [name for name, field in all_fields().items() if field.annotation is float])
+def test_numbers_are_finite(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=name):
+        load_settings()
+
+
+@pytest.mark.parametrize("name", variable_names())
+def test_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    expected = load_settings()
+    monkeypatch.setenv(name, "")
+    assert load_settings() == expected
 
 
 def test_settings_are_frozen() -> None:

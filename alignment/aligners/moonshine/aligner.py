@@ -18,6 +18,7 @@ from alignment.aligners.moonshine.model_files import MODEL, NAME, find_model_fil
 from alignment.aligners.moonshine.recogniser import MoonshineRecogniser
 from alignment.aligners.pocketsphinx.processes import PocketSphinxProcesses, timed_words
 from alignment.audio import Waveform
+from alignment.priority import PrioritySlots
 from alignment.speech.voice_activity import VoiceActivityDetector
 from alignment.timing import SAMPLE_RATE_HZ, Seconds
 from alignment.transcripts.interpolation import anchor_words
@@ -28,6 +29,7 @@ from alignment.transcripts.words import AlignerInfo, EncodedSpeech, TimedWord, T
 
 # Context improves recognition: segments are joined across pauses up to this length, of the 30 s of the training.
 _MAX_STRETCH_S: Final = 20.0
+_CALLS_WAITING: Final = 2
 _MAX_PAUSE_S: Final = 2.0
 _CONTEXT_S: Final = 0.2
 _WIDE_CONTEXT_S: Final = 1.0
@@ -75,13 +77,15 @@ class MoonshineAligner:
         self._threads = threads
         self._detector = VoiceActivityDetector()
         self._processes = PocketSphinxProcesses(NAME, worker_count, limit_s)
+        self._stretches_at_once = max(1, (os.cpu_count() or 1) // threads)
+        self._slots = PrioritySlots(self._stretches_at_once)
         self._loading = Lock()
         self._loaded: MoonshineRecogniser | None = None
 
     @property
     def calls_at_once(self) -> int:
-        """See `Aligner.calls_at_once`: calls run in parallel on the cores."""
-        return max(1, (os.cpu_count() or 1) // self._threads)
+        """See `Aligner.calls_at_once`: calls share the cores stretch by stretch, by their priority."""
+        return self._stretches_at_once + _CALLS_WAITING
 
     def warm_up(self) -> None:
         """Verify and load the model, start the processes, and run each once.
@@ -128,7 +132,11 @@ class MoonshineAligner:
         speech = join_segments(self._detector.split_long(waveform, segments), _MAX_STRETCH_S, _MAX_PAUSE_S)
         near = _add_context(speech, waveform.duration_s, _CONTEXT_S)
         wide = _add_context(speech, waveform.duration_s, _WIDE_CONTEXT_S)
-        return [self._recognise_stretch(waveform, *each) for each in zip(speech, near, wide, strict=True)]
+        stretches = []
+        for each in zip(speech, near, wide, strict=True):
+            with self._slots.slot():
+                stretches.append(self._recognise_stretch(waveform, *each))
+        return stretches
 
     def _recognise_stretch(
         self, waveform: Waveform, speech: SpeechSegment, near: SpeechSegment, wide: SpeechSegment

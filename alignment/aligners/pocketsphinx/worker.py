@@ -160,7 +160,8 @@ _decoder: PocketSphinxDecoder | None = None
 def start_worker() -> None:
     """Initialise a worker process."""
     global _decoder  # noqa: PLW0603 - a process pool gives its initialiser no other place
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for sent_by_terminal in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(sent_by_terminal, signal.SIG_IGN)
     _decoder = PocketSphinxDecoder()
 
 

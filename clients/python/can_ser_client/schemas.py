@@ -268,6 +268,9 @@ class HealthOut(BaseModel):
     """Response of the health checks."""
 
     status: Literal["live", "ready"]
+    detail: Annotated[
+        str | None, Field(description="What is not available, and what the operator can do; omitted without trouble.")
+    ] = None
 
 
 class Problem(BaseModel):

@@ -1,1 +1,1 @@
-"""ASGI middleware, outermost first: request log, authentication, upload limits, admission."""
+"""ASGI middleware, outermost first: request log, origins, authentication, upload limits, admission."""

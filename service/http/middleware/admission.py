@@ -24,6 +24,7 @@ class EarlyAdmission:
                 self._state.require_ready()
                 if scope["path"] != "/jobs":
                     self._state.scheduler.admission.require_capacity()
+                    self._state.requests.require(scope.get("state", {}).get("owner", ""))
             except (NotReadyError, BusyError) as error:
                 log.warning("request refused", error=type(error).__name__, path=scope["path"])
                 await problem_response(error, scope["path"])(scope, receive, send)

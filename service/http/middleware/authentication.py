@@ -1,4 +1,4 @@
-"""API keys, the request rate of each key, and the origins of browser pages.
+"""API keys, and the request rate of each key.
 
 The settings hold only SHA-256 digests of keys. A key is 32 random bytes, so that no slow hash is needed.
 """
@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Final
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -32,7 +31,6 @@ class Authentication:
         self._app = app
         self._keys = KeyRing(settings.api_keys)
         self._rate = RequestRate(settings.key_requests_per_minute)
-        self._origins = frozenset(settings.origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Forward or refuse one request or connection."""
@@ -51,28 +49,12 @@ class Authentication:
 
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
-        if scope["type"] == "websocket":
-            self._check_origin(headers)
-        elif scope["method"] == "OPTIONS":
+        if scope["type"] == "http" and scope["method"] == "OPTIONS":
             return
         owner = self._keys.identify(headers)
         scope.setdefault("state", {})["owner"] = owner
         if scope["type"] == "websocket" or scope["method"] == "POST":
             self._rate.count(owner)
-
-    def _check_origin(self, headers: Headers) -> None:
-        """Refuse pages of other sites: browsers open their WebSockets without a CORS check."""
-        origin = headers.get("origin")
-        if origin and origin not in self._origins and _host_of(origin) != headers.get("host"):
-            raise WrongKeyError()
-
-
-def _host_of(origin: str) -> str:
-    """Host and port of an origin; "" where it is not an address."""
-    try:
-        return urlsplit(origin).netloc
-    except ValueError:
-        return ""
 
 
 def make_key() -> tuple[str, str]:
@@ -98,11 +80,17 @@ class KeyRing:
         """
         if not self._digests:
             return ""
-        digest = sha256(read_key(headers).encode()).hexdigest()
-        matches = [hmac.compare_digest(digest, known) for known in self._digests]
-        if not any(matches):
+        digests = _hash_key(read_key(headers))
+        pairs = [(hmac.compare_digest(each, known), known) for known in self._digests for each in digests]
+        matches = [known for is_equal, known in pairs if is_equal]
+        if not matches:
             raise WrongKeyError()
-        return digest[:_OWNER_LENGTH]
+        return matches[0][:_OWNER_LENGTH]
+
+
+def _hash_key(key: str) -> tuple[str, ...]:
+    """Digests of the UTF-8 form of a key that was sent in UTF-8 or in Latin-1, as which headers are decoded."""
+    return sha256(key.encode("latin-1")).hexdigest(), sha256(key.encode()).hexdigest()
 
 
 def read_key(headers: Headers) -> str:

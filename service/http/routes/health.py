@@ -19,26 +19,26 @@ class MetricsResponse(Response):
     media_type = CONTENT_TYPE_LATEST
 
 
-@router.get("/health/live")
+@router.get("/health/live", response_model_exclude_none=True)
 async def live() -> HealthOut:
     """Whether the process runs."""
     return HealthOut(status="live")
 
 
-@router.get("/health/ready", responses=refusals(503))
+@router.get("/health/ready", responses=refusals(503), response_model_exclude_none=True)
 async def ready(state: AppStateDep) -> HealthOut:
-    """Whether every model has been loaded and run once."""
-    state.require_ready()
-    return HealthOut(status="ready")
+    """Whether every model has been loaded and run once; `detail` states why jobs cannot be stored."""
+    state.require_healthy()
+    return HealthOut(status="ready", detail=state.jobs.trouble or None)
 
 
-@router.get("/metrics", response_class=MetricsResponse, responses=refusals(401))
+@router.get("/metrics", response_class=MetricsResponse, responses=refusals(401, 403))
 async def metrics(state: AppStateDep) -> Response:
     """Metrics in the text format of Prometheus."""
     return MetricsResponse(state.metrics.write())
 
 
-@router.get("/model", dependencies=[Depends(refuse_unknown_parameters)], responses=refusals(400, 401))
+@router.get("/model", dependencies=[Depends(refuse_unknown_parameters)], responses=refusals(400, 401, 403))
 async def served_model(state: AppStateDep) -> ServedModelOut:
     """The served weights and aligner, and the reason for the choice of the aligner."""
     return to_served_model(state.engine, state.settings)

@@ -1,19 +1,26 @@
 """Jobs: long recordings, analysed in the background."""
 
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import structlog
 from fastapi import APIRouter, Depends, Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from can_ser_client.schemas import JobOut, ProgressOut
+from service.errors import BusyError, UnknownJobError
 from service.http.dependencies import AppStateDep, OwnerDep
+from service.http.exception_handlers import problem_response
 from service.http.forms import JOB_FIELDS, describe_form, open_form
 from service.http.names import refuse_unknown_parameters
 from service.http.openapi import refusals
 from service.jobs.store import Job
 
 router = APIRouter(tags=["jobs"], dependencies=[Depends(refuse_unknown_parameters)])
+log = structlog.stdlib.get_logger("service.http.routes.jobs")
 
 
 _LOCATION: Final[dict[int | str, dict[str, Any]]] = {
@@ -25,7 +32,7 @@ _LOCATION: Final[dict[int | str, dict[str, Any]]] = {
     "/jobs",
     status_code=202,
     response_model=JobOut,
-    responses=_LOCATION | refusals(400, 401, 408, 413, 415, 422, 429, 503),
+    responses=_LOCATION | refusals(400, 401, 403, 408, 413, 415, 422, 429, 503),
     openapi_extra=describe_form(JOB_FIELDS),
 )
 async def create_job(http: Request, state: AppStateDep, owner: OwnerDep) -> Response:
@@ -39,19 +46,63 @@ async def create_job(http: Request, state: AppStateDep, owner: OwnerDep) -> Resp
     return _respond(job, state.settings.jobs.keep_s, 202, {"Location": f"/jobs/{job.id}"})
 
 
-@router.get("/jobs/{job_id}", response_model=JobOut, responses=refusals(400, 401, 404, 503))
+@router.get("/jobs/{job_id}", response_model=JobOut, responses=refusals(400, 401, 403, 404, 503))
 async def read_job(state: AppStateDep, owner: OwnerDep, job_id: str) -> Response:
     """Progress of a job, and its response once it is done."""
-    return _respond(await state.jobs.find(job_id, owner), state.settings.jobs.keep_s)
+    job = await state.jobs.find(job_id, owner)
+    if job.status != "done":
+        return _respond(job, state.settings.jobs.keep_s)
+    length = await state.jobs.count_result(job.id)
+    before, after = _split(job, state.settings.jobs.keep_s)
+    return ResultResponse(state.reads.hold(owner), before, state.jobs.read_result(job.id, length), length, after)
 
 
-@router.delete("/jobs/{job_id}", status_code=204, response_class=Response, responses=refusals(400, 401, 404, 503))
+@router.delete("/jobs/{job_id}", status_code=204, response_class=Response, responses=refusals(400, 401, 403, 404, 503))
 async def delete_job(state: AppStateDep, owner: OwnerDep, job_id: str) -> None:
     """Stop and delete a job, its recording and its response."""
     await state.jobs.delete(job_id, owner)
 
 
+class ResultResponse(StreamingResponse):
+    """A job with its result, which is read from disk as fast as the client reads; it takes a place until its end."""
+
+    def __init__(
+        self,
+        place: AbstractContextManager[None],
+        before: bytes,
+        result: AsyncIterator[bytes],
+        result_bytes: int,
+        after: bytes,
+    ) -> None:
+        async def write() -> AsyncIterator[bytes]:
+            yield before
+            async for piece in result:
+                yield piece
+            yield after
+
+        self._place = place
+        headers = {"Content-Length": str(len(before) + result_bytes + len(after))}
+        super().__init__(write(), headers=headers, media_type="application/json")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the response, or a problem document where no place is free."""
+        try:
+            with self._place:
+                await super().__call__(scope, receive, send)
+        except BusyError as error:
+            await problem_response(error, scope["path"])(scope, receive, send)
+        except UnknownJobError:
+            # The client has read the first part; the server closes the connection before its announced end.
+            log.info("job deleted while its result was sent")
+
+
 def _respond(job: Job, keep_s: float, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    before, after = _split(job, keep_s)
+    return Response(before + b"null" + after, status, headers, "application/json")
+
+
+def _split(job: Job, keep_s: float) -> tuple[bytes, bytes]:
+    """JSON of a job before and after its result, which is stored as JSON, and may be long: it is not parsed again."""
     fields = JobOut(
         id=job.id,
         status=job.status,
@@ -59,7 +110,5 @@ def _respond(job: Job, keep_s: float, status: int = 200, headers: dict[str, str]
         expires_at=None if job.ended is None else datetime.fromtimestamp(job.ended + keep_s, UTC),
         progress=ProgressOut(done_s=round(job.done_s, 3), total_s=job.total_s),
     )
-    # The result is stored as JSON, and may be long: it is not parsed again.
     head = fields.model_dump_json(exclude={"result", "problem"})[:-1]
-    body = f'{head},"result":{job.result or "null"},"problem":{job.problem or "null"}}}'
-    return Response(body, status, headers, "application/json")
+    return f'{head},"result":'.encode(), f',"problem":{job.problem or "null"}}}'.encode()

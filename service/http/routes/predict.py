@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from can_ser_client.schemas import PredictOut
-from service.http.dependencies import AppStateDep
+from service.http.dependencies import AppStateDep, OwnerDep
 from service.http.disconnect import cancel_on_disconnect
 from service.http.forms import PREDICT_FIELDS, RecordingForm, describe_form, open_form
 from service.http.lifecycle import AppState
@@ -32,10 +32,10 @@ _EVENTS: Final[dict[int | str, dict[str, Any]]] = {
 @router.post(
     "/predict",
     response_model=PredictOut,
-    responses=_EVENTS | refusals(400, 401, 408, 413, 415, 422, 429, 503, 504),
+    responses=_EVENTS | refusals(400, 401, 403, 408, 413, 415, 422, 429, 503, 504),
     openapi_extra=describe_form(PREDICT_FIELDS),
 )
-async def predict(http: Request, state: AppStateDep) -> Response:
+async def predict(http: Request, state: AppStateDep, owner: OwnerDep) -> Response:
     """Emotions of a recording and of each of its utterances, with the contributions of words and sound.
 
     With `Accept: text/event-stream` the response is a stream of server-sent events: `progress` (`{"stage", "done_s",
@@ -43,19 +43,20 @@ async def predict(http: Request, state: AppStateDep) -> Response:
     response) or `error` (a problem document). An error before the first event has its own status, as without events.
     """
     async with open_form(http, PREDICT_FIELDS) as form:
-        return await _respond(http, state, form)
+        return await _respond(http, state, form, owner)
 
 
-async def _respond(http: Request, state: AppState, form: RecordingForm) -> Response:
+async def _respond(http: Request, state: AppState, form: RecordingForm, owner: str) -> Response:
     engine, scheduler, request = state.engine, state.scheduler, form.request
     upload = Upload(form.file.file, form.file.size)
 
     async def analyse(on_progress: ProgressListener | None = None) -> str:
-        async with scheduler.admit() as context:
-            result = await scheduler.analyse(context, upload, request, on_progress)
-            if result.word_count <= _QUICK_WORDS:
-                return write(result)
-            return await scheduler.run(context, partial(write, result))
+        with state.requests.hold(owner):
+            async with scheduler.admit() as context:
+                result = await scheduler.analyse(context, upload, request, on_progress)
+                if result.word_count <= _QUICK_WORDS:
+                    return write(result)
+                return await scheduler.run(context, partial(write, result))
 
     def write(result: AnalysisResult) -> str:
         return to_response(result, engine, request.explain).model_dump_json(exclude_unset=True)

@@ -49,10 +49,11 @@ async def stream(
     state: AppState = websocket.app.state.can_ser
     offered = websocket.scope.get("subprotocols") or []
     await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
-    state.live_connections += 1
     code = NORMAL
     try:
-        await _serve(websocket, state, rate, explain)
+        state.require_ready()
+        with state.live.hold(getattr(websocket.state, "owner", "")):
+            await _serve(websocket, state, rate, explain)
     except WebSocketDisconnect:
         return
     except CanSerError as error:
@@ -60,7 +61,6 @@ async def stream(
         with suppress(WebSocketDisconnect):
             await _send(websocket, {"type": "error", "problem": to_problem(error, PATH).model_dump()})
     finally:
-        state.live_connections -= 1
         log.info("live connection ended", code=code)
     with suppress(WebSocketDisconnect, RuntimeError):
         await websocket.close(code)
@@ -70,10 +70,6 @@ async def _serve(websocket: WebSocket, state: AppState, rate: int, explain: Expl
     limits = state.settings.live
     # Audio that arrives slower than real time would occupy a connection for ever.
     over_at = asyncio.get_running_loop().time() + limits.max_audio_s + limits.idle_s
-    state.require_ready()
-    if state.live_connections > limits.max_connections:
-        raise LiveFullError(limits.max_connections)
-
     session = LiveSession(
         state.engine,
         state.scheduler,

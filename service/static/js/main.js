@@ -1,37 +1,43 @@
-/** Entry point: from a recording to the display of its result. */
+/** Entry point: from recordings to the display of their results. */
 
 import { AnswerView } from "./answer/answer.js";
 import {
-  clearTranscript, editTranscript, enteredTranscript, setUpIntake, showExamples, showLimits, sizeProblem,
+  clearTranscript, editTranscript, enteredTranscript, setUpIntake, showExamples, showLimits,
 } from "./intake/intake.js";
-import { hideProblem, showProblem, showProgress } from "./intake/notices.js";
-import { decode } from "./intake/sound.js";
-import { predictWhenReady, Problem, saveKey, servedModel } from "./lib/api.js";
+import { hideProblem, hideProgress, showProblem, showProgress } from "./intake/notices.js";
+import { decode, durationOf } from "./intake/sound.js";
+import { saveKey, servedModel } from "./lib/api.js";
 import { byId } from "./lib/dom.js";
 import { alignerName, clock } from "./lib/format.js";
 import { setUpTheme } from "./lib/theme.js";
+import { Analysis } from "./recordings/analysis.js";
+import { RecordingList } from "./recordings/list.js";
+import { Recording } from "./recordings/recording.js";
 
-const STAGES = {
-  load: "Loading the models",
-  decode: "Reading the audio", recognise: "Recognising the words", align: "Aligning the words",
-  features: "Analysing the sound", classify: "Estimating the emotion",
-};
-const page = { view: null, controller: null, recording: null };
+/** Longer recordings are displayed without a waveform: their samples would fill the memory of the tab. */
+const MAX_WAVEFORM_S = 1200;
+const analysis = new Analysis();
+const list = new RecordingList({ onSelect: select, onRemove: remove });
+const page = { view: null, selected: null };
 
 async function start() {
   setUpTheme(() => page.view?.redraw());
-  setUpIntake(analyse);
-  byId("cancel").addEventListener("click", () => page.controller?.abort());
-  byId("reanalyse").addEventListener("click", () => analyse({ ...page.recording, transcript: enteredTranscript() }));
+  setUpIntake(add);
+  setUpPrint();
+  analysis.addEventListener("change", ({ detail }) => onChange(detail));
+  byId("cancel").addEventListener("click", () => remove(page.selected));
+  byId("reanalyse").addEventListener("click", () => repeat(page.selected, enteredTranscript()));
   byId("key-form").addEventListener("submit", (event) => {
     event.preventDefault();
     saveKey(byId("key").value);
     byId("key-form").hidden = true;
     showService();
-    if (page.recording) analyse(page.recording);
+    analysis.resume();
   });
+  setInterval(showElapsed, 500);
+  setUpClosing();
   try {
-    await Promise.all([showService(), showExamples(analyse)]);
+    await Promise.all([showService(), showExamples(add)]);
   } catch (error) {
     showProblem(error);
   }
@@ -42,78 +48,140 @@ async function showService() {
   if (!served) return;
   byId("service-info").textContent =
     `model “${served.name}” · speech recognition by ${alignerName(served.aligner.name)}`;
+  analysis.limits = served.limits ?? null;
   if (served.limits) showLimits(served.limits);
 }
 
-async function analyse(recording) {
-  page.controller?.abort();
-  const controller = new AbortController();
-  Object.assign(page, { controller, recording });
+/** Add recordings, and display the first of them. */
+function add(inputs) {
+  const recordings = inputs.map((input) => new Recording(input));
+  analysis.add(...recordings);
+  list.show(analysis.recordings);
+  select(recordings[0]);
+}
+
+/** Analyse a recording again with another text. */
+function repeat(recording, transcript) {
+  clearTranscript();
+  recording.transcript = transcript;
+  analysis.repeat(recording);
+  select(recording);
+}
+
+function remove(recording) {
+  const index = analysis.recordings.indexOf(recording);
+  analysis.remove(recording);
+  list.show(analysis.recordings);
+  if (recording !== page.selected) return;
+  const next = analysis.recordings[Math.min(index, analysis.recordings.length - 1)];
+  select(next ?? null);
+  if (!next) byId("choose").focus();
+}
+
+/** Display a recording: its result, its progress, or its problem; null displays the start of the page. */
+async function select(recording) {
   closeView();
   hideProblem();
-  byId("reanalyse").hidden = false;
-  document.body.classList.add("has-answer");
-  showProgress("Reading the recording", null);
-  try {
-    const problem = sizeProblem(recording.file);
-    if (problem) throw new Problem(problem);
-    const sound = await decode(recording.file);
-    if (page.controller !== controller) return;
-    page.view = new AnswerView({ name: recording.file.name, ...recording, sound }, editTranscript);
-    await showEvents(page.view, predictWhenReady({ ...recording, signal: controller.signal }), controller.signal);
-  } catch (error) {
-    if (page.controller === controller) showFailure(error, recording);
-  } finally {
-    if (page.controller === controller) byId("status").hidden = true;
-  }
+  hideProgress();
+  page.selected = recording;
+  list.select(recording);
+  document.body.classList.toggle("has-answer", recording !== null);
+  byId("reanalyse").hidden = recording === null;
+  if (!recording) return;
+  showState(recording);
+  if (recording.status === "failed") return;
+  const view = {};
+  page.opening = view;
+  const sound = await readSound(recording);
+  if (page.opening !== view || page.selected !== recording || recording.status === "failed") return;
+  openView(recording, sound);
+}
+
+/** Samples and duration for the waveform; null where the browser cannot decode the file, or it is too long. */
+async function readSound({ file }) {
+  const seconds = await durationOf(file);
+  if (seconds > MAX_WAVEFORM_S) return { samples: null, duration: seconds };
+  return decode(file);
+}
+
+function openView(recording, sound) {
+  page.view = new AnswerView(recording, sound, {
+    onEdit: (words) => editTranscript(recording, words), onCorrect: (words) => repeat(recording, words),
+  });
+  if (recording.result) showResult(recording);
+  else recording.early.forEach((utterance) => page.view.addEarly(utterance));
+}
+
+function onChange({ recording, utterance }) {
+  list.update(recording);
+  if (recording !== page.selected) return;
+  if (utterance) page.view?.addEarly(utterance);
+  else showState(recording);
+  if (recording.status === "failed") closeView();
+  else if (recording.result && page.view) showResult(recording);
+}
+
+function showResult({ result }) {
+  page.view.show(result);
+  reveal(byId("answer"));
+}
+
+/** Display progress or a problem; an analysed recording has neither. */
+function showState(recording) {
+  byId("reanalyse").hidden = !recording.takesTranscript;
+  if (recording.isOpen && !recording.error) showProgress(...progressOf(recording));
+  else hideProgress();
+  if (!recording.error) return;
+  showProblem(recording.error, {
+    name: recording.name,
+    retry: () => repeat(recording, recording.transcript),
+    edit: recording.transcript ? () => editTranscript(recording, recording.transcript) : null,
+  });
+}
+
+function progressOf(recording) {
+  if (recording.status === "running" && recording.progress) return [recording.progress.text, recording.progress.fraction];
+  return ["Waiting for the recordings before it", null];
+}
+
+function showElapsed() {
+  const { selected } = page;
+  const seconds = selected?.isOpen && selected.startedAt ? (performance.now() - selected.startedAt) / 1000 : 0;
+  if (seconds >= 2) byId("status-text").dataset.elapsed = `${clock(seconds)} elapsed`;
+  else delete byId("status-text").dataset.elapsed;
 }
 
 function closeView() {
+  page.opening = null;
   page.view?.close();
   page.view = null;
 }
 
-function showFailure(error, recording) {
-  closeView();
-  if (error.name !== "AbortError") {
-    showProblem(error, { name: recording.file.name, retry: () => analyse(recording) });
-    return;
-  }
-  document.body.classList.remove("has-answer");
-  byId("choose").focus();
+/** Open every utterance while the page is printed. */
+function setUpPrint() {
+  let fold = () => {};
+  window.addEventListener("beforeprint", () => (fold = page.view?.unfold() ?? fold));
+  window.addEventListener("afterprint", () => {
+    fold();
+    fold = () => {};
+  });
 }
 
-async function showEvents(view, events, signal) {
-  const started = performance.now();
-  const timer = setInterval(() => {
-    const seconds = (performance.now() - started) / 1000;
-    if (seconds >= 2) byId("status-text").dataset.elapsed = `${clock(seconds)} elapsed`;
-  }, 500);
-  signal.addEventListener("abort", () => clearInterval(timer));
-  showProgress("Uploading", null);
-  try {
-    for await (const { event, data } of events) {
-      if (event === "progress") {
-        const stage = STAGES[data.stage] ?? data.stage;
-        const { done_s, total_s } = data;
-        if (total_s) showProgress(`${stage}: ${clock(done_s)} of ${clock(total_s)}`, done_s / total_s);
-        else showProgress(stage, null);
-      } else if (event === "utterance") {
-        view.addEarly(data);
-      } else if (event === "result") {
-        view.show(data);
-        clearTranscript();
-        reveal(byId("answer"));
-      }
-    }
-  } finally {
-    clearInterval(timer);
-    delete byId("status-text").dataset.elapsed;
-  }
+/** The browser requests a confirmation before a page with open analyses is closed. */
+function setUpClosing() {
+  window.addEventListener("beforeunload", (event) => {
+    if (analysis.isBusy) event.preventDefault();
+  });
+  window.addEventListener("pagehide", (event) => {
+    if (!event.persisted) analysis.close();
+  });
 }
 
-/** Focus an element, and scroll to it where its top is outside the upper part of the window. */
+/**
+ * Focus an element, and scroll to it where its top is outside the upper part of the window; not while the user types.
+ */
 function reveal(element) {
+  if (document.activeElement?.matches("textarea, input")) return;
   element.focus({ preventScroll: true });
   const { top } = element.getBoundingClientRect();
   if (top < 0 || top > 0.6 * window.innerHeight) element.scrollIntoView();

@@ -4,7 +4,7 @@ import pytest
 from numpy.typing import NDArray
 
 from alignment.audio import decode_audio
-from alignment.features.mfcc import MfccConfig, compute_mfcc
+from alignment.features.mfcc import MfccConfig, compute_bases, compute_mel_bank, compute_mfcc
 from tests.builders import noise, speech, tone
 
 # Float32 sums of 257 products in another order than librosa's; decibels of near-silence magnify the difference.
@@ -43,6 +43,17 @@ def test_mfcc_equal_librosa_segment_by_segment(name: str, n_mels: int) -> None:
     expected = [librosa_mfcc(emphasised[start:end], n_mels) for start, end in bounds]
     assert found.frame_counts.tolist() == [len(part) for part in expected]
     np.testing.assert_allclose(found.frames, np.concatenate(expected), atol=TOLERANCE_DB)
+
+
+@pytest.mark.parametrize(("n_mels", "n_fft"), [(40, 512), (26, 400), (128, 2_048)])
+def test_mel_bank_equals_librosa(n_mels: int, n_fft: int) -> None:
+    expected = librosa.filters.mel(sr=16_000, n_fft=n_fft, n_mels=n_mels, htk=False, norm="slaney").T
+    np.testing.assert_allclose(compute_mel_bank(n_mels, n_fft), expected, atol=1e-7)
+
+
+def test_window_equals_librosa() -> None:
+    expected = librosa.filters.get_window("hamming", 400, fftbins=True)
+    np.testing.assert_allclose(compute_bases(MfccConfig()).window, expected, atol=1e-7)
 
 
 def test_mfcc_without_pre_emphasis() -> None:

@@ -1,6 +1,12 @@
 import pytest
 
-from alignment.errors import EmptyTranscriptError, TranscriptTooLongError, WordBoundsError, WordOrderError
+from alignment.errors import (
+    EmptyTranscriptError,
+    TranscriptTooLongError,
+    WordBoundsError,
+    WordOrderError,
+    WordTooLongError,
+)
 from alignment.transcripts.words import Utterance, check_transcript, check_words
 from tests.builders import timed
 
@@ -75,3 +81,9 @@ class TestTranscripts:
     def test_word_without_time_between_neighbours_is_refused(self) -> None:
         with pytest.raises(WordOrderError, match="no time of its own"):
             check_words(timed(("a", 0.0, 1.0), ("b", 0.0, 1.0), ("c", 0.0, 1.0)), 2.0)
+
+
+def test_word_longer_than_an_utterance_is_refused() -> None:
+    assert len(check_words(timed(("slow", 0.0, 15.0)), 20.0)) == 1
+    with pytest.raises(WordTooLongError, match="word 1 \\('slower'\\) lasts 15.5 s, the limit is 15 s"):
+        check_words(timed(("fine", 0.0, 1.0), ("slower", 1.0, 16.5)), 20.0)

@@ -4,7 +4,14 @@ import grimp
 
 from model.runs.folds import _TRAINING_CODE
 
-WITHOUT_INFLUENCE = ("model.atomic", "model.corpora", "model.errors", "model.export", "model.extras")
+WITHOUT_INFLUENCE = (
+    "model.atomic",
+    "model.bundle_files",
+    "model.corpora",
+    "model.errors",
+    "model.export",
+    "model.extras",
+)
 """Files, messages, and readers of corpora; the prepared corpus is part of a run's key."""
 
 

@@ -1,7 +1,10 @@
 """Archives: rows and result parts."""
 
+import errno
+import os
 import re
 import sys
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -23,7 +26,7 @@ from service.bulk.parquet import ResultParts
 from service.bulk.schema import UNREADABLE, problem_row, table_schema
 from service.bulk.workers import ArchiveWorker
 from service.cli.app import app
-from service.errors import ArchiveError, NoRecordingsError, ResultsError
+from service.errors import ArchiveError, NoRecordingsError, ResultsError, UnwritableError
 from service.inference.engine import EmotionEngine
 from service.results.serialisation import to_response
 from service.settings import JobSettings, Settings
@@ -97,17 +100,75 @@ def test_archive_in_object_storage() -> None:
     storage = fsspec.filesystem("memory")
     for name in ("/calls/b.WAV", "/calls/deep/a.flac", "/calls/notes.txt"):
         storage.pipe(name, speech("numbers"))
-    assert find_archive(["memory://calls"]) == ["memory:///calls/b.WAV", "memory:///calls/deep/a.flac"]
-    assert find_archive(["memory://calls/**/*.flac"]) == ["memory:///calls/deep/a.flac"]
-    assert find_archive(["memory://calls/notes.txt"]) == ["memory:///calls/notes.txt"]
+    assert find_archive(["memory://calls"], print) == ["memory:///calls/b.WAV", "memory:///calls/deep/a.flac"]
+    assert find_archive(["memory://calls/**/*.flac"], print) == ["memory:///calls/deep/a.flac"]
+    assert find_archive(["memory://calls/notes.txt"], print) == ["memory:///calls/notes.txt"]
     with open_recording("memory:///calls/deep/a.flac") as path:
         assert path.read_bytes() == speech("numbers")
         assert path.suffix == ".flac"
     assert not path.exists()
     with pytest.raises(NoRecordingsError):
-        find_archive(["memory://calls/missing"])
+        find_archive(["memory://calls/missing"], print)
     with pytest.raises(ArchiveError, match="unknown"):
-        find_archive(["unknown://calls"])
+        find_archive(["unknown://calls"], print)
+
+
+def test_name_that_is_not_utf_8_has_row(worker: ArchiveWorker, tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9%.wav")
+    path.write_bytes(encode(noise(1.0)))
+    (tmp_path / "b%41.wav").write_bytes(encode(noise(1.0)))
+    names = find_archive([str(tmp_path)], print)
+    assert names == [str(tmp_path / "b%41.wav"), f"{tmp_path.as_uri()}/caf%E9%25.wav"]
+    assert find_archive([f"file://{tmp_path}"], print) == [f"file://{tmp_path}/b%41.wav", names[1]]
+    [*tables] = worker(pa.table({"file": [*names, f"file://{tmp_path}/b%41.wav"]}))
+    rows = pa.concat_tables(tables).to_pylist()
+    assert [row["problem"] for row in rows] == [None] * 3
+    assert [row["file"] for row in rows[:2]] == names
+    path.write_bytes(b"")
+    assert worker.row(names[1])["problem"] == "empty-file"
+
+
+def test_message_about_a_name_that_is_not_utf_8_is_text() -> None:
+    assert rows_of(problem_row("a", UNREADABLE, "no \udce9"))["message"].to_pylist() == ["no \\udce9"]
+
+
+def test_unreadable_subfolder_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a.wav", "closed/b.wav", "open/c.wav"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    scan = os.scandir
+
+    def scan_as_another_user(path: Any) -> Any:
+        if str(path).endswith("closed"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scan_as_another_user)
+    errors: list[OSError] = []
+    names = find_archive([str(tmp_path)], errors.append)
+    assert names == [str(tmp_path / "a.wav"), str(tmp_path / "open" / "c.wav")]
+    assert [error.filename for error in errors] == [str(tmp_path / "closed")]
+
+
+def test_full_disk_is_an_error_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that were written before are kept; the lock is released."""
+
+    def write(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    run = ExitStack()
+    parts = run.enter_context(open_parts(tmp_path))
+    parts.add(rows_of(problem_row("a", "not-audio", "no")))
+    parts.flush()
+    monkeypatch.setattr("service.bulk.parquet._write_table", write)
+    parts.add(rows_of(problem_row("b", "not-audio", "no")))
+    with pytest.raises(UnwritableError, match="No space left"):
+        run.close()
+    with open_parts(tmp_path) as resumed:
+        assert resumed.find_remaining(["a", "b"]) == ["b"]
+        with pytest.raises(UnwritableError):
+            resumed.join()
+    assert list((tmp_path / "out.parquet.parts").glob("*.parquet"))
 
 
 def open_parts(folder: Path, identity: str = "starter") -> ResultParts:

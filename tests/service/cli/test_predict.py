@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -215,3 +216,52 @@ def test_serve_refuses_invalid_settings(monkeypatch: pytest.MonkeyPatch) -> None
     refused = run("serve")
     assert refused.exit_code == 2
     assert "CAN_BUNDLE" in refused.stderr
+
+
+def test_name_that_is_not_text_does_not_end_the_run(folder: Path) -> None:
+    """Each output is made by a process of its own, whose standard output has an encoding."""
+    names = [b"caf\xe9.wav", b"\x1b[2Jevil\nname.wav"]
+    for name in names:
+        shutil.copy(folder / "a.wav", folder / os.fsdecode(name))
+    (folder / "a.wav").unlink()
+    (folder / "silent.wav").rename(folder / os.fsdecode(b"silent\xff.wav"))
+    for option in ("--json", "--csv", "--brief"):
+        command = [sys.executable, "-m", "service.cli.app", "predict", str(folder), option]
+        given = ("--words", str(folder / "words.json"))
+        done = subprocess.run([*command, *given], capture_output=True, check=False)
+        assert done.returncode == 1, done.stderr
+        assert b"caf\\udce9.wav" in done.stdout
+        assert b"evil" in done.stdout
+        assert b"silent\\udcff.wav: " in done.stderr
+        assert b"\x1b" not in done.stdout + done.stderr
+    lines = subprocess.run([*command[:-1], "--json", *given], capture_output=True, check=False).stdout.splitlines()
+    assert {os.fsencode(Path(json.loads(line)["file"]).name) for line in lines} == set(names)
+
+
+def test_sparse_file_of_words_is_refused(folder: Path) -> None:
+    with (folder / "words.json").open("wb") as file:
+        file.truncate(2**40)
+    result = run("predict", folder / "a.wav", "--words", folder / "words.json")
+    assert result.exit_code == 2
+    assert "larger than" in result.stderr
+
+
+def test_sparse_file_is_not_loaded(folder: Path) -> None:
+    with (folder / "huge.wav").open("wb") as file:
+        file.truncate(2**40)
+    given = ("--words", folder / "words.json")
+    result = run("predict", folder / "huge.wav", folder / "a.wav", "--brief", *given)
+    assert result.exit_code == 1
+    assert "huge.wav" in result.stderr
+    assert "a.wav" in result.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full does not exist")
+@pytest.mark.parametrize("option", ["--json", "--csv", "--brief"])
+def test_full_disk_is_one_message_of_predict(folder: Path, option: str) -> None:
+    command = [sys.executable, "-m", "service.cli.app", "predict", str(folder / "a.wav"), option]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*command, "--words", str(folder / "words.json")], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert (done.returncode, done.stderr) == (2, b"the results cannot be written: no space left on device\n")

@@ -154,7 +154,7 @@ def test_killed_run_resumes_to_identical_table(two_nodes: TwoNodes, tmp_path: Pa
     archive, out = tmp_path / "archive", tmp_path / "out.parquet"
     archive.mkdir()
     make_archive(archive)
-    names, parts = find_archive([str(archive)]), out.with_name("out.parquet.parts")
+    names, parts = find_archive([str(archive)], print), out.with_name("out.parquet.parts")
     command = [sys.executable, "-c", RUN_BULK, str(archive), str(out), two_nodes.address]
     killed = interrupt_run(command, parts, signal.SIGKILL)
     interrupted = interrupt_run(command, parts, signal.SIGINT)

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 
 import pytest
@@ -14,10 +15,11 @@ from service.cli.app import app as command
 from service.errors import RateLimitedError, WrongKeyError
 from service.http.middleware.authentication import KeyRing, RequestRate
 from service.inference.engine import EmotionEngine
-from service.settings import Settings
+from service.settings import LiveSettings, Settings
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner
-from tests.service.serving import run_app
+from tests.service.serving import run_app, state_of
+from tests.waiting import wait_until
 
 KEYS = ("the-first-key", "the-second-key")
 WAV = encode(noise(1.0))
@@ -75,6 +77,35 @@ def test_key_is_rate_limited(guarded: TestClient) -> None:
     assert guarded.post("/predict", headers={"x-api-key": KEYS[1]}).status_code == 400
 
 
+def test_key_uses_a_share_of_each_limit(settings: Settings, aligner: FakeAligner) -> None:
+    """With two keys and limits of two, a key has one job, one request and one live connection at a time."""
+    digests = tuple(sha256(key.encode()).hexdigest() for key in KEYS)
+    jobs = settings.jobs.model_copy(update={"max_waiting": 2})
+    limits = {"api_keys": digests, "max_waiting": 2, "jobs": jobs, "live": LiveSettings(max_connections=2)}
+    own, other = ({"x-api-key": key} for key in KEYS)
+    aligner.gate.clear()
+    with run_app(settings.model_copy(update=limits), aligner) as client, ThreadPoolExecutor(2) as pool:
+        assert client.post("/jobs", files={"file": WAV}, headers=own).status_code == 202
+        refused = client.post("/jobs", files={"file": WAV}, headers=own)
+        assert (refused.status_code, refused.json()["code"]) == (503, "jobs-full")
+        assert client.post("/jobs", files={"file": WAV}, headers=other).status_code == 202
+
+        first = pool.submit(client.post, "/predict", files={"file": WAV}, headers=own)
+        wait_until(lambda: state_of(client).requests.held == 1)
+        assert client.post("/predict", files={"file": WAV}, headers=own).json()["code"] == "busy"
+        second = pool.submit(client.post, "/predict", files={"file": WAV}, headers=other)
+        wait_until(lambda: state_of(client).requests.held == 2)
+
+        with client.websocket_connect("/stream", headers=own):
+            wait_until(lambda: state_of(client).live_connections == 1)
+            with client.websocket_connect("/stream", headers=own) as session:
+                assert session.receive_json()["problem"]["code"] == "live-full"
+            with client.websocket_connect("/stream", headers=other):
+                wait_until(lambda: state_of(client).live_connections == 2)
+        aligner.gate.set()
+        assert [first.result().status_code, second.result().status_code] == [200, 200]
+
+
 def test_rate_recovers_after_retry_after() -> None:
     now = 0.0
     rate = RequestRate(30, lambda: now)
@@ -107,6 +138,17 @@ def test_key_as_websocket_subprotocol() -> None:
     assert ring.identify(Headers({"sec-websocket-protocol": "can-ser, abc"}))
     with pytest.raises(WrongKeyError):
         ring.identify(Headers({"sec-websocket-protocol": "abc"}))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+@pytest.mark.parametrize("name", [b"x-api-key", b"authorization"])
+def test_key_beyond_ascii_is_accepted(name: bytes, encoding: str) -> None:
+    digest = sha256("schlüssel".encode()).hexdigest()
+    prefix = b"Bearer " if name == b"authorization" else b""
+    headers = Headers(raw=[(name, prefix + "schlüssel".encode(encoding))])
+    assert KeyRing(["0" * 64, digest]).identify(headers) == digest[:16]
+    with pytest.raises(WrongKeyError):
+        KeyRing([digest]).identify(Headers(raw=[(name, prefix + "schlussel".encode(encoding))]))
 
 
 def test_cors_only_for_allowed_origins(guarded: TestClient, client: TestClient) -> None:

@@ -16,7 +16,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
 from model.bundle import Bundle
-from service.http.server import MAX_HEAD_BYTES
+from service.http.http_protocol import MAX_HEAD_BYTES
 from service.settings import LiveSettings, Settings
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner
@@ -25,7 +25,7 @@ from tests.waiting import wait_until
 
 IDLE_S = 0.6
 WAV = encode(noise(1.0))
-FORM = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+FORM = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\n"
 FILE = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
 
 
@@ -62,7 +62,13 @@ def is_responsive(server: RunningServer) -> bool:
 
 
 @pytest.mark.parametrize(
-    "head", [b"", b"GET /model HTT", b"GET /model HTTP/1.1\r\nHost: x\r\n", b"GET /model HTTP/1.1\r\nHost: x\r\nX-A: "]
+    "head",
+    [
+        b"",
+        b"GET /model HTT",
+        b"GET /model HTTP/1.1\r\nHost: localhost\r\n",
+        b"GET /model HTTP/1.1\r\nHost: localhost\r\nX-A: ",
+    ],
 )
 def test_incomplete_request_head_times_out(server: RunningServer, head: bytes) -> None:
     """Single bytes do not extend the limit."""
@@ -83,7 +89,7 @@ def test_incomplete_request_head_times_out(server: RunningServer, head: bytes) -
 
 def test_incomplete_head_on_kept_connection_times_out(server: RunningServer) -> None:
     with server.connect() as connection:
-        connection.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\nGET /health/l")
+        connection.sendall(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\nGET /health/l")
         assert read_to_end(connection).startswith(b"HTTP/1.1 200")
 
 
@@ -106,7 +112,7 @@ def test_endless_trailers_are_refused(server: RunningServer) -> None:
 
 def test_client_that_does_not_read_is_disconnected(server: RunningServer) -> None:
     """Unread responses to pipelined requests fill the buffers of both ends."""
-    request = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
+    request = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with server.connect() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         connection.sendall(request * 400)
@@ -227,19 +233,18 @@ def test_hostile_json_is_refused(server: RunningServer, field: str, text: str) -
 
 RAW = {
     "a TLS handshake": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 20,
-    "an unknown method": b"BREW / HTTP/1.1\r\nHost: x\r\n\r\n",
+    "an unknown method": b"BREW / HTTP/1.1\r\nHost: localhost\r\n\r\n",
     "two lengths": FORM + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef",
     "a length and chunks": FORM
     + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n",
     "a negative length": FORM + b"Content-Length: -5\r\n\r\n",
     "a length past 64 bits": FORM + b"Content-Length: 99999999999999999999999\r\n\r\n",
     "an overlong chunk size": FORM + b"Transfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFFF\r\n",
-    "an undecodable path": b"GET /\xff\xfe HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-    "a zero byte in the path": b"GET /jobs/%00 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-    "an absolute address": b"GET http://elsewhere/model HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    "an undecodable path": b"GET /\xff\xfe HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+    "a zero byte in the path": b"GET /jobs/%00 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+    "an absolute address": b"GET http://elsewhere/model HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
     "a tunnel": b"CONNECT elsewhere:443 HTTP/1.1\r\nHost: elsewhere:443\r\n\r\n",
-    "folded headers": b"GET /model HTTP/1.1\r\nHost: x\r\nX: a\r\n b\r\nConnection: close\r\n\r\n",
-    "a WebSocket without key": b"GET /stream HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+    "folded headers": b"GET /model HTTP/1.1\r\nHost: localhost\r\nX: a\r\n b\r\nConnection: close\r\n\r\n",
     "an HTTP/2 preface": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
 }
 

@@ -50,7 +50,9 @@ def test_stuck_requests_do_not_prevent_stop(settings: Settings, aligner: FakeAli
     """A stalled upload and an aligner that does not return."""
     impatient = settings.model_copy(update={"deadline_s": 0.5, "upload_idle_s": 0.5})
     with run_server(impatient, aligner) as server, server.connect() as connection, ThreadPoolExecutor(1) as pool:
-        connection.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\n")
+        connection.sendall(
+            b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+        )
         aligner.gate.clear()
         late = pool.submit(server.client.post, "/predict", files={"file": WAV})
         wait_until(lambda: server.state.scheduler.admission.in_progress == 1)

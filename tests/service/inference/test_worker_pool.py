@@ -1,6 +1,7 @@
 """Worker processes for recordings with given words; test_parallel.py compares their results with those of threads."""
 
 import io
+import json
 import os
 import shutil
 import signal
@@ -19,9 +20,10 @@ import pytest
 from alignment.errors import DecodingAbandonedError, UndecodableAudioError
 from alignment.features.mfcc import compute_bases
 from alignment.transcripts.words import TimedWord
-from model.bundle import Bundle, read_bundle
+from model.bundle import CARD, VOCABULARY, Bundle, read_bundle
+from model.bundle_files import write_sums
 from model.errors import BundleDamagedError
-from service.errors import WorkerFailedError
+from service.errors import ScorersUnavailableError, WorkerFailedError
 from service.inference.admission import RequestContext
 from service.inference.engine import EmotionEngine
 from service.inference.request import AnalysisRequest
@@ -192,11 +194,9 @@ def test_recording_that_blocks_its_process_does_not_affect_others(
 
 
 def test_failed_start_is_reported(tiny_bundle: Bundle, tmp_path: Path) -> None:
-    with pytest.raises(WorkerFailedError) as changed:
+    with pytest.raises(ScorersUnavailableError) as changed:
         start_pool(tiny_bundle, 1, version="another")
-    assert str(changed.value) == (
-        "a worker process failed: the bundle on disk has changed since the service loaded it; restart the service"
-    )
+    assert changed.value.reason == "the bundle on disk has changed since the service loaded it"
     shutil.copytree(tiny_bundle.folder, tmp_path / "bundle")
     damaged = read_bundle(tmp_path / "bundle")
     vocabulary = tmp_path / "bundle" / "vocabulary.txt"
@@ -214,6 +214,57 @@ def test_killed_process_is_replaced(workers: InferenceWorkerPool, other_workers:
     process.wait(20)
     assert workers.submit(make_task()).result(60).finish({}).utterances
     assert process.pid not in {each.pid for each in worker_processes(other_workers)}
+
+
+def change_bundle(folder: Path, *, valid: bool) -> None:
+    """Replace the weights under a running service, by others or by damaged ones."""
+    name = CARD if valid else VOCABULARY
+    (folder / name).write_text("another", encoding="utf-8")
+    if valid:
+        write_sums(folder)
+
+
+def kill_workers(others: set[int]) -> None:
+    killed = worker_processes(others)
+    for process in killed:
+        process.kill()
+    psutil.wait_procs(killed, timeout=20)
+
+
+@pytest.mark.parametrize(("valid", "reason"), [(True, "has changed"), (False, "checksum")])
+def test_bundle_that_changes_on_disk_is_no_fault_of_recordings(
+    tiny_bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str], valid: bool, reason: str
+) -> None:
+    """Threads score the recordings; the log and the readiness state the fault, and no worker process is used again."""
+    folder = Path(shutil.copytree(tiny_bundle.folder, tmp_path / "bundle"))
+    others = {process.pid for process in worker_processes()}
+    with run_server(Settings(bundle=str(folder), scorers=1, log_level="error"), FakeAligner()) as running:
+        with ThreadPoolExecutor(16) as pool:
+            before = list(pool.map(partial(predict, running), [WAV] * 16))
+        assert running.client.get("/health/ready").status_code == 200
+        change_bundle(folder, valid=valid)
+        kill_workers(others)
+        with ThreadPoolExecutor(16) as pool:
+            after = list(pool.map(partial(predict, running), [WAV] * 32))
+        assert {result["emotion"] for result in after} == {result["emotion"] for result in before}
+        assert reason in running.state.scheduler.trouble
+        ready = running.client.get("/health/ready")
+        assert (ready.status_code, ready.json()["code"]) == (503, "not-ready")
+        assert reason in ready.json()["detail"]
+        assert predict(running, WAV)["emotion"]
+    [line] = [json.loads(line) for line in capsys.readouterr().err.splitlines() if "cannot score" in line]
+    assert (line["level"], line["event"]) == ("error", "worker processes cannot score")
+    assert reason in line["detail"]
+
+
+def test_recording_that_breaks_a_process_is_told_from_a_broken_pool(tiny_bundle: Bundle) -> None:
+    pool = start_pool(tiny_bundle, 1)
+    try:
+        assert isinstance(pool.submit(make_task(Crash())).exception(120), WorkerFailedError)
+        assert not pool.trouble
+        assert pool.submit(make_task()).result(60).finish({}).utterances
+    finally:
+        pool.close()
 
 
 @pytest.fixture(scope="module")
@@ -299,11 +350,14 @@ def test_stopping_ends_the_processes(tiny_bundle: Bundle) -> None:
     assert not alive
 
 
-def test_workers_ignore_sigint(workers: InferenceWorkerPool, other_workers: set[int]) -> None:
-    """A terminal sends SIGINT to all processes; the parent still completes accepted requests."""
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGHUP])
+def test_workers_ignore_signals_of_a_terminal(
+    workers: InferenceWorkerPool, other_workers: set[int], sent: signal.Signals
+) -> None:
+    """A terminal sends its signals to all processes; the parent still completes accepted requests."""
     assert workers.submit(make_task()).result(60).finish({}).utterances
     processes = worker_processes(other_workers)
     for process in processes:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(sent)
     assert workers.submit(make_task()).result(60).finish({}).utterances
     assert worker_processes(other_workers) == processes != []

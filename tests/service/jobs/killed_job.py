@@ -63,6 +63,7 @@ async def main(bundle: str, folder: str, recording: str, stage: str) -> None:
         else BlockingEngine(settings, aligner=FakeAligner())
     )
     jobs = JobRunner(engine, Scheduler(engine, settings), JobSettings(folder=Path(folder), workers=2), Metrics())
+    await jobs.start()
     for _ in range(2):
         with Path(recording).open("rb") as file:
             job = await jobs.submit(file, AnalysisRequest())

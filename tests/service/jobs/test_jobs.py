@@ -15,7 +15,8 @@ from fastapi.testclient import TestClient
 from alignment.errors import AlignerFailedError
 from model.bundle import Bundle
 from service.errors import JobsUnavailableError, UnknownJobError
-from service.jobs.store import DATABASE, JobStore
+from service.jobs.database import DATABASE
+from service.jobs.store import JobStore
 from service.settings import Settings
 from tests.builders import encode, noise, tone
 from tests.comparing import assert_same_result
@@ -37,7 +38,7 @@ def wait_for(client: TestClient, location: str) -> Any:
 
 
 def files_left(settings: Settings) -> list[str]:
-    return sorted(path.name for path in settings.jobs.folder.iterdir() if not path.name.startswith("jobs.sqlite3"))
+    return sorted(path.name for path in settings.jobs.folder.iterdir() if not path.name.startswith("jobs."))
 
 
 def test_job_from_start_to_end(client: TestClient, settings: Settings) -> None:
@@ -94,6 +95,7 @@ def test_given_words_of_a_long_recording(client: TestClient, settings: Settings)
         (b"not audio", {}, 415, "not-audio"),
         (LONG, {"aligner": "none"}, 422, "aligner-not-served"),
         (LONG, {"words": "["}, 400, "malformed-form"),
+        (LONG, {"words": '[{"word": "long", "start": 1, "end": 149}]'}, 422, "word-too-long"),
     ],
 )
 def test_invalid_job_is_refused_immediately(
@@ -211,23 +213,23 @@ def test_temporarily_read_only_disk_loses_no_job(
         aligner.gate.clear()
         location = submit(client).headers["location"]
         wait_until(lambda: aligner.calls == 1)
-        store = state_of(client).jobs._store
+        store = state_of(client).jobs._access._store
         assert store is not None
         requeued: list[str] = []
-        requeue = store.requeue
+        requeue = JobStore.requeue
 
-        def record(job_id: str) -> None:
+        def record(store: JobStore, job_id: str) -> None:
             requeued.append(job_id)
-            requeue(job_id)
+            requeue(store, job_id)
 
-        monkeypatch.setattr(store, "requeue", record)
-        store._database.execute("PRAGMA query_only = ON")
+        monkeypatch.setattr(JobStore, "requeue", record)
+        store._database._connection.execute("PRAGMA query_only = ON")
         refused = submit(client)
         assert (refused.status_code, refused.json()["code"]) == (503, "jobs-unavailable")
         aligner.gate.set()
         wait_until(lambda: len(requeued) > 2)
         assert files_left(settings) == [f"{requeued[0]}.audio"]
-        store._database.execute("PRAGMA query_only = OFF")
+        store._database._connection.execute("PRAGMA query_only = OFF")
         job = wait_for(client, location)
     assert (job["status"], len(job["result"]["utterances"])) == ("done", 4)
     assert aligner.calls == 5
@@ -258,21 +260,29 @@ def test_concurrent_jobs_do_not_exceed_limit(client: TestClient, aligner: FakeAl
 
 def test_results_expire(tmp_path: Path) -> None:
     now = 1_000.0
-    store = JobStore(tmp_path, lambda: now)
+    store = JobStore(tmp_path, 60, lambda: now)
     store.add("a", "{}")
     now += 10_000
-    store.delete_expired(60)
+    store.delete_expired()
     assert store.find("a").status == "queued"
     store.finish("a", result="{}")
+    assert store.find("a").status == "done"
     now += 61
-    store.delete_expired(60)
     with pytest.raises(UnknownJobError):
         store.find("a")
+    assert rows_of(store) == 1
+    store.delete_expired()
+    assert rows_of(store) == 0
     store.close()
 
 
+def rows_of(store: JobStore) -> int:
+    [(rows,)] = store._database.read("SELECT count(*) FROM jobs")
+    return int(rows)
+
+
 def test_job_of_other_owner_is_unknown(tmp_path: Path) -> None:
-    store = JobStore(tmp_path)
+    store = JobStore(tmp_path, 60)
     store.add("a", "{}", "me")
     assert store.find("a", "me").owner == "me"
     with pytest.raises(UnknownJobError):
@@ -281,11 +291,11 @@ def test_job_of_other_owner_is_unknown(tmp_path: Path) -> None:
 
 
 def test_folder_is_locked_by_one_process(tmp_path: Path) -> None:
-    store = JobStore(tmp_path)
-    with pytest.raises(JobsUnavailableError, match="locked"):
-        JobStore(tmp_path)
+    store = JobStore(tmp_path, 60)
+    with pytest.raises(JobsUnavailableError, match="another process uses the folder"):
+        JobStore(tmp_path, 60)
     store.close()
-    JobStore(tmp_path).close()
+    JobStore(tmp_path, 60).close()
     (tmp_path / "file").touch()
     with pytest.raises(JobsUnavailableError, match="CAN_JOBS__FOLDER"):
-        JobStore(tmp_path / "file")
+        JobStore(tmp_path / "file", 60)

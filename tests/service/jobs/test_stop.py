@@ -22,7 +22,7 @@ def test_stop_in_the_moment_a_job_arrives_is_not_lost(turns: int, settings: Sett
         scheduler = Scheduler(engine, settings)
         runner = JobRunner(engine, scheduler, settings.jobs, Metrics(), NoTraces())
         try:
-            runner._open()
+            await runner.start()
             # The worker has looked for jobs and sleeps until the event is set.
             while runner._added.is_set() or not runner._added._waiters:
                 await asyncio.sleep(0)

@@ -119,6 +119,43 @@ def test_span_of_refused_request_has_status_and_no_content(traced: TestClient, e
     assert MARK not in "".join(span.to_json() for span in exporter.get_finished_spans())
 
 
+DOCUMENTED = {
+    *("http.request.method", "http.route", "http.response.status_code", "url.scheme", "error.type"),
+    *("network.protocol.name", "network.protocol.version", REQUEST_ID, JOB),
+}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "name"),
+    [
+        ("GET", f"/jobs/{MARK}", "GET /jobs/{job_id}"),
+        ("GET", f"/model?key={MARK}", "GET /model"),
+        ("GET", f"/{MARK}?{MARK}", "GET"),
+        (MARK.upper(), f"/{MARK}", "HTTP"),
+    ],
+)
+def test_spans_hold_nothing_that_clients_choose(
+    traced: TestClient, exporter: InMemorySpanExporter, method: str, path: str, name: str
+) -> None:
+    traced.request(method, path, headers={"host": f"{MARK}.example", "referer": MARK, "user-agent": MARK})
+    [span] = exporter.get_finished_spans()
+    assert span.name == name
+    assert (span.attributes or {}).keys() <= DOCUMENTED
+    assert MARK not in span.to_json().lower()
+
+
+def test_spans_of_live_connections_hold_nothing_that_clients_choose(
+    traced: TestClient, exporter: InMemorySpanExporter
+) -> None:
+    with traced.websocket_connect(f"/stream?{MARK}", headers={"host": f"{MARK}.example"}) as session:
+        session.send_text(END)
+        read_all(session)
+    spans = exporter.get_finished_spans()
+    assert "WS /stream" in {span.name for span in spans}
+    assert {key for span in spans for key in span.attributes or {}} <= DOCUMENTED
+    assert MARK not in "".join(span.to_json() for span in spans)
+
+
 def test_jobs_and_live_speech_are_traced(traced: TestClient, exporter: InMemorySpanExporter) -> None:
     location = traced.post("/jobs", files={"file": encode(noise(1.0))}).headers["location"]
     wait_until(lambda: traced.get(location).json()["status"] == "done")

@@ -1,18 +1,18 @@
-/** Probabilities of all emotions: from text and sound combined, from text alone, and from sound alone. */
+/** Probabilities of all emotions: from words and voice combined, from the words alone, and from the voice alone. */
 
 import { h } from "../lib/dom.js";
-import { barSegments, colourOf, ranked, swatch } from "../lib/emotions.js";
+import { barSegments, colourOf, inOrder, ranked, swatch } from "../lib/emotions.js";
 import { percent } from "../lib/format.js";
 
 const SOURCES = [
   { title: "combined", field: "probabilities", colour: colourOf },
-  { title: "text alone", field: "text_probabilities", colour: () => "var(--text)" },
-  { title: "sound alone", field: "audio_probabilities", colour: () => "var(--sound)" },
+  { title: "words alone", field: "text_probabilities", colour: () => "var(--text)" },
+  { title: "voice alone", field: "audio_probabilities", colour: () => "var(--sound)" },
 ];
 
 /**
- * Probabilities of a whole result in the fields of an utterance. Those of text alone and of sound alone are means over
- * the utterances, weighted by duration.
+ * Probabilities of a whole result in the fields of an utterance. Those of the words alone and of the voice alone are means
+ * over the utterances, weighted by duration.
  */
 export function overallProbabilities({ probabilities: combined, utterances }) {
   const sum = (values) => values.reduce((a, b) => a + b, 0);
@@ -32,9 +32,9 @@ export function overallProbabilities({ probabilities: combined, utterances }) {
 export function probabilityTable(utterance, onExplain) {
   const best = SOURCES.map(({ field }) => ranked(utterance[field])[0][0]);
   const buttons = new Map();
-  const rows = ranked(utterance.probabilities).map(([emotion]) => {
+  const rows = inOrder(Object.keys(utterance.probabilities)).map((emotion) => {
     const button = h("button.explain", {
-      type: "button", title: `Show the contributions to “${emotion}”`, on: { click: () => onExplain(emotion) },
+      type: "button", title: `Show the evidence for “${emotion}”`, on: { click: () => onExplain(emotion) },
     }, swatch(emotion), h("span", { textContent: emotion }));
     buttons.set(emotion, button);
     return h("tr", {}, h("th", { scope: "row" }, button),
@@ -42,7 +42,7 @@ export function probabilityTable(utterance, onExplain) {
         cell(utterance[field][emotion], colour(emotion), best[index] === emotion)));
   });
   const element = h("table.probabilities", {},
-    h("caption.visually-hidden", {}, "Probability of each emotion; press an emotion to see the contributions to it"),
+    h("caption.visually-hidden", {}, "Probability of each emotion; press an emotion to see the evidence for it"),
     h("thead", {}, h("tr", {}, h("td"), ...SOURCES.map(({ title }) => h("th", { scope: "col", textContent: title })))),
     h("tbody", {}, ...rows));
   const mark = (selected) =>
@@ -58,12 +58,13 @@ function cell(probability, colour, best) {
 }
 
 /**
- * Three stacked bars, one above the other: different colours show where text and sound disagree.
+ * Three stacked bars, one above the other: different colours show where words and voice differ.
  *
  * @param {object} overall see overallProbabilities
  */
 export function comparison(overall) {
-  const order = ranked(overall.probabilities).map(([emotion]) => emotion);
+  const order = inOrder(Object.keys(overall.probabilities));
+  const [[first]] = ranked(overall.probabilities);
   const described = (field) => ranked(overall[field]).map(([emotion, value]) => `${emotion} ${percent(value)}`);
   return h("div.comparison", {},
     ...SOURCES.map(({ title, field }) => {
@@ -71,25 +72,9 @@ export function comparison(overall) {
       return h("div.comparison-row", {},
         h("span.fine", { textContent: title, aria: { hidden: "true" } }),
         h("div.stack", { role: "img", aria: { label: `${title}: ${text}` }, title: text },
-          ...barSegments(overall[field], order)));
+          ...barSegments(overall[field])));
     }),
     h("ul.colours", { aria: { label: "Combined" } },
-      ...described("probabilities").map((text, index) => h("li", {}, swatch(order[index]), text))));
-}
-
-/**
- * Compare the most probable emotions of text alone, sound alone, and both combined.
- *
- * @param {object} probabilities an utterance, or see overallProbabilities
- * @returns {{disagree: boolean, sentence: string}}
- */
-export function agreement(probabilities) {
-  const best = SOURCES.map(({ field }) => ranked(probabilities[field])[0]);
-  const [combined, text, sound] = best.map(([emotion]) => emotion);
-  const [, textLabel, soundLabel] = best.map(([emotion, value]) => `${emotion} (${percent(value)})`);
-  const sentence =
-    text !== sound ? `Text and sound disagree: text alone suggests ${textLabel}, sound alone ${soundLabel}.`
-    : text !== combined ? `Text alone and sound alone suggest ${text}; combined, they suggest ${combined}.`
-    : `Text alone and sound alone also suggest ${text}.`;
-  return { disagree: text !== sound || text !== combined, sentence };
+      ...order.map((emotion) => h(emotion === first ? "li.best" : "li", {}, swatch(emotion),
+        `${emotion} ${percent(overall.probabilities[emotion])}`))));
 }

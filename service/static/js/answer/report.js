@@ -1,68 +1,61 @@
-/** Export of a result (JSON, CSV, the equivalent command), and details of its origin. */
+/** Download of a result (CSV, JSON, a printed report, the equivalent command), and details of its origin. */
 
 import { h } from "../lib/dom.js";
-import { contributionTo } from "./contributions.js";
-
-const COLUMNS = [
-  "file", "utterance", "utterance_start_s", "utterance_end_s", "speaker", "emotion", "confidence", "uncertain",
-  "word", "start_s", "end_s", "timing", "score", "known", "text_attention", "audio_attention", "text_contribution",
-  "audio_contribution",
-];
-
-/** CSV with one row per word and the columns of `can-ser predict --csv`. */
-function toCsv(name, result) {
-  const labels = Object.keys(result.probabilities);
-  const rows = result.utterances.flatMap((utterance, index) => utterance.words.map((word) => [
-    name, index + 1, utterance.start_s, utterance.end_s, utterance.speaker ?? null, utterance.emotion,
-    utterance.confidence, utterance.uncertain, word.word, word.start_s, word.end_s, word.timing, word.score, word.known,
-    word.text_attention, word.audio_attention,
-    ...Object.values(contributionTo(word, utterance.emotion)), ...labels.map((label) => utterance.probabilities[label]),
-  ]));
-  const header = [...COLUMNS, ...labels.map((label) => `p_${label}`)];
-  return [header, ...rows].map((row) => row.map(csvCell).join(",") + "\r\n").join("");
-}
-
-function csvCell(value) {
-  const text = value === null ? "" : String(value);
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-}
+import { utteranceTable, wordTable } from "./tables.js";
 
 /** The same request as a curl command. */
-function curlCommand(name, transcript) {
+function curlCommand({ name, transcript, channels, isJob }) {
   const words = transcript.trim() ? ` --form-string ${shellQuote(`transcript=${transcript.trim()}`)}` : "";
-  const address = new URL("predict", document.baseURI);
-  return `curl -F ${shellQuote(`file=@${name}`)} -F explain=full${words} ${shellQuote(address.href)}`;
+  const speakers = channels ? " -F speakers=channels" : "";
+  const address = new URL(isJob ? "jobs" : "predict", document.baseURI);
+  return `curl -F ${shellQuote(`file=@${name}`)} -F explain=full${speakers}${words} ${shellQuote(address.href)}`;
 }
 
 function shellQuote(text) {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-export function exportSection({ name, transcript }, result) {
-  const stem = name.replace(/\.[^.]+$/, "") || "result";
-  const command = curlCommand(name, transcript);
+/** Buttons that download the results of one or more recordings: {name, result}. */
+export function downloadButtons(recordings) {
+  const stem = recordings.length > 1 ? "recordings" : recordings[0].name.replace(/\.[^.]+$/, "") || "result";
+  const results = recordings.map(({ name, result }) => ({ file: name, ...result }));
+  const json = () => JSON.stringify(recordings.length > 1 ? results : recordings[0].result, null, 2);
+  const csv = "text/csv;charset=utf-8";
+  const scope = recordings.length > 1 ? " of all recordings" : "";
+  return h("div.row", {},
+    downloadButton("CSV per utterance", scope, `${stem}.utterances.csv`, csv, () => utteranceTable(recordings)),
+    downloadButton("CSV per word", scope, `${stem}.words.csv`, csv, () => wordTable(recordings)),
+    downloadButton("JSON", scope, `${stem}.json`, "application/json", json));
+}
+
+/** The section "Download" of a result. */
+export function downloadSection(recording, result) {
+  const command = curlCommand(recording);
   const copy = h("button", { type: "button", textContent: "Copy" });
   copy.addEventListener("click", async () => {
     await navigator.clipboard.writeText(command);
     copy.textContent = "Copied";
   });
-  return h("section.card.report", { aria: { label: "Export" } },
-    h("h2", { textContent: "Export" }),
-    h("div.row", {},
-      downloadButton("Download JSON", `${stem}.json`, "application/json", JSON.stringify(result, null, 2)),
-      downloadButton("Download CSV", `${stem}.csv`, "text/csv", toCsv(name, result))),
-    h("p.fine", { textContent: "The same request from a terminal, in the folder of the recording:" }),
-    h("div.command", {}, h("pre", { tabIndex: 0, aria: { label: "Command" } }, h("code", { textContent: command })),
-      navigator.clipboard ? copy : null));
+  const buttons = downloadButtons([{ name: recording.name, result }]);
+  const print = { type: "button", textContent: "Print or save as PDF", on: { click: () => window.print() } };
+  buttons.append(h("button", print));
+  return h("section.card.report", { aria: { labelledby: "download-title" } },
+    h("h2", { id: "download-title", textContent: "Download" }), buttons,
+    h("details.more", {}, h("summary", { textContent: "The same request from a terminal" }),
+      h("p.fine", { textContent: "In the folder of the recording:" }),
+      h("div.command", {}, h("pre", { tabIndex: 0, aria: { label: "Command" } }, h("code", { textContent: command })),
+        navigator.clipboard ? copy : null)));
 }
 
-function downloadButton(label, name, type, text) {
+function downloadButton(label, scope, name, type, write) {
   const download = () => {
-    const address = URL.createObjectURL(new Blob([text], { type }));
+    const address = URL.createObjectURL(new Blob([write()], { type }));
     h("a", { href: address, download: name }).click();
     URL.revokeObjectURL(address);
   };
-  return h("button", { type: "button", textContent: label, on: { click: download } });
+  return h("button", {
+    type: "button", textContent: label, aria: { label: `Download ${label}${scope}` }, on: { click: download },
+  });
 }
 
 /** Details of a result's origin: weights, aligner, audio, timings. */
@@ -75,7 +68,7 @@ export function details({ model, aligner, timings_ms, audio }) {
     "Audio": `${audio.sample_rate_hz} Hz, ${audio.channels === 1 ? "mono" : `${audio.channels} channels`}`,
     "Time in ms": Object.entries(timings_ms).map(([stage, spent]) => `${stage} ${Math.round(spent)}`).join(", "),
   };
-  return h("details.provenance", {}, h("summary", { textContent: "Model and timings" }),
+  return h("details.provenance.more", {}, h("summary", { textContent: "Model and settings" }),
     h("dl", {}, ...Object.entries(rows).flatMap(([name, value]) =>
       [h("dt", { textContent: name }), h("dd", { textContent: value })])));
 }

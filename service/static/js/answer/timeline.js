@@ -3,7 +3,7 @@
 import { h, icon, moveFocus, PAUSE, PLAY } from "../lib/dom.js";
 import { barSegments, colourOf, resolveColour } from "../lib/emotions.js";
 import { clock, percent, timeRange } from "../lib/format.js";
-import { hedge } from "./uncertainty.js";
+import { hedge } from "./doubt.js";
 
 const BAR = 3;
 const GAP = 1.5;
@@ -33,8 +33,8 @@ export class Timeline {
     });
     this.time = h("span.time");
     this.element = h("section.card.timeline", { aria: { label: "Recording" } },
-      h("p.caption.fine", {}, "Emotion over time. The waveform has the colour of the most probable emotion; ",
-        "the strip shows all probabilities."),
+      h("p.caption.fine", {}, "Emotion over time. The waveform has the colour of the most probable emotion, ",
+        "the strip those of all."),
       this.stage, this.strip, h("div.controls", {}, this.toggle, this.position, this.time));
     this.observer = new ResizeObserver(() => this.draw());
     this.observer.observe(this.stage);
@@ -49,10 +49,10 @@ export class Timeline {
     for (const utterance of utterances) {
       this.utterances.push(utterance);
       this.bands.append(this.band(utterance));
-      // The order of the model's labels is the same for every utterance, so that colours are comparable over time.
       this.strip.append(h("div.probability-stack", { style: this.span(utterance) },
-        ...barSegments(utterance.probabilities, Object.keys(utterance.probabilities))));
+        ...barSegments(utterance.probabilities)));
     }
+    this.showLanes();
     const summary = this.utterances.map((u) => `${clock(u.start_s)} ${u.emotion}`).join(", ");
     this.strip.setAttribute("aria-label", `Emotion over time: ${summary}`);
     this.draw();
@@ -66,10 +66,24 @@ export class Timeline {
     this.add(...utterances);
   }
 
+  /** One lane per speaker: utterances of different speakers may overlap. */
+  showLanes() {
+    const speakers = [...new Set(this.utterances.map(({ speaker }) => speaker))].sort();
+    const share = 100 / speakers.length;
+    this.utterances.forEach(({ speaker }, index) => {
+      const lane = speakers.indexOf(speaker);
+      for (const { style } of [this.bands.children[index], this.strip.children[index]]) {
+        style.setProperty("top", `${lane * share}%`);
+        style.setProperty("bottom", `${100 - (lane + 1) * share}%`);
+      }
+    });
+    this.stage.classList.toggle("lanes", speakers.length > 1);
+  }
+
   band(utterance) {
-    const { emotion, start_s, end_s, probabilities, uncertain } = utterance;
-    const range = timeRange(start_s, end_s);
-    const prediction = `${hedge(utterance)}${emotion} ${percent(probabilities[emotion])}`;
+    const { emotion, start_s, end_s, confidence, speaker, uncertain } = utterance;
+    const range = speaker ? `${speaker}, ${timeRange(start_s, end_s)}` : timeRange(start_s, end_s);
+    const prediction = `${hedge(utterance)}${emotion} ${percent(confidence)}`;
     return h("button.band", {
       type: "button", title: `${prediction}, ${range}`, tabIndex: this.utterances.length === 1 ? 0 : -1,
       style: { ...this.span(utterance), "--hue": colourOf(emotion) },
@@ -81,7 +95,7 @@ export class Timeline {
           this.onChoose(utterance);
         },
       },
-    }, h("span", { textContent: uncertain ? `${emotion}?` : emotion }));
+    }, h("span", { textContent: `${speaker ? `${speaker}: ` : ""}${emotion}${uncertain ? "?" : ""}` }));
   }
 
   span({ start_s, end_s }) {

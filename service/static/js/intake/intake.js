@@ -1,55 +1,71 @@
-/** Inputs: a chosen or dropped file, the microphone, an example, and an optional transcript. */
+/** Inputs: chosen or dropped files, the microphone, an example, an optional text, one speaker per channel. */
 
 import { exampleFile, listExamples } from "../lib/api.js";
 import { byId, h } from "../lib/dom.js";
-import { clock, megabytes, timeLimit } from "../lib/format.js";
+import { clock, counted, megabytes, timeLimit } from "../lib/format.js";
 import { hideProblem, showProblem } from "./notices.js";
 import { Recorder } from "./recorder.js";
 
 let limits = null;
+let recorded = 0;
 
 /** Display the limits of the service, and apply them to recordings from now on. */
 export function showLimits(served) {
   limits = served;
   const longest = timeLimit(limits.max_audio_s);
-  byId("limits").textContent = `up to ${longest}, ${megabytes(limits.max_upload_bytes)}`;
+  byId("limits").textContent = `over ${longest} or ${megabytes(limits.max_upload_bytes)}: analysed in the background`;
   byId("recording-limit").textContent = `The recording stops after ${longest}.`;
-}
-
-/** The problem of a file above the size limit, else null. */
-export function sizeProblem(file) {
-  if (!limits || file.size <= limits.max_upload_bytes) return null;
-  return {
-    title: "The file is too large",
-    detail: `The file has ${megabytes(file.size)}, the limit is ${megabytes(limits.max_upload_bytes)}. `
-      + "Compress it (flac, ogg, mp3) or cut it.",
-    code: "upload-too-large",
-  };
 }
 
 /**
  * Set up the file, drop and microphone inputs.
  *
- * @param {(recording: {file: File, transcript: string}) => void} onRecording
+ * @param {(recordings: {file: File, transcript: string, channels: boolean}[]) => void} onRecordings
  */
-export function setUpIntake(onRecording) {
+export function setUpIntake(onRecordings) {
   const onFiles = (files) => {
-    if (files.length) onRecording({ file: files[0], transcript: enteredTranscript() });
+    if (!files.length) return;
+    showNotice("");
+    onRecordings(withOptions(files));
   };
   byId("choose").addEventListener("click", () => byId("file").click());
   byId("file").addEventListener("change", (event) => {
-    onFiles(event.target.files);
+    const files = [...event.target.files];
     event.target.value = "";
+    onFiles(files);
   });
+  byId("channels").addEventListener("change", () => (byId("transcript").disabled = byId("channels").checked));
   setUpDrop(onFiles);
-  setUpMicrophone(onRecording);
+  setUpMicrophone((file) => onFiles([file]));
+}
+
+/** Recordings with the entered options. The text applies to a single recording, and is cleared. */
+function withOptions(files) {
+  const channels = byId("channels").checked;
+  const { owner } = byId("transcript").dataset;
+  if (owner) {
+    showNotice(`The text in the field belonged to ${owner}; it was not used for ${counted(files.length, "new file")}.`);
+    clearTranscript();
+  }
+  const transcript = channels ? "" : enteredTranscript();
+  if (transcript && files.length > 1) {
+    showNotice(`The typed text belongs to one recording; it was not used for these ${files.length} files.`);
+    return files.map((file) => ({ file, transcript: "", channels }));
+  }
+  clearTranscript();
+  return files.map((file) => ({ file, transcript, channels }));
+}
+
+function showNotice(text) {
+  byId("intake-notice").hidden = !text;
+  byId("intake-notice").textContent = text;
 }
 
 /** Append the examples of the service. */
-export async function showExamples(onRecording) {
+export async function showExamples(onRecordings) {
   const choose = async ({ file, transcript }) => {
     try {
-      onRecording({ file: await exampleFile(file), transcript });
+      onRecordings([{ file: await exampleFile(file), transcript, channels: false }]);
     } catch (error) {
       showProblem(error);
     }
@@ -59,22 +75,24 @@ export async function showExamples(onRecording) {
       h("strong", { textContent: example.title }), h("span.fine", { textContent: example.note })))));
 }
 
-/** The entered transcript; empty while its field is closed, because the user cannot see it then. */
+/** The entered text; empty while its field is closed, because the user cannot see it then. */
 export function enteredTranscript() {
-  return byId("transcript-field").open ? byId("transcript").value : "";
+  return byId("transcript-field").open ? byId("transcript").value.trim() : "";
 }
 
-/** Clear and close the field, so that the transcript does not apply to the next recording. */
+/** Clear and close the field, so that the text does not apply to the next recording. */
 export function clearTranscript() {
   byId("transcript-field").open = false;
   byId("transcript").value = "";
+  delete byId("transcript").dataset.owner;
 }
 
-/** Open the field with a transcript to correct. */
-export function editTranscript(transcript) {
+/** Open the field with the text of a recording to correct. */
+export function editTranscript({ name }, transcript) {
+  byId("channels").checked = byId("transcript").disabled = false;
   byId("transcript-field").open = true;
   byId("transcript").value = transcript;
-  byId("reanalyse").hidden = false;
+  byId("transcript").dataset.owner = name;
   byId("transcript").focus();
 }
 
@@ -90,11 +108,20 @@ function setUpDrop(onFiles) {
   document.addEventListener("drop", (event) => {
     event.preventDefault();
     changeDepth(-depth);
-    onFiles(event.dataTransfer.files);
+    const { files, folders } = dropped(event.dataTransfer);
+    onFiles(files);
+    if (folders) showNotice(`${counted(folders, "folder")} cannot be read here; drop the recordings themselves.`);
+    else if (!files.length) showNotice("What was dropped is not a file. Save it first, then drop the file.");
   });
 }
 
-function setUpMicrophone(onRecording) {
+/** Files of a drop, and the number of folders in it. */
+function dropped({ items, files }) {
+  const isFolder = [...items].filter(({ kind }) => kind === "file").map((item) => item.webkitGetAsEntry?.()?.isDirectory);
+  return { files: [...files].filter((_, index) => !isFolder[index]), folders: isFolder.filter(Boolean).length };
+}
+
+function setUpMicrophone(onFile) {
   let recorder = null;
   const showRecorder = (visible) => {
     byId("drop").hidden = visible;
@@ -111,7 +138,8 @@ function setUpMicrophone(onRecording) {
     const finished = recorder;
     recorder = null;
     showRecorder(false);
-    onRecording({ file: await finished.finish(), transcript: enteredTranscript() });
+    recorded += 1;
+    onFile(await finished.finish(recorded === 1 ? "recording" : `recording-${recorded}`));
   };
   byId("record").addEventListener("click", async () => {
     hideProblem();

@@ -2,6 +2,8 @@
 
 import { Problem, savedKey } from "../lib/api.js";
 import { byId, h } from "../lib/dom.js";
+import { sentence } from "../lib/format.js";
+import { describeProblem } from "./problems.js";
 
 /**
  * Display progress.
@@ -22,40 +24,52 @@ export function hideProblem() {
   byId("key-form").hidden = true;
 }
 
+export function hideProgress() {
+  byId("status").hidden = true;
+}
+
 /**
  * Display a problem, or the key form for status 401. Other errors are defects of the page and are rethrown.
  *
  * @param {unknown} error
- * @param {{name?: string, retry?: (() => void)|null}} context name of the recording, and how to repeat the request
+ * @param {{name?: string, retry?: (() => void)|null, edit?: (() => void)|null}} context name of the recording, how to
+ *   repeat the request, and how to change its text
  */
-export function showProblem(error, { name = "", retry = null } = {}) {
+export function showProblem(error, { name = "", retry = null, edit = null } = {}) {
   if (!(error instanceof Problem)) throw error;
   if (error.status === 401) {
     showKeyForm();
     return;
   }
   const canRetry = retry && (error.status === 0 || error.status >= 500 || error.retryAfter);
-  const { code, requestId } = error;
-  const reference = [code && `code ${code}`, requestId && `request ${requestId}`].filter(Boolean);
+  const { title, advice, detail } = describeProblem(error);
   byId("problem").replaceChildren(...[
-    h("h2", { textContent: error.title }),
+    h("h2", { textContent: title }),
     name && h("p.fine.file-info", { textContent: name }),
-    h("p", { textContent: sentence(error.detail) }),
-    error.retryAfter && h("p", { textContent: `Try again in ${error.retryAfter} s.` }),
-    canRetry && h("div.row", {}, h("button", { type: "button", textContent: "Try again", on: { click: retry } })),
-    reference.length && h("p.fine.mono", { textContent: reference.join(" · ") }),
+    h("p", { textContent: sentence(advice) }),
+    error.retryAfter && h("p", { textContent: `The service expects to be free in ${error.retryAfter} s.` }),
+    (canRetry || edit) && h("div.row", {}, canRetry ? button("Try again", retry) : null,
+      edit ? button("Change the text", edit) : null),
+    reference(error, detail),
   ].filter(Boolean));
   byId("problem").hidden = false;
   byId("problem").scrollIntoView({ block: "nearest" });
+}
+
+function button(textContent, click) {
+  return h("button", { type: "button", textContent, on: { click } });
+}
+
+/** The message of the service, its code, and the id of the request, folded; null without them. */
+function reference({ code, requestId }, detail) {
+  const ids = [code && `code ${code}`, requestId && `request ${requestId}`].filter(Boolean).join(" · ");
+  if (!ids && !detail) return null;
+  return h("details.more", {}, h("summary", { textContent: "Details" }),
+    detail ? h("p.fine", { textContent: sentence(detail) }) : null, h("p.fine.mono", { textContent: ids }));
 }
 
 function showKeyForm() {
   byId("key-form").hidden = false;
   byId("key").value = savedKey();
   byId("key").focus();
-}
-
-function sentence(text) {
-  const capital = text.charAt(0).toUpperCase() + text.slice(1);
-  return /[.!?…]$/.test(capital) ? capital : `${capital}.`;
 }

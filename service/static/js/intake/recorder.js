@@ -46,14 +46,14 @@ export class Recorder {
     return (performance.now() - this.started) / 1000;
   }
 
-  /** Stop, and return a WAV file, or the browser's own format where it cannot be decoded here. */
-  async finish() {
+  /** Stop, and return a WAV file, or the browser's own format where it cannot be decoded here; `stem` names it. */
+  async finish(stem) {
     this.recorder.stop();
     await this.stopped;
     this.release();
     const raw = new Blob(this.chunks, { type: this.recorder.mimeType });
     const sound = await decode(raw);
-    return sound ? wavFile(sound.samples, "recording.wav") : new File([raw], "recording.webm", { type: raw.type });
+    return sound ? wavFile(sound.samples, `${stem}.wav`) : new File([raw], `${stem}.webm`, { type: raw.type });
   }
 
   release() {

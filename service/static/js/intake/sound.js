@@ -23,6 +23,18 @@ export async function decode(file) {
   return { samples, duration: buffer.duration };
 }
 
+/** Duration of a file in seconds, from its header; null where the browser cannot state it. */
+export function durationOf(file) {
+  const url = URL.createObjectURL(file);
+  const audio = new Audio();
+  return new Promise((resolve) => {
+    audio.addEventListener("loadedmetadata", () => resolve(Number.isFinite(audio.duration) ? audio.duration : null));
+    audio.addEventListener("error", () => resolve(null));
+    audio.preload = "metadata";
+    audio.src = url;
+  }).finally(() => URL.revokeObjectURL(url));
+}
+
 /** A 16-bit mono WAV file of samples at 16 kHz. Unlike the output of MediaRecorder, every player can seek in it. */
 export function wavFile(samples, name) {
   const code = (text) => [...text].reduceRight((value, letter) => (value << 8) | letter.charCodeAt(0), 0);

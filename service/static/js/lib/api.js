@@ -31,22 +31,27 @@ export async function servedModel() {
   return response.ok ? response.json() : null;
 }
 
-/** As `predict`, retried until the models are loaded; each retry yields a progress event of the stage "load". */
+/** Stages that stand for a wait, by the code of the problem that ends with time. */
+const WAITS = { "not-ready": "load", busy: "wait", "rate-limited": "wait", "uploads-full": "wait" };
+
+/** As `predict`, repeated while the models are loading or the service is busy; each repetition yields progress. */
 export async function* predictWhenReady(options) {
   for (;;) {
     try {
       yield* predict(options);
       return;
     } catch (error) {
-      if (error.code !== "not-ready") throw error;
-      yield { event: "progress", data: { stage: "load" } };
+      if (!(error.code in WAITS)) throw error;
+      yield { event: "progress", data: { stage: WAITS[error.code] } };
       await pause(error.retryAfter ?? 1, options.signal);
     }
   }
 }
 
-function pause(seconds, signal) {
+/** Wait; an abort rejects at once. */
+export function pause(seconds, signal) {
   return new Promise((resolve, reject) => {
+    if (signal.aborted) reject(signal.reason);
     setTimeout(resolve, 1000 * seconds);
     signal.addEventListener("abort", () => reject(signal.reason), { once: true });
   });
@@ -55,14 +60,14 @@ function pause(seconds, signal) {
 /**
  * Events of POST /predict: {event: "progress" | "utterance" | "result", data}.
  *
- * @param {{file: File, transcript: string, signal: AbortSignal}} options
+ * @param {{file: File, transcript: string, channels: boolean, signal: AbortSignal}} options
  * @throws {Problem}
  */
-async function* predict({ file, transcript, signal }) {
-  const body = new FormData();
-  body.append("explain", "full");
-  if (transcript.trim()) body.append("transcript", transcript.trim());
-  body.append("file", file, file.name);
+async function* predict({ file, transcript, channels, signal }) {
+  const fields = {};
+  if (transcript.trim()) fields.transcript = transcript.trim();
+  if (channels) fields.speakers = "channels";
+  const body = recordingForm(file, fields);
   const headers = { Accept: "text/event-stream, application/json;q=0.9", ...authorisation() };
   const response = await request("predict", { method: "POST", body, signal, headers });
   if (!response.ok) throw await readProblem(response);
@@ -79,8 +84,16 @@ async function* predict({ file, transcript, signal }) {
   if (!finished) throw unreachable("The connection closed before the result was complete.");
 }
 
+/** A form with a recording; contributions to every emotion are requested. */
+export function recordingForm(file, fields = {}) {
+  const body = new FormData();
+  for (const [name, value] of Object.entries({ explain: "full", ...fields })) body.append(name, value);
+  body.append("file", file, file.name);
+  return body;
+}
+
 /** `fetch` that throws a Problem on network errors. */
-async function request(address, options) {
+export async function request(address, options) {
   try {
     return await fetch(address, options);
   } catch (error) {
@@ -89,27 +102,28 @@ async function request(address, options) {
   }
 }
 
-function authorisation() {
+/** The header with the saved key; none without a key. */
+export function authorisation() {
   return savedKey() ? { Authorization: `Bearer ${savedKey()}` } : {};
 }
 
 function unreachable(reason) {
   return new Problem({
     title: "The service cannot be reached",
-    detail: `${reason} Check that it is running (see its terminal or log) and try again.`,
+    detail: reason,
     code: "unreachable",
   });
 }
 
-async function readProblem(response) {
+/** The problem of a response with an error status. */
+export async function readProblem(response) {
   const retryAfter = Number(response.headers.get("retry-after")) || null;
   const isProblem = (response.headers.get("content-type") ?? "").includes("json");
   const problem = isProblem ? await response.json() : {};
   return new Problem(
     {
       title: problem.title ?? `The response was ${response.status} ${response.statusText}`,
-      detail: problem.detail ?? "The response has no details; a proxy may have rejected the request. "
-        + "Try again, or contact the operator of the service.",
+      detail: problem.detail ?? "The response has no details; a proxy may have rejected the request.",
       status: response.status,
       code: problem.code,
       request_id: problem.request_id ?? response.headers.get("x-request-id") ?? "",

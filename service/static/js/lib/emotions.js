@@ -1,4 +1,4 @@
-/** Emotions: their colours, their order by probability, and bars made of them. */
+/** Emotions: their colours, their order, and bars made of them. */
 
 import { h } from "./dom.js";
 
@@ -19,6 +19,11 @@ export function resolveColour(colour) {
   return resolved;
 }
 
+/** Labels in the order in which every bar, table and file lists them; labels outside the list follow. */
+export function inOrder(labels) {
+  return [...KNOWN.filter((label) => labels.includes(label)), ...labels.filter((label) => !KNOWN.includes(label))];
+}
+
 /** [[emotion, probability], …] in descending order of probability. */
 export function ranked(probabilities) {
   return Object.entries(probabilities).sort((a, b) => b[1] - a[1]);
@@ -29,8 +34,8 @@ export function swatch(emotion) {
   return h("i.swatch", { style: { background: colourOf(emotion) } });
 }
 
-/** Segments of a stacked bar: one per emotion in the given order, sized by probability. */
-export function barSegments(probabilities, order) {
-  return order.map((emotion) =>
+/** Segments of a stacked bar: one per emotion, sized by probability. */
+export function barSegments(probabilities) {
+  return inOrder(Object.keys(probabilities)).map((emotion) =>
     h("i", { style: { "flex-grow": probabilities[emotion], background: colourOf(emotion) } }));
 }

@@ -41,9 +41,20 @@ export function percent(probability) {
 }
 
 /** "+1.87" or "−0.02", with the minus sign U+2212. */
-export function signed(value) {
-  const text = Math.abs(value).toFixed(2);
-  return `${value < 0 && text !== "0.00" ? "−" : "+"}${text}`;
+export function signed(value, digits = 2) {
+  const text = Math.abs(value).toFixed(digits);
+  return `${value < 0 && Number(text) !== 0 ? "−" : "+"}${text}`;
+}
+
+/** "1 word", "3 words". */
+export function counted(count, noun) {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** A text as a sentence: with a capital and a full stop. */
+export function sentence(text) {
+  const capital = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?…]$/.test(capital) ? capital : `${capital}.`;
 }
 
 /** "3.2 MB". */

@@ -1,0 +1,119 @@
+"""Clients that send much of what costs them little, or read nothing; `benchmarks.attacks` measures their effect."""
+
+import socket
+import struct
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import cycle
+from typing import Final
+
+from alignment.timing import Seconds
+
+_HANDSHAKE: Final = (
+    b"Host: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
+_PING: Final = struct.pack("!BB4x", 0x89, 0x80)
+_EMPTY_FRAGMENT: Final = struct.pack("!BB4x", 0x00, 0x80)
+_FIRST_FRAGMENT: Final = struct.pack("!BB4x", 0x02, 0x82) + b"ab"
+_BLOCK_BYTES: Final = 262_144
+_PAUSE_S: Final = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class Attack:
+    """Connections that are opened again when they end.
+
+    Attributes:
+        name: Name in the table.
+        connections: Number of connections at once.
+        openings: Bytes that each connection sends first, in turn.
+        block: Bytes that are sent again and again; empty for none.
+        reads: Whether the clients read what the server sends.
+    """
+
+    name: str
+    connections: int
+    openings: Sequence[bytes]
+    block: bytes = b""
+    reads: bool = False
+
+
+def _live(request: bytes = b"/stream", header: bytes = b"") -> bytes:
+    return b"GET " + request + b" HTTP/1.1\r\n" + _HANDSHAKE + header + b"\r\n"
+
+
+def _block(unit: bytes) -> bytes:
+    return unit * (_BLOCK_BYTES // len(unit))
+
+
+REFUSED_UPGRADES: Final = Attack(
+    "1 refused upgrades",
+    128,
+    [_live(header=b"Content-Length: 1\r\n"), _live(b"/stream?" + b"a" * 9_000), _live(header=b"X: a\r\n" * 200)],
+)
+EMPTY_FRAMES: Final = Attack("2 empty fragments", 4, [_live() + _FIRST_FRAGMENT], _block(_EMPTY_FRAGMENT))
+PINGS: Final = Attack("2 pings, unread pongs", 4, [_live()], _block(_PING))
+PIPELINES: Final = Attack(
+    "3 pipelined requests", 60, [b""], _block(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"), reads=True
+)
+
+
+def unread_results(path: str) -> Attack:
+    """Requests for a result of a job, which is not read."""
+    return Attack("4 unread results", 60, [f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()])
+
+
+@dataclass(slots=True)
+class _Client:
+    attack: Attack
+    port: int
+    opening: bytes
+    _socket: socket.socket | None = None
+    _left: memoryview = field(default_factory=lambda: memoryview(b""))
+
+    def step(self) -> None:
+        """Send and read what is possible; open the connection again where it has ended."""
+        try:
+            self._exchange(self._socket or self._connect())
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.close()
+
+    def _connect(self) -> socket.socket:
+        self._socket = socket.create_connection(("127.0.0.1", self.port), timeout=1.0)
+        self._socket.settimeout(0)
+        self._left = memoryview(self.opening)
+        return self._socket
+
+    def _exchange(self, connection: socket.socket) -> None:
+        with suppress(BlockingIOError):
+            # Without reading, an ended connection is recognised by its error only.
+            if not connection.recv(_BLOCK_BYTES, 0 if self.attack.reads else socket.MSG_PEEK):
+                raise ConnectionResetError
+        self._left = self._left or memoryview(self.attack.block)
+        if self._left:
+            self._left = self._left[connection.send(self._left) :]
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+
+def run_attack(attack: Attack, port: int, seconds: Seconds) -> None:
+    """Run an attack on a port of this machine for so long."""
+    openings = cycle(attack.openings)
+    clients = [_Client(attack, port, next(openings)) for _ in range(attack.connections)]
+    ends, pause = time.monotonic() + seconds, threading.Event()
+    while time.monotonic() < ends:
+        for client in clients:
+            client.step()
+        pause.wait(_PAUSE_S)
+    for client in clients:
+        client.close()

@@ -1,0 +1,121 @@
+"""Analysis of one job, window by window; it resumes after the last stored window."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from functools import partial
+from typing import Final
+
+from pydantic import TypeAdapter
+
+from alignment.aligners.given import GIVEN
+from alignment.audio import AudioFile, inspect_audio
+from alignment.errors import NoSpeechError
+from alignment.priority import Priority
+from alignment.timing import SAMPLE_RATE_HZ, Seconds
+from can_ser_client.schemas import UtteranceOut
+from service.errors import JobInterruptedError
+from service.inference.admission import RequestContext
+from service.inference.engine import EmotionEngine, WindowLoop
+from service.inference.executor import Pool
+from service.inference.long_audio import cut_recording
+from service.inference.request import AnalysisRequest
+from service.inference.result import ResultBuilder, WindowResult, average_by_duration
+from service.inference.scheduler import Scheduler
+from service.jobs.access import StoreAccess
+from service.jobs.store import Job, JobStore
+from service.observability.metrics import Metrics
+from service.results.serialisation import assemble_response, to_utterance
+from service.results.uncertainty import Evidence, combine_evidence, find_evidence
+
+MAX_ATTEMPTS: Final = 3
+"""Processes that may die during one window of a job."""
+_STORED: Final = TypeAdapter(tuple[Evidence, UtteranceOut])
+"""Evidence of an utterance, with its exact duration, and its serialised form."""
+
+
+class JobAnalysis:
+    """From a job to its response."""
+
+    def __init__(
+        self, engine: EmotionEngine, scheduler: Scheduler, access: StoreAccess, metrics: Metrics, max_audio_s: Seconds
+    ) -> None:
+        """Analyse nothing yet."""
+        self._engine, self._scheduler, self._access = engine, scheduler, access
+        self._metrics, self._max_audio_s = metrics, max_audio_s
+
+    async def run(self, job: Job) -> str | None:
+        """The response as JSON; None when the job was deleted meanwhile.
+
+        Raises:
+            JobInterruptedError: The process has ended too often during this window.
+            AlignmentError, ServiceError: The recording or the words cannot be used, or the folder of jobs cannot.
+        """
+        if job.attempts > MAX_ATTEMPTS:
+            raise JobInterruptedError(MAX_ATTEMPTS, job.done_s)
+        request = AnalysisRequest(**json.loads(job.request))
+        path = await self._access.call(lambda store: store.recording(job.id))
+        audio = await asyncio.to_thread(inspect_audio, path, self._max_audio_s)
+        await self._access.call(lambda store: store.set_total(job.id, audio.source.duration_s))
+        result = ResultBuilder(audio.source, json.loads(job.warnings) if job.next_sample else audio.warnings)
+        context = self._scheduler.open_context(Priority.BACKGROUND)
+        windows = cut_recording(audio, request, self._engine.detector, job.next_sample)
+        loop = WindowLoop(self._engine, windows, result, context.stopwatch)
+        pool: Pool = "recognise" if request.words is None else "large"
+        async for window in self._scheduler.run_windows(context, loop, pool):
+            store_window = await asyncio.to_thread(self._serialise, job.id, window, result, request)
+            if not await self._access.call(store_window):
+                return None
+        utterances = await self._access.call(lambda store: store.utterances(job.id))
+        return await asyncio.to_thread(self._respond, utterances, audio, request, result.warnings, context)
+
+    def _serialise(
+        self, job_id: str, scored: WindowResult, result: ResultBuilder, request: AnalysisRequest
+    ) -> "partial[bool]":
+        """The call that stores a window; it returns False when the job was deleted."""
+        utterances = [
+            (find_evidence(each, self._engine.bundle.vocabulary), to_utterance(each, self._engine, request.explain))
+            for each in scored.utterances
+        ]
+        stored = [_STORED.dump_json(entry, exclude_unset=True).decode() for entry in utterances]
+        window = scored.window
+        next_sample = round(window.start_s * SAMPLE_RATE_HZ) + len(window.samples)
+        return partial(
+            JobStore.add_window,
+            job_id=job_id,
+            utterances=stored,
+            next_sample=next_sample,
+            done_s=window.end_s,
+            warnings=json.dumps(result.warnings),
+        )
+
+    def _respond(
+        self,
+        stored: Sequence[str],
+        audio: AudioFile,
+        request: AnalysisRequest,
+        warnings: Sequence[str],
+        context: RequestContext,
+    ) -> str:
+        if not stored:
+            raise NoSpeechError(audio.source.duration_s)
+        entries = [_STORED.validate_json(entry) for entry in stored]
+        evidence = [each for each, _ in entries]
+        probabilities = average_by_duration(
+            [list(utterance.probabilities.values()) for _, utterance in entries], [each.spoken_s for each in evidence]
+        )
+        timings_ms = context.timings_ms()
+        self._metrics.count_recording(audio.source.duration_s, timings_ms)
+        aligner = GIVEN if request.words is not None else self._engine.aligner
+        utterances = [utterance for _, utterance in entries]
+        response = assemble_response(
+            probabilities,
+            combine_evidence(evidence),
+            utterances,
+            audio.source,
+            aligner,
+            warnings,
+            timings_ms,
+            self._engine,
+        )
+        return response.model_dump_json(exclude_unset=True)

@@ -1,0 +1,44 @@
+"""`can-ser serve` in a process of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+
+from benchmarks.server_process import run_server
+from model.bundle import Bundle
+from tests.builders import speech
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.slow
+
+
+def test_port_in_use_has_the_documented_status(tiny_bundle: Bundle) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("CAN_")}
+    with socket.create_server(("127.0.0.1", 0)) as occupied:
+        port = str(occupied.getsockname()[1])
+        options = ("--port", port, "--bundle", str(tiny_bundle.folder), "--aligner", "pocketsphinx")
+        done = subprocess.run(
+            [sys.executable, "-m", "service", *options], env=environment, capture_output=True, text=True, check=False
+        )
+    assert done.returncode == 2, done.stderr
+    assert "address already in use" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_closed_terminal_drops_no_request(tmp_path: Path) -> None:
+    """A terminal sends SIGHUP to the server and to its workers; `run_server` fails where the exit status is not 0."""
+    with run_server(tmp_path / "log", "--aligner", "moonshine") as server, ThreadPoolExecutor(1) as pool:
+        processes = [server.process, *server.workers()]
+        result = pool.submit(server.predict, speech("garden"))
+        wait_until(lambda: "can_under_way 0.0" not in server.client.get("/metrics").text)
+        for process in processes:
+            process.send_signal(signal.SIGHUP)
+        assert result.result(60)["utterances"]
+        wait_until(lambda: server.process.status() == psutil.STATUS_ZOMBIE)

@@ -1,0 +1,213 @@
+"""Clients that send much of what costs little: refused handshakes, empty frames, pings, pipelined requests."""
+
+import asyncio
+import json
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from functools import partial
+from typing import Final
+
+import psutil
+import pytest
+from websockets.frames import Opcode
+from websockets.sync.client import connect
+
+from model.bundle import Bundle
+from service.http.http_protocol import PIECE_BYTES, BoundedHttp
+from service.http.turns import Turns
+from service.http.websocket_protocol import MAX_IDLE_FRAMES, BoundedWebSocket
+from service.settings import LiveSettings, Settings
+from tests.fakes import FakeAligner
+from tests.service.serving import RunningServer, read_to_end, run_server
+from tests.waiting import wait_until
+
+HANDSHAKE: Final = (
+    b"Host: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
+TINY: Final = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def server(tiny_bundle: Bundle) -> Iterator[RunningServer]:
+    settings = Settings(
+        bundle=str(tiny_bundle.folder), upload_idle_s=2.0, log_level="error", live=LiveSettings(idle_s=20)
+    )
+    with run_server(settings, FakeAligner()) as running:
+        yield running
+        wait_until(lambda: running.connections <= 1)
+
+
+def frame(opcode: Opcode, payload: bytes = b"", *, fin: bool = True) -> bytes:
+    """A masked frame of a client, up to 64 KiB; a mask of zeros leaves the payload as it is."""
+    head = 0x80 * fin | opcode
+    if len(payload) < 126:
+        return struct.pack("!BB4x", head, 0x80 | len(payload)) + payload
+    return struct.pack("!BBH4x", head, 0x80 | 126, len(payload)) + payload
+
+
+def open_live(server: RunningServer) -> socket.socket:
+    connection = server.connect()
+    connection.sendall(b"GET /stream HTTP/1.1\r\n" + HANDSHAKE + b"\r\n")
+    assert connection.recv(4_096).startswith(b"HTTP/1.1 101")
+    return connection
+
+
+REFUSED: Final = {
+    "a body announced": (b"GET /stream HTTP/1.1\r\n" + HANDSHAKE + b"Content-Length: 1\r\n\r\n", b"400"),
+    "a body": (b"GET /stream HTTP/1.1\r\n" + HANDSHAKE + b"Content-Length: 1\r\n\r\na", b"400"),
+    "chunks": (b"GET /stream HTTP/1.1\r\n" + HANDSHAKE + b"Transfer-Encoding: chunked\r\n\r\n", b"400"),
+    "a long request line": (b"GET /stream?a=" + b"a" * 9_000 + b" HTTP/1.1\r\n" + HANDSHAKE + b"\r\n", b"414"),
+    "a long header": (b"GET /stream HTTP/1.1\r\n" + HANDSHAKE + b"X: " + b"a" * 9_000 + b"\r\n\r\n", b"431"),
+    "200 headers": (b"GET /stream HTTP/1.1\r\n" + HANDSHAKE + b"X: a\r\n" * 200 + b"\r\n", b"431"),
+    "no key": (b"GET /stream HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", b"400"),
+    "another method": (b"POST /stream HTTP/1.1\r\n" + HANDSHAKE + b"\r\n", b"405"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused_upgrade_gets_its_error_and_ends(server: RunningServer, name: str) -> None:
+    request, status = REFUSED[name]
+    assert server.exchange(request).startswith(b"HTTP/1.1 " + status)
+    wait_until(lambda: server.connections <= 1)
+
+
+def test_unfinished_handshake_times_out(server: RunningServer) -> None:
+    assert server.exchange(b"GET /stream HTTP/1.1\r\n" + HANDSHAKE) == b""
+
+
+def test_upgrade_behind_a_pending_response_ends_connection(server: RunningServer) -> None:
+    """The response to the first request must not be written into a WebSocket."""
+    request = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
+    received = server.exchange(request + b"GET /stream HTTP/1.1\r\n" + HANDSHAKE + b"\r\n")
+    assert b"101 Switching" not in received
+    wait_until(lambda: server.connections <= 1)
+
+
+def test_other_upgrade_is_answered_as_plain_request(server: RunningServer) -> None:
+    """Some HTTP clients offer HTTP/2 in this way."""
+    head = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n"
+    received = server.exchange(head + TINY * 1_000)
+    assert received.startswith(b"HTTP/1.1 200")
+    assert b"connection: close" in received
+
+
+FLOODS: Final = {
+    "pings": frame(Opcode.PING),
+    "pings with payload": frame(Opcode.PING, b"a" * 125),
+    "pongs": frame(Opcode.PONG),
+    "empty fragments": frame(Opcode.BINARY, b"ab", fin=False) + frame(Opcode.CONT, fin=False) * 10_000,
+}
+
+
+@pytest.mark.parametrize("name", FLOODS)
+def test_flood_of_frames_without_content_is_closed(server: RunningServer, name: str) -> None:
+    """The close frame with 1008 is the last one; it is lost where the rest of the flood has arrived already."""
+    with open_live(server) as connection:
+        flood = FLOODS[name] * (200_000 // len(FLOODS[name]) + 1)
+        started = time.monotonic()
+        with suppress(ConnectionError):
+            while time.monotonic() < started + 20:
+                connection.sendall(flood)
+        received = read_to_end(connection)
+    assert time.monotonic() < started + 15
+    assert len(received) < 200 * MAX_IDLE_FRAMES
+    assert server.client.get("/health/live").status_code == 200
+
+
+def test_health_during_flood_of_small_frames(server: RunningServer) -> None:
+    """Small messages are processed piece by piece, with other work of the event loop between them."""
+    with open_live(server) as connection:
+        connection.setblocking(False)
+        with suppress(BlockingIOError):
+            connection.send(frame(Opcode.BINARY, b"ab") * 40_000)
+        started = time.monotonic()
+        for _ in range(20):
+            assert server.client.get("/health/live").status_code == 200
+    assert time.monotonic() < started + 15
+
+
+def test_reading_stops_while_the_client_does_not_read(server: RunningServer) -> None:
+    """The transport reports a full write buffer; a ping is answered when the buffer has been read."""
+    wait_until(lambda: server.state.live_connections == 0, 60)
+    with open_live(server) as connection:
+        wait_until(lambda: server.state.live_connections == 1)
+        [protocol] = [
+            each for each in list(server.uvicorn.server_state.connections) if isinstance(each, BoundedWebSocket)
+        ]
+
+        def call(function: Callable[[], bool | None]) -> bool | None:
+            async def run() -> bool | None:
+                return function()
+
+            return asyncio.run_coroutine_threadsafe(run(), protocol.loop).result(20)
+
+        call(protocol.pause_writing)
+        connection.sendall(frame(Opcode.PING, b"late"))
+        assert not call(protocol.transport.is_reading)
+        call(protocol.resume_writing)
+        assert call(protocol.transport.is_reading)
+        assert connection.recv(100) == frame_of_server(Opcode.PONG, b"late")
+
+
+def frame_of_server(opcode: Opcode, payload: bytes) -> bytes:
+    return struct.pack("!BB", 0x80 | opcode, len(payload)) + payload
+
+
+def test_fragmented_messages_are_accepted(server: RunningServer) -> None:
+    with connect(f"ws://127.0.0.1:{server.port}/stream") as live:
+        for _ in range(100):
+            live.send([bytes(1_000), bytes(1_000), bytes(2)])
+        live.send('{"type": "end"}')
+        assert json.loads(live.recv(timeout=20))["duration_s"] == pytest.approx(100 * 1_001 / 16_000, abs=0.01)
+
+
+def test_pipeline_is_bounded(server: RunningServer) -> None:
+    """While requests wait for responses, further bytes are kept as bytes, or not read."""
+    before, most = psutil.Process().memory_info().rss, 0
+    with ExitStack() as stack:
+        connections = [stack.enter_context(server.connect()) for _ in range(20)]
+        for connection in connections:
+            connection.setblocking(False)
+            with suppress(BlockingIOError):
+                connection.send(TINY * 6_000)
+        wait_until(lambda: server.connections > 1)
+        for _ in range(50):
+            assert server.client.get("/health/live").status_code == 200
+            most = max([most, *map(pipeline_of, list(server.uvicorn.server_state.connections))])
+    assert 0 < most <= PIECE_BYTES // len(TINY) + 1
+    assert psutil.Process().memory_info().rss < before + 200_000_000
+
+
+def test_turns_leave_the_event_loop_to_others() -> None:
+    """Between two turns everything else that is ready runs."""
+    order: list[str] = []
+
+    async def run() -> None:
+        turns = Turns()
+        for number in range(6):
+            turns.add(partial(order.append, str(number)))
+        while "5" not in order:
+            await asyncio.sleep(0)
+            order.append("other")
+
+    asyncio.run(run())
+    assert [each for each in order if each != "other"] == list("012345")
+    assert max(len(turn) for turn in "".join(order).split("other")) == 2
+
+
+def pipeline_of(connection: object) -> int:
+    """Number of requests that wait for the response to the previous one."""
+    return len(connection.pipeline) if isinstance(connection, BoundedHttp) else 0
+
+
+def test_pipelined_requests_are_all_answered(server: RunningServer) -> None:
+    number = 3_000
+    last = TINY.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    with server.connect() as connection:
+        connection.settimeout(60)
+        connection.sendall(TINY * number + last)
+        assert read_to_end(connection).count(b"HTTP/1.1 200") == number + 1

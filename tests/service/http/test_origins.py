@@ -1,0 +1,113 @@
+"""Requests of programs, of the own page, and of pages of other sites."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from fastapi.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
+
+from model.bundle import Bundle
+from service.settings import Settings
+from tests.builders import encode, noise
+from tests.fakes import FakeAligner
+from tests.service.serving import RunningServer, run_app, run_server
+
+WAV = encode(noise(1.0))
+SITE = "https://example.org"
+
+
+@pytest.fixture(scope="module")
+def server(tiny_bundle: Bundle) -> Iterator[RunningServer]:
+    """A server on the loopback interface, without keys, with one allowed origin."""
+    settings = Settings(bundle=str(tiny_bundle.folder), origins=(SITE,), log_level="error")
+    with run_server(settings, FakeAligner()) as running:
+        yield running
+
+
+@pytest.mark.parametrize("path", ["/predict", "/jobs"])
+@pytest.mark.parametrize(
+    ("headers", "accepted"),
+    [
+        ({}, True),
+        ({"origin": "http://testserver"}, True),
+        ({"origin": "http://testserver", "sec-fetch-site": "same-origin"}, True),
+        ({"origin": "https://public.example", "sec-fetch-site": "same-origin"}, True),
+        ({"origin": "https://evil.example"}, False),
+        ({"origin": "https://evil.example", "sec-fetch-site": "cross-site"}, False),
+        ({"origin": "https://testserver.evil.example", "sec-fetch-site": "same-site"}, False),
+        ({"origin": "http://testserver:8080"}, False),
+        ({"origin": "null"}, False),
+        ({"origin": "http://["}, False),
+    ],
+)
+def test_origin_of_uploads(client: TestClient, path: str, headers: dict[str, str], accepted: bool) -> None:
+    """A proxy may change the host name; the browser still states that the page is of the same origin."""
+    response = client.post(path, files={"file": WAV}, headers=headers)
+    if accepted:
+        assert response.status_code in {200, 202}
+    else:
+        assert (response.status_code, response.json()["code"]) == (403, "foreign-page")
+
+
+def test_other_pages_cannot_delete_and_may_read_what_cors_allows(client: TestClient) -> None:
+    location = client.post("/jobs", files={"file": WAV}).headers["location"]
+    foreign = {"origin": "https://evil.example"}
+    assert client.delete(location, headers=foreign).status_code == 403
+    response = client.get(location, headers=foreign)
+    assert response.status_code == 200
+    assert "access-control-allow-origin" not in response.headers
+    assert client.delete(location).status_code == 204
+
+
+def test_listed_origin_may_send(settings: Settings, aligner: FakeAligner) -> None:
+    with run_app(settings.model_copy(update={"origins": (SITE,)}), aligner) as client:
+        response = client.post("/predict", files={"file": WAV}, headers={"origin": SITE})
+        assert response.status_code == 200
+        assert response.headers["access-control-allow-origin"] == SITE
+        other = client.post("/predict", files={"file": WAV}, headers={"origin": "https://evil.example"})
+        assert other.status_code == 403
+
+
+def test_live_connection_of_another_page_is_refused(client: TestClient) -> None:
+    with (
+        pytest.raises(WebSocketDisconnect) as caught,
+        client.websocket_connect("/stream", headers={"origin": "https://evil.example"}),
+    ):
+        pass
+    assert caught.value.code == 1008
+
+
+@pytest.mark.parametrize(
+    ("host", "accepted"),
+    [
+        ("127.0.0.1", True),
+        ("localhost:8000", True),
+        ("LOCALHOST", True),
+        ("localhost.", True),
+        ("app.localhost", True),
+        ("[::1]:8000", True),
+        ("192.168.1.5", True),
+        ("example.org", True),
+        ("evil.example", False),
+        ("127.0.0.1.evil.example", False),
+        ("localhost.evil.example:8000", False),
+        ("[", False),
+    ],
+)
+def test_host_name_on_loopback(server: RunningServer, host: str, accepted: bool) -> None:
+    """A name that resolves to this machine makes a foreign page one of the same origin."""
+    headers = {"host": host}
+    read = server.client.get("/model", headers=headers)
+    sent = server.client.post("/predict", files={"file": WAV}, headers=headers | {"origin": f"http://{host}"})
+    assert [read.status_code, sent.status_code] == ([200, 200] if accepted else [403, 403])
+    assert server.client.get("/health/live", headers=headers).status_code == 200
+
+
+def test_host_name_is_free_where_keys_are_required(settings: Settings, aligner: FakeAligner) -> None:
+    with run_server(settings.model_copy(update={"api_keys": ("0" * 64,)}), aligner) as server:
+        assert httpx.get(f"{server.url}/model", headers={"host": "can.example.org"}).status_code == 401
+
+
+def test_request_without_host_is_accepted(server: RunningServer) -> None:
+    assert server.exchange(b"GET /model HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200")
