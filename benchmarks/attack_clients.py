@@ -1,5 +1,7 @@
 """Clients that send much of what costs them little, or read nothing; `benchmarks.attacks` measures their effect."""
 
+import io
+import json
 import socket
 import struct
 import threading
@@ -9,6 +11,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import cycle
 from typing import Final
+
+import httpx
+import numpy as np
+import soundfile
 
 from alignment.timing import Seconds
 
@@ -60,6 +66,32 @@ PINGS: Final = Attack("2 pings, unread pongs", 4, [_live()], _block(_PING))
 PIPELINES: Final = Attack(
     "3 pipelined requests", 60, [b""], _block(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"), reads=True
 )
+
+
+def long_word() -> Attack:
+    """Jobs with four hours of a constant, which is small as FLAC, and one word of that duration."""
+    hours_s = 4 * 3_600 - 1
+    words = json.dumps([{"word": "a", "start": 0.5, "end": hours_s - 0.5}])
+    return _uploads("5 a word of four hours", 2, "/jobs", _constant_flac(hours_s, 8_000, 1), words=words)
+
+
+def many_channels() -> Attack:
+    """Recordings of eight channels at 96 kHz, small as FLAC, each channel to be analysed."""
+    return _uploads("6 eight channels at 96 kHz", 2, "/predict", _constant_flac(290, 96_000, 8), speakers="channels")
+
+
+def _uploads(name: str, connections: int, path: str, recording: bytes, **fields: str) -> Attack:
+    request = httpx.Request("POST", f"http://localhost{path}", files={"file": recording}, data=fields)
+    lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in request.headers.items())]
+    return Attack(name, connections, [b""], "\r\n".join([*lines, "", ""]).encode() + request.read(), reads=True)
+
+
+def _constant_flac(duration_s: int, rate_hz: int, channels: int) -> bytes:
+    file, second = io.BytesIO(), np.full((rate_hz, channels), 0.1, np.float32)
+    with soundfile.SoundFile(file, "w", rate_hz, channels, "PCM_16", format="FLAC") as opened:
+        for _ in range(duration_s):
+            opened.write(second)
+    return file.getvalue()
 
 
 def unread_results(path: str) -> Attack:

@@ -3,9 +3,10 @@
     python -m benchmarks.attacks --seconds 15
 
 The attacks run in another process, one after the other: WebSocket handshakes that are refused, frames without content,
-pings whose responses are not read, pipelined requests, and a long result of a job that is not read. A second client
-measures: /health/live on a new connection each time, and POST /predict with given words, both against their times
-before the attacks. Memory is the resident memory of all processes of the server.
+pings whose responses are not read, pipelined requests, a long result of a job that is not read, and recordings that are
+small to send and large to decode. A second client measures: /health/live on a new connection each time, and POST
+/predict with given words, both against their times before the attacks. Memory is the resident memory of all processes
+of the server.
 """
 
 import io
@@ -34,6 +35,8 @@ from benchmarks.attack_clients import (
     PIPELINES,
     REFUSED_UPGRADES,
     Attack,
+    long_word,
+    many_channels,
     run_attack,
     unread_results,
 )
@@ -166,6 +169,8 @@ def main(
         size = int(server.client.get(path).headers["content-length"])
         attack = unread_results(path)
         effects[f"{attack.name} ({size / 1e6:.1f} MB)"] = measure(server, recording, seconds, attack)
+        for attack in (long_word(), many_channels()):
+            effects[attack.name] = measure(server, recording, seconds, attack)
     show(usual, effects)
     if not all(effect.passes(usual.predict_ms) for effect in effects.values()):
         raise typer.Exit(1)
