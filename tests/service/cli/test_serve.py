@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -32,6 +33,15 @@ def test_port_in_use_has_the_documented_status(tiny_bundle: Bundle) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.fixture
+def _signal_of_terminal() -> Iterator[None]:
+    """SIGHUP is not ignored, as it would be by processes under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("_signal_of_terminal")
 def test_closed_terminal_drops_no_request(tmp_path: Path) -> None:
     """A terminal sends SIGHUP to the server and to its workers; `run_server` fails where the exit status is not 0."""
     with run_server(tmp_path / "log", "--aligner", "moonshine") as server, ThreadPoolExecutor(1) as pool:
