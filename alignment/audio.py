@@ -221,20 +221,19 @@ class _Survey:
     warnings: tuple[str, ...]
 
 
-def _survey(source: bytes | Path, bounds: Bounds, channel: int | None = None, kept_s: Seconds = inf) -> _Survey:
+def _survey(source: bytes | Path, bounds: Bounds, kept_s: Seconds = inf) -> _Survey:
     """Decode a file once, and again where its channels cancel each other or have an offset.
 
     Args:
         source: The file.
         bounds: Limits of decoding.
-        channel: Index of the channel to decode; None for all.
         kept_s: Least length of the samples that are returned, of a longer file; the others are only measured.
     """
-    first = Form(channel)
+    first = Form()
     scan, statistics = _read(source, lambda opened: _measure(opened, bounds, first, kept_s))
-    if statistics.is_silent(channel):
+    if statistics.is_silent(None):
         raise errors.SilentAudioError(scan.source.duration_s)
-    form = statistics.choose_form(channel)
+    form = statistics.choose_form(None)
     if form != replace(first, residual=form.residual):
         scan = _read(source, lambda opened: _scan(opened, bounds, form, kept_s))
     scale = scan.peak.choose_scale(scan.warnings)

@@ -67,9 +67,6 @@ class Bases:
     dct: NDArray[np.float32]
 
 
-_adopted: dict[MfccConfig, Bases] = {}
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class SegmentFrames:
     """Coefficients of all segments of an utterance, concatenated without padding.
@@ -148,7 +145,7 @@ def _cepstra(windows: NDArray[np.float32], valid_samples: NDArray[np.int64], con
     # numpy's rfft transforms frame by frame, scipy's several frames at once.
     from scipy.fft import rfft  # slow to import
 
-    bases = _adopted.get(config) or compute_bases(config)
+    bases = compute_bases(config)
     shaped = windows * bases.window
     short = valid_samples < config.window_samples
     if short.any():
@@ -159,11 +156,6 @@ def _cepstra(windows: NDArray[np.float32], valid_samples: NDArray[np.int64], con
     decibels = 10.0 * np.log10(np.maximum(power @ bases.mel_bank, _POWER_FLOOR))
     cepstra: NDArray[np.float32] = (decibels @ bases.dct).astype(np.float32, copy=False)
     return cepstra
-
-
-def adopt_bases(config: MfccConfig, bases: Bases) -> None:
-    """Use bases that another process has computed."""
-    _adopted[config] = bases
 
 
 @lru_cache(maxsize=8)

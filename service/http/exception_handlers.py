@@ -20,6 +20,7 @@ from service.http.names import describe_method, describe_missing
 from service.results.problems import make_problem, to_problem
 
 MEDIA_TYPE: Final = "application/problem+json"
+_POLICY_VIOLATION: Final = 1008
 log = structlog.stdlib.get_logger("service.http.exception_handlers")
 
 
@@ -36,6 +37,14 @@ class ProblemResponse(JSONResponse):
         """Send the response."""
         scope["problem_code"] = self._code
         await super().__call__(scope, receive, send)
+
+
+async def refuse(error: BaseException, scope: Scope, receive: Receive, send: Send) -> None:
+    """Send the response for an error that a middleware found; a WebSocket handshake is refused with 1008."""
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
+    else:
+        await problem_response(error, scope["path"])(scope, receive, send)
 
 
 def problem_response(error: BaseException, path: str) -> ProblemResponse:

@@ -1,6 +1,6 @@
 """Unknown names in requests: form fields, query parameters and addresses, with a suggestion."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from difflib import get_close_matches
 from typing import Final
 
@@ -27,12 +27,10 @@ def refuse_unknown_fields(names: Iterable[str], known: Collection[str]) -> None:
     Raises:
         UnknownNameError: A name is not known.
     """
-    for name in names:
-        if name not in known:
-            hint = suggest(name, known)
-            if name in AnalysisRequest.model_fields:
-                hint = f"this request accepts {', '.join(known)}"
-            raise UnknownNameError("form field", shorten(name), hint)
+    for name in _unknown(names, known):
+        accepted = f"this request accepts {', '.join(known)}"
+        hint = accepted if name in AnalysisRequest.model_fields else suggest(name, known)
+        raise UnknownNameError("form field", shorten(name), hint)
 
 
 def refuse_unknown_parameters(http: Request) -> None:
@@ -44,12 +42,14 @@ def refuse_unknown_parameters(http: Request) -> None:
     if not http.query_params:
         return
     known = [field.alias for field in http.scope["route"].dependant.query_params]
-    for name in http.query_params:
-        if name not in known:
-            hint = suggest(name, known)
-            if name in AnalysisRequest.model_fields:
-                hint = f"send it as a field of the form: curl -F '{name}=…' …"
-            raise UnknownNameError("query parameter", shorten(name), hint)
+    for name in _unknown(http.query_params, known):
+        as_field = f"send it as a field of the form: curl -F '{name}=…' …"
+        hint = as_field if name in AnalysisRequest.model_fields else suggest(name, known)
+        raise UnknownNameError("query parameter", shorten(name), hint)
+
+
+def _unknown(names: Iterable[str], known: Collection[str]) -> Iterator[str]:
+    return (name for name in names if name not in known)
 
 
 def describe_missing(http: Request) -> str:

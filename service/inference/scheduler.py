@@ -17,7 +17,6 @@ from typing import TypeVar
 
 from alignment.batcher import Batcher
 from alignment.features.extraction import UtteranceFeatures
-from alignment.features.mfcc import compute_bases
 from alignment.priority import Priority
 from alignment.timing import Seconds
 from model.occlusion import add_effects
@@ -101,9 +100,7 @@ class Scheduler:
             AlignmentError, ModelError, WorkerFailedError: A process cannot score.
         """
         if self._workers:
-            bundle = self._engine.bundle
-            mfcc = bundle.config.features.mfcc
-            self._workers.start(bundle.version, mfcc, compute_bases(mfcc))
+            self._workers.start(self._engine.bundle.version)
 
     async def analyse(
         self,

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from alignment.errors import AlignmentError, CanSerError
-from alignment.features.mfcc import Bases, MfccConfig, adopt_bases
 from alignment.timing import Seconds
 from model.scores import UtteranceScores
 from service.errors import ScorersUnavailableError
@@ -56,7 +55,7 @@ class WorkerOutput:
 _engine: EmotionEngine | CanSerError = ScorersUnavailableError("start_worker() has not run in this process")
 
 
-def start_worker(settings: Settings, version: str, config: MfccConfig, bases: Bases) -> None:
+def start_worker(settings: Settings, version: str) -> None:
     """Initialise a worker process; the models of its aligner, which it does not use, stay unloaded.
 
     An error that prevents this is raised by every later call of `score`.
@@ -64,13 +63,10 @@ def start_worker(settings: Settings, version: str, config: MfccConfig, bases: Ba
     Args:
         settings: Settings of its engine.
         version: Version of the bundle that the service has loaded.
-        config: Feature configuration of the bundle.
-        bases: Precomputed for it.
     """
     global _engine  # noqa: PLW0603 - a process pool has no other place for what its initialiser makes
     for sent_by_terminal in (signal.SIGINT, signal.SIGHUP):
         signal.signal(sent_by_terminal, signal.SIG_IGN)
-    adopt_bases(config, bases)
     try:
         _engine = _open_engine(settings, version)
     except CanSerError as exc:

@@ -20,7 +20,6 @@ import structlog
 
 from alignment.batcher import Batcher
 from alignment.errors import CanSerError, DecodingAbandonedError
-from alignment.features.mfcc import Bases, MfccConfig
 from alignment.timing import Seconds
 from alignment.worker_pool import WorkerPool
 from service.errors import ScorersUnavailableError, WorkerFailedError
@@ -124,19 +123,17 @@ class InferenceWorkerPool:
         """Length of the queue."""
         return self._batches.waiting
 
-    def start(self, version: str, config: MfccConfig, bases: Bases) -> None:
+    def start(self, version: str) -> None:
         """Start every process and run it once.
 
         Args:
             version: Version of the bundle that the service has loaded.
-            config: Feature configuration of the bundle.
-            bases: Precomputed for it.
 
         Raises:
             ModelError, AlignmentError, ScorersUnavailableError: A process cannot serve the settings.
             WorkerFailedError: A process cannot start.
         """
-        initialise = partial(start_worker, self._settings, version, config, bases)
+        initialise = partial(start_worker, self._settings, version)
         failed = partial(WorkerFailedError, way_out="see the log; CAN_SCORERS=0 serves without worker processes")
         count = self._settings.scorers
         self._pools = [WorkerPool(1, initialise, _LIMIT_S, failed, attempts=1) for _ in range(count + 1)]

@@ -24,6 +24,8 @@ from service.observability.tracing import Traces
 from service.settings import Settings
 from tests.waiting import wait_until
 
+WORDS_JSON = '[{"word": "the", "start": 0.1, "end": 0.3}]'
+
 
 @contextmanager
 def run_app(
@@ -130,3 +132,11 @@ def words_of(result: dict[str, Any]) -> list[dict[str, Any]]:
 def open_descriptors() -> int:
     """Number of open file descriptors of this process, including connections."""
     return psutil.Process(os.getpid()).num_fds()
+
+
+def predict_with_words(server: RunningServer, data: bytes, **fields: str) -> dict[str, Any]:
+    """Response to a recording whose only word is given."""
+    response = server.client.post("/predict", files={"file": data}, data={"words": WORDS_JSON, **fields})
+    assert response.status_code == 200, response.text
+    result: dict[str, Any] = response.json()
+    return result

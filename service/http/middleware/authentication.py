@@ -15,13 +15,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from alignment.timing import Seconds
 from service.errors import RateLimitedError, WrongKeyError
-from service.http.exception_handlers import problem_response
+from service.http.exception_handlers import refuse
 from service.settings import Settings
 
 SUBPROTOCOL: Final = "can-ser"
 _OWNER_LENGTH: Final = 16
 _PUBLIC: Final = ("/health/", "/static/", "/docs", "/openapi.json")
-_POLICY_VIOLATION: Final = 1008
 
 
 class Authentication:
@@ -40,10 +39,7 @@ class Authentication:
         try:
             self._check(scope)
         except (WrongKeyError, RateLimitedError) as error:
-            if scope["type"] == "http":
-                await problem_response(error, scope["path"])(scope, receive, send)
-            else:
-                await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
+            await refuse(error, scope, receive, send)
             return
         await self._app(scope, receive, send)
 

@@ -15,11 +15,10 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.errors import ForeignPageError
-from service.http.exception_handlers import problem_response
+from service.http.exception_handlers import refuse
 from service.settings import Settings
 
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_POLICY_VIOLATION: Final = 1008
 
 
 class OriginCheck:
@@ -38,10 +37,7 @@ class OriginCheck:
             try:
                 self._check(scope)
             except ForeignPageError as error:
-                if scope["type"] == "http":
-                    await problem_response(error, scope["path"])(scope, receive, send)
-                else:
-                    await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
+                await refuse(error, scope, receive, send)
                 return
         await self._app(scope, receive, send)
 

@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
-from statistics import median
 from typing import Any, cast
 
 import numpy as np
@@ -18,7 +17,6 @@ import psutil
 import pytest
 
 from alignment.errors import DecodingAbandonedError, UndecodableAudioError
-from alignment.features.mfcc import compute_bases
 from alignment.transcripts.words import TimedWord
 from model.bundle import CARD, VOCABULARY, Bundle, read_bundle
 from model.bundle_files import write_sums
@@ -27,21 +25,18 @@ from service.errors import ScorersUnavailableError, WorkerFailedError
 from service.inference.admission import RequestContext
 from service.inference.engine import EmotionEngine
 from service.inference.request import AnalysisRequest
-from service.inference.worker_pool import MAX_BYTES, MAX_OCCLUDED_WORDS, InferenceWorkerPool, Task, Upload, is_small
+from service.inference.worker_pool import MAX_OCCLUDED_WORDS, InferenceWorkerPool, Task, Upload, is_small
 from service.observability.stopwatch import Stopwatch
-from service.settings import BatchSettings, Settings
+from service.settings import Settings
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner
-from tests.service.serving import RunningServer, run_server
+from tests.service.serving import predict_with_words, run_server
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
-Tasks = list[Task]
 WORDS = AnalysisRequest(words=(TimedWord("the", 0.1, 0.3, "given"), TimedWord("children", 0.4, 0.8, "given")))
-WORDS_JSON = '[{"word": "the", "start": 0.1, "end": 0.3}]'
 WAV = encode(noise(1.0))
-LARGE_WAV = encode(noise(17.0), subtype="FLOAT")
 
 
 class Crash:
@@ -104,10 +99,9 @@ def start_pool(bundle: Bundle, count: int, **changes: Any) -> InferenceWorkerPoo
     pool = InferenceWorkerPool(
         Settings(bundle=str(bundle.folder), aligner="pocketsphinx", scorers=count), lambda _: None
     )
-    mfcc = bundle.config.features.mfcc
     with ExitStack() as undo:
         undo.callback(pool.close)
-        pool.start(**{"version": bundle.version, "config": mfcc, "bases": compute_bases(mfcc), **changes})
+        pool.start(**{"version": bundle.version, **changes})
         undo.pop_all()
     return pool
 
@@ -240,18 +234,18 @@ def test_bundle_that_changes_on_disk_is_no_fault_of_recordings(
     others = {process.pid for process in worker_processes()}
     with run_server(Settings(bundle=str(folder), scorers=1, log_level="error"), FakeAligner()) as running:
         with ThreadPoolExecutor(16) as pool:
-            before = list(pool.map(partial(predict, running), [WAV] * 16))
+            before = list(pool.map(partial(predict_with_words, running), [WAV] * 16))
         assert running.client.get("/health/ready").status_code == 200
         change_bundle(folder, valid=valid)
         kill_workers(others)
         with ThreadPoolExecutor(16) as pool:
-            after = list(pool.map(partial(predict, running), [WAV] * 32))
+            after = list(pool.map(partial(predict_with_words, running), [WAV] * 32))
         assert {result["emotion"] for result in after} == {result["emotion"] for result in before}
         assert reason in running.state.scheduler.trouble
         ready = running.client.get("/health/ready")
         assert (ready.status_code, ready.json()["code"]) == (503, "not-ready")
         assert reason in ready.json()["detail"]
-        assert predict(running, WAV)["emotion"]
+        assert predict_with_words(running, WAV)["emotion"]
     [line] = [json.loads(line) for line in capsys.readouterr().err.splitlines() if "cannot score" in line]
     assert (line["level"], line["event"]) == ("error", "worker processes cannot score")
     assert reason in line["detail"]
@@ -265,79 +259,6 @@ def test_recording_that_breaks_a_process_is_told_from_a_broken_pool(tiny_bundle:
         assert pool.submit(make_task()).result(60).finish({}).utterances
     finally:
         pool.close()
-
-
-@pytest.fixture(scope="module")
-def server(tiny_bundle: Bundle) -> Iterator[RunningServer]:
-    settings = Settings(
-        bundle=str(tiny_bundle.folder), log_level="error", batch=BatchSettings(max_requests=2), scorers=1
-    )
-    with run_server(settings, FakeAligner()) as running:
-        yield running
-
-
-@pytest.fixture
-def submitted(monkeypatch: pytest.MonkeyPatch) -> Tasks:
-    """Tasks that are submitted to the worker processes."""
-    tasks: Tasks = []
-    submit = InferenceWorkerPool.submit
-
-    def record(self: InferenceWorkerPool, task: Task) -> Any:
-        tasks.append(task)
-        return submit(self, task)
-
-    monkeypatch.setattr(InferenceWorkerPool, "submit", record)
-    return tasks
-
-
-def predict(server: RunningServer, data: bytes, **fields: str) -> dict[str, Any]:
-    response = server.client.post("/predict", files={"file": data}, data={"words": WORDS_JSON, **fields})
-    assert response.status_code == 200, response.text
-    result: dict[str, Any] = response.json()
-    return result
-
-
-def test_single_request_stays_in_this_process(server: RunningServer, submitted: Tasks) -> None:
-    predict(server, WAV)
-    assert not submitted
-
-
-def test_concurrent_requests_use_workers_and_report_stage_times(server: RunningServer, submitted: list[Task]) -> None:
-    with ThreadPoolExecutor(16) as pool:
-        results = list(pool.map(partial(predict, server), [WAV] * 64))
-    assert submitted
-    shares = []
-    for result in results:
-        total_ms = result["timings_ms"].pop("total")
-        assert set(result["timings_ms"]) == {"queue", "decode", "align", "features", "classify"}
-        shares.append(sum(result["timings_ms"].values()) / total_ms)
-    # Transfers between processes belong to no stage; how long they take depends on the load of the machine.
-    assert max(shares) < 1.05
-    assert median(shares) > 0.5
-    metrics = server.client.get("/metrics").text
-    assert 'can_queue_depth{stage="score"} 0.0' in metrics
-
-
-def test_large_uploads_and_event_streams_stay_in_this_process(server: RunningServer, submitted: list[Task]) -> None:
-    assert len(LARGE_WAV) > MAX_BYTES
-    events = partial(server.client.post, "/predict", headers={"accept": "text/event-stream"})
-    with ThreadPoolExecutor(8) as pool:
-        large = [pool.submit(predict, server, LARGE_WAV) for _ in range(8)]
-        streams = [pool.submit(events, files={"file": WAV}, data={"words": WORDS_JSON}) for _ in range(8)]
-        assert all(future.result()["emotion"] for future in large)
-        assert all("event: result" in future.result().text for future in streams)
-    assert not submitted
-
-
-def test_recordings_with_late_words_stay_in_this_process(server: RunningServer, submitted: Tasks) -> None:
-    """A long silent recording is small as FLAC; the times of its words decide where it is scored."""
-    long = encode(np.append(noise(1.0), np.zeros(16_000 * 65, np.float32)), container="FLAC")
-    assert len(long) < MAX_BYTES
-    late = '[{"word": "the", "start": 0.1, "end": 0.3}, {"word": "end", "start": 65.0, "end": 65.5}]'
-    with ThreadPoolExecutor(8) as pool:
-        results = list(pool.map(partial(predict, server, words=late), [long] * 8))
-    assert not submitted
-    assert {result["audio"]["duration_s"] for result in results} == {66.0}
 
 
 def test_stopping_ends_the_processes(tiny_bundle: Bundle) -> None:
