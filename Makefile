@@ -13,7 +13,7 @@ PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 
 install: .venv/core.stamp  ## Install the packages for serving in .venv
 
-install-%: .venv/%.stamp  ## Add the packages of whisperx, train, starter, plots, client, telemetry, cluster or dev
+install-%: .venv/%.stamp  ## Add the packages of whisperx, train, starter, plots, client, mcp, telemetry, cluster or dev
 	@:
 
 serve: install  ## Run the service on http://127.0.0.1:8000
@@ -55,6 +55,7 @@ lock: $(UV)  ## Update requirements/*.txt: exact versions and hashes, no index a
 	$(COMPILE) -c requirements/dev.txt --extra train --extra starter -o requirements/starter.txt
 	$(COMPILE) -c requirements/dev.txt --extra plots -o requirements/plots.txt
 	$(COMPILE) -c requirements/dev.txt --extra client -o requirements/client.txt
+	$(COMPILE) -c requirements/dev.txt --extra mcp -o requirements/mcp.txt
 	$(COMPILE) -c requirements/dev.txt --extra telemetry -o requirements/telemetry.txt
 	$(COMPILE) -c requirements/dev.txt --extra cluster -o requirements/cluster.txt
 
