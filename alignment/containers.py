@@ -16,6 +16,7 @@ from alignment import ffmpeg
 from alignment.errors import EmptyFileError, NoSamplesError, UndecodableAudioError
 from alignment.ffmpeg import Converter, name_layout, open_with_ffmpeg
 from alignment.foreign_data import explain_data
+from alignment.joined_files import MAX_FILES
 from alignment.libsndfile import open_with_soundfile
 from alignment.ogg_pages import has_gap
 from alignment.parts import Part, open_parts
@@ -81,14 +82,16 @@ def stream_recording(source: bytes | Path, track: int = 0) -> Iterator[SampleBlo
     Raises:
         EmptyFileError, UndecodableAudioError: See `read_recording`.
     """
-    with open_parts(source) as parts, _open_joined(parts, _choose_opener(parts[0], track), track) as opened:
+    with (
+        open_parts(source) as parts,
+        _open_joined(parts, _choose_opener(parts[0], _openers(parts[0], track)), track) as opened,
+    ):
         yield opened
 
 
-def _choose_opener(part: Part, track: int) -> Opener:
-    """The library that reads a file in `read_recording`."""
-    first, *_ = _openers(part, track)
-    if first is open_with_soundfile:
+def _choose_opener(part: Part, openers: Sequence[Opener]) -> Opener:
+    """The library that reads a file."""
+    if len(openers) > 1:
         with suppress(UndecodableAudioError), open_with_soundfile(part) as opened:
             if next(opened.blocks, None) is not None:
                 return open_with_soundfile
@@ -121,17 +124,26 @@ def _joined_blocks(
         return
     opened.warnings.append(f"{len(others) + 1} files were joined in this recording; they were read one after the other")
     for number, part in enumerate(others, start=2):
+        if number > MAX_FILES:
+            opened.warnings.append(f"after {MAX_FILES} files, {part.end - part.start:,} bytes were left out")
+            return
         warnings: list[str] = []
         try:
-            with _choose_opener(part, 0)(part, 0) as other:
-                converter = Converter(opened.sample_rate_hz, name_layout(opened.channels))
-                for block in _counted(other, other.blocks):
-                    yield from converter.convert_block(block, other.sample_rate_hz)
-                yield from converter.finish()
-                warnings = other.warnings
+            yield from _convert_file(part, opened, warnings)
         except UndecodableAudioError as exc:
-            warnings = [f"cannot be read ({exc.reason}) and was left out, {part.end - part.start:,} bytes"]
+            warnings = [f"it cannot be read ({exc.reason}) and was left out, {part.end - part.start:,} bytes"]
         opened.warnings.extend(f"file {number} of them: {warning}" for warning in warnings)
+
+
+def _convert_file(part: Part, opened: SampleBlocks, warnings: list[str]) -> Iterator[NDArray[np.float32]]:
+    """Blocks of a joined file in the format of the first one; the first is empty, so that decoding can be stopped."""
+    converter = Converter(opened.sample_rate_hz, name_layout(opened.channels))
+    yield np.zeros((0, opened.channels), np.float32)
+    with _choose_opener(part, (open_with_soundfile, open_with_ffmpeg))(part, 0) as other:
+        for block in _counted(other, other.blocks):
+            yield from converter.convert_block(block, other.sample_rate_hz, opened.channels)
+        yield from converter.finish()
+        warnings.extend(other.warnings)
 
 
 def _counted(opened: SampleBlocks, blocks: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:

@@ -174,13 +174,20 @@ class Converter:
         frame.pts = None
         yield from self._resample(frame)
 
-    def convert_block(self, block: NDArray[np.float32], rate_hz: int) -> Iterator[NDArray[np.float32]]:
-        """(samples, channels) blocks of a block at another rate, or with other channels."""
-        layout = name_layout(block.shape[1])
-        if (rate_hz, layout) == (self._rate_hz, self._layout):
+    def convert_block(self, block: NDArray[np.float32], rate_hz: int, channels: int) -> Iterator[NDArray[np.float32]]:
+        """Blocks of another file: (samples, channels); where it has other channels, their average in each.
+
+        Args:
+            block: (samples, channels of the other file).
+            rate_hz: Its rate.
+            channels: Number of channels that are needed.
+        """
+        if block.shape[1] != channels:
+            block = np.tile(block.mean(axis=1, dtype=np.float32)[:, None], (1, channels))
+        if rate_hz == self._rate_hz:
             yield block
             return
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block.T), format="fltp", layout=layout)
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block.T), format="fltp", layout=name_layout(channels))
         frame.sample_rate = rate_hz
         yield from self.convert(frame)
 

@@ -11,9 +11,13 @@ from typing import Final
 
 from alignment.sample_chunks import Data, Range, find_end, is_chunked
 
-MAX_FILES: Final = 1_000
+MAX_FILES: Final = 200
 """Files that are decoded; each one costs time whatever its length."""
 _BLOCK_BYTES: Final = 1 << 20
+# Of hostile files; a recording of hours has fewer.
+_MAX_HEADERS: Final = 1_000
+_MAX_BOXES: Final = 30_000
+_Signature = tuple[bytes, int, re.Pattern[bytes]]
 _EBML: Final = b"\x1a\x45\xdf\xa3"
 _CLUSTER: Final = b"\x1f\x43\xb6\x75"
 _CONTAINERS: Final = (_EBML, b"FLV\x01", b"\x30\x26\xb2\x75")
@@ -59,28 +63,39 @@ _MP3_SIGNATURES: Final = (
 
 def split_files(data: Data) -> list[Range]:
     """Ranges of the files that the data hold; one, from 0 to the end, for most data."""
-    starts, at = [0], 0
-    while len(starts) <= MAX_FILES and (found := _find_next(data, at)) is not None:
+    starts, search = [0], _Search(data)
+    while len(starts) <= MAX_FILES and (found := _find_next(data, starts[-1], search)) is not None:
         starts.append(found)
-        at = found
     return list(zip(starts, [*starts[1:], len(data)], strict=True))
 
 
-def _find_next(data: Data, start: int) -> int | None:
+def _find_next(data: Data, start: int, search: "_Search") -> int | None:
     """Start of the file after the one that begins at `start`."""
     at = _skip_tag(data, start)
     after = _skip_header(data, at)
     signatures = _SIGNATURES if data[at : at + 4] in _CONTAINERS else (*_SIGNATURES, *_MP3_SIGNATURES)
-    found = [_search(data, after, *each) for each in signatures]
-    return min((each for each in found if each is not None), default=None)
+    found = min(search.find(signature, after) for signature in signatures)
+    return found if found < len(data) else None
 
 
-def _search(data: Data, after: int, word: bytes, ahead: int, signature: re.Pattern[bytes]) -> int | None:
-    """First place from `after` on that has the signature."""
-    for at in _find_words(data, after + ahead, word):
-        if signature.match(data, at - ahead):
-            return at - ahead
-    return None
+class _Search:
+    """Places of the signatures, in ascending order: every byte is searched once for each signature."""
+
+    def __init__(self, data: Data) -> None:
+        self._data = data
+        self._found: dict[_Signature, int] = {}
+
+    def find(self, signature: _Signature, after: int) -> int:
+        """First place from `after` on that has a signature; the end of the data where there is none."""
+        if self._found.get(signature, -1) < after:
+            self._found[signature] = self._search(*signature, after)
+        return self._found[signature]
+
+    def _search(self, word: bytes, ahead: int, pattern: re.Pattern[bytes], after: int) -> int:
+        for at in _find_words(self._data, after + ahead, word):
+            if pattern.match(self._data, at - ahead):
+                return at - ahead
+        return len(self._data)
 
 
 def _find_words(data: Data, after: int, word: bytes) -> Iterator[int]:
@@ -108,7 +123,9 @@ def _skip_header(data: Data, start: int) -> int:
 
 def _skip_flac(data: Data, at: int) -> int:
     """End of the blocks of metadata, which may hold the header of the wav file that was compressed."""
-    while at + 4 <= len(data):
+    for _ in range(_MAX_HEADERS):
+        if at + 4 > len(data):
+            break
         is_last, size = data[at] & 0x80, int.from_bytes(data[at + 1 : at + 4], "big")
         at += 4 + size
         if is_last:
@@ -118,7 +135,9 @@ def _skip_flac(data: Data, at: int) -> int:
 
 def _skip_ogg(data: Data, at: int) -> int:
     """Start of the first page that does not begin a stream: the streams of one file begin one after the other."""
-    while data[at : at + 4] == b"OggS" and at + 27 <= len(data) and data[at + 5] & 2:
+    for _ in range(_MAX_HEADERS):
+        if data[at : at + 4] != b"OggS" or at + 27 > len(data) or not data[at + 5] & 2:
+            break
         segments = data[at + 26]
         at += 27 + segments + sum(data[at + 27 : at + 27 + segments])
     return at
@@ -127,7 +146,9 @@ def _skip_ogg(data: Data, at: int) -> int:
 def _skip_boxes(data: Data, start: int) -> int:
     """End of the boxes of an mp4 file, up to the next one that begins a file."""
     at = start
-    while at + 8 <= len(data) and (at == start or data[at + 4 : at + 8] != b"ftyp"):
+    for _ in range(_MAX_BOXES):
+        if at + 8 > len(data) or (at > start and data[at + 4 : at + 8] == b"ftyp"):
+            break
         size, name = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
         if size == 1:
             size = int.from_bytes(data[at + 8 : at + 16], "big")

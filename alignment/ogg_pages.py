@@ -10,6 +10,8 @@ from typing import Final
 from alignment.sample_chunks import Data
 
 _HEADER_BYTES: Final = 27
+# Four hours of Vorbis in pages of 4 KiB have 60,000.
+_MAX_PAGES: Final = 100_000
 _GAP_S: Final = 0.1
 _OPUS_RATE_HZ: Final = 48_000
 _SILK_MS: Final = (10.0, 20.0, 40.0, 60.0)
@@ -51,7 +53,9 @@ def _exceeds(data: Data, start: int, end: int, rate_hz: int, most: Callable[[byt
 def _pages(data: Data, start: int, end: int) -> Iterator[tuple[int, bytes]]:
     """Offset of each page, and the lengths of its segments."""
     at = start
-    while at + _HEADER_BYTES <= end and data[at : at + 4] == b"OggS":
+    for _ in range(_MAX_PAGES):
+        if at + _HEADER_BYTES > end or data[at : at + 4] != b"OggS":
+            return
         lacing = bytes(data[at + _HEADER_BYTES : at + _HEADER_BYTES + data[at + 26]])
         yield at, lacing
         at += _HEADER_BYTES + len(lacing) + sum(lacing)

@@ -17,6 +17,7 @@ Range = tuple[int, int]
 _UNKNOWN_LENGTH: Final = 0x7FFF_0000
 # A rest of fewer bytes is padding, or a tag.
 _MIN_REST_BYTES: Final = 2_048
+_MAX_CHUNKS: Final = 1_000
 _TAGS: Final = (b"ID3", b"TAG", b"APETAGEX", b"LYRICSBEGIN")
 _METADATA: Final = frozenset(
     (
@@ -163,7 +164,9 @@ def _walk(data: Data, start: int, end: int, layout: _Layout) -> Iterator[_Chunk]
     """Chunks in order, up to the first that cannot be one; sizes of RF64 come from its chunk ds64."""
     at, long_size = start + layout.first, 0
     head = layout.id_bytes + layout.size_bytes
-    while at + head <= end:
+    for _ in range(_MAX_CHUNKS):
+        if at + head > end:
+            return
         name = bytes(data[at : at + layout.id_bytes])
         size_at = at + layout.id_bytes
         size = int.from_bytes(data[size_at : at + head], layout.order) - layout.counted
