@@ -20,6 +20,7 @@ ServiceError
 ├── WrongKeyError           the API key is missing or unknown
 ├── ForeignPageError        a page of another site sent the request
 ├── RateLimitedError        the request rate of a key is reached
+├── UnknownBundleError      the request names a bundle that is not served
 ├── AlignerNotServedError   the request names an aligner that is not served
 ├── NotReadyError           the models are not loaded yet
 ├── BusyError               the limit of concurrent requests is reached
@@ -233,6 +234,14 @@ class RateLimitedError(ServiceError):
         super().__init__(
             f"the limit of this key, {per_minute} requests per minute, is reached; retry in {self.retry_after_s} s"
         )
+
+
+class UnknownBundleError(ServiceError):
+    """The requested bundle is not served."""
+
+    def __init__(self, requested: str, served: Sequence[str]) -> None:
+        self.requested, self.served = requested, tuple(served)
+        super().__init__(f"the bundle {requested!r} is not served; choose {' or '.join(served)}, or omit it")
 
 
 class AlignerNotServedError(ServiceError):

@@ -1,14 +1,15 @@
 """Deployment settings, from CAN_* variables. None of them changes a feature or a score."""
 
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from platformdirs import user_state_path
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from alignment.aligners.selection import AlignerChoice, EmbeddedConfig
 from alignment.aligners.weights.config import VadChoice, WhisperXConfig
@@ -17,6 +18,15 @@ from service.errors import SettingsError
 PREFIX: Final = "CAN_"
 # Timers of the event loop and of threads overflow at far longer times.
 _DAY_S: Final = 86_400
+
+
+def _split_list(value: Any) -> Any:
+    """Entries of a comma list, or of JSON."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return json.loads(value)
+    return [entry.strip() for entry in value.split(",") if entry.strip()]
 
 
 class _Group(BaseModel):
@@ -123,6 +133,15 @@ class Settings(BaseSettings):
     host: Annotated[str, Field(description="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65_535, description="Port to listen on.")] = 8000
     bundle: Annotated[str, Field(description="Name of a shipped bundle, or a folder.")] = "starter"
+    bundles: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        BeforeValidator(_split_list),
+        Field(
+            description="Several bundles in place of CAN_BUNDLE, as a comma list or JSON; the first is the default, "
+            "`bundle` in a request names others."
+        ),
+    ] = ()
     provider: Annotated[
         Literal["auto", "cpu", "cuda"],
         Field(description="Execution provider of the network; auto is CUDA where it works."),
@@ -187,6 +206,16 @@ class Settings(BaseSettings):
         Field(description="Lowest level that is logged; libraries log no more than at info."),
     ] = "info"
 
+    @property
+    def bundle_names(self) -> tuple[str, ...]:
+        """Names or folders of the served bundles, the default first."""
+        return self.bundles or (self.bundle,)
+
+    @property
+    def names_bundles(self) -> bool:
+        """Whether the operator has named the served bundles."""
+        return bool(self.bundles) or "bundle" in self.model_fields_set
+
     def owner_limit(self, limit: int) -> int:
         """The part of a limit that one API key may use; all of it where there is only one key."""
         return max(1, round(limit * self.key_share)) if len(self.api_keys) > 1 and limit else limit
@@ -203,15 +232,28 @@ def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
         overrides: Values by field name; None values are ignored.
 
     Raises:
-        SettingsError: A value is out of bounds, or a CAN_* variable does not exist.
+        SettingsError: A value is out of bounds, a CAN_* variable does not exist, or two exclude each other.
     """
     _refuse_unknown(os.environ)
     given = {name: value for name, value in (overrides or {}).items() if value is not None}
+    if "bundle" in given:
+        given["bundles"] = ()
+    elif "bundles" not in given and os.environ.get("CAN_BUNDLE") and os.environ.get("CAN_BUNDLES"):
+        raise SettingsError(
+            "CAN_BUNDLE and CAN_BUNDLES exclude each other; set CAN_BUNDLES alone, its first is the default"
+        )
     try:
         return Settings(**given)
     except ValidationError as exc:
         lines = [_describe(error) for error in exc.errors()]
         raise SettingsError("; ".join(lines)) from exc
+
+
+def name_bundles(names: Sequence[str]) -> dict[str, Any]:
+    """Overrides of `load_settings` that serve the named bundles; none where none are named."""
+    if len(names) > 1:
+        return {"bundles": tuple(names)}
+    return {"bundle": names[0]} if names else {}
 
 
 def variable_names() -> list[str]:

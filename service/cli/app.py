@@ -13,6 +13,13 @@ app.add_typer(bundles, name="bundle", help="Inspect weights.")
 
 BundleArgument = Annotated[str, typer.Argument(help="A shipped bundle's name, or a folder.")]
 BundleOption = Annotated[str | None, typer.Option(help="A shipped bundle's name, or a folder.  [default: starter]")]
+BundlesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--bundle",
+        help="A shipped bundle's name, or a folder; several by repetition, the default first.  [default: starter]",
+    ),
+]
 
 
 def _aligners(incomplete: str) -> list[str]:
@@ -47,7 +54,7 @@ def describe(
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.  [default: 127.0.0.1]")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.  [default: 8000]")] = None,
-    bundle: BundleOption = None,
+    bundle: BundlesOption = None,
     aligner: AlignerOption = None,
 ) -> None:
     """Serve HTTP requests; all other settings are CAN_* variables."""
@@ -55,7 +62,7 @@ def serve(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from service.cli.serve import run_server
 
-    raise typer.Exit(run_server(host=host, port=port, bundle=bundle, aligner=aligner))
+    raise typer.Exit(run_server(host=host, port=port, bundles=bundle or (), aligner=aligner))
 
 
 @app.command()
@@ -84,7 +91,7 @@ def predict(
             "false: no words.  [default: true]"
         ),
     ] = None,
-    bundle: BundleOption = None,
+    bundle: BundlesOption = None,
     aligner: AlignerOption = None,
 ) -> None:
     """Print the emotions of recordings.
@@ -96,7 +103,7 @@ def predict(
     requested: dict[Format, bool] = {"json": as_json, "csv": as_csv, "brief": brief}
     formats = [name for name, value in requested.items() if value]
     fields = {"transcript": transcript, "speakers": speakers, "explain": explain}
-    raise typer.Exit(run_predict(PredictOptions(recordings, fields, words, formats, plot, bundle, aligner)))
+    raise typer.Exit(run_predict(PredictOptions(recordings, fields, words, formats, plot, bundle or (), aligner)))
 
 
 @app.command()

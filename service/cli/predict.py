@@ -22,7 +22,7 @@ from service.observability.printable import printable
 from service.results.plots import draw_response, require_matplotlib, summarise
 from service.results.serialisation import to_response
 from service.results.terminal import render, render_brief
-from service.settings import Settings, load_settings
+from service.settings import Settings, load_settings, name_bundles
 from service.sources import find_recordings, read_special
 
 _MAX_WORDS_BYTES: Final = 16_000_000
@@ -39,7 +39,7 @@ class PredictOptions:
         words_file: JSON file with words and their times.
         formats: Requested output formats, at most one; none for a table.
         plot: File of the plot, or folder for several recordings.
-        bundle: Name or folder.
+        bundles: Names or folders; all of them score each recording.
         aligner: Name.
     """
 
@@ -48,7 +48,7 @@ class PredictOptions:
     words_file: Path | None = None
     formats: Sequence[Format] = ()
     plot: Path | None = None
-    bundle: str | None = None
+    bundles: Sequence[str] = ()
     aligner: str | None = None
 
 
@@ -57,11 +57,13 @@ def run_predict(options: PredictOptions) -> int:
     try:
         if len(options.formats) > 1:
             raise ConflictingFieldsError(*(f"--{name}" for name in options.formats[:2]))
-        settings = load_settings({"bundle": options.bundle, "aligner": options.aligner})
+        settings = load_settings({"aligner": options.aligner, **name_bundles(options.bundles)})
         request = read_request(options)
         paths = find_recordings(options.files, print_left_out)
         plots = plan_plots(options.plot, paths)
         engine = EmotionEngine(settings)
+        if len(options.bundles) > 1:
+            request = request.model_copy(update={"bundle": ",".join(engine.by_bundle)})
     except (CanSerError, OSError) as exc:
         print_error(exc)
         return 2

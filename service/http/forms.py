@@ -20,7 +20,7 @@ from service.http.names import refuse_parameters, refuse_unknown_fields
 from service.inference.request import AnalysisRequest
 
 PREDICT_FIELDS: Final = tuple(AnalysisRequest.model_fields)
-JOB_FIELDS: Final = ("words", "language", "aligner", "explain")
+JOB_FIELDS: Final = ("words", "language", "aligner", "bundle", "explain")
 _RECORDING: Final = "Recording: wav, flac, ogg, mp3, m4a, mp4 or webm."
 _BINARY: Final = {"type": "string", "format": "binary", "description": _RECORDING}
 _AS_BODY: Final = "With the recording as the body; in a form it is a field."
