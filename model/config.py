@@ -62,7 +62,7 @@ class NetworkConfig:
 
 @dataclass(frozen=True, slots=True)
 class AugmentationConfig:
-    """Augmentation of training data; all off by default except word dropout, which trains the unknown word.
+    """Augmentation of training data; all off by default, as in the paper.
 
     Attributes:
         speeds: Factors by which whole utterances are resampled, one drawn per batch (Ko et al. 2015).
@@ -72,7 +72,7 @@ class AugmentationConfig:
         frame_noise: Standard deviation of noise on the coefficients of each frame.
         segment_dropout: Share of segments replaced by the mean frame.
         coefficient_dropout: Share of coefficients replaced by their mean throughout an utterance.
-        word_dropout: Share of words replaced by the unknown word.
+        word_dropout: Share of words replaced by the unknown word, whose vector stays random without it.
     """
 
     speeds: tuple[Rate, ...] = (1.0,)
@@ -81,7 +81,7 @@ class AugmentationConfig:
     frame_noise: Amount = 0.0
     segment_dropout: Fraction = 0.0
     coefficient_dropout: Fraction = 0.0
-    word_dropout: Fraction = 0.02
+    word_dropout: Fraction = 0.0
 
     def __post_init__(self) -> None:
         if not self.speeds or self.speeds[0] != 1.0:
@@ -102,6 +102,8 @@ class TrainingConfig:
         clip_norm: Maximum norm of all gradients together.
         label_smoothing: Label smoothing of every cross-entropy.
         normalise: Normalise each MFCC to mean 0 and deviation 1 over the training frames; not specified by the paper.
+        rounded_vectors: Round the word vectors before the test to the one byte per value that a bundle stores, so that
+            the tested network is the served one; not specified by the paper.
         mixup: Parameter of the beta distribution by which pairs of utterances are mixed segment by segment, with their
             labels (Zhang et al. 2018, "mixup: Beyond Empirical Risk Minimization", ICLR); 0 mixes none.
         balance: Shares of the corpora of a mixed corpus, for example "clip=2" and "nemo=1": batches are drawn evenly
@@ -125,6 +127,7 @@ class TrainingConfig:
     clip_norm: Rate = 1.0
     label_smoothing: Fraction = 0.0
     normalise: bool = True
+    rounded_vectors: bool = True
     mixup: Amount = 0.0
     balance: tuple[Annotated[str, Field(pattern=r"^\w+=\d+(\.\d+)?$")], ...] = ()
     averaging: Fraction = 0.0
