@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
-Heads = Literal["full", "split"]
+Heads = Literal["full", "split", "projected"]
 SegmentDropout = Literal["pooled", "frames"]
 SegmentPooling = Literal["blstm", "statistics"]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -22,7 +22,8 @@ class NetworkConfig:
         hidden: Units of each LSTM direction; the output of a BLSTM has 2 · hidden values. Deviation: the paper's
             H ∈ R^(L×D_h) reads as 128 in all, its text and its group's code as 128 per direction.
         heads: "full": every head reads all 2 · hidden values, exactly as in Eqs. (4) and (5); "split": every head reads
-            its own part of them.
+            its own part of them; "projected": every head has its own projections to keys and values of a quarter of the
+            size (with four heads), as in the multi-head attention of Vaswani et al. 2017, which the paper cites.
         head_count: Queries per modality.
         dropout: Dropout on the output of each BLSTM.
         segment_dropout: Position of the lower audio BLSTM's dropout: "pooled", on the vector of each segment, or
@@ -56,7 +57,7 @@ class NetworkConfig:
     cross_attention: bool = True
 
     def __post_init__(self) -> None:
-        if self.heads == "split" and 2 * self.hidden % self.head_count:
+        if self.heads != "full" and 2 * self.hidden % self.head_count:
             raise ValueError(f"{self.head_count} heads cannot share {2 * self.hidden} values (2 · hidden) evenly")
 
 

@@ -14,6 +14,7 @@ _FIXED: Final = (
     "sequences of words are packed: the backward LSTM starts at the last word, not in the padding of the batch",
 )
 _PAPER_FOLDS: Final = 10
+_PAPER_CLASSES: Final = 7
 
 
 def changed_settings(systems: Sequence[SystemResult]) -> list[str]:
@@ -44,8 +45,12 @@ def fixed_deviations(plan: Plan, systems: Sequence[SystemResult]) -> list[str]:
 
 
 def _protocol_deviations(plan: Plan) -> Iterator[str]:
-    if plan.corpus["name"] != "iemocap":
-        yield f"the corpus is {plan.corpus['name']}, not IEMOCAP"
+    if not plan.corpus.get("is_iemocap"):
+        yield "the corpus is not IEMOCAP, or not all of it"
+    if (classes := plan.options["classes"]) != _PAPER_CLASSES:
+        yield f"{classes} classes instead of {_PAPER_CLASSES}"
+    if (subset := plan.options["subset"]) != "all":
+        yield f"{subset} dialogues only"
     if count := plan.corpus["without_words"]:
         yield f"{count} utterances without words are kept, each as one unknown word"
     if all(split.name.startswith("fold-") for split in plan.splits):

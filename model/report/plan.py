@@ -15,6 +15,7 @@ import numpy as np
 
 from alignment.transcripts.normalisation import is_filler, normalise_word
 from model.atomic import atomic_file
+from model.corpora.iemocap_counts import is_iemocap
 from model.corpora.pairing import COMPOSITE, Sentence
 from model.corpora.records import Corpus, CorpusUtterance
 from model.data.splits import Split
@@ -63,6 +64,7 @@ def count_corpus(read: Corpus, kept: Corpus) -> dict[str, Any]:
     """
     return {
         "name": read.name,
+        "is_iemocap": is_iemocap(read),
         "labelled": read.labelled,
         "kept": len(kept.utterances),
         "by_label": read.by_label,
