@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from model.config import FOLDS_HELP, FoldsName
 from model.extras import TRAIN, require_extra
 
 
@@ -19,13 +20,11 @@ def main(
     embeddings: Annotated[
         Literal["glove", "random"], typer.Option(help="`random` learns word vectors from the corpus")
     ] = "glove",
-    recipe: Annotated[str, typer.Option(help="Initial settings: paper, starter or starter-mfcc")] = "paper",
+    recipe: Annotated[str, typer.Option(help="Initial settings: paper, literal, starter or starter-mfcc")] = "paper",
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Change a setting, e.g. network.dropout=0.2")
     ] = None,
-    folds: Annotated[
-        Literal["10", "session"], typer.Option(help="Ten random folds, or folds in which no speaker is in two parts")
-    ] = "10",
+    folds: Annotated[FoldsName, typer.Option(help=FOLDS_HELP)] = "10",
     classes: Annotated[
         Literal["9", "7", "4"],
         typer.Option(help="4: angry, happy with excited, sad, neutral; 9: also fearful and disgusted of IEMOCAP"),
@@ -67,7 +66,7 @@ def main(
     changes += [] if max_epochs is None else [f"training.max_epochs={max_epochs}"]
     options = TrainOptions(
         root=root, out=out, corpus=corpus, glove=glove, random_embeddings=embeddings == "random", recipe=recipe,
-        settings=tuple(changes), by_session=folds == "session", classes=int(classes),
+        settings=tuple(changes), folds=folds, classes=int(classes),
         limit_folds=limit_folds, fold=fold, skip_cv=skip_cv,
         fold_bundles=fold_bundles, runs=runs, cache=cache, jobs=jobs, device=device, strict=strict,
         trained_on=trained_on, licence=licence, vectors=vectors, notes=tuple(notes or ()),

@@ -11,13 +11,15 @@ import numpy as np
 from model.bundle import METRICS, Origin
 from model.bundle_files import SUMS
 from model.calibration import Calibration
+from model.config import FoldsName
 from model.corpora.iemocap_counts import is_iemocap
 from model.corpora.pairing import COMPOSITE, RECORDED_IN, read_sentences
 from model.corpora.readers import CorpusName, read_corpus
 from model.corpora.records import Corpus
 from model.corpora.subsets import choose_utterances
 from model.data.cache import default_cache
-from model.data.splits import Split, corpus_folds, random_folds, served_split, session_folds
+from model.data.protocols import choose_folds
+from model.data.splits import Split, corpus_folds, served_split
 from model.errors import TrainingError
 from model.export.packaging import publish_bundle
 from model.runs.calibration import FinishedFolds
@@ -41,7 +43,7 @@ class TrainOptions:
     random_embeddings: bool
     recipe: str
     settings: tuple[str, ...]
-    by_session: bool
+    folds: FoldsName
     classes: int
     limit_folds: int | None
     fold: int | None
@@ -85,7 +87,7 @@ def _train_run(options: TrainOptions, run: Run) -> None:
     splits = [] if options.skip_cv else _choose_splits(corpus, recipe, options)
     if options.fold is not None and options.fold >= len(splits):
         raise TrainingError(f"--fold {options.fold}: there are {len(splits)} folds, counted from 0")
-    served = served_split(corpus.utterances, recipe.training.patience > 0, by_session=options.by_session)
+    served = served_split(corpus.utterances, recipe.training.patience > 0, by_session=options.folds != "10")
     embeddings = choose_embeddings(corpus, recipe, options.glove, random=options.random_embeddings)
     prepare_run(run, corpus, recipe, embeddings, options.cache or default_cache(), options.jobs)
     today = datetime.now(UTC).date().isoformat()
@@ -166,8 +168,5 @@ def _leave_out_corpora(corpus: Corpus, recipe: Recipe) -> list[Split]:
 
 
 def _choose_splits(corpus: Corpus, recipe: Recipe, options: TrainOptions) -> list[Split]:
-    if options.by_session:
-        splits = session_folds(corpus.utterances, validate=recipe.training.patience > 0)
-    else:
-        splits = random_folds([utterance.label for utterance in corpus.utterances])
+    splits = choose_folds(options.folds, corpus.utterances, validate=recipe.training.patience > 0)
     return splits[: options.limit_folds]
