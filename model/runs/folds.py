@@ -4,7 +4,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from multiprocessing import get_context
 from multiprocessing.queues import SimpleQueue
@@ -20,6 +20,7 @@ from model.data.cache import digest_code
 from model.data.prepared import summarise_frames
 from model.data.splits import Split
 from model.export.packaging import write_bundle
+from model.runs.environment import describe_environment
 from model.runs.folder import FoldResult, Run
 from model.runs.progress import FoldEpoch, FoldProgress, showing
 from model.runs.summary import summarise_fold, summarise_folds
@@ -119,7 +120,9 @@ def run_fold(fold: Fold, on_epoch: Callable[[Epoch], None] = lambda epoch: None)
     experiment, data = run.experiment(), run.data()
     trained = train_fold(experiment, data, fold.split, on_epoch, fold.device)
     run.store_logits(fold.split, trained)
-    result = summarise_fold(fold.split, experiment, trained, data.labels, time.monotonic() - started, code)
+    run.store_predictions(fold.split, experiment.training.alpha)
+    measured = summarise_fold(fold.split, experiment, trained, data.labels, time.monotonic() - started, code)
+    result = replace(measured, environment=describe_environment(fold.device))
     if fold.bundle is not None:
         folder, origin = fold.bundle
         metrics = {}

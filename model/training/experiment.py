@@ -83,7 +83,8 @@ def train_fold(
     has_level = experiment.features.front_end != "encoder"
     level = normalisation.std[0] / experiment.features.mfcc.n_mels**0.5 if has_level else inf
     best_epoch, history = train_split(network, ragged, split, experiment.training, level, on_epoch, data.sources)
-    round_embeddings(network)
+    if experiment.training.rounded_vectors:
+        round_embeddings(network)
     validation, test = (
         predict(network, ragged[0], part) if len(part) else None for part in (split.validation, split.test)
     )
