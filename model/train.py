@@ -20,7 +20,9 @@ def main(
     ] = "iemocap",
     table: Annotated[
         Path | None,
-        typer.Option(help="CSV file with the columns file, label and, where known, speaker, session, text, words, split"),
+        typer.Option(
+            help="CSV file with the columns file, label and, where known, speaker, session, text, words, split"
+        ),
     ] = None,
     aligner: Annotated[
         Literal["auto", "moonshine", "pocketsphinx", "whisperx"],
@@ -84,18 +86,21 @@ def main(
     # The exporter's C++ warnings about unknown types are noise: the parity check compares the results.
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     require_extra("train", TRAIN)
+    from model.workflows.sources import SourceOptions
     from model.workflows.train import TrainOptions, train
 
     changes = list(settings or ())
     changes += [] if seed is None else [f"training.seed={seed}"]
     changes += [] if max_epochs is None else [f"training.max_epochs={max_epochs}"]
+    source = SourceOptions(
+        corpus=corpus, root=root, table=table, aligner=aligner, language=language, folds=folds, classes=int(classes),
+        limit_folds=limit_folds, skip_cv=skip_cv, strict=strict, cache=cache, jobs=jobs, trained_on=trained_on,
+        licence=licence,
+    )  # fmt: skip
     options = TrainOptions(
-        root=root, out=out, corpus=corpus, table=table, aligner=aligner, language=language, init=init, glove=glove,
-        random_embeddings=embeddings == "random", recipe=recipe, settings=tuple(changes), folds=folds,
-        classes=int(classes),
-        limit_folds=limit_folds, fold=fold, skip_cv=skip_cv,
-        fold_bundles=fold_bundles, runs=runs, cache=cache, jobs=jobs, device=device, strict=strict,
-        trained_on=trained_on, licence=licence, vectors=vectors, notes=tuple(notes or ()),
+        source=source, out=out, init=init, glove=glove, random_embeddings=embeddings == "random", recipe=recipe,
+        settings=tuple(changes), fold=fold, fold_bundles=fold_bundles, runs=runs, device=device, vectors=vectors,
+        notes=tuple(notes or ()),
     )  # fmt: skip
     raise typer.Exit(train(options))
 

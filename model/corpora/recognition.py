@@ -61,4 +61,3 @@ def _recognise(utterance: CorpusUtterance, aligner: Aligner) -> tuple[TimedWord,
 def _key(utterance: CorpusUtterance) -> str:
     stat = utterance.wav.stat()
     return f"{utterance.wav} {stat.st_size} {stat.st_mtime_ns}"
-

@@ -84,8 +84,8 @@ class TableCorpus:
             yield f"words: {self.aligner.name} ({self.aligner.model}; {self.aligner.reason})"
         if self.long:
             yield (
-                f"{self.long} recordings last longer than {MAX_UTTERANCE_S:g} s, the longest utterance that the service "
-                "scores at once; cut them into utterances, and label each"
+                f"{self.long} recordings last longer than {MAX_UTTERANCE_S:g} s, the longest utterance that the "
+                "service scores at once; cut them into utterances, and label each"
             )
 
 

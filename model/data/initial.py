@@ -6,10 +6,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import torch
 from pydantic import TypeAdapter
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from model.bundle import Normalisation
@@ -49,7 +48,7 @@ class InitialWeights:
         """Read a file written by `write`."""
         with safe_open(path, "pt") as file:
             facts = json.loads(file.metadata()["facts"])
-            tensors = {name: torch.Tensor(file.get_tensor(name)) for name in file.keys()}
+        tensors = load_file(path)
         normalisation = TypeAdapter(Normalisation).validate_python(facts["normalisation"])
         return cls(tensors, tuple(facts["labels"]), normalisation, facts["source"])
 

@@ -144,8 +144,8 @@ def _choose_groups(utterances: Sequence[CorpusUtterance], folds: TableFolds) -> 
 def _check_groups(name: str, groups: list[str]) -> tuple[str, list[str]]:
     if len(set(groups)) < 2:
         raise TrainingError(
-            f"the recordings are all of one {name}, {groups[0]!r}: folds by {name} need at least two. Name others, or use "
-            "--folds 10, which tests on known voices"
+            f"the recordings are all of one {name}, {groups[0]!r}: folds by {name} need at least two. Name others, or "
+            "use --folds 10, which tests on known voices"
         )
     return name, groups
 
@@ -210,9 +210,7 @@ def _fold_randomly(labels: Sequence[str], *, validate: bool, seed: int) -> Table
         )
     parts = random_folds(labels, min(_MOST_FOLDS, amount), seed)
     splits = [part if validate else _without_validation(part) for part in parts]
-    return TableProtocol(
-        tuple(splits), served_table_split(labels, validate=validate, seed=seed), _PROTOCOLS["random"]
-    )
+    return TableProtocol(tuple(splits), served_table_split(labels, validate=validate, seed=seed), _PROTOCOLS["random"])
 
 
 def _without_validation(split: Split) -> Split:
@@ -227,5 +225,7 @@ def _hold_out(
     own = [labels[index] for index in utterances]
     size = max(round(_HELD_OUT * len(own)), len(set(own)))
     stratify = own if min(Counter(own).values()) > 1 and 2 * size <= len(own) else None
-    rest, held_out = train_test_split(utterances, test_size=min(size, len(own) - 1), random_state=seed, stratify=stratify)
+    rest, held_out = train_test_split(
+        utterances, test_size=min(size, len(own) - 1), random_state=seed, stratify=stratify
+    )
     return np.sort(rest), np.sort(held_out)

@@ -1,7 +1,7 @@
 """The torch network of a bundle, from the values in its two ONNX graphs.
 
-The export keeps the names of all parameters except those of LSTMs, whose matrices it reorders. The graphs list the LSTMs
-member by member: of each, the text encoder, then the upper audio encoder.
+The export keeps the names of all parameters except those of LSTMs, whose matrices it reorders. The graphs list the
+LSTMs member by member: of each, the text encoder, then the upper audio encoder.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,8 +1,8 @@
 """Trained networks on disk: weights as safetensors, with everything that is needed to run them again.
 
-    weights.safetensors   parameters and buffers; rounded word vectors as integers and scales
-    network.json          kind and shape of the network, labels, features, normalisation, α
-    vocabulary.txt        one word per line
+weights.safetensors   parameters and buffers; rounded word vectors as integers and scales
+network.json          kind and shape of the network, labels, features, normalisation, α
+vocabulary.txt        one word per line
 """
 
 import json
@@ -99,9 +99,7 @@ def store_network(
         config: Shape of the network.
     """
     kind, hops = _describe_kind(network)
-    description = NetworkDescription(
-        kind, hops, len(vocabulary), labels, features, normalisation, alpha, config
-    )
+    description = NetworkDescription(kind, hops, len(vocabulary), labels, features, normalisation, alpha, config)
     folder.mkdir(parents=True, exist_ok=True)
     save_file(_to_stored(network.state_dict()), folder / WEIGHTS)
     vocabulary.write(folder / VOCABULARY)

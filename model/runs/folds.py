@@ -146,9 +146,7 @@ def run_fold(fold: Fold, on_epoch: Callable[[Epoch], None] = lambda epoch: None)
         folder, origin = fold.bundle
         metrics = {}
         if len(fold.split.test):
-            summary = summarise_folds(
-                run, [fold.split], [result], data, fold.corpus_root, fold.command, fold.protocol
-            )
+            summary = summarise_folds(run, [fold.split], [result], data, fold.corpus_root, fold.command, fold.protocol)
             metrics = {"cross_validation": summary}
         name = f"{fold.run.name}-{fold.split.name}"
         sound = fit_reference(summarise_frames(data.by_speed[0]), fold.split.train)
@@ -175,9 +173,7 @@ def _run_or_diverge(fold: Fold, on_epoch: Callable[[Epoch], None]) -> _Outcome:
         return exc
 
 
-def _run_parallel(
-    folds: Sequence[Fold], processes: int, progress: FoldProgress
-) -> Iterator[tuple[str, _Outcome]]:
+def _run_parallel(folds: Sequence[Fold], processes: int, progress: FoldProgress) -> Iterator[tuple[str, _Outcome]]:
     """Run folds in worker processes; yield the name and the outcome of each."""
     context = get_context("spawn")
     updates: SimpleQueue[FoldEpoch | None] = context.SimpleQueue()

@@ -121,8 +121,8 @@ def _check_features(recipe: Recipe, base: Recipe, name: str) -> None:
         raise TrainingError(f"--set features: --init {name} reads features of its own; omit the setting")
     if bind_encoder(base.features) != base.features:
         raise TrainingError(
-            f"--init {name} needs the encoder with SHA-256 {base.features.encoder_sha256[:12]}…, another one is installed; "
-            "begin with another bundle"
+            f"--init {name} needs the encoder with SHA-256 {base.features.encoder_sha256[:12]}…, another one is "
+            "installed; begin with another bundle"
         )
 
 

@@ -85,7 +85,8 @@ def _check_labels(corpus: TableCorpus) -> None:
     labels = {row.label for row in corpus.rows}
     if len(labels) < 2:
         raise TrainingError(
-            f"{len(corpus.rows)} recordings can be used, with the labels {sorted(labels)}; at least two labels are needed"
+            f"{len(corpus.rows)} recordings can be used, with the labels {sorted(labels)}; at least two labels are "
+            "needed"
         )
 
 
