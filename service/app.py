@@ -68,6 +68,8 @@ def create_app(
         app.include_router(jobs.router)
     app.include_router(stream.router)
     app.include_router(health.router)
+    if settings.metrics != "off":
+        app.include_router(health.metrics_router)
     install_page(app)
     install_documentation(app)
     install_exception_handlers(app)

@@ -24,7 +24,7 @@ def other_value(field: FieldInfo) -> str:
     if get_origin(field.annotation) is Literal:
         return next(str(choice) for choice in get_args(field.annotation) if choice != default)
     if isinstance(default, tuple):
-        return f'["{64 * "0"}"]'
+        return "https://example.org" if "rigin" in (field.description or "") else 64 * "0"
     if isinstance(default, bool):
         return str(not default)
     if isinstance(default, int) or default is None:
@@ -60,13 +60,13 @@ def test_options_override_variables(monkeypatch: pytest.MonkeyPatch) -> None:
         ("CAN_WHISPERX__MODLE", "x", "CAN_WHISPERX__MODEL"),
         ("CAN_QQQQQQQQ", "x", "known variables are"),
         ("CAN_PORT", "many", "CAN_PORT='many'"),
-        ("CAN_PORT", "70000", "less than or equal to 65535"),
+        ("CAN_PORT", "70000", "from 1 to 65535"),
         ("CAN_ALIGNER", "siri", "CAN_ALIGNER"),
         ("CAN_WHISPERX__THREADS", "0", "CAN_WHISPERX__THREADS"),
-        ("CAN_WHISPERX__WINDOW_S", "31", "less than or equal to 30"),
-        ("CAN_WHISPERX__VAD", "webrtc", "'silero', 'pyannote' or 'none'"),
+        ("CAN_WHISPERX__WINDOW_S", "31", "from 1 to 30"),
+        ("CAN_WHISPERX__VAD", "webrtc", "one of silero, pyannote, none"),
         ("CAN_DEADLINE_S", "inf", "CAN_DEADLINE_S"),
-        ("CAN_DEADLINE_S", "1e300", "less than or equal to 86400"),
+        ("CAN_DEADLINE_S", "1e300", "over 0 and at most 86400"),
         ("CAN_UNCERTAIN_BELOW", "nan", "CAN_UNCERTAIN_BELOW"),
     ],
 )
