@@ -1,9 +1,11 @@
 """Values of settings as they are typed: comma lists, names in any case, and one line for each wrong value."""
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from types import NoneType
 from typing import Any, Final, Literal, get_args, get_origin
@@ -14,6 +16,7 @@ from pydantic import BaseModel, ValidationError, ValidationInfo
 from pydantic.fields import FieldInfo
 
 _LONGEST: Final = 80
+_PATH: Final = re.compile(r"((?!\.{1,2}(/|$))[A-Za-z0-9._~-]+(/(?!$)|$))+")
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _KINDS: Final[Mapping[object, str]] = {
     int: "a whole number",
@@ -33,6 +36,19 @@ class Secret:
     """
 
     advice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Metadata of a setting, or of an entry of a list, whose text has a form.
+
+    Attributes:
+        text: What is expected.
+        example: An accepted value.
+    """
+
+    text: str
+    example: str
 
 
 def read_typed(cls: type[BaseModel], value: Any, info: ValidationInfo) -> Any:
@@ -74,6 +90,27 @@ def read_origin(text: str) -> str:
         raise ValueError("not an origin")
     default = parts.port is not None and _DEFAULT_PORTS.get(parts.scheme) == parts.port
     return f"{parts.scheme}://{parts.netloc.rpartition(':')[0] if default else parts.netloc}"
+
+
+def read_path(text: str) -> str:
+    """A path with a slash before and none after it; "" for the root.
+
+    Raises:
+        ValueError: The text is not the path of an address.
+    """
+    path = text.strip("/")
+    if path and not _PATH.fullmatch(path):
+        raise ValueError("not a path")
+    return f"/{path}" if path else ""
+
+
+def read_network(text: str) -> str:
+    """The address of a host or of a network, or `*` for all.
+
+    Raises:
+        ValueError: The text is neither.
+    """
+    return text if text == "*" else str(ip_network(text) if "/" in text else ip_address(text))
 
 
 def describe_errors(
@@ -129,8 +166,8 @@ def expected(field: FieldInfo) -> str:
     """Description of the accepted values of a field."""
     if (item := _item(field)) is not None:
         return f"a list with commas, each entry {expected(item)}"
-    if field.annotation is str and field.description and field.description.startswith(("a ", "an ")):
-        return field.description
+    if form := next((each for each in field.metadata if isinstance(each, Expected)), None):
+        return f"{form.text} such as {form.example}"
     kinds = [each for each in get_args(field.annotation) or (field.annotation,) if each is not NoneType]
     if get_origin(field.annotation) is Literal:
         return f"one of {', '.join(map(str, kinds))}"

@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from alignment.aligners.selection import AlignerChoice, EmbeddedConfig
 from alignment.aligners.weights.config import VadChoice, WhisperXConfig
 from service.errors import SettingsError
-from service.setting_values import Secret, describe_errors, read_origin, read_typed
+from service.setting_values import Expected, Secret, describe_errors, read_network, read_origin, read_path, read_typed
 
 PREFIX: Final = "CAN_"
 # Timers of the event loop and of threads overflow at far longer times.
@@ -131,6 +131,18 @@ class Settings(BaseSettings):
 
     host: Annotated[str, Field(description="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65_535, description="Port to listen on.")] = 8000
+    root_path: Annotated[
+        str,
+        AfterValidator(read_path),
+        Expected("a path", "/emotion"),
+        Field(
+            description="Path under which a proxy serves the service; empty for that of X-Forwarded-Prefix, or none."
+        ),
+    ] = ""
+    forwarded_allow_ips: Annotated[
+        tuple[Annotated[str, AfterValidator(read_network), Expected("an address or a network", "10.0.0.0/8")], ...],
+        Field(description="Proxies whose X-Forwarded-* headers are trusted, with commas; * for all."),
+    ] = ("127.0.0.1", "::1")
     bundle: Annotated[str, Field(description="Name of a shipped bundle, or a folder.")] = "starter"
     provider: Annotated[
         Literal["auto", "cpu", "cuda"],
@@ -169,7 +181,9 @@ class Settings(BaseSettings):
     api_keys: Annotated[
         tuple[
             Annotated[
-                str, Field(pattern=r"^[0-9a-fA-F]{64}$", description="a SHA-256 digest of 64 hexadecimal digits")
+                str,
+                Field(pattern=r"^[0-9a-fA-F]{64}$"),
+                Expected("a SHA-256 digest of 64 hexadecimal digits", 64 * "0"),
             ],
             ...,
         ],
@@ -193,9 +207,7 @@ class Settings(BaseSettings):
         Field(description="/metrics: with a key where keys are required, without one for everybody, or not at all."),
     ] = "key"
     origins: Annotated[
-        tuple[
-            Annotated[str, AfterValidator(read_origin), Field(description="an origin such as https://example.org")], ...
-        ],
+        tuple[Annotated[str, AfterValidator(read_origin), Expected("an origin", "https://example.org")], ...],
         Field(description="Origins whose pages may send requests, with commas: https://a.example,https://b.example."),
     ] = ()
     max_waiting: Annotated[int, Field(ge=1, le=10_000, description="Requests processed or waiting at once.")] = 64

@@ -60,6 +60,7 @@ def test_choice_is_typed_in_any_case(monkeypatch: pytest.MonkeyPatch, name: str)
         ("https://example.org:443", "https://example.org"),
         ("http://example.org:8080", "http://example.org:8080"),
         ("http://[::1]:80", "http://[::1]"),
+        ("HTTPS://[2001:DB8::1]", "https://[2001:db8::1]"),
     ],
 )
 def test_origin_is_written_as_browsers_send_it(typed: str, origin: str) -> None:
@@ -151,3 +152,24 @@ def test_every_command_ends_with_status_2(arguments: list[str]) -> None:
     first, second = sorted(result.stderr.splitlines())
     assert first == "CAN_PORT='many' is not a whole number from 1 to 65535"
     assert second.startswith("entry 1 of CAN_API_KEYS, a secret of 14 characters, is not a SHA-256 digest")
+
+
+@pytest.mark.parametrize(
+    ("typed", "path"),
+    [("/emotion", "/emotion"), ("emotion/", "/emotion"), ("/a/b-c/", "/a/b-c"), ("/", ""), ("//a", "/a")],
+)
+def test_root_path_is_typed_with_or_without_slashes(typed: str, path: str) -> None:
+    assert load_settings({"root_path": typed}).root_path == path
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "wanted"),
+    [
+        ("CAN_ROOT_PATH", "https://a.org/emotion", "a path such as /emotion"),
+        ("CAN_ROOT_PATH", "/a//b", "a path such as /emotion"),
+        ("CAN_FORWARDED_ALLOW_IPS", "10.0.0.1/8", "an address or a network such as 10.0.0.0/8"),
+        ("CAN_FORWARDED_ALLOW_IPS", "proxy", "an address or a network such as 10.0.0.0/8"),
+    ],
+)
+def test_wrong_addresses_are_refused(monkeypatch: pytest.MonkeyPatch, name: str, typed: str, wanted: str) -> None:
+    assert wanted in message_of(monkeypatch, **{name: typed})

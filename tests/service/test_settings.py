@@ -5,6 +5,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from service.errors import SettingsError
+from service.setting_values import Expected
 from service.settings import PREFIX, Settings, load_settings, variable_names
 
 
@@ -23,8 +24,9 @@ def other_value(field: FieldInfo) -> str:
     default = field.get_default(call_default_factory=True)
     if get_origin(field.annotation) is Literal:
         return next(str(choice) for choice in get_args(field.annotation) if choice != default)
-    if isinstance(default, tuple):
-        return "https://example.org" if "rigin" in (field.description or "") else 64 * "0"
+    entry = FieldInfo.from_annotation(get_args(field.annotation)[0]) if isinstance(default, tuple) else field
+    if form := next((each for each in entry.metadata if isinstance(each, Expected)), None):
+        return form.example
     if isinstance(default, bool):
         return str(not default)
     if isinstance(default, int) or default is None:

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from alignment.timing import Seconds
 from service.errors import RateLimitedError, WrongKeyError
 from service.http.exception_handlers import refuse
+from service.observability.route_path import route_path
 from service.settings import Settings
 
 SUBPROTOCOL: Final = "can-ser"
@@ -36,7 +37,7 @@ class Authentication:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Forward or refuse one request or connection."""
-        if scope["type"] not in {"http", "websocket"} or self._is_public(scope["path"]):
+        if scope["type"] not in {"http", "websocket"} or self._is_public(route_path(scope)):
             await self._app(scope, receive, send)
             return
         try:
