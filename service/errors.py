@@ -2,6 +2,7 @@
 
 ServiceError
 ├── SettingsError           a CAN_* variable or an option is invalid; the service does not start
+├── ListenError             the address or the port of the service cannot be used
 ├── NoRecordingsError       a folder or a pattern of the command line matches no recording
 ├── ArchiveError            a storage of recordings cannot be listed
 ├── ResultsError            a run cannot resume from the results of an earlier one
@@ -53,6 +54,17 @@ class ServiceError(CanSerError):
 
 class SettingsError(ServiceError):
     """The configuration is invalid."""
+
+
+class ListenError(ServiceError):
+    """The address or the port of the service cannot be used."""
+
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        self.host, self.port, self.reason = host, port, reason
+        super().__init__(
+            f"cannot listen on {host!r}, port {port} ({reason}); choose an address of this machine with --host or "
+            "CAN_HOST, and a free port with --port or CAN_PORT"
+        )
 
 
 class NoRecordingsError(ServiceError):
@@ -219,7 +231,8 @@ class RateLimitedError(ServiceError):
     def __init__(self, per_minute: int, wait_s: float) -> None:
         self.per_minute, self.retry_after_s = per_minute, max(1, ceil(wait_s))
         super().__init__(
-            f"the limit of this key, {per_minute} requests per minute, is reached; retry in {self.retry_after_s} s"
+            f"this key has sent {per_minute} requests within 60 s, the limit; the next one is accepted in "
+            f"{self.retry_after_s} s"
         )
 
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from alignment.transcripts.speakers import Turn
 from service.cli.app import app
 from service.cli.doctor import run_checks
-from service.settings import Settings
+from service.settings import Settings, load_settings
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner, FakeDiarizer
 from tests.service.serving import read_events, run_app
@@ -113,6 +113,6 @@ def test_command_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     status, errors = run("voices")
     assert status == 2
     assert "`channels` or `diarize`" in errors
-    [check] = [each for each in run_checks() if each.name == "speakers"]
+    [check] = [each for each in run_checks(load_settings()) if each.name == "speakers"]
     assert check.state == "missing"
     assert "/missing/folder" in check.detail
