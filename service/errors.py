@@ -13,6 +13,11 @@ ServiceError
 ├── InvalidWordsError       `words` is JSON, but not a list of words with times
 ├── InvalidSegmentsError    `segments` is JSON, but not a list of segments
 ├── ConflictingFieldsError  two fields exclude each other
+├── InvalidAnswerError      the body to export is not a response of this service
+├── JobNotDoneError         a job without a result cannot be exported
+├── TableFullError          a table has more rows than its format allows
+├── UnknownModelError       an OpenAI client names a model that is not served
+├── NoTranslationError      an OpenAI client requests a translation
 ├── UploadTooLargeError     the body has more bytes than accepted
 ├── UploadTimeoutError      the body stalled or took too long
 ├── UploadsFullError        the limit of concurrent uploads is reached
@@ -161,6 +166,54 @@ class ConflictingFieldsError(ServiceError):
     def __init__(self, first: str, second: str) -> None:
         self.first, self.second = first, second
         super().__init__(f"`{first}` and `{second}` exclude each other; send only one of them")
+
+
+class InvalidAnswerError(ServiceError):
+    """The body to export is not a response of this service."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"the body is not a response that can be exported: {reason}; send the JSON of a response of POST /predict, "
+            "or `result` of a job"
+        )
+
+
+class JobNotDoneError(ServiceError):
+    """A job has no result that could be exported."""
+
+    def __init__(self, name: str, status: str) -> None:
+        self.name, self.status = name, status
+        super().__init__(
+            f"the job {name} is {status!r} and has no result to export; GET /jobs/{name} without `format` returns its "
+            "progress, or why it failed"
+        )
+
+
+class TableFullError(ServiceError):
+    """A table has more rows than its format allows."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        super().__init__(f"a sheet holds {limit:,} rows at most; write CSV, or fewer recordings into one file")
+
+
+class UnknownModelError(ServiceError):
+    """A client of the OpenAI endpoint names a model that is not served."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        self.name, self.known = name, tuple(known)
+        super().__init__(f"the model {name!r} is not served; choose from {', '.join(known)}")
+
+
+class NoTranslationError(ServiceError):
+    """A client of the OpenAI endpoint requests a translation."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this service transcribes and does not translate; send the recording to /v1/audio/transcriptions and "
+            "translate its text elsewhere"
+        )
 
 
 class UploadTooLargeError(ServiceError):
