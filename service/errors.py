@@ -9,6 +9,7 @@ ServiceError
 ├── UnwritableError         the results of a run cannot be written
 ├── ClusterError            a Ray cluster does not respond, or its workers cannot start
 ├── MalformedFormError      the request is not a form with a file, or a field cannot be read
+├── EncodedBodyError        the body is compressed as a whole
 ├── UnknownNameError        a form field or a query parameter does not exist
 ├── InvalidWordsError       `words` is JSON, but not a list of words with times
 ├── InvalidSegmentsError    `segments` is JSON, but not a list of segments
@@ -132,6 +133,17 @@ class MalformedFormError(ServiceError):
         super().__init__(f"{reason}; {way_out}")
 
 
+class EncodedBodyError(ServiceError):
+    """The body has a Content-Encoding."""
+
+    def __init__(self, encoding: str) -> None:
+        self.encoding = encoding
+        super().__init__(
+            f"the body has the Content-Encoding `{encoding[:40]}`, which is not decoded; send it as it is, "
+            "as flac or ogg if it is too large"
+        )
+
+
 class UnknownNameError(ServiceError):
     """A form field or a query parameter does not exist."""
 
@@ -145,9 +157,9 @@ class InvalidWordsError(ServiceError):
 
     way_out = 'send [{"word": "hello", "start": 0.31, "end": 0.62}, …], times in seconds'
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, way_out: str = way_out) -> None:
         self.reason = reason
-        super().__init__(f"`words` is invalid: {reason}; {self.way_out}")
+        super().__init__(f"`words` is invalid: {reason}; {way_out}")
 
 
 class InvalidSegmentsError(ServiceError):
