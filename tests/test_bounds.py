@@ -12,7 +12,7 @@ from alignment.transcripts import words
 from can_ser_client.retries import RetryPolicy
 from model import bundle, bundle_files
 from service import settings
-from service.http import connection_limit, forms, http_protocol, live_session, turns, websocket_protocol
+from service.http import bodies, connection_limit, http_protocol, live_session, turns, websocket_protocol
 from service.inference import decoding, request
 from service.jobs import analysis
 from service.results import problems
@@ -27,8 +27,8 @@ CONSTANTS: Final[dict[str, tuple[float, ...]]] = {
     "request head": (http_protocol.MAX_HEAD_BYTES,),
     "bytes of pipelined requests that are parsed at once": (http_protocol.PIECE_BYTES,),
     "pipelined requests of all connections": (PER_SECOND,),
-    "parts of a form": (forms._MAX_FIELDS, forms._MAX_FILES),
-    "a field of a form": (forms._MAX_TEXT_BYTES,),
+    "parts of a form": (bodies._MAX_FIELDS, bodies._MAX_FILES),
+    "a field of a form": (bodies._MAX_TEXT_BYTES,),
     "shortest audio": (audio.MIN_DURATION_S,),
     "sample rate": audio.SAMPLE_RATE_BOUNDS_HZ,
     "channels": (audio.CHANNEL_BOUNDS[1], *channels._SPEAKER_BOUNDS),
