@@ -26,6 +26,10 @@ def main(
     embeddings: Annotated[
         Literal["glove", "random"], typer.Option(help="`random` learns word vectors from the corpus")
     ] = "glove",
+    recipe: Annotated[
+        Literal["paper", "literal"],
+        typer.Option(help="`literal`: nothing that the paper does not state; `paper`: with this project's choices"),
+    ] = "paper",
     rows: Annotated[
         str, typer.Option(help=f"Comma-separated names of systems, of {', '.join(ROWS)}; default: all of the paper")
     ] = "",
@@ -64,7 +68,8 @@ def main(
     changes += [] if seed is None else [f"training.seed={seed}"]
     changes += [] if max_epochs is None else [f"training.max_epochs={max_epochs}"]
     options = ReproduceOptions(
-        root=root, out=out, corpus=corpus, glove=glove, random_embeddings=embeddings == "random",
+        root=root, out=out, corpus=corpus, recipe=recipe, glove=glove,
+        random_embeddings=embeddings == "random",
         rows=tuple(name.strip() for name in rows.split(",") if name.strip()), by_session=folds == "session",
         classes=int(classes), subset=subset, alignment=alignment, strict=strict, settings=tuple(changes),
         limit_folds=limit_folds, jobs=jobs, device=device, cache=cache,

@@ -18,9 +18,11 @@ class FakeAligner:
         error: Raised by every call, where it is set.
         calls: Number of calls so far.
         doubtful: Words that are doubtful wherever they occur.
+        languages: Language of each call.
     """
 
     def __init__(self) -> None:
+        self.languages: list[str | None] = []
         self.calls_at_once = 1
         self.doubtful: set[str] = set()
         self.info = AlignerInfo("fake", "none", "en", "configured by a test")
@@ -41,6 +43,7 @@ class FakeAligner:
     def align(self, waveform: Waveform, text: str, language: str | None = None) -> Transcript:
         """Align the text, 0.1 s per word."""
         self.calls += 1
+        self.languages.append(language)
         self.gate.wait(20)
         if self.error:
             raise self.error

@@ -1,7 +1,7 @@
 """Results of the systems of a reproduction, and statistical tests of their differences."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +10,6 @@ from scipy.stats import t as student
 
 from model.data.splits import Split
 from model.runs.folder import FoldResult
-from model.training.recipes import PAPER, change, changes_from
 from model.training.systems import SYSTEMS
 
 REFERENCE: Final = "can"
@@ -30,9 +29,14 @@ class SystemResult:
     folds: tuple[FoldResult, ...]
     run: Path
 
-    def metric(self, name: str) -> list[float]:
-        """One metric of the final prediction, (folds,)."""
-        return [getattr(fold.metrics["final"], name) for fold in self.folds]
+    def metric(self, name: str, splits: Collection[str] | None = None) -> list[float]:
+        """One metric of the final prediction, (folds,), of all folds or of those named."""
+        return [getattr(fold.metrics["final"], name) for fold in self.folds if splits is None or fold.split in splits]
+
+    @property
+    def finished(self) -> set[str]:
+        """Names of the finished folds."""
+        return {fold.split for fold in self.folds}
 
     @property
     def title(self) -> str:
@@ -87,17 +91,17 @@ def corrected_difference(ours: Sequence[float], theirs: Sequence[float], test_sh
 def differences_to_can(
     system: SystemResult, systems: Sequence[SystemResult], splits: Sequence[Split]
 ) -> dict[str, PairedDifference]:
-    """Differences of WA and UA to CAN; empty for CAN itself, and if CAN is not among the systems."""
+    """Differences of WA and UA to CAN on the folds that both have finished.
+
+    Empty for CAN itself, if CAN is not among the systems, and without a common fold.
+    """
     reference = next((other for other in systems if other.name == REFERENCE), system)
-    if system is reference:
+    common = [split for split in splits if {split.name} <= system.finished & reference.finished]
+    if system is reference or not common:
         return {}
-    share = float(np.mean([len(split.test) / len(split.train) for split in splits]))
-    return {name: corrected_difference(system.metric(name), reference.metric(name), share) for name in ("wa", "ua")}
-
-
-def common_settings(system: SystemResult) -> list[str]:
-    """Settings changed for every system: neither the system's own nor the dimension of the word vectors."""
-    recipe = system.folds[0].experiment.recipe
-    network = replace(recipe.network, embedding_dim=PAPER.network.embedding_dim)
-    base = change(PAPER, SYSTEMS[system.name].settings)
-    return [f"`{setting}`" for setting in changes_from(base, replace(recipe, network=network))]
+    share = float(np.mean([len(split.test) / len(split.train) for split in common]))
+    names = [split.name for split in common]
+    return {
+        metric: corrected_difference(system.metric(metric, names), reference.metric(metric, names), share)
+        for metric in ("wa", "ua")
+    }

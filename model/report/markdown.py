@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.data.splits import Split
-from model.report.comparison import REFERENCE, PairedDifference, SystemResult, common_settings, differences_to_can
+from model.report.comparison import REFERENCE, PairedDifference, SystemResult, differences_to_can
+from model.report.plan import Plan
+from model.runs.environment import describe_in_words
 from model.runs.folder import Run
 from model.runs.summary import calibration_after
 from model.training.systems import SYSTEMS, PaperMetrics
@@ -15,23 +17,16 @@ from model.training.systems import SYSTEMS, PaperMetrics
 _CAPTIONS: Final = {2: "Table 2: comparison of systems", 3: "Table 3: segmentation", 4: "Table 4: ablation"}
 
 
-def render_markdown(
-    systems: Sequence[SystemResult],
-    splits: Sequence[Split],
-    corpus: Mapping[str, Any],
-    command: str,
-    options: Mapping[str, Any],
-) -> Iterator[str]:
+def render_markdown(plan: Plan, systems: Sequence[SystemResult], record: Mapping[str, Any]) -> Iterator[str]:
     """Lines of the report.
 
     Args:
+        plan: Systems, folds and corpus.
         systems: Results of the systems.
-        splits: Splits of every system.
-        corpus: Section "corpus" of report.json.
-        command: Command line.
-        options: Options of the command.
+        record: Content of report.json.
     """
-    yield from _introduction(systems, len(splits), corpus, command, options)
+    splits = plan.splits
+    yield from _introduction(plan, systems, record)
     for number, caption in _CAPTIONS.items():
         members = [system for system in systems if number in SYSTEMS[system.name].tables]
         yield from _table(caption, members, systems, splits)
@@ -46,29 +41,41 @@ def render_markdown(
     yield "|---" * (len(labels) + 6) + "|"
     for system in systems:
         yield _details(system, splits)
+    yield from _kinds(record["by_kind"])
     yield "\n## Confusion matrices over all folds (rows: true class)\n"
     for system in systems:
         yield from _confusion(system, labels)
 
 
-def _introduction(
-    systems: Sequence[SystemResult], folds: int, corpus: Mapping[str, Any], command: str, options: Mapping[str, Any]
-) -> Iterator[str]:
+def _introduction(plan: Plan, systems: Sequence[SystemResult], record: Mapping[str, Any]) -> Iterator[str]:
+    corpus, options = plan.corpus, plan.options
     yield "# Reproduction of the paper's tables\n"
     protocol = "by session, no speaker in two parts" if options["by_session"] else "at random, speakers are shared"
     yield (
-        f"{corpus['kept']} utterances of {corpus['labelled']} labelled; {folds} folds {protocol}; "
+        f"{corpus['kept']} utterances of {corpus['labelled']} labelled; {len(plan.splits)} folds {protocol}; "
         f"classes {options['classes']}, subset {options['subset']}; "
-        f"word vectors: {systems[0].folds[0].experiment.vectors}. Command: `{command}`.\n"
+        f"word vectors: {systems[0].folds[0].experiment.vectors}. Command: `{plan.command}`.\n"
     )
-    changed = dict.fromkeys(setting for system in systems for setting in common_settings(system))
-    yield f"Settings that differ from the paper's recipe: {', '.join(changed) or 'none'}.\n"
+    deviations = record["deviations"]
+    yield f"Settings that differ from the literal recipe: {', '.join(deviations['settings']) or 'none'}.\n"
+    yield f"Other deviations from the paper: {'; '.join(deviations['fixed'])}.\n"
+    yield from _unfinished(plan, systems)
+    yield from (f"Environment: {describe_in_words(environment)}.\n" for environment in record["environments"])
     yield (
         "The published metrics are of IEMOCAP, ten random folds, seven classes; they are comparable only under the "
         "same conditions. Mean ± population standard deviation over folds. Δ is the difference to CAN on the same "
         "folds with its 95 % interval and two-sided p (corrected resampled t-test, Nadeau and Bengio 2003), not "
         "corrected for the number of systems.\n"
     )
+
+
+def _unfinished(plan: Plan, systems: Sequence[SystemResult]) -> Iterator[str]:
+    planned = len(plan.splits)
+    rest = [f"{system.name} ({len(system.folds)} of {planned} folds)" for system in systems]
+    rest = [line for system, line in zip(systems, rest, strict=True) if len(system.folds) < planned]
+    rest += [f"{name} (none)" for name in plan.systems if name not in {system.name for system in systems}]
+    if rest:
+        yield f"**Not finished**: {', '.join(rest)}.\n"
 
 
 def _table(
@@ -78,15 +85,17 @@ def _table(
         return
     yield f"## {caption}\n"
     yield (
-        "| system | paper WA | WA | paper UA | UA | weighted precision | macro precision | Δ WA to CAN | Δ UA to CAN |"
+        "| system | paper WA | WA | paper UA | UA | macro F1 | weighted precision | macro precision | Δ WA to CAN "
+        "| Δ UA to CAN |"
     )
-    yield "|---" * 9 + "|"
+    yield "|---" * 10 + "|"
     for system in members:
         paper = SYSTEMS[system.name].paper
         yield (
             f"| {system.title} | {_published(paper, 'wa')} | {_spread(system.metric('wa'))} "
             f"| {_published(paper, 'ua')} | {_spread(system.metric('ua'))} "
-            f"| {_spread(system.metric('weighted_precision'))} | {_spread(system.metric('macro_precision'))} "
+            f"| {_spread(system.metric('macro_f1'))} | {_spread(system.metric('weighted_precision'))} "
+            f"| {_spread(system.metric('macro_precision'))} "
             f"| {_difference_cells(system, systems, splits)} |"
         )
     yield ""
@@ -108,7 +117,8 @@ def _details(system: SystemResult, splits: Sequence[Split]) -> str:
     confusion = _total_confusion(system)
     recall = np.diag(confusion) / np.maximum(confusion.sum(axis=1), 1)
     run = Run(system.run)
-    after = calibration_after(run, splits, run.labels(), run.experiment().training.alpha)
+    finished = [split for split in splits if split.name in system.finished]
+    after = calibration_after(run, finished, run.labels(), run.experiment().training.alpha)
     cells = [
         system.title,
         *(f"{value:.3f}" for value in recall),
@@ -119,6 +129,18 @@ def _details(system: SystemResult, splits: Sequence[Split]) -> str:
         f"{np.mean([fold.seconds for fold in system.folds]):.0f}",
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def _kinds(by_kind: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    kinds = list(dict.fromkeys(kind for table in by_kind.values() for kind in table))
+    if not kinds:
+        return
+    yield "\n## WA by the modality that carries the label, over all folds together\n"
+    yield f"| system | {' | '.join(kinds)} |"
+    yield "|---" * (len(kinds) + 1) + "|"
+    for name, table in by_kind.items():
+        cells = [f"{table[kind]['wa']:.3f} ({table[kind]['count']})" if kind in table else "" for kind in kinds]
+        yield f"| {SYSTEMS[name].title} | {' | '.join(cells)} |"
 
 
 def _confusion(system: SystemResult, labels: Sequence[str]) -> Iterator[str]:

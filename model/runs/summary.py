@@ -21,6 +21,8 @@ from model.training.metrics import calibration_error, compute_metrics, fit_tempe
 _METRICS: Final = ("wa", "ua", "weighted_precision", "macro_precision", "calibration_error")
 _HEADS: Final = {"final": "both (Eq. 15)", "joint": "joint head alone", "text": "text alone", "audio": "sound alone"}
 
+_PROTOCOLS: Final = {True: "by session (no speaker in two parts)", False: "at random (speakers are shared)"}
+
 
 def summarise_fold(
     split: Split, experiment: Experiment, trained: TrainedFold, labels: NDArray[np.int64], seconds: float, code: str
@@ -48,15 +50,31 @@ def _count_parameters(network: nn.Module) -> int:
 
 
 def summarise_folds(
-    run: Run, splits: Sequence[Split], results: Sequence[FoldResult], data: PreparedData, root: Path, command: str
+    run: Run,
+    splits: Sequence[Split],
+    results: Sequence[FoldResult],
+    data: PreparedData,
+    root: Path,
+    command: str,
+    protocol: str = "",
 ) -> dict[str, Any]:
-    """Cross-validation section of metrics.json, without the error after calibration."""
+    """Cross-validation section of metrics.json, without the error after calibration.
+
+    Args:
+        run: The run.
+        splits: Splits of the folds.
+        results: Result of each fold.
+        data: Data of the run.
+        root: Folder of the corpus.
+        command: Command line, for the record.
+        protocol: Description of the folds; "" for the one that their names imply.
+    """
     experiment = results[0].experiment
     alpha = experiment.training.alpha
     by_session = all(split.name.startswith("Ses") for split in splits)
     summary: dict[str, Any] = {
         "folds": len(results),
-        "protocol": "by session (no speaker in two parts)" if by_session else "at random (speakers are shared)",
+        "protocol": protocol or _PROTOCOLS[by_session],
         "utterances": sum(result.metrics["final"].count for result in results),
         "command": command,
         "heads": {

@@ -7,6 +7,7 @@ from typing import Final
 
 from alignment.aligners.selection import AlignerChoice, EmbeddedConfig, choose_aligner
 from alignment.aligners.weights.config import WhisperXConfig
+from model.corpora.pairing import read_sentences
 from model.corpora.readers import CorpusName, read_corpus
 from model.corpora.recognition import recognise_corpus
 from model.corpora.records import Corpus
@@ -15,7 +16,7 @@ from model.data.cache import default_cache
 from model.data.embeddings import Embeddings
 from model.data.splits import Split, random_folds, session_folds
 from model.errors import TrainingError
-from model.report.comparison import SystemResult
+from model.report.plan import Plan, count_corpus, find_kinds, text_of, write_plan
 from model.report.write import write_report
 from model.runs.folder import Run
 from model.runs.folds import Fold, finish_folds
@@ -34,6 +35,7 @@ class ReproduceOptions:
     root: Path
     out: Path
     corpus: CorpusName
+    recipe: str
     glove: Path | None
     random_embeddings: bool
     rows: tuple[str, ...]
@@ -62,22 +64,30 @@ def _reproduce(options: ReproduceOptions) -> None:
 
 
 def _train_systems(options: ReproduceOptions, names: Sequence[str]) -> None:
-    recipe = choose_recipe("paper", options.settings)
+    recipe = choose_recipe(options.recipe, options.settings)
     read = read_corpus(options.corpus, options.root, strict=options.strict)
     print_corpus(read)
     corpus = choose_utterances(read, options.classes, options.subset)
     splits = _choose_splits(corpus, options)
+    write_plan(options.out, _plan(read, corpus, names, splits, options), corpus)
     folds = []
     for words in dict.fromkeys(SYSTEMS[name].words for name in names):
         worded = corpus if words == "corpus" else _recognise(corpus, words, options)
         embeddings = choose_embeddings(worded, recipe, options.glove, random=options.random_embeddings)
         for name in (name for name in names if SYSTEMS[name].words == words):
             folds += _prepare_system(name, worded, recipe, embeddings, splits, options)
-    results = finish_folds(folds, options.jobs, console)
-    by_system = {name: tuple(result for result in results if result.experiment.system == name) for name in names}
-    systems = [SystemResult(name, own, options.out / name) for name, own in by_system.items()]
-    write_report(options.out, read, corpus, systems, splits, command_line("model.reproduce"), asdict(options))
+    finish_folds(folds, options.jobs, console)
+    write_report(options.out)
     console.print(f"wrote report.md, report.html and report.json to {options.out}")
+
+
+def _plan(read: Corpus, kept: Corpus, names: Sequence[str], splits: Sequence[Split], options: ReproduceOptions) -> Plan:
+    chosen = {name: value for name, value in asdict(options).items() if not isinstance(value, Path)}
+    texts = tuple(map(text_of, kept.utterances))
+    kinds = find_kinds(kept, read_sentences(options.root))
+    return Plan(
+        command_line("model.reproduce"), chosen, count_corpus(read, kept), tuple(names), tuple(splits), kinds, texts
+    )
 
 
 def choose_systems(names: Sequence[str], alignment: Words) -> tuple[str, ...]:

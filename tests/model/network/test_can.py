@@ -12,6 +12,7 @@ from tests.builders import TINY, tiny_network
 CONFIGS = [
     TINY,
     NetworkConfig(embedding_dim=6, hidden=4, head_count=2, dropout=0.0, heads="split"),
+    NetworkConfig(embedding_dim=6, hidden=4, head_count=2, dropout=0.0, heads="projected"),
     NetworkConfig(embedding_dim=6, hidden=4, head_count=2, dropout=0.0, cross_attention=False),
     NetworkConfig(embedding_dim=6, hidden=4, head_count=2, dropout=0.0, pooled_frames=80),
 ]
