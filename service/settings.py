@@ -79,7 +79,7 @@ class JobSettings(_Group):
 
     folder: Path = Field(
         default_factory=lambda: user_state_path("can-ser") / "jobs",
-        description="Folder of jobs and their recordings; created for the first job.",
+        description="Folder of jobs and their recordings, for one service; created at the start.",
     )
     workers: Annotated[int, Field(ge=1, le=64, description="Jobs processed at once.")] = 1
     max_waiting: Annotated[int, Field(ge=1, le=100_000, description="Jobs waiting or running.")] = 100
