@@ -3,8 +3,8 @@
     python -m benchmarks.fine_tuning --ravdess RAVDESS --nemo NEMO --out runs/fine-tuning
 
 The shipped bundles were trained on RAVDESS, so that a comparison on RAVDESS that begins with them would test on
-training speakers. Here the initial weights are trained on nEMO alone (Polish, other speakers, no words), then fine-tuned on
-RAVDESS. Both trainings have the same folds, network and features, and stop early on the same validation speakers.
+training speakers. Here the initial weights are trained on nEMO alone (Polish, other speakers, no words), then
+fine-tuned on RAVDESS. Both trainings have the same folds, network and features, and stop early on the same speakers.
 
 1. "few speakers": four training actors, two for validation, the others test; three disjoint sets of actors.
 2. "folds by speaker": the first folds of ten over all actors.
