@@ -23,7 +23,7 @@ _COLOURS = {
 def render(name: str, response: PredictOut) -> RenderableType:
     """The whole response for one file."""
     heading = f"[bold]{escape(name)}[/]  {response.audio.duration_s:.2f} s  →  "
-    result = f"[bold {_colour(response.emotion)}]{response.emotion}[/] {response.confidence:.2f}"
+    result = f"[bold {_colour(response.emotion)}]{escape(response.emotion)}[/] {response.confidence:.2f}"
     parts: list[RenderableType] = [Text.from_markup(heading + result), *_doubts(response)]
     for utterance in response.utterances:
         speaker = f"  {utterance.speaker}:" if utterance.speaker else ""
