@@ -77,6 +77,11 @@ def ravdess_clips(root: Path) -> list[Clip]:
     return [Clip(path, tuple(SENTENCES[path.stem.split("-")[4]].split())) for path in paths]
 
 
+def speech_clips(folder: Path) -> list[Clip]:
+    """The clip of natural speech in a folder."""
+    return [Clip(folder / "jfk.flac", tuple(_JFK.split()))]
+
+
 def measure(aligner: Aligner, clip: Clip, result: Result) -> None:
     """Recognise a clip and add it to a result."""
     waveform = decode_audio(clip.path.read_bytes())
@@ -112,7 +117,7 @@ def main(
     """Print a table of word error rates, word times and speed."""
     sets = {"synthetic": synthetic_clips()}
     if speech:
-        sets["jfk.flac"] = [Clip(speech / "jfk.flac", tuple(_JFK.split()))]
+        sets["jfk.flac"] = speech_clips(speech)
     if ravdess:
         sets["RAVDESS"] = ravdess_clips(ravdess)[::every]
     aligners = open_aligners(WhisperXConfig(model=model, weights=weights))

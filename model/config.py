@@ -119,8 +119,8 @@ class TrainingConfig:
             every utterance once per epoch.
         averaging: Decay per step of an exponential moving average of the weights, which is then validated and kept; 0
             keeps the weights themselves.
-        patience: Epochs without a better validation accuracy before training stops; 0 never stops early and keeps the
-            last weights.
+        patience: Epochs after the best one before training stops. The best epoch has the highest validation accuracy
+            and, among equals, the lowest validation loss. 0 never stops early and keeps the last weights.
         max_epochs: Maximum number of epochs.
         seed: Random seed.
         augmentation: Augmentation of the training data.

@@ -15,8 +15,10 @@ from pydantic import TypeAdapter
 from model.atomic import atomic_file
 from model.data.cache import load_feature_set
 from model.data.embeddings import Embeddings
+from model.data.initial import InitialWeights
 from model.data.prepared import PreparedData
 from model.data.splits import Split
+from model.network.stored import store_network
 from model.runs.predictions import PREDICTIONS, describe_predictions, write_predictions
 from model.training.experiment import Experiment, TrainedFold
 from model.training.loop import Epoch, Logits
@@ -30,6 +32,7 @@ FEATURES: Final = "features.json"
 NOT_FOUND: Final = "not_found.json"
 VOCABULARY: Final = "vocabulary.txt"
 EMBEDDINGS: Final = "embeddings.npy"
+INITIAL: Final = "initial.safetensors"
 RESULT: Final = "result.json"
 LOGITS: Final = "logits.npz"
 _MEANINGS: Final = {
@@ -39,6 +42,7 @@ _MEANINGS: Final = {
     "vectors": "other word vectors",
     "words": "other words",
     "sources": "other parts of the corpus",
+    "initial": "other initial weights",
 }
 
 
@@ -94,12 +98,15 @@ class Run:
                 "vectors": sha256(data.embeddings.table.tobytes()).hexdigest(),
                 "sources": data.sources,
                 "words": sha256("\n".join(data.embeddings.vocabulary.words).encode()).hexdigest(),
+                **({"initial": data.initial.digest} if data.initial else {}),
             }
         )
         message = self._move_other_run(identity)
         self.path.mkdir(parents=True, exist_ok=True)
         data.embeddings.vocabulary.write(self.path / VOCABULARY)
         np.save(self.path / EMBEDDINGS, data.embeddings.table)
+        if data.initial is not None:
+            data.initial.write(self.path / INITIAL)
         (self.path / FEATURES).write_text(json.dumps([str(f) for f in feature_folders]), encoding="utf-8")
         (self.path / NOT_FOUND).write_text(json.dumps(data.embeddings.not_found), encoding="utf-8")
         (self.path / EXPERIMENT).write_text(json.dumps(asdict(experiment), indent=2), encoding="utf-8")
@@ -133,6 +140,7 @@ class Run:
             labels=self.labels(),
             names=self.names(),
             sources=tuple(self._identity()["sources"]),
+            initial=InitialWeights.read(self.path / INITIAL) if (self.path / INITIAL).is_file() else None,
         )
 
     def labels(self) -> NDArray[np.int64]:
@@ -189,6 +197,20 @@ class Run:
         )
         write_predictions(self.folder(split) / PREDICTIONS, split.name, own)
 
+    def store_network(self, split: Split, trained: TrainedFold) -> None:
+        """Write the weights and what is needed to run them; see `model.network.load`."""
+        experiment = self.experiment()
+        store_network(
+            self.folder(split),
+            trained.network,
+            Vocabulary.read(self.path / VOCABULARY),
+            labels=experiment.labels,
+            features=experiment.features,
+            normalisation=trained.normalisation,
+            alpha=experiment.training.alpha,
+            config=experiment.network,
+        )
+
 
 def _differences(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
     """Readable differences between two identities; a setting that did not exist before had its default."""
@@ -197,7 +219,7 @@ def _differences(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
         if before.get(name) != after.get(name):
             yield f"{name} was {before.get(name)}, is {after.get(name)}"
     for key, meaning in _MEANINGS.items():
-        if old.get(key) != new[key]:
+        if old.get(key) != new.get(key):
             yield meaning
 
 

@@ -48,14 +48,30 @@ def _count_parameters(network: nn.Module) -> int:
 
 
 def summarise_folds(
-    run: Run, splits: Sequence[Split], results: Sequence[FoldResult], data: PreparedData, root: Path, command: str
+    run: Run,
+    splits: Sequence[Split],
+    results: Sequence[FoldResult],
+    data: PreparedData,
+    root: Path,
+    command: str,
+    protocol: str = "",
 ) -> dict[str, Any]:
-    """Cross-validation section of metrics.json, without the error after calibration."""
+    """Cross-validation section of metrics.json, without the error after calibration.
+
+    Args:
+        run: The run.
+        splits: Splits of the folds.
+        results: Result of each fold.
+        data: Data of the run.
+        root: Folder of the corpus.
+        command: Command line, for the record.
+        protocol: Description of the folds; "" for the one that their names imply.
+    """
     experiment = results[0].experiment
     alpha = experiment.training.alpha
     summary: dict[str, Any] = {
         "folds": len(results),
-        "protocol": describe_folds(splits),
+        "protocol": protocol or describe_folds(splits),
         "utterances": sum(result.metrics["final"].count for result in results),
         "command": command,
         "heads": {

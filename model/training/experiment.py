@@ -13,6 +13,7 @@ from model.config import NetworkConfig, TrainingConfig
 from model.data.prepared import PreparedData, choose_normalisation, to_ragged
 from model.data.splits import Split
 from model.network.compression import round_embeddings
+from model.training.fine_tuning import begin_with
 from model.training.loop import Epoch, Logits, predict, train_split
 from model.training.recipes import Recipe
 from model.training.systems import SYSTEMS
@@ -95,11 +96,18 @@ def train_fold(
     device: str = "cpu",
 ) -> TrainedFold:
     """Train and test the experiment's system on one split; the whole corpus is held on the device."""
-    normalisation = choose_normalisation(data.by_speed[0], split.train, experiment.training)
+    initial = data.initial
+    if initial is None:
+        normalisation = choose_normalisation(data.by_speed[0], split.train, experiment.training)
+    else:
+        normalisation = initial.normalisation
     ragged = [to_ragged(features, data.embeddings, data.labels, normalisation).to(device) for features in data.by_speed]
     torch.manual_seed(experiment.training.seed)
     table = torch.from_numpy(data.embeddings.table.copy())
-    network = SYSTEMS[experiment.system].build(table, len(experiment.labels), experiment.network).to(device)
+    network = SYSTEMS[experiment.system].build(table, len(experiment.labels), experiment.network)
+    if initial is not None:
+        begin_with(network, initial, experiment.labels)
+    network = network.to(device)
     has_level = experiment.features.front_end != "encoder"
     level = normalisation.std[0] / experiment.features.mfcc.n_mels**0.5 if has_level else inf
     best_epoch, history = train_split(network, ragged, split, experiment.training, level, on_epoch, data.sources)

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from math import cos, pi
+from math import cos, log, pi
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from model.config import TrainingConfig
 from model.data.batches import Batch, RaggedData
 from model.data.splits import Split
+from model.errors import DivergenceError
 from model.network.losses import Prediction, training_loss
 from model.scores import final_log_scores
 from model.training.augmentation import Augmenter
@@ -25,6 +26,7 @@ from model.training.sampling import choose_order
 
 _EVALUATION_BATCH = 256
 _WARM_UP_SHARE = 0.05
+_EXPLODED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def train_split(
     """Train a network in place until validation no longer improves, and restore its best weights.
 
     Args:
-        network: Untrained network.
+        network: Network with its initial weights.
         by_speed: Data at each speed of the augmentation, the true speed first.
         split: Training and validation utterances.
         config: Training configuration.
@@ -80,6 +82,9 @@ def train_split(
 
     Returns:
         Number of the best epoch, and the learning curve.
+
+    Raises:
+        DivergenceError: The loss is not finite, or exceeds that of guessing a hundredfold.
     """
     generator = torch.Generator().manual_seed(config.seed)
     torch.manual_seed(config.seed)
@@ -88,12 +93,16 @@ def train_split(
     step = _Stepper(network, config, steps=config.max_epochs * -(-len(split.train) // config.batch_size))
     if config.class_weights:
         step.weights = weigh_classes(by_speed[0].labels, split.train)
+    limit = _EXPLODED * _loss_of_guessing(by_speed[0], config.alpha)
     best_epoch, history = 0, []
     best: tuple[float, float] = (-1.0, 0.0)
     weights = deepcopy(network.state_dict())
     for number in range(1, config.max_epochs + 1):
         network.train()
-        losses = [step(augmenter, utterances) for utterances in draw(generator)]
+        losses = []
+        for utterances in draw(generator):
+            losses.append(step(augmenter, utterances))
+            _check_loss(losses[-1], limit, number, config)
         candidate = step.averaged()
         wa, loss = _validate(candidate, by_speed[0], split.validation, config.alpha)
         history.append(Epoch(number, float(np.mean(losses)), wa, loss))
@@ -106,6 +115,16 @@ def train_split(
     network.load_state_dict(weights)
     network.eval()
     return best_epoch, history
+
+
+def _loss_of_guessing(data: RaggedData, alpha: float) -> float:
+    """Loss of equal probabilities."""
+    return log(max(2, int(data.labels.max()) + 1)) * (1 + 2 * alpha)
+
+
+def _check_loss(loss: float, limit: float, epoch: int, config: TrainingConfig) -> None:
+    if not loss <= limit:  # false for NaN too
+        raise DivergenceError(epoch, loss, config.learning_rate)
 
 
 def predict(network: nn.Module, data: RaggedData, utterances: NDArray[np.int64]) -> Logits:

@@ -1,32 +1,29 @@
-"""Multipart forms of POST /predict and POST /jobs.
+"""Requests of POST /predict and POST /jobs: a multipart form, or a recording as the body and query parameters.
 
-They are read here and not by FastAPI, which inspects the type of each field anew in every request: for eight fields
+Forms are read here and not by FastAPI, which inspects the type of each field anew in every request: for eight fields
 this takes longer than reading the form, on the event loop (`python -m benchmarks.load` shows it under CPU).
 """
 
 from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData, ImmutableMultiDict, UploadFile
 
 from service.errors import MalformedFormError, NoRoomError
-from service.http.names import refuse_unknown_fields
+from service.http.bodies import FILE, FORM_TYPE, RAW_TYPES, is_raw, read_form, read_recording, require_plain
+from service.http.names import refuse_parameters, refuse_unknown_fields
 from service.inference.request import AnalysisRequest
 
 PREDICT_FIELDS: Final = tuple(AnalysisRequest.model_fields)
 JOB_FIELDS: Final = ("words", "language", "aligner", "explain")
-_FILE: Final = "file"
 _RECORDING: Final = "Recording: wav, flac, ogg, mp3, m4a, mp4 or webm."
-# More than there are, so that a wrong field gets a message of its own; every text is held in memory.
-_MAX_FIELDS: Final = 16
-_MAX_FILES: Final = 8
-_MAX_TEXT_BYTES: Final = 1_048_576
-_MEDIA_TYPE: Final = "multipart/form-data"
+_BINARY: Final = {"type": "string", "format": "binary", "description": _RECORDING}
+_AS_BODY: Final = "With the recording as the body; in a form it is a field."
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,52 +36,77 @@ class RecordingForm:
 
 @asynccontextmanager
 async def open_form(http: Request, fields: Collection[str]) -> AsyncIterator[RecordingForm]:
-    """Read a form; on leaving, the recording is closed and its temporary file deleted.
+    """Read a recording and its request; on leaving, the recording is closed and its temporary file deleted.
 
     Args:
-        http: The HTTP request.
+        http: The HTTP request: a form, or the recording as the body and the fields as query parameters.
         fields: Names of the accepted fields, in addition to `file`.
 
     Raises:
         HTTPException: The body is not a form.
-        MalformedFormError: Its charset cannot be read, or a field or the recording was sent more than once.
+        EncodedBodyError: The body is compressed.
+        MalformedFormError: Its type or its charset cannot be read, or a field or the recording was sent more than once.
         UnknownNameError: There is no field of that name.
         NoRoomError: The disk has no space for the recording.
         RequestValidationError: The recording is missing, or a field is out of bounds.
         ServiceError: See `AnalysisRequest`.
     """
+    require_plain(http)
+    async with _open_body(http, fields) if is_raw(http) else _open_multipart(http, fields) as form:
+        yield form
+
+
+@asynccontextmanager
+async def _open_body(http: Request, fields: Collection[str]) -> AsyncIterator[RecordingForm]:
+    """A recording as the body; its options are checked before it is read."""
+    refuse_unknown_fields(http.query_params, fields, "query parameter")
+    _check_repetitions(http.query_params)
+    request = _read_request(http.query_params, fields, "query")
+    async with AsyncExitStack() as opened:
+        try:
+            file = await opened.enter_async_context(read_recording(http))
+        except OSError as exc:
+            raise NoRoomError(exc.strerror or "disk") from exc
+        if not file.size and "content-type" not in http.headers:
+            raise _invalid(FILE, "missing")
+        yield RecordingForm(file, request)
+
+
+@asynccontextmanager
+async def _open_multipart(http: Request, fields: Collection[str]) -> AsyncIterator[RecordingForm]:
+    refuse_parameters(http)
     try:
-        form = await http.form(max_fields=_MAX_FIELDS, max_files=_MAX_FILES, max_part_size=_MAX_TEXT_BYTES)
+        form = await read_form(http)
     except UnicodeError as exc:
         raise MalformedFormError(f"the form's charset cannot be read ({exc})", "send UTF-8") from exc
     except OSError as exc:
         raise NoRoomError(exc.strerror or "disk") from exc
     try:
-        _check_names(form, fields)
-        yield RecordingForm(_find_file(form), _read_request(form, fields))
+        refuse_unknown_fields(form, (FILE, *fields))
+        _check_repetitions(form)
+        yield RecordingForm(_find_file(form), _read_request(form, fields, "body"))
     finally:
         await form.close()
 
 
-def _check_names(form: FormData, fields: Collection[str]) -> None:
-    """Refuse unknown and repeated fields, which would have no effect."""
-    refuse_unknown_fields(form, (_FILE, *fields))
+def _check_repetitions(form: ImmutableMultiDict[str, Any]) -> None:
+    """Refuse repeated fields, of which all but one would have no effect."""
     names = [name for name, _ in form.multi_items()]
     if len(names) > len(form):
         name = next(name for name in form if names.count(name) > 1)
-        way_out = "send one recording per request" if name == _FILE else "send it once"
+        way_out = "send one recording per request" if name == FILE else "send it once"
         raise MalformedFormError(f"`{name}` was sent {names.count(name)} times", way_out)
 
 
 def _find_file(form: FormData) -> UploadFile:
-    value = form.get(_FILE)
+    value = form.get(FILE)
     if isinstance(value, UploadFile) and (value.filename or value.size):
         return value
     # Browsers send an unnamed empty file for an empty field.
-    raise _invalid(_FILE, "not_a_file" if value and isinstance(value, str) else "missing")
+    raise _invalid(FILE, "not_a_file" if value and isinstance(value, str) else "missing")
 
 
-def _read_request(form: FormData, fields: Collection[str]) -> AnalysisRequest:
+def _read_request(form: ImmutableMultiDict[str, Any], fields: Collection[str], place: str) -> AnalysisRequest:
     given = {name: form[name] for name in fields if form.get(name)}
     for name, value in given.items():
         if not isinstance(value, str):
@@ -92,7 +114,7 @@ def _read_request(form: FormData, fields: Collection[str]) -> AnalysisRequest:
     try:
         return AnalysisRequest(**given)
     except ValidationError as exc:
-        raise RequestValidationError([{**error, "loc": ("body", *error["loc"])} for error in exc.errors()]) from exc
+        raise RequestValidationError([{**error, "loc": (place, *error["loc"])} for error in exc.errors()]) from exc
 
 
 def _invalid(name: str, kind: str) -> RequestValidationError:
@@ -100,7 +122,7 @@ def _invalid(name: str, kind: str) -> RequestValidationError:
 
 
 def describe_form(fields: Collection[str]) -> dict[str, Any]:
-    """OpenAPI description of a form with these fields, for `openapi_extra` of a route."""
+    """OpenAPI description of a form with these fields, or a recording as the body, for `openapi_extra` of a route."""
     properties = AnalysisRequest.model_json_schema()["properties"]
     file = {
         "type": "string",
@@ -111,7 +133,13 @@ def describe_form(fields: Collection[str]) -> dict[str, Any]:
     schema = {
         "title": "RecordingForm",
         "type": "object",
-        "properties": {"file": file, **{name: properties[name] for name in fields}},
-        "required": ["file"],
+        "properties": {FILE: file, **{name: properties[name] for name in fields}},
+        "required": [FILE],
     }
-    return {"requestBody": {"required": True, "content": {_MEDIA_TYPE: {"schema": schema}}}}
+    content = {FORM_TYPE: {"schema": schema}, **{kind: {"schema": _BINARY} for kind in RAW_TYPES}}
+    parameters = [_describe_parameter(name, properties[name]) for name in fields]
+    return {"requestBody": {"required": True, "content": content}, "parameters": parameters}
+
+
+def _describe_parameter(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "description": _AS_BODY, "schema": schema}
