@@ -2,6 +2,7 @@
 
 ServiceError
 ├── SettingsError           a CAN_* variable or an option is invalid; the service does not start
+├── ListenError             the address or the port of the service cannot be used
 ├── NoRecordingsError       a folder or a pattern of the command line matches no recording
 ├── ArchiveError            a storage of recordings cannot be listed
 ├── ResultsError            a run cannot resume from the results of an earlier one
@@ -13,6 +14,11 @@ ServiceError
 ├── InvalidWordsError       `words` is JSON, but not a list of words with times
 ├── InvalidSegmentsError    `segments` is JSON, but not a list of segments
 ├── ConflictingFieldsError  two fields exclude each other
+├── InvalidAnswerError      the body to export is not a response of this service
+├── JobNotDoneError         a job without a result cannot be exported
+├── TableFullError          a table has more rows than its format allows
+├── UnknownModelError       an OpenAI client names a model that is not served
+├── NoTranslationError      an OpenAI client requests a translation
 ├── UploadTooLargeError     the body has more bytes than accepted
 ├── UploadTimeoutError      the body stalled or took too long
 ├── UploadsFullError        the limit of concurrent uploads is reached
@@ -55,6 +61,17 @@ class ServiceError(CanSerError):
 
 class SettingsError(ServiceError):
     """The configuration is invalid."""
+
+
+class ListenError(ServiceError):
+    """The address or the port of the service cannot be used."""
+
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        self.host, self.port, self.reason = host, port, reason
+        super().__init__(
+            f"cannot listen on {host!r}, port {port} ({reason}); choose an address of this machine with --host or "
+            "CAN_HOST, and a free port with --port or CAN_PORT"
+        )
 
 
 class NoRecordingsError(ServiceError):
@@ -164,6 +181,54 @@ class ConflictingFieldsError(ServiceError):
         super().__init__(f"`{first}` and `{second}` exclude each other; send only one of them")
 
 
+class InvalidAnswerError(ServiceError):
+    """The body to export is not a response of this service."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"the body is not a response that can be exported: {reason}; send the JSON of a response of POST /predict, "
+            "or `result` of a job"
+        )
+
+
+class JobNotDoneError(ServiceError):
+    """A job has no result that could be exported."""
+
+    def __init__(self, name: str, status: str) -> None:
+        self.name, self.status = name, status
+        super().__init__(
+            f"the job {name} is {status!r} and has no result to export; GET /jobs/{name} without `format` returns its "
+            "progress, or why it failed"
+        )
+
+
+class TableFullError(ServiceError):
+    """A table has more rows than its format allows."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        super().__init__(f"a sheet holds {limit:,} rows at most; write CSV, or fewer recordings into one file")
+
+
+class UnknownModelError(ServiceError):
+    """A client of the OpenAI endpoint names a model that is not served."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        self.name, self.known = name, tuple(known)
+        super().__init__(f"the model {name!r} is not served; choose from {', '.join(known)}")
+
+
+class NoTranslationError(ServiceError):
+    """A client of the OpenAI endpoint requests a translation."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this service transcribes and does not translate; send the recording to /v1/audio/transcriptions and "
+            "translate its text elsewhere"
+        )
+
+
 class UploadTooLargeError(ServiceError):
     """The body is larger than accepted."""
 
@@ -232,7 +297,8 @@ class RateLimitedError(ServiceError):
     def __init__(self, per_minute: int, wait_s: float) -> None:
         self.per_minute, self.retry_after_s = per_minute, max(1, ceil(wait_s))
         super().__init__(
-            f"the limit of this key, {per_minute} requests per minute, is reached; retry in {self.retry_after_s} s"
+            f"this key has sent {per_minute} requests within 60 s, the limit; the next one is accepted in "
+            f"{self.retry_after_s} s"
         )
 
 

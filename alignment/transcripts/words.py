@@ -43,6 +43,7 @@ class TimedWord:
         timing: Origin of the times.
         score: Confidence of the engine in [0, 1], where it gives one.
         guessed_pronunciation: True where the pronunciation comes from letter-to-sound rules.
+        doubtful: Whether the word may not be what is said there; see `alignment.transcripts.doubt`.
     """
 
     word: str
@@ -51,6 +52,7 @@ class TimedWord:
     timing: Timing
     score: float | None = None
     guessed_pronunciation: bool = False
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,13 @@ async def _on_http(request: Request, raised: Exception) -> Response:
         return problem_response(_describe_form(str(error.detail)), path)
     code = status.phrase.lower().replace(" ", "-")
     detail = _describe_status(request, status, error)
-    return ProblemResponse(make_problem(status, code, status.phrase, detail, path), error.headers)
+    return ProblemResponse(make_problem(status, code, status.phrase, detail, path), _allow_head(error.headers))
+
+
+def _allow_head(headers: Mapping[str, str] | None) -> Mapping[str, str]:
+    """Headers of an error with HEAD in Allow, where GET is."""
+    allowed = (headers or {}).get("Allow", "").split(", ")
+    return {**(headers or {}), "Allow": ", ".join([*allowed, "HEAD"])} if "GET" in allowed else headers or {}
 
 
 def _describe_status(request: Request, status: HTTPStatus, error: HTTPException) -> str:

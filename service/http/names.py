@@ -9,9 +9,10 @@ from fastapi.routing import iter_route_contexts
 
 from service.errors import UnknownNameError
 from service.inference.request import AnalysisRequest
+from service.observability.route_path import route_path
 
 _LONGEST: Final = 100
-_ALL_ADDRESSES: Final = "/docs lists all addresses"
+_ALL_ADDRESSES: Final = "{}/docs lists all addresses"
 
 
 def suggest(name: str, known: Collection[str]) -> str:
@@ -66,11 +67,12 @@ def _unknown(names: Iterable[str], known: Collection[str]) -> Iterator[str]:
 
 def describe_missing(http: Request) -> str:
     """What to do about an address that does not exist."""
-    path = http.url.path
+    prefix, path = http.scope.get("root_path", ""), route_path(http.scope)
     addresses = [context.path for context in iter_route_contexts(http.app.routes) if context.path]
     close = get_close_matches(path, addresses, 1)
-    hint = f"did you mean {close[0]}? {_ALL_ADDRESSES}" if close else _ALL_ADDRESSES
-    return f"there is nothing at {shorten(path)}; {hint}"
+    everything = _ALL_ADDRESSES.format(prefix)
+    hint = f"did you mean {prefix}{close[0]}? {everything}" if close else everything
+    return f"there is nothing at {shorten(http.url.path)}; {hint}"
 
 
 def describe_method(http: Request, allowed: str) -> str:

@@ -8,6 +8,8 @@ from typing import Any, BinaryIO, Final, Literal, TypedDict
 
 Explain = Literal["true", "false", "full", "occlusion"]
 Speakers = Literal["channels", "diarize"]
+ExportFormat = Literal["srt", "vtt", "textgrid", "rttm", "words-csv", "utterances-csv", "xlsx"]
+SubtitleEmotions = Literal["omit", "prefix", "class"]
 Recording = str | Path | bytes
 """Path of a file, or the bytes of one."""
 _NO_NAME: Final = "recording"

@@ -6,6 +6,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from service.errors import BusyError, NotReadyError
 from service.http.exception_handlers import problem_response
 from service.http.lifecycle import AppState
+from service.observability.route_path import route_path
 
 log = structlog.stdlib.get_logger("service.http.middleware.admission")
 
@@ -22,7 +23,7 @@ class EarlyAdmission:
         if scope["type"] == "http" and scope["method"] == "POST":
             try:
                 self._state.require_ready()
-                if scope["path"] != "/jobs":
+                if route_path(scope) != "/jobs":
                     self._state.scheduler.admission.require_capacity()
                     self._state.requests.require(scope.get("state", {}).get("owner", ""))
             except (NotReadyError, BusyError) as error:

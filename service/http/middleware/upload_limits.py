@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from alignment.timing import Seconds
 from service.errors import UploadsFullError, UploadTimeoutError, UploadTooLargeError
 from service.http.exception_handlers import problem_response
+from service.observability.route_path import route_path
 from service.settings import Settings
 
 
@@ -30,7 +31,7 @@ class UploadLimits:
         if scope["type"] != "http" or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
-        upload = _Upload(receive, self._limits.get(scope["path"], self._settings.max_upload_bytes), self._settings)
+        upload = _Upload(receive, self._limits.get(route_path(scope), self._settings.max_upload_bytes), self._settings)
         try:
             upload.check_length(Headers(scope=scope))
             self._register(upload)

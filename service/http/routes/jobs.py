@@ -44,7 +44,9 @@ async def create_job(http: Request, state: AppStateDep, owner: OwnerDep) -> Resp
     """
     async with open_form(http, JOB_FIELDS) as form:
         job = await state.jobs.submit(form.file.file, form.request, owner)
-    return _respond(job, state.settings.jobs.keep_s, 202, {"Location": f"/jobs/{job.id}"})
+    return _respond(
+        job, state.settings.jobs.keep_s, 202, {"Location": f"{http.scope.get('root_path', '')}/jobs/{job.id}"}
+    )
 
 
 @router.get("/jobs/{job_id}", dependencies=_CHECKED, response_model=JobOut, responses=refusals(400, 401, 403, 404, 503))
