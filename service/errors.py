@@ -207,12 +207,11 @@ class NoTranslationError(ServiceError):
 class UploadTooLargeError(ServiceError):
     """The body is larger than accepted."""
 
-    def __init__(self, limit_bytes: int) -> None:
-        self.limit_bytes = limit_bytes
-        super().__init__(
-            f"the upload is larger than {limit_bytes:,} bytes, the limit; compress it (flac, ogg) or raise "
-            "CAN_MAX_UPLOAD_BYTES"
-        )
+    way_out = "compress it (flac, ogg) or raise CAN_MAX_UPLOAD_BYTES"
+
+    def __init__(self, limit_bytes: int, way_out: str = way_out) -> None:
+        self.limit_bytes, self.way_out = limit_bytes, way_out
+        super().__init__(f"the upload is larger than {limit_bytes:,} bytes, the limit; {way_out}")
 
 
 class UploadTimeoutError(ServiceError):
