@@ -115,8 +115,8 @@ class MalformedFormError(ServiceError):
 
     way_out = "send a multipart form with the recording in `file`: curl -F file=@speech.wav …"
 
-    def __init__(self, reason: str, way_out: str = way_out) -> None:
-        self.reason = reason
+    def __init__(self, reason: str, way_out: str = way_out, *, field: str | None = None) -> None:
+        self.reason, self.field = reason, field
         super().__init__(f"{reason}; {way_out}")
 
 
