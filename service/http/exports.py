@@ -15,6 +15,7 @@ EXPORTS: Final[dict[str, Any]] = {
     info.media_range: {"schema": {"type": "string", "contentMediaType": info.media_range}} for info in FORMATS.values()
 }
 """OpenAPI content of a response that may be any of the files."""
+EXPORT_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {200: {"content": EXPORTS}}
 
 
 async def export_response(content: Awaitable[bytes], export: ExportRequest, name: str) -> Response:

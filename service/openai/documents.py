@@ -89,7 +89,7 @@ def write_transcription(transcription: Transcription, output: Output) -> str:
         case "vtt":
             return write_vtt(response, output.emotions).decode() if response else _EMPTY_VTT
         case "verbose_json":
-            return _verbose(transcription, output.granularities or ("segment",)).model_dump_json(exclude_none=True)
+            return _verbose(transcription, output.granularities).model_dump_json(exclude_none=True)
         case "diarized_json":
             return _diarized(transcription).model_dump_json(exclude_none=True)
         case "json":
@@ -141,7 +141,7 @@ def _estimate(estimate: PredictOut | UtteranceOut) -> dict[str, Any]:
 
 def _verbose(transcription: Transcription, granularities: Collection[Granularity]) -> BaseModel:
     segments = words = None
-    if "segment" in granularities:
+    if "segment" in granularities or not granularities:
         segments = [_segment(utterance, number) for number, utterance in enumerate(transcription.utterances)]
     if "word" in granularities:
         words = [word for utterance in transcription.utterances for word in _words(utterance)]

@@ -9,13 +9,13 @@ from typing import Any
 
 import openpyxl
 import pytest
-import webvtt
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import FilePayload, Page, Playwright, Route, expect
 
 from can_ser_client.schemas import COLUMNS
 from tests.builders import SPEECH, speech, spoken_words
 from tests.page.conftest import OpenPage, find_chromium
+from tests.service.exports.answers import read_srt
 
 pytestmark = pytest.mark.slow
 
@@ -61,7 +61,7 @@ def test_result_is_downloaded_in_formats_of_other_tools(open_page: OpenPage, add
     upload(page)
     response: dict[str, Any] = json.loads(download(page, "Download JSON"))
     text = response["utterances"][0]["text"]
-    [cue] = webvtt.from_buffer(io.BytesIO(download(page, "Download SRT")), format="srt")
+    [cue] = read_srt(download(page, "Download SRT"))
     assert cue.text.replace("\n", " ") == text
     page.get_by_label("emotions in subtitles").check()
     assert f"[{response['emotion']}" in download(page, "Download WebVTT").decode()

@@ -63,7 +63,7 @@ def make_export_parameters(
     name: ExportFormat, subtitle_emotions: SubtitleEmotions, recording: str = ""
 ) -> dict[str, str]:
     """Query parameters of an export; the service checks their values."""
-    parameters = {"format": name}
+    parameters: dict[str, str] = {"format": name}
     if subtitle_emotions != "omit":
         parameters["subtitle_emotions"] = subtitle_emotions
     return parameters | ({"name": recording} if recording else {})

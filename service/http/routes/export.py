@@ -9,7 +9,7 @@ from can_ser_client.schemas import PredictOut
 from service.errors import UnknownNameError
 from service.exports.formats import FORMATS, read_export
 from service.http.dependencies import AppStateDep, OwnerDep
-from service.http.exports import EXPORTS, convert, export_response
+from service.http.exports import EXPORT_RESPONSES, convert, export_response
 from service.http.forms import EXPORT_SCHEMAS
 from service.http.names import refuse_unknown_parameters
 from service.http.openapi import refusals
@@ -32,7 +32,7 @@ class FileResponse(Response):
 @router.post(
     "/export",
     response_class=FileResponse,
-    responses={200: {"content": EXPORTS}} | refusals(400, 401, 403, 408, 413, 422, 429, 503),
+    responses=EXPORT_RESPONSES | refusals(400, 401, 403, 408, 413, 422, 429, 503),
     openapi_extra=_BODY,
 )
 async def export_answer(

@@ -15,7 +15,7 @@ from service.errors import BusyError, JobNotDoneError, UnknownJobError
 from service.exports.formats import ExportRequest, read_export
 from service.http.dependencies import AppStateDep, OwnerDep
 from service.http.exception_handlers import problem_response
-from service.http.exports import EXPORTS, convert, export_response
+from service.http.exports import EXPORT_RESPONSES, convert, export_response
 from service.http.forms import EXPORT_SCHEMAS, JOB_FIELDS, describe_form, open_form
 from service.http.lifecycle import AppState
 from service.http.names import refuse_unknown_parameters
@@ -50,9 +50,7 @@ async def create_job(http: Request, state: AppStateDep, owner: OwnerDep) -> Resp
 
 
 @router.get(
-    "/jobs/{job_id}",
-    response_model=JobOut,
-    responses={200: {"content": EXPORTS}} | refusals(400, 401, 403, 404, 409, 422, 503),
+    "/jobs/{job_id}", response_model=JobOut, responses=EXPORT_RESPONSES | refusals(400, 401, 403, 404, 409, 422, 503)
 )
 async def read_job(
     http: Request,

@@ -7,12 +7,12 @@ from pathlib import Path
 import openpyxl
 import pytest
 import textgrid
-import webvtt
 from typer.testing import Result
 
 from model.bundle import Bundle
 from tests.builders import encode, noise
 from tests.service.cli.test_predict import run
+from tests.service.exports.answers import read_srt, read_vtt
 
 WORDS = [{"word": "the", "start": 0.5, "end": 0.9}, {"word": "garden", "start": 0.9, "end": 1.4}]
 
@@ -37,9 +37,9 @@ def test_files_of_one_recording(folder: Path) -> None:
     exports = ("--srt", "new/a.srt", "--vtt", "a.vtt", "--textgrid", "a.TextGrid", "--rttm", "a.rttm")
     result = predict("a.wav", *exports, "--subtitle-emotions", "prefix")
     assert result.exit_code == 0, result.stderr
-    [cue] = webvtt.from_srt(str(folder / "new" / "a.srt"))
+    [cue] = read_srt((folder / "new" / "a.srt").read_bytes())
     assert (cue.start, cue.text.endswith("] the garden")) == ("00:00:00.500", True)
-    assert len(webvtt.read(str(folder / "a.vtt"))) == 1
+    assert len(read_vtt((folder / "a.vtt").read_bytes())) == 1
     assert [tier.name for tier in textgrid.TextGrid.fromFile("a.TextGrid")] == ["words", "utterances", "emotions"]
     assert (folder / "a.rttm").read_text().startswith("SPEAKER a 1 ")
     assert "a.wav" in result.stdout

@@ -1,5 +1,6 @@
 """Responses for the tests of exports."""
 
+import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -65,6 +66,17 @@ def make_answer(*utterances: dict[str, Any], duration_s: float = 60.0) -> Predic
 def say(text: str, start_s: float = 0.0, word_s: float = 0.25) -> Words:
     """Words without pauses between them."""
     return [(word, start_s + word_s * i, start_s + word_s * (i + 1)) for i, word in enumerate(text.split())]
+
+
+def read_vtt(data: bytes | str) -> list[webvtt.Caption]:
+    """Cues of WebVTT."""
+    text = data if isinstance(data, str) else data.decode()
+    return list(webvtt.from_string(text).captions)
+
+
+def read_srt(data: bytes) -> list[webvtt.Caption]:
+    """Cues of SubRip."""
+    return list(webvtt.from_buffer(io.BytesIO(data), format="srt").captions)
 
 
 def cue_times(cue: webvtt.Caption) -> tuple[float, float]:

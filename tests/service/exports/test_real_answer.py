@@ -8,13 +8,13 @@ from pathlib import Path
 import openpyxl
 import pytest
 import textgrid
-import webvtt
 
+from can_ser_client.fields import ExportFormat
 from can_ser_client.schemas import PredictOut
-from service.exports.formats import ExportFormat, ExportRequest, write_export
+from service.exports.formats import ExportRequest, write_export
 from service.recogniser import EmotionRecogniser
 from tests.builders import ROOT
-from tests.service.exports.answers import cue_times
+from tests.service.exports.answers import cue_times, read_srt, read_vtt
 
 JFK = ROOT / "service" / "static" / "examples" / "jfk.flac"
 
@@ -40,8 +40,8 @@ def check_spans(spans: Sequence[tuple[float, float]], answer: PredictOut) -> Non
 
 
 def test_subtitles(answer: PredictOut) -> None:
-    srt = list(webvtt.from_buffer(io.BytesIO(export(answer, "srt")), format="srt"))
-    vtt = list(webvtt.from_string(export(answer, "vtt").decode()))
+    srt = read_srt(export(answer, "srt"))
+    vtt = read_vtt(export(answer, "vtt"))
     for cues in (srt, vtt):
         check_spans([cue_times(cue) for cue in cues], answer)
         assert " ".join(cue.text.replace("\n", " ") for cue in cues) == text_of(answer)

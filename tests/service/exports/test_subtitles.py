@@ -1,15 +1,12 @@
 """SRT and WebVTT: cues that can be read, and files that other parsers read."""
 
-import io
-
 import pytest
-import webvtt
 from rich.cells import cell_len
 
 from can_ser_client.schemas import PredictOut
 from service.exports.cues import LINE_WIDTH, LONGEST_MS, Cue, cut_cues
 from service.exports.subtitles import write_srt, write_vtt
-from tests.service.exports.answers import make_answer, make_utterance, say
+from tests.service.exports.answers import make_answer, make_utterance, read_srt, read_vtt, say
 
 LONG = (
     "It was the best of times, it was the worst of times. It was the age of wisdom, it was the age of foolishness; "
@@ -19,14 +16,6 @@ LONG = (
 
 def cut(response: PredictOut, *, emotions: bool = False) -> list[Cue]:
     return cut_cues(response, label_emotions=emotions, label_speakers=True)
-
-
-def read_srt(data: bytes) -> list[webvtt.Caption]:
-    return list(webvtt.from_buffer(io.BytesIO(data), format="srt"))
-
-
-def read_vtt(data: bytes) -> list[webvtt.Caption]:
-    return list(webvtt.from_string(data.decode()))
 
 
 @pytest.mark.parametrize("emotions", [False, True])

@@ -7,12 +7,12 @@ from typing import Any
 
 import openpyxl
 import pytest
-import webvtt
 from fastapi.testclient import TestClient
 
 from service.exports.formats import FORMATS
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner
+from tests.service.exports.answers import read_vtt
 from tests.service.serving import state_of
 from tests.waiting import wait_until
 
@@ -122,7 +122,7 @@ def test_emotions_in_subtitles(client: TestClient) -> None:
     assert f"[{label}] the children" in shown.text
     classes = client.post("/export?format=vtt&subtitle_emotions=class", json=result)
     assert f"<c.{result['emotion']}" in classes.text
-    [cue] = webvtt.from_string(classes.text)
+    [cue] = read_vtt(classes.text)
     assert cue.text == "the children"
 
 
@@ -144,7 +144,7 @@ def test_result_of_job(client: TestClient, aligner: FakeAligner) -> None:
         client.get(location, params={"format": "vtt"}),
         client.get(location, headers={"accept": "text/vtt"}),
     ):
-        assert [cue.text for cue in webvtt.from_string(response.text)] == ["the children"]
+        assert [cue.text for cue in read_vtt(response.text)] == ["the children"]
     job_id = location.removeprefix("/jobs/")
     assert f"UTF-8''{job_id}.vtt" in response.headers["content-disposition"]
     assert client.get(location).json()["result"]["utterances"]

@@ -1,7 +1,6 @@
 """The package openai against a running server: what its users write, and the exceptions that they expect."""
 
 import asyncio
-import io
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +8,6 @@ import httpx2
 import numpy as np
 import openai
 import pytest
-import webvtt
 from openai.types.audio import TranscriptionDiarized, TranscriptionVerbose
 
 from alignment.errors import AlignerFailedError, NoSpeechError, UnsupportedLanguageError
@@ -19,6 +17,7 @@ from service.openai.names import ALIASES
 from service.settings import Settings
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner, FakeDiarizer
+from tests.service.exports.answers import read_srt, read_vtt
 from tests.service.serving import RunningServer, run_server
 
 WAV = ("speech.wav", encode(noise(3.0)))
@@ -87,10 +86,10 @@ def test_granularities(client: openai.OpenAI, granularities: list[str] | None, s
 
 
 def test_subtitles(client: openai.OpenAI) -> None:
-    [cue] = webvtt.from_buffer(io.BytesIO(transcribe(client, response_format="srt").encode()), format="srt")
+    [cue] = read_srt(transcribe(client, response_format="srt").encode())
     assert cue.text == "the children"
     marked = {"subtitle_emotions": "prefix"}
-    [cue] = webvtt.from_string(transcribe(client, response_format="vtt", extra_body=marked))
+    [cue] = read_vtt(transcribe(client, response_format="vtt", extra_body=marked))
     assert cue.text.startswith("[")
 
 
@@ -151,7 +150,7 @@ def test_silence_is_an_empty_text(client: openai.OpenAI, aligner: FakeAligner) -
         assert transcribe(client, file=file, response_format="verbose_json").segments == []
         assert transcribe(client, file=file, response_format="text") == "\n"
         assert transcribe(client, file=file, response_format="srt") == ""
-        assert list(webvtt.from_string(transcribe(client, file=file, response_format="vtt"))) == []
+        assert read_vtt(transcribe(client, file=file, response_format="vtt")) == []
         assert [event.type for event in transcribe(client, file=file, stream=True)] == ["transcript.text.done"]
 
 
@@ -233,7 +232,7 @@ def test_bad_requests(
     client: openai.OpenAI, aligner: FakeAligner, fields: dict[str, Any], code: str, param: str | None, hint: str
 ) -> None:
     if fields.get("language") == "xx":
-        aligner.error = UnsupportedLanguageError("fake", "xx", ("en",))
+        aligner.error = UnsupportedLanguageError("fake", "xx", "en")
     with pytest.raises(openai.BadRequestError) as refused:
         transcribe(client, **fields)
     error = refused.value
