@@ -14,6 +14,7 @@ from service.http.exception_handlers import install_exception_handlers
 from service.http.lifecycle import AppState, lifespan
 from service.http.middleware.admission import EarlyAdmission
 from service.http.middleware.authentication import Authentication
+from service.http.middleware.head import HeadAsGet
 from service.http.middleware.origins import OriginCheck
 from service.http.middleware.request_log import RequestLog
 from service.http.middleware.upload_limits import UploadLimits
@@ -54,6 +55,7 @@ def create_app(
     configure_logs(settings.log_level)
     traces = traces or open_traces(enabled=settings.traces)
     app = Application(
+        prefix=settings.root_path,
         telemetry=traces.request_config,
         title="can-ser",
         version=version("can-ser"),
@@ -70,6 +72,8 @@ def create_app(
     app.include_router(stream.router)
     app.include_router(openai.router)
     app.include_router(health.router)
+    if settings.metrics != "off":
+        app.include_router(health.metrics_router)
     install_page(app)
     install_documentation(app)
     install_exception_handlers(app)
@@ -79,6 +83,7 @@ def create_app(
 
 def _add_middleware(app: FastAPI, state: AppState, settings: Settings) -> None:
     """Add middleware, innermost first."""
+    app.add_middleware(HeadAsGet)
     app.add_middleware(EarlyAdmission, state=state)
     app.add_middleware(UploadLimits, settings=settings)
     app.add_middleware(Authentication, settings=settings)

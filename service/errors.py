@@ -2,12 +2,14 @@
 
 ServiceError
 ├── SettingsError           a CAN_* variable or an option is invalid; the service does not start
+├── ListenError             the address or the port of the service cannot be used
 ├── NoRecordingsError       a folder or a pattern of the command line matches no recording
 ├── ArchiveError            a storage of recordings cannot be listed
 ├── ResultsError            a run cannot resume from the results of an earlier one
 ├── UnwritableError         the results of a run cannot be written
 ├── ClusterError            a Ray cluster does not respond, or its workers cannot start
 ├── MalformedFormError      the request is not a form with a file, or a field cannot be read
+├── EncodedBodyError        the body is compressed as a whole
 ├── UnknownNameError        a form field or a query parameter does not exist
 ├── InvalidWordsError       `words` is JSON, but not a list of words with times
 ├── InvalidSegmentsError    `segments` is JSON, but not a list of segments
@@ -58,6 +60,17 @@ class ServiceError(CanSerError):
 
 class SettingsError(ServiceError):
     """The configuration is invalid."""
+
+
+class ListenError(ServiceError):
+    """The address or the port of the service cannot be used."""
+
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        self.host, self.port, self.reason = host, port, reason
+        super().__init__(
+            f"cannot listen on {host!r}, port {port} ({reason}); choose an address of this machine with --host or "
+            "CAN_HOST, and a free port with --port or CAN_PORT"
+        )
 
 
 class NoRecordingsError(ServiceError):
@@ -120,6 +133,17 @@ class MalformedFormError(ServiceError):
         super().__init__(f"{reason}; {way_out}")
 
 
+class EncodedBodyError(ServiceError):
+    """The body has a Content-Encoding."""
+
+    def __init__(self, encoding: str) -> None:
+        self.encoding = encoding
+        super().__init__(
+            f"the body has the Content-Encoding `{encoding[:40]}`, which is not decoded; send it as it is, "
+            "as flac or ogg if it is too large"
+        )
+
+
 class UnknownNameError(ServiceError):
     """A form field or a query parameter does not exist."""
 
@@ -133,9 +157,9 @@ class InvalidWordsError(ServiceError):
 
     way_out = 'send [{"word": "hello", "start": 0.31, "end": 0.62}, …], times in seconds'
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, way_out: str = way_out) -> None:
         self.reason = reason
-        super().__init__(f"`words` is invalid: {reason}; {self.way_out}")
+        super().__init__(f"`words` is invalid: {reason}; {way_out}")
 
 
 class InvalidSegmentsError(ServiceError):
@@ -271,7 +295,8 @@ class RateLimitedError(ServiceError):
     def __init__(self, per_minute: int, wait_s: float) -> None:
         self.per_minute, self.retry_after_s = per_minute, max(1, ceil(wait_s))
         super().__init__(
-            f"the limit of this key, {per_minute} requests per minute, is reached; retry in {self.retry_after_s} s"
+            f"this key has sent {per_minute} requests within 60 s, the limit; the next one is accepted in "
+            f"{self.retry_after_s} s"
         )
 
 

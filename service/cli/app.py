@@ -166,7 +166,10 @@ def show(
     name: BundleArgument = "starter",
     as_json: Annotated[bool, typer.Option("--json", help="Configuration and metrics as JSON.")] = False,
 ) -> None:
-    """Show weights: configuration, metrics, licence. Exit status: 0, 1 when they cannot be read."""
+    """Show weights: configuration, metrics, licence.
+
+    Exit status: 0; 1 when they cannot be read; 2 when a CAN_* variable is wrong.
+    """
     from service.cli.bundle import run_bundle_show
 
     raise typer.Exit(run_bundle_show(name, as_json=as_json))
@@ -174,7 +177,10 @@ def show(
 
 @bundles.command()
 def verify(name: BundleArgument = "starter") -> None:
-    """Verify every checksum and run the network once. Exit status: 0, 1 on a fault."""
+    """Verify every checksum and run the network once.
+
+    Exit status: 0; 1 on a fault; 2 when a CAN_* variable is wrong.
+    """
     from service.cli.bundle import run_bundle_verify
 
     raise typer.Exit(run_bundle_verify(name))
@@ -182,7 +188,10 @@ def verify(name: BundleArgument = "starter") -> None:
 
 @app.command()
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Check the installation and the configuration. Exit status: 0, 1 when the service could not run."""
+    """Check the installation and the configuration.
+
+    Exit status: 0; 1 when the service could not run; 2 when a CAN_* variable is wrong.
+    """
     from service.cli.doctor import run_doctor
 
     raise typer.Exit(run_doctor(as_json=as_json))
@@ -224,11 +233,10 @@ def fetch(
 
 @app.command()
 def key() -> None:
-    """Create an API key: the key for the client, and its digest for CAN_API_KEYS."""
-    from service.http.middleware.authentication import make_key
+    """Create an API key: the key for the client, and the line with its digest for the service."""
+    from service.cli.key import run_key
 
-    new_key, digest = make_key()
-    typer.echo(f"key     {new_key}\ndigest  {digest}")
+    raise typer.Exit(run_key())
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from can_ser_client.schemas import Problem
 from service.errors import MalformedFormError, NoRoomError, ServiceError
 from service.http.disconnect import CLIENT_DISCONNECTED
 from service.http.names import describe_method, describe_missing
+from service.observability.route_path import route_path
 from service.openai.errors import find_param, find_status, to_openai_error
 from service.openai.names import is_openai_path
 from service.results.problems import make_problem, to_problem
@@ -41,7 +42,7 @@ class ProblemResponse(JSONResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response."""
         scope["problem_code"] = self._problem.code
-        if is_openai_path(scope["path"].removeprefix(scope.get("root_path", ""))):
+        if is_openai_path(route_path(scope)):
             body = to_openai_error(self._problem, self._param).model_dump()
             await JSONResponse(body, find_status(self._problem), self._extra)(scope, receive, send)
         else:
@@ -109,7 +110,13 @@ async def _on_http(request: Request, raised: Exception) -> Response:
         return problem_response(_describe_form(str(error.detail)), path)
     code = status.phrase.lower().replace(" ", "-")
     detail = _describe_status(request, status, error)
-    return ProblemResponse(make_problem(status, code, status.phrase, detail, path), error.headers)
+    return ProblemResponse(make_problem(status, code, status.phrase, detail, path), _allow_head(error.headers))
+
+
+def _allow_head(headers: Mapping[str, str] | None) -> Mapping[str, str]:
+    """Headers of an error with HEAD in Allow, where GET is."""
+    allowed = (headers or {}).get("Allow", "").split(", ")
+    return {**(headers or {}), "Allow": ", ".join([*allowed, "HEAD"])} if "GET" in allowed else headers or {}
 
 
 def _describe_status(request: Request, status: HTTPStatus, error: HTTPException) -> str:

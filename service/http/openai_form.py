@@ -10,6 +10,7 @@ from starlette.datastructures import FormData
 
 from service.errors import ConflictingFieldsError, MalformedFormError
 from service.exports.formats import read_export
+from service.http.bodies import is_raw
 from service.http.forms import EXPORT_SCHEMAS, RecordingForm, find_file, make_request, open_parts, read_texts
 from service.http.names import refuse_unknown_fields
 from service.openai.documents import FORMATS, Granularity, Output, ResponseFormat
@@ -80,6 +81,8 @@ async def open_transcription_form(http: Request) -> AsyncIterator[TranscriptionF
         ConflictingFieldsError: Two fields exclude each other.
         HTTPException, RequestValidationError, NoRoomError, ServiceError: See `service.http.forms.open_form`.
     """
+    if is_raw(http):
+        raise MalformedFormError("the body is no form")
     async with open_parts(http) as form:
         _check_names(form)
         texts = read_texts(form, (*_TEXTS, _EMOTIONS))

@@ -79,7 +79,7 @@ class JobRunner:
         return self._access.trouble or self._trouble
 
     async def start(self) -> None:
-        """Process jobs, those of an earlier process first; the folder is created for the first job only."""
+        """Process jobs, those of an earlier process first; no other process can use the folder from now on."""
         await self._access.check()
         # An empty context: the id of a request must not appear in the log of every job.
         self._tasks = [asyncio.create_task(self._work(), context=Context()) for _ in range(self._settings.workers)]

@@ -46,6 +46,7 @@ _TABLE: Final[tuple[tuple[type[CanSerError], int, str, str], ...]] = (
     (alignment_errors.AlignerFailedError, 503, "aligner-failed", "The aligner failed"),
     (model_errors.ModelError, 503, "model-unavailable", "The model is not available"),
     (service_errors.MalformedFormError, 400, "malformed-form", "The request is not a valid form"),
+    (service_errors.EncodedBodyError, 415, "encoded-body", "The body is compressed"),
     (service_errors.UnknownNameError, 400, "unknown-name", "A field or parameter does not exist"),
     (service_errors.InvalidWordsError, 422, "invalid-words", "The words are invalid"),
     (service_errors.InvalidSegmentsError, 422, "invalid-segments", "The segments are invalid"),

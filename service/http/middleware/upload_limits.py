@@ -10,6 +10,7 @@ from alignment.timing import Seconds
 from service.errors import UploadsFullError, UploadTimeoutError, UploadTooLargeError
 from service.exports.answers import MAX_ANSWER_BYTES
 from service.http.exception_handlers import problem_response
+from service.observability.route_path import route_path
 from service.settings import Settings
 
 
@@ -37,7 +38,7 @@ class UploadLimits:
         if scope["type"] != "http" or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
-        upload = _Upload(receive, self._limits.get(scope["path"], self._default), self._settings)
+        upload = _Upload(receive, self._limits.get(route_path(scope), self._default), self._settings)
         try:
             upload.check_length(Headers(scope=scope))
             self._register(upload)

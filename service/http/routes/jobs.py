@@ -22,7 +22,8 @@ from service.http.names import refuse_unknown_parameters
 from service.http.openapi import refusals
 from service.jobs.store import Job
 
-router = APIRouter(tags=["jobs"], dependencies=[Depends(refuse_unknown_parameters)])
+router = APIRouter(tags=["jobs"])
+_CHECKED: Final = [Depends(refuse_unknown_parameters)]
 log = structlog.stdlib.get_logger("service.http.routes.jobs")
 
 
@@ -46,11 +47,16 @@ async def create_job(http: Request, state: AppStateDep, owner: OwnerDep) -> Resp
     """
     async with open_form(http, JOB_FIELDS) as form:
         job = await state.jobs.submit(form.file.file, form.request, owner)
-    return _respond(job, state.settings.jobs.keep_s, 202, {"Location": f"/jobs/{job.id}"})
+    return _respond(
+        job, state.settings.jobs.keep_s, 202, {"Location": f"{http.scope.get('root_path', '')}/jobs/{job.id}"}
+    )
 
 
 @router.get(
-    "/jobs/{job_id}", response_model=JobOut, responses=EXPORT_RESPONSES | refusals(400, 401, 403, 404, 409, 422, 503)
+    "/jobs/{job_id}",
+    dependencies=_CHECKED,
+    response_model=JobOut,
+    responses=EXPORT_RESPONSES | refusals(400, 401, 403, 404, 409, 422, 503),
 )
 async def read_job(
     http: Request,
@@ -73,7 +79,13 @@ async def read_job(
     return ResultResponse(state.reads.hold(owner), before, state.jobs.read_result(job.id, length), length, after)
 
 
-@router.delete("/jobs/{job_id}", status_code=204, response_class=Response, responses=refusals(400, 401, 403, 404, 503))
+@router.delete(
+    "/jobs/{job_id}",
+    dependencies=_CHECKED,
+    status_code=204,
+    response_class=Response,
+    responses=refusals(400, 401, 403, 404, 503),
+)
 async def delete_job(state: AppStateDep, owner: OwnerDep, job_id: str) -> None:
     """Stop and delete a job, its recording and its response."""
     await state.jobs.delete(job_id, owner)

@@ -62,7 +62,7 @@ def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     "/audio/transcriptions",
     response_model=VerboseTranscriptionOut | DiarizedTranscriptionOut | TranscriptionOut,
     responses=_TEXTS | _errors(400, 401, 403, 404, 408, 413, 429, 503, 504),
-    openapi_extra=describe_form(("language", "speakers"), OPENAI_SCHEMAS),
+    openapi_extra=describe_form(("language", "speakers"), OPENAI_SCHEMAS, raw=False),
 )
 async def transcribe(http: Request, state: AppStateDep, owner: OwnerDep) -> Response:
     """The words of a recording in OpenAI's form, with the emotions of its utterances as further fields.

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from can_ser_client.schemas import PredictOut
@@ -15,7 +15,6 @@ from service.http.disconnect import cancel_on_disconnect
 from service.http.exports import EXPORTS, export_response
 from service.http.forms import EXPORT_SCHEMAS, PREDICT_FIELDS, RecordingForm, describe_form, open_form
 from service.http.lifecycle import AppState
-from service.http.names import refuse_unknown_parameters
 from service.http.openapi import refusals
 from service.http.sse import MEDIA_TYPE, EventFormat, EventStream, accepts_events
 from service.inference.result import AnalysisResult, ScoredUtterance
@@ -24,7 +23,7 @@ from service.inference.worker_pool import Upload
 from service.results.serialisation import to_response, to_utterance
 
 _T = TypeVar("_T", str, bytes)
-router = APIRouter(tags=["emotion"], dependencies=[Depends(refuse_unknown_parameters)])
+router = APIRouter(tags=["emotion"])
 # A response with so many words is written in .8 ms, 1.6 ms with `explain=full`: too little to hand to a thread.
 _QUICK_WORDS: Final = 100
 
