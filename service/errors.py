@@ -129,8 +129,8 @@ class MalformedFormError(ServiceError):
 
     way_out = "send a multipart form with the recording in `file`: curl -F file=@speech.wav …"
 
-    def __init__(self, reason: str, way_out: str = way_out) -> None:
-        self.reason = reason
+    def __init__(self, reason: str, way_out: str = way_out, *, field: str | None = None) -> None:
+        self.reason, self.field = reason, field
         super().__init__(f"{reason}; {way_out}")
 
 
@@ -232,12 +232,11 @@ class NoTranslationError(ServiceError):
 class UploadTooLargeError(ServiceError):
     """The body is larger than accepted."""
 
-    def __init__(self, limit_bytes: int) -> None:
-        self.limit_bytes = limit_bytes
-        super().__init__(
-            f"the upload is larger than {limit_bytes:,} bytes, the limit; compress it (flac, ogg) or raise "
-            "CAN_MAX_UPLOAD_BYTES"
-        )
+    way_out = "compress it (flac, ogg) or raise CAN_MAX_UPLOAD_BYTES"
+
+    def __init__(self, limit_bytes: int, way_out: str = way_out) -> None:
+        self.limit_bytes, self.way_out = limit_bytes, way_out
+        super().__init__(f"the upload is larger than {limit_bytes:,} bytes, the limit; {way_out}")
 
 
 class UploadTimeoutError(ServiceError):

@@ -69,7 +69,7 @@ def _probabilities(utterance: UtteranceOut) -> dict[str, float]:
     }
 
 
-def _round(value: Any) -> Cell:
+def _round(value: Cell) -> Cell:
     """A value of a cell; a number that is not finite is left out."""
     if isinstance(value, float):
         return round(value, _DIGITS) if math.isfinite(value) else None

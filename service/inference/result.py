@@ -63,8 +63,9 @@ class AnalysisResult:
 
     @property
     def word_count(self) -> int:
-        """Number of words of all utterances."""
-        return sum(len(each.utterance.words) for each in self.utterances)
+        """Number of words of all utterances, counted for each bundle."""
+        own = sum(len(each.utterance.words) for each in self.utterances)
+        return own + sum(other.word_count for other in self.others)
 
     @property
     def probabilities(self) -> NDArray[np.float64]:

@@ -63,6 +63,16 @@ def make_form(fields: Fields | JobFields, accepted: type[Fields | JobFields]) ->
     return {name: _write(name, value) for name, value in fields.items() if value is not None}
 
 
+def make_export_parameters(
+    name: ExportFormat, subtitle_emotions: SubtitleEmotions, recording: str = ""
+) -> dict[str, str]:
+    """Query parameters of an export; the service checks their values."""
+    parameters: dict[str, str] = {"format": name}
+    if subtitle_emotions != "omit":
+        parameters["subtitle_emotions"] = subtitle_emotions
+    return parameters | ({"name": recording} if recording else {})
+
+
 def _write(name: str, value: Any) -> str:
     if name == "words":
         return json.dumps([{"word": word, "start": start_s, "end": end_s} for word, start_s, end_s in value])

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, FailFast, Field
 
 from can_ser_client.errors import MissingPackageError
 
@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 Probability = Annotated[float, Field(ge=0, le=1)]
 Confidence = Annotated[float, Field(ge=0, le=1, description="Calibrated probability of the emotion.")]
 Uncertain = Annotated[bool, Field(description="Whether the confidence is under CAN_UNCERTAIN_BELOW.")]
+# A long response can hold a million mistakes; the first one of a list is reported.
 UncertainReasons = Annotated[
-    list[str], Field(description="Reasons why the emotion is uncertain, as far as they are known; else empty.")
+    list[str],
+    FailFast(),
+    Field(description="Reasons why the emotion is uncertain, as far as they are known; else empty."),
 ]
 COLUMNS: Final = (
     "file",
@@ -111,7 +114,7 @@ class UtteranceOut(BaseModel):
         float | dict[str, float],
         Field(description="Contribution of the biases; with all contributions it sums to the centred log-probability."),
     ] = 0.0
-    words: list[WordOut] = []
+    words: Annotated[list[WordOut], FailFast()] = []
     speaker: Annotated[str | None, Field(description="Speaker, where speakers were requested.")] = None
 
     def __str__(self) -> str:
@@ -142,7 +145,7 @@ class SpeakerOut(BaseModel):
     confidence: Confidence
     uncertain: Uncertain
     uncertain_reasons: UncertainReasons = []
-    timeline: list[MomentOut]
+    timeline: Annotated[list[MomentOut], FailFast()]
 
 
 class AudioOut(BaseModel):
@@ -158,7 +161,7 @@ class ModelOut(BaseModel):
 
     name: str
     version: str
-    labels: list[str]
+    labels: Annotated[list[str], FailFast()]
     trained_on: str
     licence: str
     provider: str
@@ -201,14 +204,16 @@ class PredictOut(BaseModel):
     confidence: Confidence
     uncertain: Uncertain
     uncertain_reasons: UncertainReasons = []
-    utterances: list[UtteranceOut]
+    utterances: Annotated[list[UtteranceOut], FailFast()]
     audio: AudioOut
     model: ModelOut
     aligner: AlignerOut
-    warnings: list[str]
+    warnings: Annotated[list[str], FailFast()]
     timings_ms: dict[str, float]
     speakers: Annotated[
-        list[SpeakerOut], Field(description="Emotion of each speaker over time, where speakers were requested.")
+        list[SpeakerOut],
+        FailFast(),
+        Field(description="Emotion of each speaker over time, where speakers were requested."),
     ] = []
     others: Annotated[
         list[OtherOut],

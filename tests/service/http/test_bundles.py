@@ -217,3 +217,14 @@ def test_async_client_names_bundles(both: Settings, aligner: FakeAligner) -> Non
     with run_server(both, aligner) as server:
         result = asyncio.run(send(server.url))
     assert [each.model.name for each in result.others] == ["second"]
+
+
+def test_model_of_the_openai_path_names_a_bundle(client: TestClient) -> None:
+    listed = client.get("/v1/models").json()["data"]
+    assert [each["bundle"] for each in listed[:2]] == ["tiny", "second"]
+    for name, bundle in (("second", "second"), ("whisper-1", "tiny")):
+        fields = {"model": name, "response_format": "verbose_json"}
+        response = client.post("/v1/audio/transcriptions", files={"file": ("a.wav", WAV)}, data=fields)
+        assert response.status_code == 200, response.text
+        [segment] = response.json()["segments"]
+        assert close(segment["probabilities"], predict(client, bundle=bundle)["utterances"][0]["probabilities"])
