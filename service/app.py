@@ -5,6 +5,7 @@ from random import Random
 from typing import Final
 from uuid import UUID
 
+import structlog
 from asgi_correlation_id import CorrelationIdMiddleware
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -27,6 +28,7 @@ from service.observability.logs import configure_logs
 from service.observability.tracing import NoTraces, Traces
 from service.settings import Settings, load_settings
 
+log = structlog.stdlib.get_logger("service.app")
 _random: Final = Random()  # noqa: S311 - for request ids, which are no secret
 
 
@@ -53,6 +55,8 @@ def create_app(
     """
     settings = settings or load_settings()
     configure_logs(settings.log_level)
+    if folders := settings.temporary_folders():
+        log.warning("no home folder; these may not survive a restart, set the variables", **folders)
     traces = traces or open_traces(enabled=settings.traces)
     app = Application(
         prefix=settings.root_path,

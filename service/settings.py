@@ -6,12 +6,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from platformdirs import user_state_path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from alignment.aligners.selection import AlignerChoice, EmbeddedConfig
 from alignment.aligners.weights.config import VadChoice, WhisperXConfig
+from alignment.user_folders import is_fallback, state_folder
 from service.errors import SettingsError
 from service.setting_values import Expected, Secret, describe_errors, read_network, read_origin, read_path, read_typed
 
@@ -78,7 +78,7 @@ class JobSettings(_Group):
     """Jobs: long recordings, analysed in the background."""
 
     folder: Path = Field(
-        default_factory=lambda: user_state_path("can-ser") / "jobs",
+        default_factory=lambda: state_folder() / "jobs",
         description="Folder of jobs and their recordings, for one service; created at the start.",
     )
     workers: Annotated[int, Field(ge=1, le=64, description="Jobs processed at once.")] = 1
@@ -229,6 +229,11 @@ class Settings(BaseSettings):
         """The part of a limit that one API key may use; all of it where there is only one key."""
         return max(1, round(limit * self.key_share)) if len(self.api_keys) > 1 and limit else limit
 
+    def temporary_folders(self) -> dict[str, str]:
+        """Folders by variable that are in the temporary folder, because the user has no home folder."""
+        folders = {"CAN_JOBS__FOLDER": self.jobs.folder, "CAN_WHISPERX__WEIGHTS": self.whisperx.config().folder}
+        return {name: str(folder) for name, folder in folders.items() if is_fallback(folder)}
+
     def embedded_config(self) -> EmbeddedConfig:
         """Configuration of the embedded aligners."""
         return EmbeddedConfig(self.pocketsphinx.workers, self.threads)
@@ -250,6 +255,8 @@ def load_settings(overrides: Mapping[str, Any] | None = None, *, prefix: str = "
         settings = Settings(**given)
     except ValidationError as exc:
         lines += describe_errors(exc, Settings, lambda path: _label(path, given, prefix))
+    except FileNotFoundError as exc:
+        lines.append(f"{exc.strerror}; set TMPDIR to a folder that can be written to")
     if lines:
         # Without the error of pydantic, which contains the values.
         raise SettingsError("\n".join(lines)) from None

@@ -53,7 +53,7 @@ def test_shipped_file_fits_each_configuration(
     digests = tuple(sha256(key.encode()).hexdigest() for key in keys)
     jobs = JobSettings(folder=tmp_path / "jobs")
     folder = str(tiny_bundle.folder)
-    configured = Settings(bundle=folder, jobs=jobs, api_keys=digests, metrics=metrics)  # type: ignore[arg-type]
+    configured = Settings(bundle=folder, jobs=jobs, api_keys=digests, metrics=metrics)
     path = SCRAPE.get("metrics_path", "/metrics")
     with run_app(configured, FakeAligner()) as client:
         response = client.get(path, headers=scrape_headers(environment))
