@@ -12,7 +12,8 @@ from alignment.transcripts import words
 from can_ser_client.retries import RetryPolicy
 from model import bundle, bundle_files
 from service import settings
-from service.http import bodies, connection_limit, http_protocol, live_session, turns, websocket_protocol
+from service.exports import answers
+from service.http import bodies, connection_limit, http_protocol, lifecycle, live_session, turns, websocket_protocol
 from service.inference import decoding, request
 from service.jobs import analysis
 from service.results import problems
@@ -29,6 +30,8 @@ CONSTANTS: Final[dict[str, tuple[float, ...]]] = {
     "pipelined requests of all connections": (PER_SECOND,),
     "parts of a form": (bodies._MAX_FIELDS, bodies._MAX_FILES),
     "a field of a form": (bodies._MAX_TEXT_BYTES,),
+    "body of `/export`": (answers.MAX_ANSWER_BYTES, answers._MAX_CONTAINERS, answers._MAX_VALUES),
+    "exports of responses and of results of jobs at once": (lifecycle._EXPORTS, lifecycle._CONVERSIONS),
     "shortest audio": (audio.MIN_DURATION_S,),
     "sample rate": audio.SAMPLE_RATE_BOUNDS_HZ,
     "channels": (audio.CHANNEL_BOUNDS[1], *channels._SPEAKER_BOUNDS),
