@@ -12,6 +12,7 @@ ServiceError
 ├── InvalidWordsError       `words` is JSON, but not a list of words with times
 ├── InvalidSegmentsError    `segments` is JSON, but not a list of segments
 ├── ConflictingFieldsError  two fields exclude each other
+├── CallbackRefusedError    `callback` is not an address to which callbacks may be sent
 ├── UploadTooLargeError     the body has more bytes than accepted
 ├── UploadTimeoutError      the body stalled or took too long
 ├── UploadsFullError        the limit of concurrent uploads is reached
@@ -149,6 +150,14 @@ class ConflictingFieldsError(ServiceError):
     def __init__(self, first: str, second: str) -> None:
         self.first, self.second = first, second
         super().__init__(f"`{first}` and `{second}` exclude each other; send only one of them")
+
+
+class CallbackRefusedError(ServiceError):
+    """The field `callback` is not an address to which callbacks may be sent."""
+
+    def __init__(self, reason: str, way_out: str) -> None:
+        self.reason = reason
+        super().__init__(f"`callback` {reason}; {way_out}")
 
 
 class UploadTooLargeError(ServiceError):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from platformdirs import user_state_path
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from alignment.aligners.selection import AlignerChoice, EmbeddedConfig
@@ -17,6 +17,7 @@ from service.errors import SettingsError
 PREFIX: Final = "CAN_"
 # Timers of the event loop and of threads overflow at far longer times.
 _DAY_S: Final = 86_400
+_CALLBACK_HOST: Final = r"^(https?://)?(\*\.)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$"
 
 
 class _Group(BaseModel):
@@ -91,6 +92,40 @@ class JobSettings(_Group):
         int, Field(ge=1_000_000, description="Bytes of all results; then the jobs that ended first are deleted.")
     ] = 2_000_000_000
     max_reads: Annotated[int, Field(ge=1, le=10_000, description="Results sent to clients at once.")] = 16
+    callback_hosts: Annotated[
+        tuple[Annotated[str, Field(pattern=_CALLBACK_HOST)], ...],
+        Field(
+            description='JSON list of hosts to which callbacks may be sent: ["hooks.example.org"]; "*.example.org" for '
+            'subdomains, "http://app:9000" for a host without TLS; empty: no callbacks.'
+        ),
+    ] = ()
+    callback_networks: Annotated[
+        tuple[IPvAnyNetwork, ...],
+        Field(
+            description="JSON list of networks of callback_hosts in addition to public addresses: "
+            '["10.0.0.0/8", "127.0.0.1"].',
+            examples=['["10.0.0.0/8"]'],
+        ),
+    ] = ()
+    callback_secret: Annotated[
+        SecretStr,
+        Field(
+            description="Secret that signs callbacks, from `can-ser key --callback`; two, separated by a space, while "
+            "one replaces the other."
+        ),
+    ] = SecretStr("")
+    callback_attempts: Annotated[int, Field(ge=1, le=20, description="Attempts to send a callback.")] = 8
+    callback_retry_s: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=3_600,
+            description="Longest wait for the second attempt; each further one is four times as long, up to an hour.",
+        ),
+    ] = 5.0
+    callback_timeout_s: Annotated[
+        float, Field(gt=0, le=60, description="Longest time of one attempt to send a callback.")
+    ] = 10.0
 
 
 class LiveSettings(_Group):

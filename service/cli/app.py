@@ -187,8 +187,17 @@ def fetch(
 
 
 @app.command()
-def key() -> None:
+def key(
+    callback: Annotated[
+        bool, typer.Option("--callback", help="Create a secret for CAN_JOBS__CALLBACK_SECRET instead.")
+    ] = False,
+) -> None:
     """Create an API key: the key for the client, and its digest for CAN_API_KEYS."""
+    if callback:
+        from service.jobs.callbacks import make_secret
+
+        typer.echo(f"secret  {make_secret()}")
+        return
     from service.http.middleware.authentication import make_key
 
     new_key, digest = make_key()

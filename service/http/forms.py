@@ -19,7 +19,8 @@ from service.http.names import refuse_unknown_fields
 from service.inference.request import AnalysisRequest
 
 PREDICT_FIELDS: Final = tuple(AnalysisRequest.model_fields)
-JOB_FIELDS: Final = ("words", "language", "aligner", "explain")
+CALLBACK: Final = "callback"
+JOB_FIELDS: Final = ("words", "language", "aligner", "explain", CALLBACK)
 _FILE: Final = "file"
 _RECORDING: Final = "Recording: wav, flac, ogg, mp3, m4a, mp4 or webm."
 # More than there are, so that a wrong field gets a message of its own; every text is held in memory.
@@ -27,14 +28,27 @@ _MAX_FIELDS: Final = 16
 _MAX_FILES: Final = 8
 _MAX_TEXT_BYTES: Final = 1_048_576
 _MEDIA_TYPE: Final = "multipart/form-data"
+_CALLBACK_SCHEMA: Final = {
+    "anyOf": [{"type": "string"}, {"type": "null"}],
+    "default": None,
+    "title": "Callback",
+    "description": "Address to which a signed message is sent when the job has ended.",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class RecordingForm:
-    """A recording and its request."""
+    """A recording and its request.
+
+    Attributes:
+        file: The recording.
+        request: The fields of the analysis.
+        callback: Address that a job reports its end to.
+    """
 
     file: UploadFile
     request: AnalysisRequest
+    callback: str | None = None
 
 
 @asynccontextmanager
@@ -61,7 +75,7 @@ async def open_form(http: Request, fields: Collection[str]) -> AsyncIterator[Rec
         raise NoRoomError(exc.strerror or "disk") from exc
     try:
         _check_names(form, fields)
-        yield RecordingForm(_find_file(form), _read_request(form, fields))
+        yield RecordingForm(_find_file(form), _read_request(form, fields), _read_callback(form))
     finally:
         await form.close()
 
@@ -84,8 +98,15 @@ def _find_file(form: FormData) -> UploadFile:
     raise _invalid(_FILE, "not_a_file" if value and isinstance(value, str) else "missing")
 
 
+def _read_callback(form: FormData) -> str | None:
+    value = form.get(CALLBACK) or ""
+    if not isinstance(value, str):
+        raise _invalid(CALLBACK, "string_type")
+    return value.strip() or None
+
+
 def _read_request(form: FormData, fields: Collection[str]) -> AnalysisRequest:
-    given = {name: form[name] for name in fields if form.get(name)}
+    given = {name: form[name] for name in fields if name != CALLBACK and form.get(name)}
     for name, value in given.items():
         if not isinstance(value, str):
             raise _invalid(name, "string_type")
@@ -101,7 +122,7 @@ def _invalid(name: str, kind: str) -> RequestValidationError:
 
 def describe_form(fields: Collection[str]) -> dict[str, Any]:
     """OpenAPI description of a form with these fields, for `openapi_extra` of a route."""
-    properties = AnalysisRequest.model_json_schema()["properties"]
+    properties = AnalysisRequest.model_json_schema()["properties"] | {CALLBACK: _CALLBACK_SCHEMA}
     file = {
         "type": "string",
         "contentMediaType": "application/octet-stream",

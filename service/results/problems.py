@@ -50,6 +50,7 @@ _TABLE: Final[tuple[tuple[type[CanSerError], int, str, str], ...]] = (
     (service_errors.InvalidWordsError, 422, "invalid-words", "The words are invalid"),
     (service_errors.InvalidSegmentsError, 422, "invalid-segments", "The segments are invalid"),
     (service_errors.ConflictingFieldsError, 422, "conflicting-fields", "Two fields exclude each other"),
+    (service_errors.CallbackRefusedError, 422, "callback-refused", "Callbacks to this address are not allowed"),
     (service_errors.UploadTooLargeError, 413, "upload-too-large", "The upload is too large"),
     (service_errors.UploadTimeoutError, 408, "upload-timeout", "The upload took too long"),
     (service_errors.UploadsFullError, 503, "uploads-full", "Too many uploads are in progress"),

@@ -21,6 +21,8 @@ def all_fields() -> dict[str, FieldInfo]:
 def other_value(field: FieldInfo) -> str:
     """A valid value that differs from the default."""
     default = field.get_default(call_default_factory=True)
+    if field.examples:
+        return str(field.examples[0])
     if get_origin(field.annotation) is Literal:
         return next(str(choice) for choice in get_args(field.annotation) if choice != default)
     if isinstance(default, tuple):

@@ -96,6 +96,22 @@ def test_refusals_of_the_service(url: str) -> None:
     assert all(refused.value.request_id for refused in (conflicting, undecodable, unknown))
 
 
+def test_callback_of_a_job(settings: Settings, aligner: FakeAligner) -> None:
+    with run_receiver() as receiver:
+        jobs = allow(settings.jobs, f"http://127.0.0.1:{receiver.port}")
+        with (
+            run_server(settings.model_copy(update={"jobs": jobs}), aligner) as server,
+            Client(server.url, retries=ONCE) as client,
+        ):
+            job = client.jobs.submit(RECORDING, callback=receiver.url)
+            wait_until(lambda: client.jobs.get(job.id).callback.status == "delivered")  # type: ignore[union-attr]
+            with pytest.raises(RefusedError) as refused:
+                client.jobs.submit(RECORDING, callback="https://hooks.example.org/")
+    assert job.callback is not None
+    assert refused.value.code == "callback-refused"
+    assert len(receiver.requests) == 1
+
+
 def test_jobs(url: str, aligner: FakeAligner) -> None:
     statuses: list[JobOut] = []
     with Client(url, retries=ONCE) as client:
