@@ -291,9 +291,11 @@ class JobInterruptedError(ServiceError):
 class BadFrameError(ServiceError):
     """A live message cannot be read."""
 
-    def __init__(self, reason: str) -> None:
+    way_out = "send mono samples in binary messages, see docs/streaming.md"
+
+    def __init__(self, reason: str, way_out: str = way_out) -> None:
         self.reason = reason
-        super().__init__(f"{reason}; send 16-bit little-endian mono PCM in binary messages, see docs/streaming.md")
+        super().__init__(f"{reason}; {way_out}")
 
 
 class LiveLimitError(ServiceError):

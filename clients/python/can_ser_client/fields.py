@@ -8,6 +8,8 @@ from typing import Any, BinaryIO, Final, Literal, TypedDict
 
 Explain = Literal["true", "false", "full", "occlusion"]
 Speakers = Literal["channels", "diarize"]
+Encoding = Literal["pcm_s16le", "pcm_f32le", "mulaw", "alaw"]
+"""Encoding of live speech."""
 Recording = str | Path | bytes
 """Path of a file, or the bytes of one."""
 _NO_NAME: Final = "recording"

@@ -30,7 +30,9 @@ from service.settings import Settings
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner
 from tests.service.http.test_stream import spoken
+from tests.service.jobs.receiver import allow, run_receiver
 from tests.service.serving import run_server
+from tests.waiting import wait_until
 
 ONCE = RetryPolicy(attempts=1)
 RECORDING = encode(noise(3.0))
@@ -140,6 +142,7 @@ def test_wait_for_job_ends_at_its_timeout(url: str, aligner: FakeAligner) -> Non
 def test_live_speech(url: str) -> None:
     with Client(url) as client:
         first, *_, last = client.live(frames(spoken()))
+        *_, telephone = client.live(frames(b"\xff" * 16_000), rate_hz=8_000, encoding="mulaw")
         with pytest.raises(RefusedError) as refused:
             list(client.live(frames(spoken()), rate_hz=1))
         with pytest.raises(OSError, match="unplugged"):
@@ -150,6 +153,8 @@ def test_live_speech(url: str) -> None:
     assert isinstance(first, UtteranceStarted)
     assert isinstance(last, LiveDone)
     assert last.emotion
+    assert isinstance(telephone, LiveDone)
+    assert telephone.duration_s == pytest.approx(2.0, abs=0.05)
     assert refused.value.code == "bad-frame"
 
 
