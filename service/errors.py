@@ -6,6 +6,7 @@ ServiceError
 ├── ArchiveError            a storage of recordings cannot be listed
 ├── ResultsError            a run cannot resume from the results of an earlier one
 ├── UnwritableError         the results of a run cannot be written
+├── RecordingPathError      an agent names a file that is not a recording in the folders that it may read
 ├── ClusterError            a Ray cluster does not respond, or its workers cannot start
 ├── MalformedFormError      the request is not a form with a file, or a field cannot be read
 ├── UnknownNameError        a form field or a query parameter does not exist
@@ -93,6 +94,14 @@ class UnwritableError(ServiceError):
         super().__init__(
             f"cannot write {out} ({reason}); what has been written before is kept: make space, then run again to resume"
         )
+
+
+class RecordingPathError(ServiceError):
+    """An agent names a path that is not a recording in the folders that it may read."""
+
+    def __init__(self, path: str, reason: str, way_out: str) -> None:
+        self.path = path
+        super().__init__(f"{path[:200]!r} {reason}; {way_out}")
 
 
 class ClusterError(ServiceError):

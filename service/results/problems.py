@@ -86,11 +86,12 @@ NEVER_OVER_HTTP: Final = frozenset(
         service_errors.ResultsError,
         service_errors.UnwritableError,
         service_errors.ScorersUnavailableError,
+        service_errors.RecordingPathError,
         service_errors.ClusterError,
         service_errors.MissingPackageError,
     }
 )
-"""Errors of training, the start, the command line and clients, of requests without a client, and mended ones."""
+"""Errors of training, the start, commands, agents and clients, of requests without a client, and mended ones."""
 
 
 def find_problem(error: BaseException) -> ProblemType | None:
