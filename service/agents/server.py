@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import os
+import signal
 from importlib.metadata import version
 from typing import Final
 
@@ -38,7 +40,13 @@ def make_server(tools: Tools) -> MCPServer:
 
 
 def serve_stdio(server: MCPServer) -> None:
-    """Serve the process that started this one, until it closes standard input."""
+    """Serve the process that started this one, until it closes standard input; SIGTERM and SIGINT exit at once.
+
+    A thread that waits for input cannot be interrupted, so that an orderly stop would wait for the next message.
+    Nothing is lost: the worker processes of an aligner end with this one.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: os._exit(0))
     asyncio.run(server.run_stdio_async())
 
 
@@ -53,10 +61,12 @@ def serve_http(server: MCPServer, port: int) -> bool:
     app = server.streamable_http_app(
         streamable_http_path=PATH, max_sessions=MAX_SESSIONS, transport_security=security, host=HOST
     )
+    # uvicorn raises the signal that stopped it again; dying of it would leak semaphores of the worker processes.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     running = uvicorn.Server(uvicorn.Config(app, host=HOST, port=port, log_config=None, access_log=False))
     try:
         running.run()
     except (KeyboardInterrupt, SystemExit):
-        # uvicorn raises the signal that stopped it again, and exits with status 3 where it cannot listen.
+        # It exits with status 3 where it cannot listen, and has logged the reason.
         return running.started
     return running.started

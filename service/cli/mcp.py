@@ -1,6 +1,5 @@
 """`can-ser mcp`: tools for agents."""
 
-import signal
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -54,16 +53,12 @@ def run_agent_server(options: AgentOptions) -> int:
     except CanSerError as exc:
         print_error(exc)
         return 2
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with closing(tools):
         server = make_server(tools)
         configure_logs(load_settings().log_level)
-        try:
-            if options.http:
-                return 0 if serve_http(server, options.port) else 2
-            serve_stdio(server)
-        except KeyboardInterrupt:
-            return 0
+        if options.http:
+            return 0 if serve_http(server, options.port) else 2
+        serve_stdio(server)
     return 0
 
 

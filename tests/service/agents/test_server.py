@@ -1,9 +1,11 @@
 """The MCP server, with the client of the package mcp: in memory, over standard input and output, over HTTP."""
 
 import asyncio
+import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -15,6 +17,7 @@ import httpx
 import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
+from typer.testing import CliRunner
 
 from can_ser_client.schemas import PredictOut
 from model.bundle import Bundle
@@ -241,6 +244,24 @@ def test_standard_input_and_output(tiny_bundle: Bundle, folder: Path, tmp_path: 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_ends_the_process_while_it_waits_for_input(tiny_bundle: Bundle, folder: Path, number: int) -> None:
+    command = [sys.executable, "-m", "service.cli.app", "mcp", "--folder", str(folder)]
+    message = '{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n'
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment(tiny_bundle), stdin=pipe, stdout=pipe, stderr=pipe, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(message)
+        process.stdin.flush()
+        assert '"id":1' in process.stdout.readline().replace(" ", "")
+        process.send_signal(number)
+        assert process.wait(60) == 0
+
+
+@pytest.mark.slow
 def test_http_on_the_loopback_interface(tiny_bundle: Bundle, folder: Path) -> None:
     port = free_port()
     command = [sys.executable, "-m", "service.cli.app", "mcp", "--folder", str(folder), "--http", "--port", str(port)]
@@ -314,9 +335,20 @@ def test_forwards_to_a_running_service(settings: Settings, aligner: FakeAligner,
     ],
 )
 def test_command_that_cannot_start(options: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
-    from typer.testing import CliRunner
-
     from service.cli.app import app
 
     assert CliRunner().invoke(app, ["mcp", *options]).exit_code == 2
     assert threading.active_count() < 50
+
+
+def test_configurations_of_the_document_start_the_command() -> None:
+    """Every JSON block is valid, and its arguments are options of the command."""
+    from service.cli.app import app
+
+    text = (ROOT / "docs" / "agents.md").read_text(encoding="utf-8")
+    blocks = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", text, re.DOTALL)]
+    servers = [block.get("mcpServers") or block["servers"] for block in blocks]
+    commands = [server["can-ser"]["args"] for server in servers if "args" in server["can-ser"]]
+    assert (len(servers), len(commands)) == (3, 2)
+    for arguments in commands:
+        assert CliRunner().invoke(app, [*arguments, "--help"]).exit_code == 0

@@ -1,6 +1,7 @@
 """Callbacks of jobs, with a local receiver."""
 
 import json
+import re
 import sqlite3
 import ssl
 import subprocess
@@ -28,7 +29,7 @@ from service.jobs.callbacks import make_secret
 from service.jobs.database import DATABASE
 from service.jobs.store import JobStore
 from service.settings import JobSettings, Settings, load_settings
-from tests.builders import encode, noise
+from tests.builders import ROOT, encode, noise
 from tests.fakes import FakeAligner
 from tests.service.jobs.receiver import SECRET, Receiver, allow, free_port, run_receiver
 from tests.service.serving import run_app, state_of
@@ -416,6 +417,20 @@ def test_two_secrets_give_two_signatures(settings: Settings, aligner: FakeAligne
     [(_, headers, body)] = receiver.requests
     for secret in (SECRET, other):
         assert Webhook(secret).verify(body, headers)["type"] == "job.done"
+
+
+def test_receiver_of_the_documents_verifies_messages(settings: Settings, aligner: FakeAligner) -> None:
+    text = (ROOT / "docs" / "clients.md").read_text(encoding="utf-8")
+    [program] = [block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "standardwebhooks" in block]
+    names: dict[str, Any] = {}
+    exec(re.sub(r"whsec_\w+", SECRET, program), names)
+    with run_receiver() as receiver, run_app(allowing(settings, receiver.port), aligner) as client:
+        wait_for(client, submit(client, receiver.url), "delivered")
+    [(_, headers, body)] = receiver.requests
+    documented = TestClient(names["app"])
+    kept = {name: value for name, value in headers.items() if name.startswith("webhook-")}
+    assert documented.post("/can-ser", content=body, headers=kept).status_code == 204
+    assert documented.post("/can-ser", content=body + b" ", headers=kept).status_code == 403
 
 
 def test_settings_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
