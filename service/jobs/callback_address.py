@@ -5,16 +5,15 @@ machine or its network can reach (server-side request forgery).
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from service.errors import CallbackRefusedError
 
 Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
 HOSTS_VARIABLE: Final = "CAN_JOBS__CALLBACK_HOSTS"
 NETWORKS_VARIABLE: Final = "CAN_JOBS__CALLBACK_NETWORKS"
 _MAX_LENGTH: Final = 2_000
@@ -68,7 +67,7 @@ class _AllowedHost:
 class CallbackPolicy:
     """The hosts and networks to which callbacks may be sent."""
 
-    def __init__(self, hosts: Iterable[str], networks: Sequence[Network]) -> None:
+    def __init__(self, hosts: Iterable[str], networks: Iterable[str]) -> None:
         """Allow these.
 
         Args:
@@ -76,7 +75,7 @@ class CallbackPolicy:
             networks: Networks in addition to public addresses.
         """
         self._hosts = [_read_entry(entry) for entry in hosts]
-        self._networks = tuple(networks)
+        self._networks = tuple(map(ip_network, networks))
 
     @property
     def allows_any(self) -> bool:

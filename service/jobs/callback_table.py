@@ -16,12 +16,26 @@ _INTERRUPTED: Final = "the process of the service ended during the last attempt"
 
 
 @dataclass(frozen=True, slots=True)
+class NewCallback:
+    """The callback of a job to be added.
+
+    Attributes:
+        url: Address of the receiver.
+        root_path: Path under which the client reaches the service; the message names the job's address under it.
+    """
+
+    url: str
+    root_path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Callback:
     """A row of the table `callbacks`.
 
     Attributes:
         job: Id of the job.
         url: Address of the receiver.
+        root_path: Path under which the client reaches the service.
         status: Current status.
         attempts: Attempts so far, including one in progress.
         last_error: Why the last attempt failed; None before, and after the delivery.
@@ -31,6 +45,7 @@ class Callback:
 
     job: str
     url: str
+    root_path: str
     status: CallbackStatus
     attempts: int
     last_error: str | None
@@ -165,9 +180,10 @@ class CallbackTable:
         self._database.write(statement, (error, self._clock() + wait_s, job_id), uses_reserve=True)
 
 
-def add_callback(database: sqlite3.Connection, job_id: str, url: str) -> None:
+def add_callback(database: sqlite3.Connection, job_id: str, new: NewCallback) -> None:
     """Add the callback of a job in the transaction that adds the job."""
-    database.execute("INSERT INTO callbacks (job, url) VALUES (?, ?)", (job_id, url))
+    values = (job_id, new.url, new.root_path)
+    database.execute("INSERT INTO callbacks (job, url, root_path) VALUES (?, ?, ?)", values)
 
 
 def _begin_attempt(

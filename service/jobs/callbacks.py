@@ -129,7 +129,7 @@ class CallbackSender:
 
     async def _attempt(self, due: DueCallback) -> None:
         job_id = due.callback.job
-        body = make_message(job_id, due.job_status, due.job_ended)
+        body = make_message(due)
         try:
             await self._client.post(self._find_address(due.callback.url), body.encode(), self._sign(job_id, body))
         except DeliveryError as error:
@@ -178,10 +178,11 @@ class CallbackSender:
         }
 
 
-def make_message(job_id: str, status: str, ended: Seconds) -> str:
+def make_message(due: DueCallback) -> str:
     """The message, the same in every attempt: no words and no result, which the receiver requests with its key."""
-    data = {"id": job_id, "status": status, "address": f"/jobs/{job_id}"}
-    timestamp = datetime.fromtimestamp(ended, UTC).isoformat()
+    job_id, status = due.callback.job, due.job_status
+    data = {"id": job_id, "status": status, "address": f"{due.callback.root_path}/jobs/{job_id}"}
+    timestamp = datetime.fromtimestamp(due.job_ended, UTC).isoformat()
     return json.dumps({"type": f"job.{status}", "timestamp": timestamp, "data": data})
 
 

@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS utterances (
     PRIMARY KEY (job, number)
 );
 CREATE TABLE IF NOT EXISTS callbacks (
-    job TEXT PRIMARY KEY REFERENCES jobs (id) ON DELETE CASCADE, url TEXT NOT NULL,
+    job TEXT PRIMARY KEY REFERENCES jobs (id) ON DELETE CASCADE, url TEXT NOT NULL, root_path TEXT NOT NULL,
     status TEXT NOT NULL DEFAULT 'pending', attempts INTEGER NOT NULL DEFAULT 0, last_error TEXT,
     next_attempt REAL NOT NULL DEFAULT 0, delivered REAL
 );

@@ -23,7 +23,7 @@ from service.inference.request import AnalysisRequest
 from service.inference.scheduler import Scheduler
 from service.jobs.access import StoreAccess
 from service.jobs.analysis import JobAnalysis
-from service.jobs.callback_table import Callback
+from service.jobs.callback_table import Callback, NewCallback
 from service.jobs.callbacks import CallbackSender
 from service.jobs.database import explain_failure
 from service.jobs.privacy import create_private
@@ -85,14 +85,14 @@ class JobRunner:
         return self._access.trouble or self._trouble
 
     async def start(self) -> None:
-        """Process jobs, those of an earlier process first; the folder is created for the first job only."""
+        """Process jobs, those of an earlier process first; no other process can use the folder from now on."""
         await self._access.check()
         # An empty context: the id of a request must not appear in the log of every job.
         loops = [self._callbacks.run(), *(self._work() for _ in range(self._settings.workers))]
         self._tasks = [asyncio.create_task(loop, context=Context()) for loop in loops]
 
     async def submit(
-        self, recording: BinaryIO, request: AnalysisRequest, owner: str = "", callback: str | None = None
+        self, recording: BinaryIO, request: AnalysisRequest, owner: str = "", callback: NewCallback | None = None
     ) -> Job:
         """Queue a job.
 
@@ -100,7 +100,7 @@ class JobRunner:
             recording: The audio file.
             request: What is known about it.
             owner: Name of the API key.
-            callback: Address to which a message is sent when the job has ended.
+            callback: Receiver of a message when the job has ended.
 
         Raises:
             CallbackRefusedError: Callbacks may not be sent to this address.
@@ -110,7 +110,7 @@ class JobRunner:
         """
         self._engine.check(request)
         if callback is not None:
-            self._callbacks.check(callback)
+            self._callbacks.check(callback.url)
         await self._require_capacity(owner)
         self._arriving[owner] += 1
         try:
@@ -128,7 +128,7 @@ class JobRunner:
         if waiting >= self._settings.max_waiting or own >= self._owner_waiting:
             raise JobsFullError(own or waiting, max(1, math.ceil(self._average_s)))
 
-    async def _add(self, recording: BinaryIO, request: str, owner: str, callback: str | None) -> Job:
+    async def _add(self, recording: BinaryIO, request: str, owner: str, callback: NewCallback | None) -> Job:
         """Store a recording and its job; nothing stays on disk where this fails."""
         job_id = uuid.uuid4().hex
         await self._access.call(JobStore.require_space)

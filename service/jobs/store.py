@@ -17,7 +17,7 @@ import structlog
 
 from alignment.timing import Seconds
 from service.errors import JobsUnavailableError, UnknownJobError
-from service.jobs.callback_table import CallbackTable, add_callback
+from service.jobs.callback_table import CallbackTable, NewCallback, add_callback
 from service.jobs.clock import SteadyClock
 from service.jobs.database import JobDatabase, explain_failure
 
@@ -118,7 +118,7 @@ class JobStore:
         except OSError as exc:
             raise explain_failure(self._folder, exc) from exc
 
-    def add(self, job_id: str, request: str, owner: str = "", callback: str | None = None) -> Job:
+    def add(self, job_id: str, request: str, owner: str = "", callback: NewCallback | None = None) -> Job:
         """Queue a job whose recording is stored, with the address of its callback."""
 
         def add(database: sqlite3.Connection) -> None:

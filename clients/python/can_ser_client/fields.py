@@ -10,6 +10,8 @@ Explain = Literal["true", "false", "full", "occlusion"]
 Speakers = Literal["channels", "diarize"]
 Encoding = Literal["pcm_s16le", "pcm_f32le", "mulaw", "alaw"]
 """Encoding of live speech."""
+ExportFormat = Literal["srt", "vtt", "textgrid", "rttm", "words-csv", "utterances-csv", "xlsx"]
+SubtitleEmotions = Literal["omit", "prefix", "class"]
 Recording = str | Path | bytes
 """Path of a file, or the bytes of one."""
 _NO_NAME: Final = "recording"
@@ -67,6 +69,16 @@ def make_form(fields: Fields | JobFields, accepted: type[Fields | JobFields]) ->
         if name not in names:
             raise TypeError(f"there is no field {name!r}; choose {', '.join(names)}")
     return {name: _write(name, value) for name, value in fields.items() if value is not None}
+
+
+def make_export_parameters(
+    name: ExportFormat, subtitle_emotions: SubtitleEmotions, recording: str = ""
+) -> dict[str, str]:
+    """Query parameters of an export; the service checks their values."""
+    parameters: dict[str, str] = {"format": name}
+    if subtitle_emotions != "omit":
+        parameters["subtitle_emotions"] = subtitle_emotions
+    return parameters | ({"name": recording} if recording else {})
 
 
 def _write(name: str, value: Any) -> str:

@@ -157,6 +157,15 @@ def test_key_is_a_custom_parameter(settings: Settings, aligner: FakeAligner) -> 
             assert (done["type"], code) == ("done", 1000)
 
 
+def test_key_is_read_under_the_path_of_a_proxy(settings: Settings, aligner: FakeAligner) -> None:
+    guarded = settings.model_copy(update={"api_keys": (sha256(b"k").hexdigest(),), "root_path": "/emotion"})
+    with run_app(guarded, aligner) as client:
+        for path in (PATH, f"/emotion{PATH}"):
+            with client.websocket_connect(path) as session:
+                send_all(session, CONNECTED, start(key="k"), STOP)
+                assert read_all(session)[1] == 1000
+
+
 def test_connection_without_key_holds_no_place(settings: Settings, aligner: FakeAligner) -> None:
     guarded = settings.model_copy(
         update={"api_keys": (sha256(b"k").hexdigest(),), "live": LiveSettings(max_connections=1)}

@@ -24,7 +24,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from model.bundle import Bundle
 from service.errors import SettingsError
 from service.jobs import callback_post
-from service.jobs.callback_table import RetrySchedule
+from service.jobs.callback_table import NewCallback, RetrySchedule
 from service.jobs.callbacks import make_secret
 from service.jobs.database import DATABASE
 from service.jobs.store import JobStore
@@ -93,6 +93,17 @@ def test_receiver_gets_one_signed_message(
     assert "token" not in logged + json.dumps(job)
     with pytest.raises(WebhookVerificationError):
         Webhook(make_secret()).verify(body, headers)
+
+
+def test_message_names_the_address_under_the_path_of_a_proxy(settings: Settings, aligner: FakeAligner) -> None:
+    with run_receiver() as receiver:
+        changed = allowing(settings, receiver.port).model_copy(update={"root_path": "/emotion"})
+        with run_app(changed, aligner) as client:
+            location = submit(client, receiver.url)
+            wait_for(client, location, "delivered")
+    [(_, headers, body)] = receiver.requests
+    assert location.startswith("/emotion/jobs/")
+    assert Webhook(SECRET).verify(body, headers)["data"]["address"] == location
 
 
 def test_failed_job_is_reported(settings: Settings, aligner: FakeAligner) -> None:
@@ -230,7 +241,7 @@ def test_attempts_of_dying_processes_are_counted(tmp_path: Path) -> None:
     for attempts in (1, 2):
         store = JobStore(tmp_path, 3_600)
         if attempts == 1:
-            store.add("a", "{}", callback="http://127.0.0.1:9/")
+            store.add("a", "{}", callback=NewCallback("http://127.0.0.1:9/"))
             assert store.callbacks.begin(9, schedule) == []  # the job has not ended
             store.finish("a", result="{}")
         store._database.write("UPDATE callbacks SET next_attempt = 0")
@@ -269,7 +280,7 @@ def test_waits_grow_with_jitter_up_to_an_hour() -> None:
 
 def test_clock_that_was_set_back_does_not_delay_callbacks(tmp_path: Path) -> None:
     store = JobStore(tmp_path, 3_600, lambda: 90_000.0)
-    store.add("a", "{}", callback="http://127.0.0.1:9/")
+    store.add("a", "{}", callback=NewCallback("http://127.0.0.1:9/"))
     store.finish("a", result="{}")
     store.callbacks.begin(9, RetrySchedule(8, 3_600.0, 1.0, 3_600.0))
     store.close()
@@ -285,7 +296,7 @@ def test_database_of_an_earlier_version_is_migrated(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / DATABASE)) as old, old:
         old.execute("DROP TABLE callbacks")
     store = JobStore(tmp_path, 60)
-    store.add("a", "{}", callback="http://127.0.0.1:9/")
+    store.add("a", "{}", callback=NewCallback("http://127.0.0.1:9/"))
     assert store.callbacks.find("a") is not None
     store.delete("a")
     assert store.callbacks.find("a") is None
@@ -434,16 +445,18 @@ def test_receiver_of_the_documents_verifies_messages(settings: Settings, aligner
 
 
 def test_settings_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CAN_JOBS__CALLBACK_HOSTS", '["hooks.example.org", "http://app:9000"]')
-    monkeypatch.setenv("CAN_JOBS__CALLBACK_NETWORKS", '["10.0.0.0/8", "127.0.0.1"]')
+    monkeypatch.setenv("CAN_JOBS__CALLBACK_HOSTS", "hooks.example.org, http://app:9000")
+    monkeypatch.setenv("CAN_JOBS__CALLBACK_NETWORKS", "10.0.0.0/8,127.0.0.1")
     monkeypatch.setenv("CAN_JOBS__CALLBACK_SECRET", SECRET)
     jobs = load_settings().jobs
-    assert [str(each) for each in jobs.callback_networks] == ["10.0.0.0/8", "127.0.0.1/32"]
+    assert jobs.callback_networks == ("10.0.0.0/8", "127.0.0.1/32")
     assert jobs.callback_secret.get_secret_value() == SECRET
     assert SECRET not in repr(jobs)
-    monkeypatch.setenv("CAN_JOBS__CALLBACK_HOSTS", '["https://hooks.example.org/path"]')
-    with pytest.raises(SettingsError, match="CAN_JOBS__CALLBACK_HOSTS"):
-        load_settings()
+    for name, value in (("HOSTS", "https://hooks.example.org/path"), ("NETWORKS", "10.0.0.1/8"), ("NETWORKS", "*")):
+        monkeypatch.setenv(f"CAN_JOBS__CALLBACK_{name}", value)
+        with pytest.raises(SettingsError, match=f"CAN_JOBS__CALLBACK_{name}"):
+            load_settings()
+        monkeypatch.delenv(f"CAN_JOBS__CALLBACK_{name}")
 
 
 def test_many_slow_receivers_are_bounded(settings: Settings, aligner: FakeAligner) -> None:
