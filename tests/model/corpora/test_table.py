@@ -61,8 +61,9 @@ def test_missing_table_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"emotoin": "x"}, r"unknown column 'emotoin'; the columns are file, label"),
-        ({"Speakers": "x"}, r"unknown column 'Speakers'; did you mean 'speaker'\?"),
+        ({"arousal": "x"}, r"unknown column 'arousal': the columns are file, label"),
+        ({"Speakers": "x"}, r"unknown column 'Speakers': did you mean 'speaker'\?"),
+        ({"Transcript": "x"}, r"unknown column 'Transcript': did you mean 'text'\?"),
     ],
 )
 def test_unknown_column_is_refused_with_suggestion(
