@@ -141,7 +141,7 @@ def app(options: dict[str, str]) -> Application:
         SettingsError: They are invalid.
         BundleError, AlignerUnavailableError: The bundle or the aligner is missing on this machine.
     """
-    settings = load_settings(options)
+    settings = load_settings(options, prefix="")
     aligner = load_aligner(settings)
     calls = aligner.calls_at_once
     aligner.close()
