@@ -6,24 +6,15 @@ Attributes:
         accepts only this form.
 """
 
-from functools import cache
-
 from alignment.errors import optional_packages
 
 with optional_packages("cluster", "ray"):
-    from ray.serve import Application
-
-    from service.cluster.deployments import app
+    from service.cluster.deployments import app, build_application
 
 __all__ = ["app", "application"]
 
 
-@cache
-def _build() -> Application:
-    return app({})
-
-
-def __getattr__(name: str) -> Application:
+def __getattr__(name: str) -> object:
     if name != "application":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return _build()
+    return build_application()

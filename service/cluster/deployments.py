@@ -7,6 +7,7 @@ sets their defaults. docs/scaling.md shows how to change them.
 """
 
 import asyncio
+from functools import cache
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -167,3 +168,9 @@ def app(options: dict[str, str]) -> Application:
         ray_actor_options={"num_cpus": 0.5, "resources": _HEAD},
     )(IngressReplica)
     return ingress.bind(settings, aligners.bind(settings), classifiers.bind(settings))
+
+
+@cache
+def build_application() -> Application:
+    """The application graph with the settings of the environment; see `app`."""
+    return app({})

@@ -14,8 +14,8 @@ from service.observability.route_path import route_path
 _LONGEST: Final = 100
 _ALL_ADDRESSES: Final = "{}/docs lists all addresses"
 _ABSENT: Final = {
-    "/jobs": "this service keeps no jobs, because it runs in a cluster; send recordings to {}/predict, and long ones to "
-    "a single service (`can-ser serve`), or use `can-ser bulk`",
+    "/jobs": "this service keeps no jobs, because it runs in a cluster; send recordings to {}/predict, and long ones "
+    "to a single service (`can-ser serve`), or use `can-ser bulk`",
     "/metrics": "the operator has set CAN_METRICS=off",
 }
 """Reasons for addresses that some configurations do not have."""

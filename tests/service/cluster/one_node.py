@@ -1,7 +1,7 @@
 """The service on a Ray cluster of one node on this machine: python -m tests.service.cluster.one_node SERVE_CONFIG.
 
-Prints a line once every replica runs, and for each line of input the number of running replicas of `Aligner`. The end of
-the input ends the cluster.
+Prints a line once every replica runs, and for each line of input the number of running replicas of `Aligner`. The end
+of the input ends the cluster.
 """
 
 import os
@@ -18,6 +18,7 @@ def main(config: str) -> None:
     import ray
     from ray import serve
     from ray.cluster_utils import Cluster
+    from ray.serve.schema import ReplicaState
 
     replies = os.fdopen(os.dup(1), "w")
     # Ray prints the logs of replicas to the standard output of this process.
@@ -29,7 +30,9 @@ def main(config: str) -> None:
         print("ready", file=replies, flush=True)
         for _ in sys.stdin:
             [application] = serve.status().applications.values()
-            print(application.deployments["Aligner"].replica_states.get("RUNNING", 0), file=replies, flush=True)
+            print(
+                application.deployments["Aligner"].replica_states.get(ReplicaState.RUNNING, 0), file=replies, flush=True
+            )
     finally:
         ray.shutdown()
         cluster.shutdown()

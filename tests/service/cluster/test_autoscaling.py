@@ -126,7 +126,8 @@ def test_application_and_builder_are_the_same() -> None:
 
     assert isinstance(service.cluster.application, Application)
     assert service.cluster.application is service.cluster.application
-    built = call_user_app_builder_with_args_if_necessary(service.cluster.app, {"aligner": "moonshine"})
+    builder: Any = service.cluster.app
+    built = call_user_app_builder_with_args_if_necessary(builder, {"aligner": "moonshine"})
     assert isinstance(built, Application)
     with pytest.raises(AttributeError, match="no attribute 'applications'"):
         _ = service.cluster.applications
