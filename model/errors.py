@@ -8,17 +8,24 @@ ModelError
 ├── ProviderError                 the requested ONNX Runtime execution provider is not available
 ├── CorpusError
 │   ├── CorpusMissingError        the folder does not contain the corpus
-│   └── CorpusFileError           a file of the corpus is damaged
+│   ├── CorpusFileError           a file of the corpus is damaged
+│   └── TableError                rows or columns of a table cannot be used
 ├── EmbeddingsError               the word vectors cannot be read
 ├── ExportParityError             the exported graphs and the network compute different values
+├── NetworkMissingError           the folder contains no stored network
 └── TrainingError                 the data or the options do not allow the requested training
+    └── DivergenceError           the loss is not finite, or grows
 
 Facts are attributes; the message states what was wrong, the value and what to do.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from alignment.errors import CanSerError
+
+_SHOWN_FAULTS: Final = 10
 
 
 class ModelError(CanSerError):
@@ -86,6 +93,16 @@ class CorpusFileError(CorpusError):
         super().__init__(f"{path}: {reason}" if line is None else f"{path}:{line}: {reason}")
 
 
+class TableError(CorpusError):
+    """Rows or columns of a table cannot be used."""
+
+    def __init__(self, path: Path, faults: Sequence[str]) -> None:
+        self.path, self.faults = path, tuple(faults)
+        shown = "; ".join(faults[:_SHOWN_FAULTS])
+        further = len(faults) - _SHOWN_FAULTS
+        super().__init__(f"{path}: {shown}" + (f"; and {further} further faults" if further > 0 else ""))
+
+
 class EmbeddingsError(ModelError):
     """A file of word vectors is missing or damaged."""
 
@@ -108,5 +125,24 @@ class ExportParityError(ModelError):
         )
 
 
+class NetworkMissingError(ModelError):
+    """The folder contains no stored network."""
+
+    def __init__(self, folder: Path, reason: str) -> None:
+        self.folder, self.reason = folder, reason
+        super().__init__(f"{folder}: {reason}; choose a bundle, or the folder of a finished fold or run")
+
+
 class TrainingError(ModelError):
     """The data or the options do not allow the requested training."""
+
+
+class DivergenceError(TrainingError):
+    """The loss is not finite, or grows far above that of guessing."""
+
+    def __init__(self, epoch: int, loss: float, learning_rate: float) -> None:
+        self.epoch, self.loss, self.learning_rate = epoch, loss, learning_rate
+        super().__init__(
+            f"training diverged in epoch {epoch}: the loss is {loss:.4g}; reduce --set "
+            f"training.learning_rate={learning_rate:g}, or --set training.clip_norm"
+        )

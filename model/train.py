@@ -6,26 +6,55 @@ from typing import Annotated, Literal
 
 import typer
 
+from model.config import FOLDS_HELP
 from model.extras import TRAIN, require_extra
 
 
 def main(
-    root: Annotated[Path, typer.Option(help="Folder with Session1, Session2, …")],
     out: Annotated[Path, typer.Option(help="Bundle to write; the name of the folder is the name of the bundle")],
+    root: Annotated[
+        Path | None, typer.Option(help="Folder with Session1, Session2, …, of iemocap and composite")
+    ] = None,
     corpus: Annotated[
-        Literal["iemocap", "composite"], typer.Option(help="Corpus; composite: of model.corpora.composite")
+        Literal["iemocap", "composite", "table"],
+        typer.Option(help="Corpus; composite: of model.corpora.composite; table: recordings and labels of a CSV file"),
     ] = "iemocap",
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV file with the columns file, label and, where known, speaker, session, text, words, split"
+        ),
+    ] = None,
+    aligner: Annotated[
+        Literal["auto", "moonshine", "pocketsphinx", "whisperx"],
+        typer.Option(help="Aligner of the recordings of a table that have no words with times, as for can-ser serve"),
+    ] = "auto",
+    language: Annotated[
+        str | None, typer.Option(help="Language of these recordings, e.g. de; default: the aligner's")
+    ] = None,
+    init: Annotated[
+        str | None, typer.Option(help="Bundle to begin with (fine-tuning): starter, starter-mfcc or a folder")
+    ] = None,
     glove: Annotated[Path | None, typer.Option(help="Word vectors in GloVe's text format")] = None,
     embeddings: Annotated[
         Literal["glove", "random"], typer.Option(help="`random` learns word vectors from the corpus")
     ] = "glove",
-    recipe: Annotated[str, typer.Option(help="Initial settings: paper, starter or starter-mfcc")] = "paper",
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            help="Initial settings: paper, literal, starter or starter-mfcc; default: paper, or those for --init"
+        ),
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Change a setting, e.g. network.dropout=0.2")
     ] = None,
     folds: Annotated[
-        Literal["10", "session"], typer.Option(help="Ten random folds, or folds in which no speaker is in two parts")
-    ] = "10",
+        Literal["auto", "10", "session", "loso", "speaker", "split"],
+        typer.Option(
+            help=f"{FOLDS_HELP}. Of a table, session, speaker and split are by its columns. auto: 10, of a table by "
+            "the first of split, speaker and session that it has"
+        ),
+    ] = "auto",
     classes: Annotated[
         Literal["9", "7", "4"],
         typer.Option(help="4: angry, happy with excited, sad, neutral; 9: also fearful and disgusted of IEMOCAP"),
@@ -60,17 +89,21 @@ def main(
     # The exporter's C++ warnings about unknown types are noise: the parity check compares the results.
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     require_extra("train", TRAIN)
+    from model.workflows.sources import SourceOptions
     from model.workflows.train import TrainOptions, train
 
     changes = list(settings or ())
     changes += [] if seed is None else [f"training.seed={seed}"]
     changes += [] if max_epochs is None else [f"training.max_epochs={max_epochs}"]
+    source = SourceOptions(
+        corpus=corpus, root=root, table=table, aligner=aligner, language=language, folds=folds, classes=int(classes),
+        limit_folds=limit_folds, skip_cv=skip_cv, strict=strict, cache=cache, jobs=jobs, trained_on=trained_on,
+        licence=licence,
+    )  # fmt: skip
     options = TrainOptions(
-        root=root, out=out, corpus=corpus, glove=glove, random_embeddings=embeddings == "random", recipe=recipe,
-        settings=tuple(changes), by_session=folds == "session", classes=int(classes),
-        limit_folds=limit_folds, fold=fold, skip_cv=skip_cv,
-        fold_bundles=fold_bundles, runs=runs, cache=cache, jobs=jobs, device=device, strict=strict,
-        trained_on=trained_on, licence=licence, vectors=vectors, notes=tuple(notes or ()),
+        source=source, out=out, init=init, glove=glove, random_embeddings=embeddings == "random", recipe=recipe,
+        settings=tuple(changes), fold=fold, fold_bundles=fold_bundles, runs=runs, device=device, vectors=vectors,
+        notes=tuple(notes or ()),
     )  # fmt: skip
     raise typer.Exit(train(options))
 

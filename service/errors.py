@@ -9,10 +9,16 @@ ServiceError
 ├── UnwritableError         the results of a run cannot be written
 ├── ClusterError            a Ray cluster does not respond, or its workers cannot start
 ├── MalformedFormError      the request is not a form with a file, or a field cannot be read
+├── EncodedBodyError        the body is compressed as a whole
 ├── UnknownNameError        a form field or a query parameter does not exist
 ├── InvalidWordsError       `words` is JSON, but not a list of words with times
 ├── InvalidSegmentsError    `segments` is JSON, but not a list of segments
 ├── ConflictingFieldsError  two fields exclude each other
+├── InvalidAnswerError      the body to export is not a response of this service
+├── JobNotDoneError         a job without a result cannot be exported
+├── TableFullError          a table has more rows than its format allows
+├── UnknownModelError       an OpenAI client names a model that is not served
+├── NoTranslationError      an OpenAI client requests a translation
 ├── UploadTooLargeError     the body has more bytes than accepted
 ├── UploadTimeoutError      the body stalled or took too long
 ├── UploadsFullError        the limit of concurrent uploads is reached
@@ -122,9 +128,20 @@ class MalformedFormError(ServiceError):
 
     way_out = "send a multipart form with the recording in `file`: curl -F file=@speech.wav …"
 
-    def __init__(self, reason: str, way_out: str = way_out) -> None:
-        self.reason = reason
+    def __init__(self, reason: str, way_out: str = way_out, *, field: str | None = None) -> None:
+        self.reason, self.field = reason, field
         super().__init__(f"{reason}; {way_out}")
+
+
+class EncodedBodyError(ServiceError):
+    """The body has a Content-Encoding."""
+
+    def __init__(self, encoding: str) -> None:
+        self.encoding = encoding
+        super().__init__(
+            f"the body has the Content-Encoding `{encoding[:40]}`, which is not decoded; send it as it is, "
+            "as flac or ogg if it is too large"
+        )
 
 
 class UnknownNameError(ServiceError):
@@ -140,9 +157,9 @@ class InvalidWordsError(ServiceError):
 
     way_out = 'send [{"word": "hello", "start": 0.31, "end": 0.62}, …], times in seconds'
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, way_out: str = way_out) -> None:
         self.reason = reason
-        super().__init__(f"`words` is invalid: {reason}; {self.way_out}")
+        super().__init__(f"`words` is invalid: {reason}; {way_out}")
 
 
 class InvalidSegmentsError(ServiceError):
@@ -163,15 +180,62 @@ class ConflictingFieldsError(ServiceError):
         super().__init__(f"`{first}` and `{second}` exclude each other; send only one of them")
 
 
+class InvalidAnswerError(ServiceError):
+    """The body to export is not a response of this service."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"the body is not a response that can be exported: {reason}; send the JSON of a response of POST /predict, "
+            "or `result` of a job"
+        )
+
+
+class JobNotDoneError(ServiceError):
+    """A job has no result that could be exported."""
+
+    def __init__(self, name: str, status: str) -> None:
+        self.name, self.status = name, status
+        super().__init__(
+            f"the job {name} is {status!r} and has no result to export; GET /jobs/{name} without `format` returns its "
+            "progress, or why it failed"
+        )
+
+
+class TableFullError(ServiceError):
+    """A table has more rows than its format allows."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        super().__init__(f"a sheet holds {limit:,} rows at most; write CSV, or fewer recordings into one file")
+
+
+class UnknownModelError(ServiceError):
+    """A client of the OpenAI endpoint names a model that is not served."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        self.name, self.known = name, tuple(known)
+        super().__init__(f"the model {name!r} is not served; choose from {', '.join(known)}")
+
+
+class NoTranslationError(ServiceError):
+    """A client of the OpenAI endpoint requests a translation."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this service transcribes and does not translate; send the recording to /v1/audio/transcriptions and "
+            "translate its text elsewhere"
+        )
+
+
 class UploadTooLargeError(ServiceError):
     """The body is larger than accepted."""
 
-    def __init__(self, limit_bytes: int) -> None:
-        self.limit_bytes = limit_bytes
-        super().__init__(
-            f"the upload is larger than {limit_bytes:,} bytes, the limit; compress it (flac, ogg) or raise "
-            "CAN_MAX_UPLOAD_BYTES"
-        )
+    way_out = "compress it (flac, ogg) or raise CAN_MAX_UPLOAD_BYTES"
+
+    def __init__(self, limit_bytes: int, way_out: str = way_out) -> None:
+        self.limit_bytes, self.way_out = limit_bytes, way_out
+        super().__init__(f"the upload is larger than {limit_bytes:,} bytes, the limit; {way_out}")
 
 
 class UploadTimeoutError(ServiceError):

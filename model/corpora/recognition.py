@@ -4,12 +4,9 @@ Source: Lee, Yoon, Jung 2020, Section 5, its own future work.
 """
 
 import hashlib
-import json
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from pydantic import TypeAdapter
 from rich.progress import track
@@ -19,6 +16,7 @@ from alignment.audio import decode_audio
 from alignment.errors import AlignerError, AlignmentError
 from alignment.transcripts.words import TimedWord
 from model.corpora.records import Corpus, CorpusUtterance
+from model.corpora.word_store import WordStore
 
 _WORDS = TypeAdapter(tuple[TimedWord, ...])
 
@@ -41,16 +39,12 @@ def recognise_corpus(corpus: Corpus, aligner: Aligner, cache: Path, workers: int
     store = (
         cache / f"words-{info.name}-{hashlib.sha256(f'{info.model} {info.language}'.encode()).hexdigest()[:8]}.jsonl"
     )
-    recognised = _read(store)
+    recognised = WordStore(store, _WORDS)
     missing = [utterance for utterance in corpus.utterances if _key(utterance) not in recognised]
-    store.parent.mkdir(parents=True, exist_ok=True)
-    with store.open("a", encoding="utf-8") as file, ThreadPoolExecutor(workers) as pool:
-        file.write("\n")  # ends a truncated line
+    with ThreadPoolExecutor(workers) as pool:
         results = pool.map(lambda utterance: _recognise(utterance, aligner), missing)
         for utterance, words in track(zip(missing, results, strict=True), "recognising", len(missing)):
-            recognised[_key(utterance)] = words
-            file.write(json.dumps([_key(utterance), [asdict(word) for word in words]]) + "\n")
-            file.flush()
+            recognised.add(_key(utterance), words)
     return replace(corpus, utterances=tuple(replace(u, words=recognised[_key(u)]) for u in corpus.utterances))
 
 
@@ -67,16 +61,3 @@ def _recognise(utterance: CorpusUtterance, aligner: Aligner) -> tuple[TimedWord,
 def _key(utterance: CorpusUtterance) -> str:
     stat = utterance.wav.stat()
     return f"{utterance.wav} {stat.st_size} {stat.st_mtime_ns}"
-
-
-def _read(store: Path) -> dict[str, tuple[TimedWord, ...]]:
-    """Stored results; an utterance whose line was truncated is recognised again."""
-    recognised = {}
-    lines: Sequence[str] = store.read_text(encoding="utf-8").splitlines() if store.is_file() else ()
-    for line in lines:
-        try:
-            entry: Any = json.loads(line)
-        except json.JSONDecodeError:
-            continue  # empty or truncated
-        recognised[entry[0]] = _WORDS.validate_python(entry[1])
-    return recognised

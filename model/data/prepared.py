@@ -11,6 +11,7 @@ from model.config import TrainingConfig
 from model.data.batches import RaggedData
 from model.data.embeddings import Embeddings
 from model.data.features import FeatureSet
+from model.data.initial import InitialWeights
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,6 +24,7 @@ class PreparedData:
         labels: (utterances,) int64 index into the experiment's labels.
         names: Names of the utterances.
         sources: Corpus of each utterance of a mixed corpus; empty strings for others.
+        initial: Weights that training begins with; None for random ones.
     """
 
     by_speed: tuple[FeatureSet, ...]
@@ -30,6 +32,7 @@ class PreparedData:
     labels: NDArray[np.int64]
     names: tuple[str, ...]
     sources: tuple[str, ...] = ()
+    initial: InitialWeights | None = None
 
 
 def choose_normalisation(features: FeatureSet, utterances: NDArray[np.int64], config: TrainingConfig) -> Normalisation:

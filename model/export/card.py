@@ -7,6 +7,7 @@ from alignment.features.encoded import ENCODER_HOP_SAMPLES, ENCODER_SIZE
 from alignment.features.extraction import FeatureSpec
 from model.bundle import BundleConfig
 from model.calibration import Calibration
+from model.export.card_corpus import render_corpus
 from model.export.card_evaluation import render_evaluation
 
 _INTENDED: Final = """## Intended use
@@ -33,11 +34,12 @@ def render_card(config: BundleConfig, metrics: Mapping[str, Any]) -> str:
 
     Args:
         config: Configuration of the bundle.
-        metrics: Content of metrics.json: "notes" and the parts that `render_evaluation` reads, each optional.
+        metrics: Content of metrics.json: "notes" and the parts that `render_corpus` and `render_evaluation` read, each
+            optional.
     """
     english = any(name in config.origin.trained_on for name in _NORTH_AMERICAN)
     speech = "short English speech" if english else "short speech like that of the training data"
-    sections = [_heading(config), _data(config), _INTENDED.format(speech=speech)]
+    sections = [_heading(config), _data(config), *render_corpus(metrics), _INTENDED.format(speech=speech)]
     evaluation = render_evaluation(metrics)
     sections += evaluation or ["## Evaluation\n\nNot measured: trained with `--skip-cv`.\n"]
     sections.append(_limits(metrics, english=english))

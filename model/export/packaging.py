@@ -59,17 +59,33 @@ def write_bundle(
 
 
 def publish_bundle(
-    source: Path, out: Path, calibration: Calibration, metrics: dict[str, Any], origin: Origin
+    source: Path,
+    out: Path,
+    calibration: Calibration,
+    metrics: dict[str, Any],
+    origin: Origin,
+    *,
+    keep_sound: bool = True,
 ) -> BundleConfig:
     """Copy a bundle to the folder it is served from, with a new calibration, metrics and origin.
 
     The creation date of the source is kept: it is the date of the training.
+
+    Args:
+        source: Bundle to copy.
+        out: Folder to write.
+        calibration: Calibration of the new bundle.
+        metrics: Content of metrics.json.
+        origin: Origin, except for the date.
+        keep_sound: Whether the sound of the training data is copied.
     """
     stored = read_config(source / CONFIG)
     origin = replace(origin, created=stored.origin.created)
     config = replace(stored, name=out.name, calibration=calibration, origin=origin)
     with atomic_folder(out) as folder:
         shutil.copytree(source, folder, dirs_exist_ok=True)
+        if not keep_sound:
+            (folder / SOUND).unlink(missing_ok=True)
         write_config(folder / CONFIG, config)
         write_metrics(folder, config, metrics)
     return config

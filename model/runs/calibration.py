@@ -37,6 +37,10 @@ class FinishedFolds:
         """Calibration fitted on all held-out parts: validation parts or, without these, test parts."""
         return fit_calibration(join_held_out(self._fitted_on), self._unseen_corpora)
 
+    def held_out_count(self) -> int:
+        """Number of utterances that the calibration is fitted on."""
+        return sum(len(part.labels) for part in self._fitted_on)
+
     def calibration_errors(self) -> list[float] | None:
         """Calibration error of the test part of each fold, calibrated by other data; None if there is no other data.
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from math import cos, pi
+from math import cos, log, pi
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from model.config import TrainingConfig
 from model.data.batches import Batch, RaggedData
 from model.data.splits import Split
+from model.errors import DivergenceError
 from model.network.losses import Prediction, training_loss
 from model.scores import final_log_scores
 from model.training.augmentation import Augmenter
@@ -25,6 +26,7 @@ from model.training.sampling import choose_order
 
 _EVALUATION_BATCH = 256
 _WARM_UP_SHARE = 0.05
+_EXPLODED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def train_split(
     """Train a network in place until validation no longer improves, and restore its best weights.
 
     Args:
-        network: Untrained network.
+        network: Network with its initial weights.
         by_speed: Data at each speed of the augmentation, the true speed first.
         split: Training and validation utterances.
         config: Training configuration.
@@ -80,18 +82,27 @@ def train_split(
 
     Returns:
         Number of the best epoch, and the learning curve.
+
+    Raises:
+        DivergenceError: The loss is not finite, or exceeds that of guessing a hundredfold.
     """
     generator = torch.Generator().manual_seed(config.seed)
     torch.manual_seed(config.seed)
     augmenter = Augmenter(by_speed, config, deviation_of_level, generator)
     draw = choose_order(config, split.train, by_speed[0].labels.cpu().numpy(), sources)
     step = _Stepper(network, config, steps=config.max_epochs * -(-len(split.train) // config.batch_size))
+    if config.class_weights:
+        step.weights = weigh_classes(by_speed[0].labels, split.train)
+    limit = _EXPLODED * _loss_of_guessing(by_speed[0], config.alpha)
     best_epoch, history = 0, []
     best: tuple[float, float] = (-1.0, 0.0)
     weights = deepcopy(network.state_dict())
     for number in range(1, config.max_epochs + 1):
         network.train()
-        losses = [step(augmenter, utterances) for utterances in draw(generator)]
+        losses = []
+        for utterances in draw(generator):
+            losses.append(step(augmenter, utterances))
+            _check_loss(losses[-1], limit, number, config)
         candidate = step.averaged()
         wa, loss = _validate(candidate, by_speed[0], split.validation, config.alpha)
         history.append(Epoch(number, float(np.mean(losses)), wa, loss))
@@ -104,6 +115,16 @@ def train_split(
     network.load_state_dict(weights)
     network.eval()
     return best_epoch, history
+
+
+def _loss_of_guessing(data: RaggedData, alpha: float) -> float:
+    """Loss of equal probabilities."""
+    return log(max(2, int(data.labels.max()) + 1)) * (1 + 2 * alpha)
+
+
+def _check_loss(loss: float, limit: float, epoch: int, config: TrainingConfig) -> None:
+    if not loss <= limit:  # false for NaN too
+        raise DivergenceError(epoch, loss, config.learning_rate)
 
 
 def predict(network: nn.Module, data: RaggedData, utterances: NDArray[np.int64]) -> Logits:
@@ -134,13 +155,14 @@ class _Stepper:
         self._scheduler = torch.optim.lr_scheduler.LambdaLR(self._optimiser, _schedule(config.schedule, steps))
         self._average = deepcopy(network) if config.averaging else None
         self._taken = 0
+        self.weights: Tensor | None = None
 
     def __call__(self, augmenter: Augmenter, utterances: Tensor) -> float:
         """Take one step; return the loss before it."""
         batch = augmenter.batch(utterances)
         prediction, config = self._network(batch), self._config
         targets = _targets(batch, prediction)
-        loss = training_loss(prediction, targets, config.alpha, config.label_smoothing)
+        loss = training_loss(prediction, targets, config.alpha, config.label_smoothing, self.weights)
         self._optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self._network.parameters(), self._config.clip_norm)
@@ -171,6 +193,18 @@ def _targets(batch: Batch, prediction: Prediction) -> Tensor:
     members, classes = len(prediction.joint) // len(batch.labels), prediction.joint.shape[1]
     targets = batch.labels if batch.mix is None else batch.mix.blend_labels(batch.labels, classes)
     return torch.cat([targets] * members)
+
+
+def weigh_classes(labels: Tensor, train: NDArray[np.int64]) -> Tensor:
+    """(classes,) inverse of the share of each class among the training utterances; 1 for even classes, 0 for none.
+
+    Args:
+        labels: (utterances,) int64 label of every utterance.
+        train: (n,) int64 training utterances.
+    """
+    counts = torch.bincount(labels[torch.from_numpy(train).to(labels.device)], minlength=int(labels.max()) + 1)
+    weights = len(train) / (counts * (counts > 0).sum())
+    return torch.where(counts > 0, weights, torch.zeros_like(weights))
 
 
 def _schedule(name: str, steps: int) -> Callable[[int], float]:

@@ -1,5 +1,6 @@
 """Preparation of a run: features in the cache, vocabulary and word vectors, labels."""
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from model.corpora.iemocap import ALL_LABELS
 from model.corpora.records import Corpus
 from model.data.cache import cached_feature_set, feature_folder
 from model.data.embeddings import Embeddings, load_glove, random_embeddings
+from model.data.initial import InitialWeights
 from model.data.prepared import PreparedData
 from model.errors import TrainingError
 from model.runs.folder import Run
@@ -60,7 +62,7 @@ def choose_embeddings(corpus: Corpus, recipe: Recipe, glove: Path | None, *, ran
     if glove is None:
         raise TrainingError(
             "word vectors are required: --glove FILE (glove.840B.300d.txt from nlp.stanford.edu/projects/glove), "
-            "or --embeddings random to learn them from the corpus alone"
+            "--embeddings random to learn them from the corpus alone, or --init starter to begin with those of a bundle"
         )
     embeddings = load_glove(glove, words, recipe.training.seed)
     dim, configured = embeddings.table.shape[1], recipe.network.embedding_dim
@@ -72,8 +74,21 @@ def choose_embeddings(corpus: Corpus, recipe: Recipe, glove: Path | None, *, ran
     return embeddings
 
 
+def order_labels(present: Iterable[str]) -> tuple[str, ...]:
+    """Labels in the order of the classes: those of IEMOCAP in their order, then the others alphabetically."""
+    labels = set(present)
+    return (*(label for label in ALL_LABELS if label in labels), *sorted(labels - set(ALL_LABELS)))
+
+
 def prepare_run(
-    run: Run, corpus: Corpus, recipe: Recipe, embeddings: Embeddings, cache: Path, processes: int, system: str = "can"
+    run: Run,
+    corpus: Corpus,
+    recipe: Recipe,
+    embeddings: Embeddings,
+    cache: Path,
+    processes: int,
+    system: str = "can",
+    initial: InitialWeights | None = None,
 ) -> None:
     """Extract the features that are not cached, and write the data that folds need.
 
@@ -85,15 +100,15 @@ def prepare_run(
         cache: Folder of cached features.
         processes: Number of processes for feature extraction.
         system: Key in `SYSTEMS`.
+        initial: Weights to begin with; None for random ones.
 
     Raises:
         TrainingError: The corpus has fewer than two labels, or the segmentation does not fit the system.
         CorpusFileError: A wav cannot be decoded.
     """
-    present = {utterance.label for utterance in corpus.utterances}
-    labels = tuple(label for label in ALL_LABELS if label in present)
+    labels = order_labels(utterance.label for utterance in corpus.utterances)
     if len(labels) < 2:
-        raise TrainingError(f"the corpus has the labels {sorted(present)}; at least two of {ALL_LABELS} are needed")
+        raise TrainingError(f"the corpus has the labels {list(labels)}; at least two are needed")
     if system.startswith("can") and recipe.features.segmentation == "whole":
         raise TrainingError("features.segmentation=whole: CAN reads one segment per word; use aligned or equal")
     if recipe.training.mixup and not system.startswith("can"):
@@ -112,6 +127,7 @@ def prepare_run(
         labels=np.array([labels.index(utterance.label) for utterance in corpus.utterances], np.int64),
         names=tuple(utterance.name for utterance in corpus.utterances),
         sources=tuple(utterance.source for utterance in corpus.utterances),
+        initial=initial,
     )
     folders = [feature_folder(corpus.utterances, spec, speed, cache) for speed in speeds]
     if message := run.prepare(experiment, data, folders):

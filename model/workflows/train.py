@@ -1,61 +1,61 @@
 """Workflow of `python -m model.train`: cross-validation, metrics and the weights to serve."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from model.bundle import METRICS, Origin
 from model.bundle_files import SUMS
 from model.calibration import Calibration
-from model.corpora.iemocap_counts import is_iemocap
 from model.corpora.pairing import COMPOSITE, RECORDED_IN, read_sentences
-from model.corpora.readers import CorpusName, read_corpus
 from model.corpora.records import Corpus
-from model.corpora.subsets import choose_utterances
 from model.data.cache import default_cache
-from model.data.splits import Split, corpus_folds, random_folds, served_split, session_folds
+from model.data.embeddings import Embeddings
+from model.data.splits import Split, corpus_folds
 from model.errors import TrainingError
 from model.export.packaging import publish_bundle
 from model.runs.calibration import FinishedFolds
-from model.runs.folder import Run
+from model.runs.folder import FoldResult, Run
 from model.runs.folds import Fold, describe_fold, finish_folds, run_fold
 from model.runs.summary import summarise_folds
 from model.training.loop import Epoch
 from model.training.recipes import Recipe, choose_recipe
-from model.workflows.console import command_line, console, exit_status, print_corpus
-from model.workflows.preparation import check_device, choose_embeddings, lock_run, prepare_run
+from model.workflows.console import command_line, console, exit_status, print_line
+from model.workflows.initialisation import InitialBundle, choose_initial_recipe, extend_vocabulary, open_initial
+from model.workflows.preparation import check_device, choose_embeddings, lock_run, order_labels, prepare_run
+from model.workflows.sources import Source, SourceOptions, fit_recipe, read_source
+
+_LEAST_CALIBRATED: Final = 30
+"""Held-out recordings of a table below which no temperature is fitted."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainOptions:
     """Options of `python -m model.train`, documented there."""
 
-    root: Path
+    source: SourceOptions
     out: Path
-    corpus: CorpusName
+    init: str | None
     glove: Path | None
     random_embeddings: bool
-    recipe: str
+    recipe: str | None
     settings: tuple[str, ...]
-    by_session: bool
-    classes: int
-    limit_folds: int | None
     fold: int | None
-    skip_cv: bool
     fold_bundles: bool
     runs: Path
-    cache: Path | None
-    jobs: int
     device: str
-    strict: bool
-    trained_on: str | None
-    licence: str | None
     vectors: str
     notes: tuple[str, ...]
+
+    @property
+    def cache(self) -> Path:
+        """Folder of extracted features and recognised words."""
+        return self.source.cache or default_cache()
 
 
 def train(options: TrainOptions) -> int:
@@ -66,56 +66,137 @@ def train(options: TrainOptions) -> int:
 def _train(options: TrainOptions) -> None:
     run = Run(options.runs / options.out.name)
     _check_out(options.out, run.path)
-    if options.fold is not None and options.skip_cv:
+    source = options.source
+    if options.fold is not None and source.skip_cv:
         raise TrainingError("--fold trains one fold and --skip-cv none: omit one of them")
-    if options.limit_folds is not None and (options.skip_cv or options.fold is not None):
+    if source.limit_folds is not None and (source.skip_cv or options.fold is not None):
         raise TrainingError("--limit-folds needs several folds: omit it, or --fold and --skip-cv")
+    if options.init is not None and (options.glove is not None or options.random_embeddings):
+        raise TrainingError("--init keeps the word vectors of its bundle: omit --glove and --embeddings")
     check_device(options.device)
     with lock_run(run.path):
         _train_run(options, run)
 
 
 def _train_run(options: TrainOptions, run: Run) -> None:
-    recipe = choose_recipe(options.recipe, options.settings)
-    read = read_corpus(options.corpus, options.root, strict=options.strict, all_labels=options.classes == 9)
-    print_corpus(read)
+    initial = open_initial(options.init) if options.init else None
+    recipe = fit_recipe(_choose_recipe(options, initial), options.source.corpus)
     # Checks come before the slow feature extraction.
-    trained_on, licence = _provenance(options, read)
-    corpus = choose_utterances(read, options.classes, "all")
-    splits = [] if options.skip_cv else _choose_splits(corpus, recipe, options)
-    if options.fold is not None and options.fold >= len(splits):
-        raise TrainingError(f"--fold {options.fold}: there are {len(splits)} folds, counted from 0")
-    served = served_split(corpus.utterances, recipe.training.patience > 0, by_session=options.by_session)
-    embeddings = choose_embeddings(corpus, recipe, options.glove, random=options.random_embeddings)
-    prepare_run(run, corpus, recipe, embeddings, options.cache or default_cache(), options.jobs)
+    source = read_source(options.source, recipe)
+    if options.fold is not None and options.fold >= len(source.splits):
+        raise TrainingError(f"--fold {options.fold}: there are {len(source.splits)} folds, counted from 0")
+    embeddings = _choose_vectors(options, source.corpus, recipe, initial)
+    weights = initial.weights() if initial else None
+    prepare_run(run, source.corpus, recipe, embeddings, options.cache, options.source.jobs, initial=weights)
     today = datetime.now(UTC).date().isoformat()
-    origin = Origin(trained_on, licence, options.vectors or embeddings.source, today)
-    command = command_line("model.train")
-
-    def fold_of(split: Split, *, bundle: bool) -> Fold:
-        target = (run.folder(split) / "bundle", origin) if bundle else None
-        return Fold(run.path, split, options.root, command, target, options.device)
-
+    origin = Origin(source.trained_on, source.licence, options.vectors or embeddings.source, today)
+    about = source.metrics | _describe_initial(initial, source, embeddings)
+    training = _Training(options, run, source, origin, about)
     if options.fold is not None:
-        single = fold_of(splits[options.fold], bundle=True)
-        console.print(describe_fold(run_fold(single, _print_epoch)))
-        _publish(run.folder(single.split) / "bundle", options, Calibration(), origin)
-        return
-    folds = [fold_of(split, bundle=options.fold_bundles) for split in splits]
-    left_out = _leave_out_corpora(corpus, recipe) if folds else []
-    others = [fold_of(split, bundle=False) for split in left_out]
-    results = finish_folds([*folds, *others, fold_of(served, bundle=True)], options.jobs, console)
-    metrics, calibration = {}, Calibration()
-    if folds:
-        finished = FinishedFolds(run, run.data(), splits, left_out)
-        summary = summarise_folds(run, splits, results[: len(folds)], finished.data, options.root, command)
-        limited = {"limited": True} if options.limit_folds is not None else {}
-        metrics["cross_validation"] = summary | limited | {"calibration_error_after": finished.calibration_errors()}
-        if left_out:
-            corpora = finished.measure_corpora(read_sentences(options.root))
+        training.train_one(options.fold)
+    else:
+        training.train_all(_leave_out_corpora(source.corpus, recipe) if source.splits else [])
+
+
+def _choose_recipe(options: TrainOptions, initial: InitialBundle | None) -> Recipe:
+    if initial is not None:
+        return choose_initial_recipe(initial, options.recipe, options.settings)
+    return choose_recipe(options.recipe or "paper", options.settings)
+
+
+def _choose_vectors(options: TrainOptions, corpus: Corpus, recipe: Recipe, initial: InitialBundle | None) -> Embeddings:
+    if initial is not None:
+        return extend_vocabulary(initial, corpus)
+    return choose_embeddings(corpus, recipe, options.glove, random=options.random_embeddings)
+
+
+def _describe_initial(initial: InitialBundle | None, source: Source, embeddings: Embeddings) -> dict[str, Any]:
+    if initial is None:
+        return {}
+    own = initial.bundle.config.origin
+    if own.licence != source.licence:
+        print_line(
+            f"the weights begin with {initial.name}, whose licence is {own.licence}; --licence states "
+            f"{source.licence}. The card names both"
+        )
+    labels = order_labels(utterance.label for utterance in source.corpus.utterances)
+    return {"initial": initial.describe(labels, embeddings)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Training:
+    """Training and export of a prepared run.
+
+    Attributes:
+        options: Options of the command.
+        run: The prepared run.
+        source: Corpus and folds.
+        origin: Origin of the weights.
+        about: Sections of metrics.json about the corpus and the initial weights.
+    """
+
+    options: TrainOptions
+    run: Run
+    source: Source
+    origin: Origin
+    about: dict[str, Any]
+
+    def train_one(self, number: int) -> None:
+        """Train one fold and publish its weights."""
+        fold = self._fold(self.source.splits[number], bundle=True)
+        console.print(describe_fold(run_fold(fold, _print_epoch)))
+        bundle = self.run.folder(fold.split) / "bundle"
+        stored = json.loads((bundle / METRICS).read_text(encoding="utf-8"))
+        self._publish(bundle, Calibration(), stored)
+
+    def train_all(self, left_out: Sequence[Split]) -> None:
+        """Train all folds and the weights to serve, and publish these."""
+        splits, served = self.source.splits, self.source.served
+        folds = [self._fold(split, bundle=self.options.fold_bundles or split is served) for split in splits]
+        others = [self._fold(split, bundle=False) for split in left_out]
+        last = [] if any(split is served for split in splits) else [self._fold(served, bundle=True)]
+        results = finish_folds([*folds, *others, *last], self.options.source.jobs, console)
+        metrics, calibration = {}, Calibration()
+        if folds:
+            finished = FinishedFolds(self.run, self.run.data(), splits, left_out)
+            metrics = self._measure(finished, results[: len(folds)])
+            calibration = self._calibrate(finished)
+        self._publish(self.run.folder(served) / "bundle", calibration, metrics)
+
+    def _fold(self, split: Split, *, bundle: bool) -> Fold:
+        target = (self.run.folder(split) / "bundle", self.origin) if bundle else None
+        command, protocol = command_line("model.train"), self.source.protocol
+        return Fold(self.run.path, split, self.source.root, command, target, self.options.device, protocol)
+
+    def _measure(self, finished: FinishedFolds, results: Sequence[FoldResult]) -> dict[str, Any]:
+        command, root = command_line("model.train"), self.source.root
+        summary = summarise_folds(
+            self.run, finished.speakers, results, finished.data, root, command, self.source.protocol
+        )
+        limited = {"limited": True} if self.options.source.limit_folds is not None else {}
+        metrics = {"cross_validation": summary | limited | {"calibration_error_after": finished.calibration_errors()}}
+        if finished.corpora:
+            corpora = finished.measure_corpora(read_sentences(root))
             metrics["left_out"] = {"command": command, "corpora": corpora}
-        calibration = finished.calibrate()
-    _publish(run.folder(served) / "bundle", options, calibration, origin, metrics)
+        return metrics
+
+    def _calibrate(self, finished: FinishedFolds) -> Calibration:
+        count = finished.held_out_count()
+        if self.source.is_table and count < _LEAST_CALIBRATED:
+            print_line(
+                f"no temperature is fitted: {count} held-out recordings are fewer than {_LEAST_CALIBRATED}; "
+                "probabilities are at temperature 1"
+            )
+            return Calibration()
+        return finished.calibrate()
+
+    def _publish(self, bundle: Path, calibration: Calibration, metrics: dict[str, Any]) -> None:
+        notes = {"notes": list(self.options.notes)} if self.options.notes else {}
+        out = self.options.out
+        # Distances from the training data mean nothing without those of held-out recordings.
+        keep_sound = not self.source.is_table or calibration != Calibration()
+        publish_bundle(bundle, out, calibration, self.about | metrics | notes, self.origin, keep_sound=keep_sound)
+        console.print(f"wrote {out}; serve it with `can-ser serve --bundle {out}`")
 
 
 def _check_out(out: Path, run: Path) -> None:
@@ -126,28 +207,6 @@ def _check_out(out: Path, run: Path) -> None:
     target, folds = out.resolve(), run.resolve()
     if target == folds or target in folds.parents or folds in target.parents:
         raise TrainingError(f"--out {out}: finished folds are stored in {run}; choose a folder outside it")
-
-
-def _provenance(options: TrainOptions, corpus: Corpus) -> tuple[str, str]:
-    """Training data and licence of the weights: known for IEMOCAP, required options for any other corpus."""
-    if options.trained_on and options.licence:
-        return options.trained_on, options.licence
-    if options.trained_on or options.licence or not is_iemocap(corpus):
-        raise TrainingError(
-            "this corpus is not IEMOCAP: describe it with --trained-on, and state with --licence the terms (an SPDX "
-            "identifier) under which weights trained on it may be used; both are included in the bundle and in every "
-            "response"
-        )
-    return "IEMOCAP (USC SAIL)", "LicenseRef-IEMOCAP"
-
-
-def _publish(
-    source: Path, options: TrainOptions, calibration: Calibration, origin: Origin, metrics: dict[str, Any] | None = None
-) -> None:
-    stored = metrics if metrics is not None else json.loads((source / METRICS).read_text(encoding="utf-8"))
-    notes = {"notes": list(options.notes)} if options.notes else {}
-    publish_bundle(source, options.out, calibration, stored | notes, origin)
-    console.print(f"wrote {options.out}; serve it with `can-ser serve --bundle {options.out}`")
 
 
 def _print_epoch(epoch: Epoch) -> None:
@@ -163,11 +222,3 @@ def _leave_out_corpora(corpus: Corpus, recipe: Recipe) -> list[Split]:
     if recipe.training.patience or not all(sources):
         return []
     return corpus_folds([RECORDED_IN[source] for source in sources], np.array([each != COMPOSITE for each in sources]))
-
-
-def _choose_splits(corpus: Corpus, recipe: Recipe, options: TrainOptions) -> list[Split]:
-    if options.by_session:
-        splits = session_folds(corpus.utterances, validate=recipe.training.patience > 0)
-    else:
-        splits = random_folds([utterance.label for utterance in corpus.utterances])
-    return splits[: options.limit_folds]

@@ -11,6 +11,8 @@ app = typer.Typer(add_completion=True, no_args_is_help=True, pretty_exceptions_e
 bundles = typer.Typer(no_args_is_help=True)
 app.add_typer(bundles, name="bundle", help="Inspect weights.")
 
+_EXPORTS = "Exports"
+_EACH = "a file; a folder for several recordings."
 BundleArgument = Annotated[str, typer.Argument(help="A shipped bundle's name, or a folder.")]
 BundleOption = Annotated[str | None, typer.Option(help="A shipped bundle's name, or a folder.  [default: starter]")]
 
@@ -70,6 +72,28 @@ def predict(
         Path | None,
         typer.Option(help="Plot of waveform, words, attention and emotion over time; a folder for several files."),
     ] = None,
+    srt: Annotated[Path | None, typer.Option(help=f"SubRip subtitles: {_EACH}", rich_help_panel=_EXPORTS)] = None,
+    vtt: Annotated[Path | None, typer.Option(help=f"WebVTT subtitles: {_EACH}", rich_help_panel=_EXPORTS)] = None,
+    subtitle_emotions: Annotated[
+        str | None,
+        typer.Option(
+            help="prefix: subtitles begin with the emotion, as in \\[angry]; class: WebVTT has it as <c.angry>.",
+            rich_help_panel=_EXPORTS,
+        ),
+    ] = None,
+    textgrid: Annotated[Path | None, typer.Option(help=f"Praat TextGrid: {_EACH}", rich_help_panel=_EXPORTS)] = None,
+    rttm: Annotated[
+        Path | None, typer.Option(help=f"RTTM, a line per utterance: {_EACH}", rich_help_panel=_EXPORTS)
+    ] = None,
+    utterances_csv: Annotated[
+        Path | None, typer.Option(help="CSV file of all recordings, one row per utterance.", rich_help_panel=_EXPORTS)
+    ] = None,
+    words_csv: Annotated[
+        Path | None, typer.Option(help="CSV file of all recordings, one row per word.", rich_help_panel=_EXPORTS)
+    ] = None,
+    xlsx: Annotated[
+        Path | None, typer.Option(help="Workbook of all recordings: utterances and words.", rich_help_panel=_EXPORTS)
+    ] = None,
     transcript: Annotated[str | None, typer.Option(help="Transcript; its words are aligned.")] = None,
     words: Annotated[
         Path | None, typer.Option(help="JSON file of words with their times; nothing is recognised.")
@@ -87,16 +111,28 @@ def predict(
     bundle: BundleOption = None,
     aligner: AlignerOption = None,
 ) -> None:
-    """Print the emotions of recordings.
+    """Print the emotions of recordings, and write them to files.
 
     Exit status: 0; 1 when a file failed; 2 when the command could not start or the results not be written.
     """
+    from can_ser_client.fields import ExportFormat
     from service.cli.predict import Format, PredictOptions, run_predict
 
     requested: dict[Format, bool] = {"json": as_json, "csv": as_csv, "brief": brief}
     formats = [name for name, value in requested.items() if value]
     fields = {"transcript": transcript, "speakers": speakers, "explain": explain}
-    raise typer.Exit(run_predict(PredictOptions(recordings, fields, words, formats, plot, bundle, aligner)))
+    targets: dict[ExportFormat, Path | None] = {
+        "srt": srt,
+        "vtt": vtt,
+        "textgrid": textgrid,
+        "rttm": rttm,
+        "utterances-csv": utterances_csv,
+        "words-csv": words_csv,
+        "xlsx": xlsx,
+    }
+    exports = {name: target for name, target in targets.items() if target}
+    options = PredictOptions(recordings, fields, words, formats, plot, exports, subtitle_emotions, bundle, aligner)
+    raise typer.Exit(run_predict(options))
 
 
 @app.command()

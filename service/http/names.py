@@ -28,8 +28,13 @@ def suggest(name: str, known: Collection[str]) -> str:
     return f"choose from {', '.join(known)}" if known else "omit it"
 
 
-def refuse_unknown_fields(names: Iterable[str], known: Collection[str]) -> None:
+def refuse_unknown_fields(names: Iterable[str], known: Collection[str], kind: str = "form field") -> None:
     """Raise for the first name that is not known.
+
+    Args:
+        names: Names in the request.
+        known: Accepted names.
+        kind: What they are names of.
 
     Raises:
         UnknownNameError: A name is not known.
@@ -37,7 +42,7 @@ def refuse_unknown_fields(names: Iterable[str], known: Collection[str]) -> None:
     for name in _unknown(names, known):
         accepted = f"this request accepts {', '.join(known)}"
         hint = accepted if name in AnalysisRequest.model_fields else suggest(name, known)
-        raise UnknownNameError("form field", shorten(name), hint)
+        raise UnknownNameError(kind, shorten(name), hint)
 
 
 def refuse_unknown_parameters(http: Request) -> None:
@@ -46,9 +51,16 @@ def refuse_unknown_parameters(http: Request) -> None:
     Raises:
         UnknownNameError: A parameter is not known.
     """
-    if not http.query_params:
-        return
-    known = [field.alias for field in http.scope["route"].dependant.query_params]
+    if http.query_params:
+        refuse_parameters(http, [field.alias for field in http.scope["route"].dependant.query_params])
+
+
+def refuse_parameters(http: Request, known: Collection[str] = ()) -> None:
+    """Raise for a query parameter other than the known ones, which would have no effect.
+
+    Raises:
+        UnknownNameError: A parameter is not known.
+    """
     for name in _unknown(http.query_params, known):
         as_field = f"send it as a field of the form: curl -F '{name}=…' …"
         hint = as_field if name in AnalysisRequest.model_fields else suggest(name, known)

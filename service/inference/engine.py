@@ -202,7 +202,12 @@ class EmotionEngine:
         return stopwatch.run("decode", lambda: decode(data, self._max_audio_s, abandoned=cancelled))
 
     def start(self, waveform: Waveform, request: AnalysisRequest, stopwatch: Stopwatch) -> "WindowLoop":
-        """The loop over the windows of a decoded recording."""
+        """The loop over the windows of a decoded recording.
+
+        Raises:
+            TranscriptError: The given words cannot be used; see `AnalysisRequest.with_duration`.
+        """
+        request = request.with_duration(waveform.duration_s)
         windows = ((window, request) for window in self._cut(waveform, request, stopwatch))
         result = ResultBuilder(waveform.source, waveform.warnings)
         return WindowLoop(self, windows, result, stopwatch)

@@ -44,6 +44,7 @@ def _cut_between_words(
     audio: AudioFile, request: AnalysisRequest, blocks: Iterator[NDArray[np.float32]], first_sample: int
 ) -> Iterator[WindowRequest]:
     duration_s = audio.source.duration_s
+    request = request.with_duration(duration_s)
     reader = _SampleReader(blocks, first_sample)
     for cut in cut_between_words(check_words(request.words or (), duration_s), duration_s):
         start, end = max(first_sample, seconds_to_samples(cut.start_s)), seconds_to_samples(cut.end_s)

@@ -16,7 +16,14 @@ from model.scores import UtteranceScores
 from service.inference.engine import EmotionEngine
 from service.inference.request import Explain
 from service.inference.result import AnalysisResult, ScoredUtterance, mean_probabilities
-from service.results.uncertainty import Evidence, assess, combine_evidence, find_evidence, warn_of_unknown_text
+from service.results.uncertainty import (
+    Evidence,
+    assess,
+    combine_evidence,
+    find_evidence,
+    warn_of_doubtful_words,
+    warn_of_unknown_text,
+)
 from service.settings import Settings
 
 _MILLISECOND: Final = 3
@@ -69,7 +76,7 @@ def assemble_response(
         ),
         model=to_model(engine),
         aligner=to_aligner(aligner),
-        warnings=[*warnings, *warn_of_unknown_text(evidence), *engine.notices],
+        warnings=[*warnings, *warn_of_unknown_text(evidence), *warn_of_doubtful_words(evidence), *engine.notices],
         timings_ms={stage: round(spent, 2) for stage, spent in timings_ms.items()},
     )
 
@@ -181,6 +188,7 @@ def _word(
         score=None if word.score is None else round(word.score, 4),
         known=normalise_word(word.word) in bundle.vocabulary,
         guessed_pronunciation=word.guessed_pronunciation,
+        doubtful=word.doubtful,
         text_attention=min(1.0, float(scores.text_attention[index])),
         audio_attention=min(1.0, float(scores.audio_attention[index])),
         contribution=contribution,

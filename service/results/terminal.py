@@ -23,7 +23,7 @@ _COLOURS = {
 def render(name: str, response: PredictOut) -> RenderableType:
     """The whole response for one file."""
     heading = f"[bold]{escape(name)}[/]  {response.audio.duration_s:.2f} s  →  "
-    result = f"[bold {_colour(response.emotion)}]{response.emotion}[/] {response.confidence:.2f}"
+    result = f"[bold {_colour(response.emotion)}]{escape(response.emotion)}[/] {response.confidence:.2f}"
     parts: list[RenderableType] = [Text.from_markup(heading + result), *_doubts(response)]
     for utterance in response.utterances:
         speaker = f"  {utterance.speaker}:" if utterance.speaker else ""
@@ -43,11 +43,18 @@ def render(name: str, response: PredictOut) -> RenderableType:
 
 
 def render_brief(name: str, response: PredictOut) -> RenderableType:
-    """One line for one file: emotion ("?" where it is uncertain), probability, duration, name."""
+    """One line for one file: emotion ("?" where it is uncertain), probability, duration, name, doubtful words."""
     emotion = response.emotion + ("?" if response.uncertain else "")
     text = Text(f"{emotion:<12}", f"bold {_colour(response.emotion)}")
     text.append_text(_bar(response.confidence, response.emotion, _BRIEF_WIDTH))
-    return text.append(f" {response.confidence:.2f} {response.audio.duration_s:8.2f} s  {name}", "not bold default")
+    text.append(f" {response.confidence:.2f} {response.audio.duration_s:8.2f} s  {name}", "not bold default")
+    return text.append_text(_doubtful_words(response))
+
+
+def _doubtful_words(response: PredictOut) -> Text:
+    """How many words are doubtful; empty where none is."""
+    doubtful, count = len(response.doubtful_words), len(response.words)
+    return Text(f"  {doubtful} of {count} words doubtful" if doubtful else "", "not bold yellow")
 
 
 def _doubts(estimate: PredictOut | UtteranceOut) -> list[Text]:
@@ -103,8 +110,10 @@ def _contribution(value: float, largest: float) -> Text:
 
 
 def _mark(word: WordOut) -> Text:
-    """The word, marked where it is unknown to the network or its times are interpolated."""
+    """The word, marked where it is doubtful, unknown to the network, or its times are interpolated."""
     notes = []
+    if word.doubtful:
+        notes.append("doubtful")
     if not word.known:
         notes.append("unknown")
     if word.timing == "interpolated":

@@ -8,6 +8,8 @@ from typing import Any, BinaryIO, Final, Literal, TypedDict
 
 Explain = Literal["true", "false", "full", "occlusion"]
 Speakers = Literal["channels", "diarize"]
+ExportFormat = Literal["srt", "vtt", "textgrid", "rttm", "words-csv", "utterances-csv", "xlsx"]
+SubtitleEmotions = Literal["omit", "prefix", "class"]
 Recording = str | Path | bytes
 """Path of a file, or the bytes of one."""
 _NO_NAME: Final = "recording"
@@ -55,6 +57,16 @@ def make_form(fields: Fields | JobFields, accepted: type[Fields | JobFields]) ->
         if name not in names:
             raise TypeError(f"there is no field {name!r}; choose {', '.join(names)}")
     return {name: _write(name, value) for name, value in fields.items() if value is not None}
+
+
+def make_export_parameters(
+    name: ExportFormat, subtitle_emotions: SubtitleEmotions, recording: str = ""
+) -> dict[str, str]:
+    """Query parameters of an export; the service checks their values."""
+    parameters: dict[str, str] = {"format": name}
+    if subtitle_emotions != "omit":
+        parameters["subtitle_emotions"] = subtitle_emotions
+    return parameters | ({"name": recording} if recording else {})
 
 
 def _write(name: str, value: Any) -> str:

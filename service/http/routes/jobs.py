@@ -3,23 +3,27 @@
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import structlog
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from can_ser_client.schemas import JobOut, ProgressOut
-from service.errors import BusyError, UnknownJobError
+from service.errors import BusyError, JobNotDoneError, UnknownJobError
+from service.exports.formats import ExportRequest, read_export
 from service.http.dependencies import AppStateDep, OwnerDep
 from service.http.exception_handlers import problem_response
-from service.http.forms import JOB_FIELDS, describe_form, open_form
+from service.http.exports import EXPORT_RESPONSES, convert, export_response
+from service.http.forms import EXPORT_SCHEMAS, JOB_FIELDS, describe_form, open_form
+from service.http.lifecycle import AppState
 from service.http.names import refuse_unknown_parameters
 from service.http.openapi import refusals
 from service.jobs.store import Job
 
-router = APIRouter(tags=["jobs"], dependencies=[Depends(refuse_unknown_parameters)])
+router = APIRouter(tags=["jobs"])
+_CHECKED: Final = [Depends(refuse_unknown_parameters)]
 log = structlog.stdlib.get_logger("service.http.routes.jobs")
 
 
@@ -48,10 +52,26 @@ async def create_job(http: Request, state: AppStateDep, owner: OwnerDep) -> Resp
     )
 
 
-@router.get("/jobs/{job_id}", response_model=JobOut, responses=refusals(400, 401, 403, 404, 503))
-async def read_job(state: AppStateDep, owner: OwnerDep, job_id: str) -> Response:
-    """Progress of a job, and its response once it is done."""
+@router.get(
+    "/jobs/{job_id}",
+    dependencies=_CHECKED,
+    response_model=JobOut,
+    responses=EXPORT_RESPONSES | refusals(400, 401, 403, 404, 409, 422, 503),
+)
+async def read_job(
+    http: Request,
+    state: AppStateDep,
+    owner: OwnerDep,
+    job_id: str,
+    format: Annotated[str | None, Query(json_schema_extra=EXPORT_SCHEMAS["format"])] = None,  # noqa: A002
+    subtitle_emotions: Annotated[str | None, Query(json_schema_extra=EXPORT_SCHEMAS["subtitle_emotions"])] = None,
+) -> Response:
+    """Progress of a job, and its response once it is done; with `format` or a media type in `Accept`, as a file."""
+    fields = {"format": format, "subtitle_emotions": subtitle_emotions}
+    export = read_export(fields, http.headers.get("accept", ""))
     job = await state.jobs.find(job_id, owner)
+    if export is not None:
+        return await _export(state, owner, job, export)
     if job.status != "done":
         return _respond(job, state.settings.jobs.keep_s)
     length = await state.jobs.count_result(job.id)
@@ -59,10 +79,25 @@ async def read_job(state: AppStateDep, owner: OwnerDep, job_id: str) -> Response
     return ResultResponse(state.reads.hold(owner), before, state.jobs.read_result(job.id, length), length, after)
 
 
-@router.delete("/jobs/{job_id}", status_code=204, response_class=Response, responses=refusals(400, 401, 403, 404, 503))
+@router.delete(
+    "/jobs/{job_id}",
+    dependencies=_CHECKED,
+    status_code=204,
+    response_class=Response,
+    responses=refusals(400, 401, 403, 404, 503),
+)
 async def delete_job(state: AppStateDep, owner: OwnerDep, job_id: str) -> None:
     """Stop and delete a job, its recording and its response."""
     await state.jobs.delete(job_id, owner)
+
+
+async def _export(state: AppState, owner: str, job: Job, export: ExportRequest) -> Response:
+    if job.status != "done":
+        raise JobNotDoneError(job.id, job.status)
+    with state.exports.hold(owner):
+        length = await state.jobs.count_result(job.id)
+        body = b"".join([piece async for piece in state.jobs.read_result(job.id, length)])
+        return await export_response(convert(state, body, export, job.id), export, job.id)
 
 
 class ResultResponse(StreamingResponse):

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
 from itertools import chain
+from typing import get_args
 
 import pytest
 
@@ -22,7 +23,7 @@ from can_ser_client import (
     UtteranceResult,
     UtteranceStarted,
 )
-from can_ser_client.fields import Fields, JobFields, make_form
+from can_ser_client.fields import ExportFormat, Fields, JobFields, make_form
 from service import Client as ProductClient
 from service.http.forms import JOB_FIELDS, PREDICT_FIELDS
 from service.http.middleware.authentication import make_key
@@ -121,6 +122,23 @@ def test_wait_for_job_ends_at_its_timeout(url: str, aligner: FakeAligner) -> Non
         assert client.jobs.wait(job.id, poll_s=0.05, timeout_s=60).utterances
 
 
+def test_exports(url: str) -> None:
+    with Client(url, retries=ONCE) as client:
+        response = client.predict(RECORDING, explain="full")
+        job = client.jobs.submit(RECORDING)
+        client.jobs.wait(job.id, poll_s=0.05, timeout_s=60)
+        for name in get_args(ExportFormat):
+            assert client.export(response, name)
+            assert client.jobs.export(job.id, name)
+        prefixed = client.export(response, "srt", subtitle_emotions="prefix").decode()
+        assert f"[{response.emotion}" in prefixed
+        assert client.jobs.export(job.id, "srt", subtitle_emotions="prefix").decode() == prefixed
+        assert client.export(response, "rttm", name="a.wav").startswith(b"SPEAKER a 1 ")
+        with pytest.raises(RefusedError) as refused:
+            client.export(response.model_copy(update={"probabilities": {}}), "srt")
+    assert refused.value.code == "invalid-answer"
+
+
 def test_live_speech(url: str) -> None:
     with Client(url) as client:
         first, *_, last = client.live(frames(spoken()))
@@ -144,7 +162,9 @@ def test_asynchronous_client(url: str) -> None:
             assert (await client.served_model()).labels
             assert isinstance([event async for event in client.events(RECORDING)][-1], PredictOut)
             job = await client.jobs.submit(RECORDING)
-            assert (await client.jobs.wait(job.id, poll_s=0.05, timeout_s=60)).utterances
+            result = await client.jobs.wait(job.id, poll_s=0.05, timeout_s=60)
+            assert (await client.export(result, "vtt", subtitle_emotions="class")).startswith(b"WEBVTT")
+            assert (await client.jobs.export(job.id, "vtt")).startswith(b"WEBVTT")
             await client.jobs.delete(job.id)
             assert isinstance([event async for event in client.live(asynchronous(frames(spoken())))][-1], LiveDone)
             with pytest.raises(OSError, match="unplugged"):

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
-from httpx import Response
 from typer.testing import CliRunner
 
 from alignment.transcripts.speakers import Turn
@@ -27,10 +27,9 @@ def run_with(settings: Settings, diarizer: FakeDiarizer | None) -> Iterator[Test
         yield client
 
 
-def predict(client: TestClient, data: bytes | None = None, fields: dict[str, str] | None = None) -> Response:
+def predict(client: TestClient, data: bytes | None = None, fields: dict[str, str] | None = None) -> Any:
     files = {"file": data or encode(noise(3.0))}
-    response: Response = client.post("/predict", files=files, data={"speakers": "diarize"} | (fields or {}))
-    return response
+    return client.post("/predict", files=files, data={"speakers": "diarize"} | (fields or {}))
 
 
 def test_words_utterances_and_speakers_over_time(settings: Settings) -> None:
