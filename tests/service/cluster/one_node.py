@@ -18,7 +18,6 @@ def main(config: str) -> None:
     import ray
     from ray import serve
     from ray.cluster_utils import Cluster
-    from ray.serve.schema import ReplicaState
 
     replies = os.fdopen(os.dup(1), "w")
     # Ray prints the logs of replicas to the standard output of this process.
@@ -30,9 +29,8 @@ def main(config: str) -> None:
         print("ready", file=replies, flush=True)
         for _ in sys.stdin:
             [application] = serve.status().applications.values()
-            print(
-                application.deployments["Aligner"].replica_states.get(ReplicaState.RUNNING, 0), file=replies, flush=True
-            )
+            states = application.deployments["Aligner"].replica_states.items()
+            print(sum(number for state, number in states if state.value == "RUNNING"), file=replies, flush=True)
     finally:
         ray.shutdown()
         cluster.shutdown()
