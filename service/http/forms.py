@@ -37,7 +37,7 @@ EXPORT_SCHEMAS: Final[dict[str, dict[str, Any]]] = {
     },
 }
 """OpenAPI schemas of `service.exports.formats.EXPORT_FIELDS`."""
-JOB_FIELDS: Final = ("words", "language", "aligner", "explain")
+JOB_FIELDS: Final = ("words", "language", "aligner", "bundle", "explain")
 _RECORDING: Final = "Recording: wav, flac, ogg, mp3, m4a, mp4 or webm."
 _BINARY: Final = {"type": "string", "format": "binary", "description": _RECORDING}
 _AS_BODY: Final = "With the recording as the body; in a form it is a field."

@@ -13,11 +13,11 @@ from starlette.websockets import WebSocketDisconnect
 
 from alignment.errors import CanSerError
 from alignment.timing import Seconds
-from service.errors import BadFrameError, LiveFullError, LiveLimitError, NotReadyError
+from service.errors import BadFrameError, LiveFullError, LiveLimitError, NotReadyError, UnknownBundleError
 from service.http.lifecycle import AppState
 from service.http.live_session import LiveSession, Message
 from service.http.middleware.authentication import SUBPROTOCOL
-from service.inference.request import Explain
+from service.inference.request import MAX_NAME_LENGTH, Explain
 from service.results.problems import to_problem
 
 NORMAL: Final = 1000
@@ -44,6 +44,9 @@ async def stream(
     websocket: WebSocket,
     rate: Annotated[int, Query(description="Sample rate of the audio in Hz.")] = 16_000,
     explain: Annotated[Explain, Query(description="As in POST /predict.")] = "true",
+    bundle: Annotated[
+        str | None, Query(description="Name of a served bundle; omit it for the default.", max_length=MAX_NAME_LENGTH)
+    ] = None,
 ) -> None:
     """Read 16-bit little-endian mono PCM from binary messages until `{"type": "end"}`."""
     state: AppState = websocket.app.state.can_ser
@@ -53,7 +56,7 @@ async def stream(
     try:
         state.require_ready()
         with state.live.hold(getattr(websocket.state, "owner", "")):
-            await _serve(websocket, state, rate, explain)
+            await _serve(websocket, state, rate, explain, bundle)
     except WebSocketDisconnect:
         return
     except CanSerError as error:
@@ -66,7 +69,7 @@ async def stream(
         await websocket.close(code)
 
 
-async def _serve(websocket: WebSocket, state: AppState, rate: int, explain: Explain) -> None:
+async def _serve(websocket: WebSocket, state: AppState, rate: int, explain: Explain, bundle: str | None) -> None:
     limits = state.settings.live
     # Audio that arrives slower than real time would occupy a connection for ever.
     over_at = asyncio.get_running_loop().time() + limits.max_audio_s + limits.idle_s
@@ -76,6 +79,7 @@ async def _serve(websocket: WebSocket, state: AppState, rate: int, explain: Expl
         partial(_send, websocket),
         rate_hz=rate,
         explain=explain,
+        bundle=bundle,
         deadline_s=state.settings.deadline_s,
     )
     try:
@@ -127,4 +131,4 @@ def _is_end(text: str) -> bool:
 def _close_code(error: Exception) -> int:
     if isinstance(error, LiveFullError | NotReadyError):
         return TRY_LATER
-    return POLICY if isinstance(error, BadFrameError | LiveLimitError) else BROKEN
+    return POLICY if isinstance(error, BadFrameError | LiveLimitError | UnknownBundleError) else BROKEN
