@@ -85,6 +85,7 @@ NEVER_OVER_HTTP: Final = frozenset(
         alignment_errors.WdsegError,
         alignment_errors.FetchError,
         service_errors.SettingsError,
+        service_errors.ListenError,
         service_errors.NoRecordingsError,
         service_errors.ArchiveError,
         service_errors.ResultsError,
