@@ -289,6 +289,20 @@ class ProgressOut(BaseModel):
     total_s: Annotated[float | None, Field(description="Duration of the audio; null until the file has been read.")]
 
 
+class CallbackOut(BaseModel):
+    """Delivery of the callback of a job."""
+
+    url: Annotated[str, Field(description="Address without its query string.")]
+    status: Annotated[
+        Literal["waiting", "pending", "delivered", "failed"],
+        Field(description="waiting: the job has not ended; pending: it is sent, or will be sent again."),
+    ]
+    attempts: int
+    last_error: Annotated[str | None, Field(description="Why the last attempt failed.")]
+    next_attempt_at: Annotated[datetime | None, Field(description="When it is sent again; null unless it is pending.")]
+    delivered_at: datetime | None
+
+
 class JobOut(BaseModel):
     """Response of POST /jobs and GET /jobs/{id}."""
 
@@ -297,6 +311,7 @@ class JobOut(BaseModel):
     created_at: datetime
     expires_at: Annotated[datetime | None, Field(description="When the job is deleted; null until it has ended.")]
     progress: ProgressOut
+    callback: Annotated[CallbackOut | None, Field(description="Delivery of the callback, if there is one.")] = None
     result: Annotated[
         PredictOut | None, Field(description="As the response of POST /predict; null until the job is done.")
     ] = None
