@@ -28,6 +28,7 @@ ServiceError
 ├── WrongKeyError           the API key is missing or unknown
 ├── ForeignPageError        a page of another site sent the request
 ├── RateLimitedError        the request rate of a key is reached
+├── UnknownBundleError      the request names a bundle that is not served
 ├── AlignerNotServedError   the request names an aligner that is not served
 ├── NotReadyError           the models are not loaded yet
 ├── BusyError               the limit of concurrent requests is reached
@@ -316,6 +317,14 @@ class RateLimitedError(ServiceError):
             f"this key has sent {per_minute} requests within 60 s, the limit; the next one is accepted in "
             f"{self.retry_after_s} s"
         )
+
+
+class UnknownBundleError(ServiceError):
+    """The requested bundle is not served."""
+
+    def __init__(self, requested: str, served: Sequence[str]) -> None:
+        self.requested, self.served = requested, tuple(served)
+        super().__init__(f"the bundle {requested!r} is not served; choose {' or '.join(served)}, or omit it")
 
 
 class AlignerNotServedError(ServiceError):

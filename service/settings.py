@@ -1,7 +1,7 @@
 """Deployment settings, from CAN_* variables. None of them changes a feature or a score."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -185,6 +185,13 @@ class Settings(BaseSettings):
         Field(description="Proxies whose X-Forwarded-* headers are trusted, with commas; * for all."),
     ] = ("127.0.0.1", "::1")
     bundle: Annotated[str, Field(description="Name of a shipped bundle, or a folder.")] = "starter"
+    bundles: Annotated[
+        tuple[str, ...],
+        Field(
+            description="Several bundles in place of CAN_BUNDLE, with commas; the first is the default, `bundle` in a "
+            "request names others."
+        ),
+    ] = ()
     provider: Annotated[
         Literal["auto", "cpu", "cuda"],
         Field(description="Execution provider of the network; auto is CUDA where it works."),
@@ -266,6 +273,16 @@ class Settings(BaseSettings):
         Field(description="Lowest level that is logged; libraries log no more than at info."),
     ] = "info"
 
+    @property
+    def bundle_names(self) -> tuple[str, ...]:
+        """Names or folders of the served bundles, the default first."""
+        return self.bundles or (self.bundle,)
+
+    @property
+    def names_bundles(self) -> bool:
+        """Whether the operator has named the served bundles."""
+        return bool(self.bundles) or "bundle" in self.model_fields_set
+
     def owner_limit(self, limit: int) -> int:
         """The part of a limit that one API key may use; all of it where there is only one key."""
         return max(1, round(limit * self.key_share)) if len(self.api_keys) > 1 and limit else limit
@@ -288,10 +305,15 @@ def load_settings(overrides: Mapping[str, Any] | None = None, *, prefix: str = "
         prefix: Start of the names of options in messages.
 
     Raises:
-        SettingsError: A value is out of bounds, or a CAN_* variable does not exist; a line for each.
+        SettingsError: A value is out of bounds, a CAN_* variable does not exist, or two exclude each other; a line for
+            each.
     """
     given = {name: value for name, value in (overrides or {}).items() if value is not None}
     lines = list(_unknown(os.environ))
+    if "bundle" in given:
+        given["bundles"] = ()
+    elif "bundles" not in given and os.environ.get("CAN_BUNDLE") and os.environ.get("CAN_BUNDLES"):
+        lines.append("CAN_BUNDLE and CAN_BUNDLES exclude each other; set CAN_BUNDLES alone, its first is the default")
     try:
         settings = Settings(**given)
     except ValidationError as exc:
@@ -309,6 +331,13 @@ def _label(path: tuple[str, ...], given: Mapping[str, Any], prefix: str) -> str:
     if path[0] in given:
         return f"{prefix}{path[-1].replace('_', '-') if prefix else path[-1]}"
     return f"{PREFIX}{'__'.join(path)}".upper()
+
+
+def name_bundles(names: Sequence[str]) -> dict[str, Any]:
+    """Overrides of `load_settings` that serve the named bundles; none where none are named."""
+    if len(names) > 1:
+        return {"bundles": tuple(names)}
+    return {"bundle": names[0]} if names else {}
 
 
 def variable_names() -> list[str]:

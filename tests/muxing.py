@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from typing import Any
 
 import av
 import numpy as np
@@ -35,18 +36,18 @@ def mux(
     with av.open(buffer, "w", format=container) as file:
         video = _add_video(file) if video_s else None
         streams = [file.add_stream(codec, rate=rate_hz, layout="mono") for _ in tracks]
-        packets: list[av.Packet] = []
+        packets: list[av.Packet[Any]] = []
         for stream, samples in zip(streams, tracks, strict=True):
             assert isinstance(stream, av.AudioStream)
             packets += [p for p in _encode(stream, samples, rate_hz) if _move(p, shift)]
         if video is not None:
             packets += _draw(video, video_s)
-        for packet in sorted(packets, key=lambda each: float(each.dts * each.time_base)):
+        for packet in sorted(packets, key=lambda each: float((each.dts or 0) * each.time_base)):
             file.mux(packet)
     return buffer.getvalue()
 
 
-def _encode(stream: av.AudioStream, samples: NDArray[np.float32], rate_hz: int) -> list[av.Packet]:
+def _encode(stream: av.AudioStream, samples: NDArray[np.float32], rate_hz: int) -> "list[av.Packet[Any]]":
     frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples[None], np.float32), format="fltp", layout="mono")
     frame.rate, frame.pts, frame.time_base = rate_hz, 0, Fraction(1, rate_hz)
     size = stream.codec_context.frame_size or 1_024
@@ -55,7 +56,7 @@ def _encode(stream: av.AudioStream, samples: NDArray[np.float32], rate_hz: int) 
     return [packet for piece in (*frames, None) for packet in stream.encode(piece)]
 
 
-def _move(packet: av.Packet, shift: Shift) -> bool:
+def _move(packet: "av.Packet[Any]", shift: Shift) -> bool:
     """Move a packet; returns whether it stays."""
     assert packet.pts is not None
     assert packet.dts is not None
@@ -75,8 +76,8 @@ def _add_video(file: av.container.OutputContainer) -> av.VideoStream:
     return video
 
 
-def _draw(video: av.VideoStream, duration_s: float) -> list[av.Packet]:
-    packets: list[av.Packet] = []
+def _draw(video: av.VideoStream, duration_s: float) -> "list[av.Packet[Any]]":
+    packets: list[av.Packet[Any]] = []
     for number in range(round(5 * duration_s)):
         frame = av.VideoFrame(16, 16, "yuv420p")
         frame.pts, frame.time_base = number, Fraction(1, 5)

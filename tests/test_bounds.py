@@ -13,7 +13,8 @@ from can_ser_client.retries import RetryPolicy
 from model import bundle, bundle_files
 from service import settings
 from service.agents import server, tools
-from service.http import bodies, connection_limit, http_protocol, live_session, turns, websocket_protocol
+from service.exports import answers
+from service.http import bodies, connection_limit, http_protocol, lifecycle, live_session, turns, websocket_protocol
 from service.http.routes import twilio
 from service.inference import decoding, request
 from service.jobs import analysis, callback_address, callback_post, callbacks
@@ -31,6 +32,8 @@ CONSTANTS: Final[dict[str, tuple[float, ...]]] = {
     "pipelined requests of all connections": (PER_SECOND,),
     "parts of a form": (bodies._MAX_FIELDS, bodies._MAX_FILES),
     "a field of a form": (bodies._MAX_TEXT_BYTES,),
+    "body of `/export`": (answers.MAX_ANSWER_BYTES, answers._MAX_CONTAINERS, answers._MAX_VALUES),
+    "exports of responses and of results of jobs at once": (lifecycle._EXPORTS, lifecycle._CONVERSIONS),
     "shortest audio": (audio.MIN_DURATION_S,),
     "sample rate": audio.SAMPLE_RATE_BOUNDS_HZ,
     "channels": (audio.CHANNEL_BOUNDS[1], *channels._SPEAKER_BOUNDS),

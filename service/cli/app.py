@@ -15,6 +15,13 @@ _EXPORTS = "Exports"
 _EACH = "a file; a folder for several recordings."
 BundleArgument = Annotated[str, typer.Argument(help="A shipped bundle's name, or a folder.")]
 BundleOption = Annotated[str | None, typer.Option(help="A shipped bundle's name, or a folder.  [default: starter]")]
+BundlesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--bundle",
+        help="A shipped bundle's name, or a folder; several by repetition, the default first.  [default: starter]",
+    ),
+]
 
 
 def _aligners(incomplete: str) -> list[str]:
@@ -49,7 +56,7 @@ def describe(
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.  [default: 127.0.0.1]")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.  [default: 8000]")] = None,
-    bundle: BundleOption = None,
+    bundle: BundlesOption = None,
     aligner: AlignerOption = None,
 ) -> None:
     """Serve HTTP requests; all other settings are CAN_* variables."""
@@ -57,7 +64,7 @@ def serve(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from service.cli.serve import run_server
 
-    raise typer.Exit(run_server(host=host, port=port, bundle=bundle, aligner=aligner))
+    raise typer.Exit(run_server(host=host, port=port, bundles=bundle or (), aligner=aligner))
 
 
 @app.command()
@@ -108,7 +115,7 @@ def predict(
             "false: no words.  [default: true]"
         ),
     ] = None,
-    bundle: BundleOption = None,
+    bundle: BundlesOption = None,
     aligner: AlignerOption = None,
 ) -> None:
     """Print the emotions of recordings, and write them to files.
@@ -131,7 +138,9 @@ def predict(
         "xlsx": xlsx,
     }
     exports = {name: target for name, target in targets.items() if target}
-    options = PredictOptions(recordings, fields, words, formats, plot, exports, subtitle_emotions, bundle, aligner)
+    options = PredictOptions(
+        recordings, fields, words, formats, plot, exports, subtitle_emotions, bundle or (), aligner
+    )
     raise typer.Exit(run_predict(options))
 
 

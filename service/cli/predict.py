@@ -24,7 +24,7 @@ from service.observability.printable import printable
 from service.results.plots import draw_response, require_matplotlib, summarise
 from service.results.serialisation import to_response
 from service.results.terminal import render, render_brief
-from service.settings import Settings, load_settings
+from service.settings import Settings, load_settings, name_bundles
 from service.sources import find_recordings, read_special
 
 _MAX_WORDS_BYTES: Final = 16_000_000
@@ -43,7 +43,7 @@ class PredictOptions:
         plot: File of the plot, or folder for several recordings.
         exports: File or folder by format; see `service.cli.exports.plan_exports`.
         subtitle_emotions: How subtitles show emotions.
-        bundle: Name or folder.
+        bundles: Names or folders; all of them score each recording.
         aligner: Name.
     """
 
@@ -54,7 +54,7 @@ class PredictOptions:
     plot: Path | None = None
     exports: Mapping[ExportFormat, Path] = field(default_factory=dict)
     subtitle_emotions: str | None = None
-    bundle: str | None = None
+    bundles: Sequence[str] = ()
     aligner: str | None = None
 
 
@@ -63,13 +63,15 @@ def run_predict(options: PredictOptions) -> int:
     try:
         if len(options.formats) > 1:
             raise ConflictingFieldsError(*(f"--{name}" for name in options.formats[:2]))
-        settings = load_settings({"bundle": options.bundle, "aligner": options.aligner})
+        settings = load_settings({"aligner": options.aligner, **name_bundles(options.bundles)})
         request = read_request(options)
         paths = find_recordings(options.files, print_left_out)
         plots = plan_plots(options.plot, paths)
         inputs = [options.words_file] if options.words_file else []
         exporter = plan_exports(options.exports, options.subtitle_emotions, paths, inputs)
         engine = EmotionEngine(settings)
+        if len(options.bundles) > 1:
+            request = request.model_copy(update={"bundle": ",".join(engine.by_bundle)})
     except (CanSerError, OSError) as exc:
         print_error(exc)
         return 2

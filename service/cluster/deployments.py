@@ -22,6 +22,7 @@ from alignment.transcripts.words import AlignerInfo, Transcript
 from model.scores import UtteranceScores
 from service.app import create_app
 from service.cluster.remote import RemoteAligner, RemoteClassifier, RemoteStage
+from service.errors import SettingsError
 from service.inference.engine import EmotionEngine
 from service.inference.loading import choose_bundle, load_aligner, load_classifier
 from service.observability.logs import configure_logs
@@ -142,6 +143,11 @@ def app(options: dict[str, str]) -> Application:
         BundleError, AlignerUnavailableError: The bundle or the aligner is missing on this machine.
     """
     settings = load_settings(options)
+    if len(settings.bundle_names) > 1:
+        raise SettingsError(
+            f"a cluster serves one bundle, CAN_BUNDLES names {len(settings.bundle_names)}; set CAN_BUNDLE, and run a "
+            "cluster for each"
+        )
     aligner = load_aligner(settings)
     calls = aligner.calls_at_once
     aligner.close()

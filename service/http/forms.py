@@ -37,7 +37,7 @@ EXPORT_SCHEMAS: Final[dict[str, dict[str, Any]]] = {
     },
 }
 """OpenAPI schemas of `service.exports.formats.EXPORT_FIELDS`."""
-JOB_FIELDS: Final = ("words", "language", "aligner", "explain")
+JOB_FIELDS: Final = ("words", "language", "aligner", "bundle", "explain")
 CALLBACK: Final = "callback"
 CALLBACK_SCHEMA: Final[dict[str, Any]] = {
     "anyOf": [{"type": "string"}, {"type": "null"}],

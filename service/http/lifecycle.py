@@ -97,7 +97,12 @@ class AppState:
             CanSerError: A model cannot run.
         """
         bundle, aligner = self.engine.bundle, self.engine.aligner
-        log.info("loading models", bundle=bundle.config.name, aligner=aligner.name, aligner_reason=aligner.reason)
+        log.info(
+            "loading models",
+            bundle=",".join(self.engine.by_bundle),
+            aligner=aligner.name,
+            aligner_reason=aligner.reason,
+        )
         await asyncio.to_thread(self.engine.warm_up)
         await asyncio.to_thread(self.scheduler.warm_up)
         await asyncio.to_thread(self.on_ready)
@@ -109,6 +114,7 @@ class AppState:
             version=bundle.version,
             provider=self.engine.classifier.provider,
             aligner=f"{aligner.name} {aligner.model}",
+            bundles=",".join(self.engine.by_bundle),
         )
         log.info(
             "ready", provider=self.engine.classifier.provider, version=bundle.version, scorers=self.settings.scorers

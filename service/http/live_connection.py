@@ -12,7 +12,15 @@ from starlette.websockets import WebSocketDisconnect
 
 from alignment.errors import CanSerError
 from alignment.timing import Seconds
-from service.errors import BadFrameError, LiveFullError, LiveLimitError, NotReadyError, RateLimitedError, WrongKeyError
+from service.errors import (
+    BadFrameError,
+    LiveFullError,
+    LiveLimitError,
+    NotReadyError,
+    RateLimitedError,
+    UnknownBundleError,
+    WrongKeyError,
+)
 from service.http.live_session import Message
 from service.http.websocket_protocol import IDLE_FRAMES_PER_S, MAX_IDLE_FRAMES, FrameBudget
 from service.results.problems import to_problem
@@ -22,6 +30,7 @@ NORMAL: Final = 1000
 POLICY: Final = 1008
 BROKEN: Final = 1011
 TRY_LATER: Final = 1013
+_REFUSED: Final = (BadFrameError, LiveLimitError, UnknownBundleError, WrongKeyError, RateLimitedError)
 _OPEN_TOO_LONG: Final = "the connection was open for longer than the audio may last"
 log = structlog.stdlib.get_logger("service.stream")
 
@@ -116,5 +125,4 @@ async def serve_live(
 def _close_code(error: Exception) -> int:
     if isinstance(error, LiveFullError | NotReadyError):
         return TRY_LATER
-    refused = isinstance(error, BadFrameError | LiveLimitError | WrongKeyError | RateLimitedError)
-    return POLICY if refused else BROKEN
+    return POLICY if isinstance(error, _REFUSED) else BROKEN

@@ -10,7 +10,7 @@ from alignment.audio import SAMPLE_RATE_BOUNDS_HZ
 from alignment.pcm import ENCODINGS, TELEPHONE_RATE_HZ, Encoding
 from service.errors import BadFrameError
 from service.http.names import shorten, suggest
-from service.inference.request import Explain
+from service.inference.request import MAX_NAME_LENGTH, Explain
 
 Kind = Literal["start", "keepalive", "end"]
 _KINDS: Final[dict[str, Kind]] = {"start": "start", "keepalive": "keepalive", "ping": "keepalive", "end": "end"}
@@ -25,6 +25,7 @@ class LiveOptions(BaseModel):
         rate: Sample rate in Hz; None for 8 kHz with mulaw and alaw, else 16 kHz.
         encoding: Encoding of the samples.
         explain: As in POST /predict.
+        bundle: Name of a served bundle; None for the default.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -32,6 +33,7 @@ class LiveOptions(BaseModel):
     rate: Annotated[int | None, Field(ge=SAMPLE_RATE_BOUNDS_HZ[0], le=SAMPLE_RATE_BOUNDS_HZ[1])] = None
     encoding: Encoding = "pcm_s16le"
     explain: Explain = "true"
+    bundle: Annotated[str | None, Field(max_length=MAX_NAME_LENGTH)] = None
 
     @property
     def rate_hz(self) -> int:

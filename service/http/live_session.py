@@ -15,10 +15,11 @@ from alignment.speech import endpointing
 from alignment.speech.windows import Window
 from alignment.timing import SAMPLE_RATE_HZ, Seconds
 from service.errors import BadFrameError, DeadlineError
-from service.inference.engine import EmotionEngine, WindowLoop
+from service.inference.engine import EmotionEngine
 from service.inference.request import AnalysisRequest, Explain
 from service.inference.result import ResultBuilder, ScoredUtterance
 from service.inference.scheduler import Scheduler
+from service.inference.window_loop import WindowLoop
 from service.results.serialisation import to_overall, to_utterance
 
 Message = dict[str, Any]
@@ -40,6 +41,7 @@ class LiveSession:
         rate_hz: int,
         encoding: Encoding,
         explain: Explain,
+        bundle: str | None = None,
         deadline_s: Seconds,
     ) -> None:
         """Read nothing yet.
@@ -51,9 +53,18 @@ class LiveSession:
             rate_hz: Sample rate of the audio, within `SAMPLE_RATE_BOUNDS_HZ`.
             encoding: Encoding of the audio.
             explain: As in POST /predict.
+            bundle: Name of the bundle; None for the default.
             deadline_s: Longest processing time of one utterance.
+
+        Raises:
+            BadFrameError: Several bundles are named.
+            UnknownBundleError: The bundle is not served.
         """
-        self._engine, self._scheduler, self._send, self._explain = engine, scheduler, send, explain
+        self._request = AnalysisRequest(explain=explain, bundle=bundle)
+        if len(self._request.bundles) > 1:
+            raise BadFrameError("a live connection has one bundle", "open another one for the next")
+        [self._engine] = engine.choose(self._request)
+        self._scheduler, self._send, self._explain = scheduler, send, explain
         self._deadline_s = deadline_s
         self._endpointer = endpointing.Endpointer(engine.detector)
         self._resampler = soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32", quality="HQ")
@@ -136,9 +147,9 @@ class LiveSession:
 
     async def _analyse(self, window: Window) -> tuple[ScoredUtterance, ...]:
         context = self._scheduler.open_context(Priority.LIVE)
-        request = AnalysisRequest(explain=self._explain)
-        result = ResultBuilder(AudioSource(window.end_s, SAMPLE_RATE_HZ, 1), ())
-        loop = WindowLoop(self._engine, [(window, request)], result, context.stopwatch)
+        source = AudioSource(window.end_s, SAMPLE_RATE_HZ, 1)
+        result = ResultBuilder(source, (), [self._engine.name])
+        loop = WindowLoop(self._engine, [(window, self._request)], result, context.stopwatch)
         try:
             async with asyncio.timeout(self._deadline_s):
                 [found] = [each async for each in self._scheduler.run_windows(context, loop)]

@@ -1,6 +1,6 @@
 """Prometheus metrics; docker/grafana/dashboard.json displays them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import prometheus_client as prometheus
@@ -30,6 +30,7 @@ class Metrics:
         self._stages = self._histogram("stage_seconds", "Time of a recording in each stage.", _STAGE_S, "stage")
         self._batches = self._histogram("batch_requests", "Requests in one call of the network.", _SIZES)
         self._audio = self._counter("audio_seconds", "Duration of the analysed recordings.")
+        self._bundles = self._counter("recordings", "Analysed recordings, by bundle.", "bundle")
         self._factor = self._histogram("real_time_factor", "Processing time per second of audio.", _FACTORS)
         self._jobs = self._counter("jobs", "Ended jobs.", "status")
         self._callbacks = self._counter("callbacks", "Attempts to send a callback.", "outcome")
@@ -56,6 +57,11 @@ class Metrics:
         self._audio.inc(duration_s)
         if duration_s and "total" in timings_ms:
             self._factor.observe(timings_ms["total"] / 1_000 / duration_s)
+
+    def count_bundles(self, names: Sequence[str]) -> None:
+        """Count a recording for every bundle that scored it."""
+        for name in names:
+            self._bundles.labels(name).inc()
 
     def count_batch(self, requests: int) -> None:
         """Count a call of the network for a number of requests."""

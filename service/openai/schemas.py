@@ -63,6 +63,7 @@ class TranscriptionWordOut(EstimateOut):
     start: float
     end: float
     score: Annotated[float | None, Field(description="Confidence of the aligner, where it has one.")] = None
+    doubtful: Annotated[bool, Field(description="Whether the word may not be what is said.")] = False
     contribution: Attribution | None = None
     speaker: Speaker = None
 
@@ -89,7 +90,7 @@ class VerboseTranscriptionOut(TranscriptionOut):
     """Response with `response_format=verbose_json`."""
 
     task: Literal["transcribe"] = "transcribe"
-    language: Annotated[str, Field(description="ISO 639-1 code.")]
+    language: Annotated[str, Field(description="Name of the language in English: `english`.")]
     duration: float
     segments: list[SegmentOut] | None = None
     words: list[TranscriptionWordOut] | None = None

@@ -63,6 +63,7 @@ _TABLE: Final[tuple[tuple[type[CanSerError], int, str, str], ...]] = (
     (service_errors.WrongKeyError, 401, "wrong-key", "An API key is required"),
     (service_errors.ForeignPageError, 403, "foreign-page", "A page of another site sent the request"),
     (service_errors.RateLimitedError, 429, "rate-limited", "The request rate of this key is reached"),
+    (service_errors.UnknownBundleError, 422, "unknown-bundle", "The bundle is not served"),
     (service_errors.AlignerNotServedError, 422, "aligner-not-served", "The aligner is not served"),
     (service_errors.NotReadyError, 503, "not-ready", "The service is not ready"),
     (service_errors.BusyError, 503, "busy", "The service is busy"),

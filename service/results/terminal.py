@@ -5,7 +5,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from can_ser_client.schemas import PredictOut, UtteranceOut, WordOut
+from can_ser_client.schemas import OtherOut, PredictOut, UtteranceOut, WordOut
 
 _BAR_WIDTH, _BRIEF_WIDTH, _CONTRIBUTION_WIDTH = 24, 10, 10
 _COLOURS = {
@@ -39,7 +39,15 @@ def render(name: str, response: PredictOut) -> RenderableType:
         Text(f"\nwords: {aligner}\nscores: {weights}, {response.model.licence}, {response.model.provider}", "dim")
     )
     parts += [Text(f"note: {warning}", "yellow") for warning in response.warnings]
+    parts += [_other(each) for each in response.others]
     return Group(*parts)
+
+
+def _other(other: OtherOut) -> Text:
+    """One line for a further bundle."""
+    text = Text(f"\n{other.model.name} {other.model.version}  →  ")
+    text.append(f"{other.emotion}", f"bold {_colour(other.emotion)}")
+    return text.append(f" {other.confidence:.2f}" + ("  not sure" if other.uncertain else ""))
 
 
 def render_brief(name: str, response: PredictOut) -> RenderableType:

@@ -21,16 +21,20 @@ class CommonFields(TypedDict, total=False):
     """Fields of every request; None counts as omitted.
 
     Attributes:
-        words: (word, start_s, end_s) of the words that are said; nothing is recognised.
-        language: ISO 639-1 code, or "auto"; omitted for the default of the service.
+        words: (word, start_s, end_s) of the words that are said, None for times that are not known; nothing is
+            recognised.
+        language: Code (ISO 639), English name or locale, or "auto"; omitted for the default of the service.
         aligner: Name of an aligner; omitted for that of the service.
+        bundle: Name of a bundle of the service, or several: the response is that of the first, `others` those of the
+            rest; omitted for the default.
         explain: "true" returns words with contributions to the predicted emotion, "full" to every emotion, "false" no
             words; "occlusion" adds to "true" the effect of leaving out each word.
     """
 
-    words: Sequence[tuple[str, float, float]] | None
+    words: Sequence[tuple[str, float | None, float | None]] | None
     language: str | None
     aligner: str | None
+    bundle: str | Sequence[str] | None
     explain: Explain | None
 
 
@@ -86,7 +90,7 @@ def _write(name: str, value: Any) -> str:
         return json.dumps([{"word": word, "start": start_s, "end": end_s} for word, start_s, end_s in value])
     if name == "segments":
         return json.dumps([{"start": start_s, "end": end_s} for start_s, end_s in value])
-    return str(value)
+    return value if isinstance(value, str) else ",".join(value)
 
 
 @contextmanager

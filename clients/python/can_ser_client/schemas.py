@@ -180,6 +180,20 @@ class AlignerOut(BaseModel):
     reason: str
 
 
+class OtherOut(BaseModel):
+    """Prediction of a further bundle for the same words of the same recording."""
+
+    model: ModelOut
+    emotion: str
+    probabilities: dict[str, Probability]
+    confidence: Confidence
+    uncertain: Uncertain
+    uncertain_reasons: UncertainReasons = []
+    utterances: list[UtteranceOut]
+    warnings: list[str]
+    speakers: Annotated[list[SpeakerOut], Field(description="As in the response of the first bundle.")] = []
+
+
 class PredictOut(BaseModel):
     """Response of POST /predict; as text, the emotion with its confidence, a line per utterance, and the warnings."""
 
@@ -200,6 +214,10 @@ class PredictOut(BaseModel):
         list[SpeakerOut],
         FailFast(),
         Field(description="Emotion of each speaker over time, where speakers were requested."),
+    ] = []
+    others: Annotated[
+        list[OtherOut],
+        Field(description="Predictions of the further bundles of the request, in its order; omitted without any."),
     ] = []
 
     @property
@@ -315,6 +333,9 @@ class ServedModelOut(ModelOut):
     network: dict[str, object]
     aligner: AlignerOut
     limits: LimitsOut
+    bundles: Annotated[
+        list[ModelOut], Field(description="All served bundles, the default first; `bundle` in a request names one.")
+    ] = []
 
 
 class HealthOut(BaseModel):

@@ -1,6 +1,7 @@
 """OpenAI's transcription API: POST /v1/audio/transcriptions, GET /v1/models."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
@@ -19,6 +20,7 @@ from service.http.names import refuse_unknown_parameters
 from service.http.openai_form import OPENAI_SCHEMAS, TranscriptionForm, open_transcription_form
 from service.http.routes.predict import analyse_form
 from service.http.sse import MEDIA_TYPE, EventStream
+from service.inference.engine import EmotionEngine
 from service.inference.result import AnalysisResult, ScoredUtterance
 from service.inference.scheduler import Progress, ProgressListener
 from service.openai.documents import (
@@ -72,7 +74,9 @@ async def transcribe(http: Request, state: AppStateDep, owner: OwnerDep) -> Resp
     `diarized_json`), and `transcript.text.done`.
     """
     async with open_transcription_form(http) as form:
-        find_model(form.model, _served(state))
+        bundle = find_model(form.model, _served(state))
+        request = form.recording.request.model_copy(update={"bundle": bundle})
+        form = replace(form, recording=replace(form.recording, request=request))
         return await _respond(http, state, form, owner)
 
 
@@ -95,16 +99,17 @@ async def read_model(state: AppStateDep, name: str) -> ModelCardOut:
 
 
 def _served(state: AppState) -> tuple[str, ...]:
-    """Names of the served weights."""
-    return (state.engine.bundle.config.name,)
+    """Names of the served bundles."""
+    return tuple(state.engine.by_bundle)
 
 
 def _describe(name: str, state: AppState) -> ModelCardOut:
     bundle = find_model(name, _served(state))
-    facts = to_model(state.engine)
+    engine = state.engine.by_bundle[bundle]
+    facts = to_model(engine)
     return ModelCardOut(
         id=name,
-        created=_to_timestamp(state.engine.bundle.config.origin.created),
+        created=_to_timestamp(engine.bundle.config.origin.created),
         owned_by=_OWNER,
         bundle=bundle,
         **facts.model_dump(include={"version", "labels", "licence", "trained_on", "front_end"}),
@@ -136,7 +141,8 @@ async def _respond(http: Request, state: AppState, form: TranscriptionForm, owne
             return write(Transcription(None, round(error.duration_s, 3), language, (*form.warnings, str(error))))
 
     if form.stream:
-        writer = _Events(state, http.url.path, diarized=form.output.format == "diarized_json")
+        [engine] = state.engine.choose(form.recording.request)
+        writer = _Events(engine, http.url.path, diarized=form.output.format == "diarized_json")
         return await cancel_on_disconnect(http, EventStream(analyse, writer).respond())
     media_type = MEDIA_TYPES.get(form.output.format, "application/json")
     return await cancel_on_disconnect(http, _as_response(analyse, media_type))
@@ -149,8 +155,8 @@ async def _as_response(analyse: Callable[[], Awaitable[str]], media_type: str) -
 class _Events:
     """Events of a stream in OpenAI's form, which have no names."""
 
-    def __init__(self, state: AppState, path: str, *, diarized: bool) -> None:
-        self._serialise = partial(to_utterance, engine=state.engine)
+    def __init__(self, engine: EmotionEngine, path: str, *, diarized: bool) -> None:
+        self._serialise = partial(to_utterance, engine=engine)
         self._path, self._diarized = path, diarized
         self._number = 0
         self._continues = False

@@ -63,7 +63,7 @@ async def _respond(http: Request, state: AppState, form: RecordingForm, owner: s
         return to_response(result, engine, request.explain).model_dump_json(exclude_unset=True)
 
     def write_utterance(scored: ScoredUtterance) -> str:
-        return to_utterance(scored, engine, request.explain).model_dump_json(exclude_unset=True)
+        return to_utterance(scored, engine.choose(request)[0], request.explain).model_dump_json(exclude_unset=True)
 
     if events:
         analyse = partial(analyse_form, state, form, owner, write)

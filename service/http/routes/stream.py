@@ -52,6 +52,7 @@ def open_session(state: AppState, send: Send, options: LiveOptions) -> LiveSessi
         rate_hz=options.rate_hz,
         encoding=options.encoding,
         explain=options.explain,
+        bundle=options.bundle,
         deadline_s=state.settings.deadline_s,
     )
 
