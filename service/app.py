@@ -20,7 +20,7 @@ from service.http.middleware.origins import OriginCheck
 from service.http.middleware.request_log import RequestLog
 from service.http.middleware.upload_limits import UploadLimits
 from service.http.openapi import Application
-from service.http.routes import export, health, jobs, openai, predict, stream
+from service.http.routes import export, health, jobs, openai, predict, stream, twilio
 from service.http.routes.documentation import install_documentation
 from service.http.routes.page import install_page
 from service.inference.engine import EmotionEngine
@@ -74,6 +74,7 @@ def create_app(
     if keeps_jobs:
         app.include_router(jobs.router)
     app.include_router(stream.router)
+    app.include_router(twilio.router)
     app.include_router(openai.router)
     app.include_router(health.router)
     if settings.metrics != "off":

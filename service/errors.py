@@ -7,6 +7,7 @@ ServiceError
 ├── ArchiveError            a storage of recordings cannot be listed
 ├── ResultsError            a run cannot resume from the results of an earlier one
 ├── UnwritableError         the results of a run cannot be written
+├── RecordingPathError      an agent names a file that is not a recording in the folders that it may read
 ├── ClusterError            a Ray cluster does not respond, or its workers cannot start
 ├── MalformedFormError      the request is not a form with a file, or a field cannot be read
 ├── EncodedBodyError        the body is compressed as a whole
@@ -14,6 +15,7 @@ ServiceError
 ├── InvalidWordsError       `words` is JSON, but not a list of words with times
 ├── InvalidSegmentsError    `segments` is JSON, but not a list of segments
 ├── ConflictingFieldsError  two fields exclude each other
+├── CallbackRefusedError    `callback` is not an address to which callbacks may be sent
 ├── InvalidAnswerError      the body to export is not a response of this service
 ├── JobNotDoneError         a job without a result cannot be exported
 ├── TableFullError          a table has more rows than its format allows
@@ -113,6 +115,14 @@ class UnwritableError(ServiceError):
         )
 
 
+class RecordingPathError(ServiceError):
+    """An agent names a path that is not a recording in the folders that it may read."""
+
+    def __init__(self, path: str, reason: str, way_out: str) -> None:
+        self.path = path
+        super().__init__(f"{path[:200]!r} {reason}; {way_out}")
+
+
 class ClusterError(ServiceError):
     """A Ray cluster does not respond, or its workers cannot start."""
 
@@ -179,6 +189,14 @@ class ConflictingFieldsError(ServiceError):
     def __init__(self, first: str, second: str) -> None:
         self.first, self.second = first, second
         super().__init__(f"`{first}` and `{second}` exclude each other; send only one of them")
+
+
+class CallbackRefusedError(ServiceError):
+    """The field `callback` is not an address to which callbacks may be sent."""
+
+    def __init__(self, reason: str, way_out: str) -> None:
+        self.reason = reason
+        super().__init__(f"`callback` {reason}; {way_out}")
 
 
 class InvalidAnswerError(ServiceError):
@@ -368,9 +386,11 @@ class JobInterruptedError(ServiceError):
 class BadFrameError(ServiceError):
     """A live message cannot be read."""
 
-    def __init__(self, reason: str) -> None:
+    way_out = "send mono samples in binary messages, see docs/streaming.md"
+
+    def __init__(self, reason: str, way_out: str = way_out) -> None:
         self.reason = reason
-        super().__init__(f"{reason}; send 16-bit little-endian mono PCM in binary messages, see docs/streaming.md")
+        super().__init__(f"{reason}; {way_out}")
 
 
 class LiveLimitError(ServiceError):

@@ -6,18 +6,28 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from alignment.aligners.selection import AlignerChoice, EmbeddedConfig
 from alignment.aligners.weights.config import VadChoice, WhisperXConfig
 from alignment.user_folders import is_fallback, state_folder
 from service.errors import SettingsError
-from service.setting_values import Expected, Secret, describe_errors, read_network, read_origin, read_path, read_typed
+from service.setting_values import (
+    Expected,
+    Secret,
+    describe_errors,
+    read_network,
+    read_origin,
+    read_path,
+    read_subnet,
+    read_typed,
+)
 
 PREFIX: Final = "CAN_"
 # Timers of the event loop and of threads overflow at far longer times.
 _DAY_S: Final = 86_400
+_CALLBACK_HOST: Final = r"^(https?://)?(\*\.)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$"
 
 
 class _Group(BaseModel):
@@ -94,6 +104,37 @@ class JobSettings(_Group):
         int, Field(ge=1_000_000, description="Bytes of all results; then the jobs that ended first are deleted.")
     ] = 2_000_000_000
     max_reads: Annotated[int, Field(ge=1, le=10_000, description="Results sent to clients at once.")] = 16
+    callback_hosts: Annotated[
+        tuple[Annotated[str, Field(pattern=_CALLBACK_HOST), Expected("a host", "hooks.example.org")], ...],
+        Field(
+            description="Hosts to which callbacks may be sent, with commas: hooks.example.org, *.example.org for "
+            "subdomains, http://app:9000 for one without TLS; empty: no callbacks."
+        ),
+    ] = ()
+    callback_networks: Annotated[
+        tuple[Annotated[str, AfterValidator(read_subnet), Expected("an address or a network", "10.0.0.0/8")], ...],
+        Field(description="Networks of these hosts in addition to public addresses, with commas: 10.0.0.0/8,::1."),
+    ] = ()
+    callback_secret: Annotated[
+        SecretStr,
+        Field(
+            description="Secret that signs callbacks, from `can-ser key --callback`; two, separated by a space, while "
+            "one replaces the other."
+        ),
+        Secret("`can-ser key --callback` creates one"),
+    ] = SecretStr("")
+    callback_attempts: Annotated[int, Field(ge=1, le=20, description="Attempts to send a callback.")] = 8
+    callback_retry_s: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=3_600,
+            description="Longest wait for the second attempt; each further one is four times as long, up to an hour.",
+        ),
+    ] = 5.0
+    callback_timeout_s: Annotated[
+        float, Field(gt=0, le=60, description="Longest time of one attempt to send a callback.")
+    ] = 10.0
 
 
 class LiveSettings(_Group):

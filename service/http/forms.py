@@ -38,6 +38,13 @@ EXPORT_SCHEMAS: Final[dict[str, dict[str, Any]]] = {
 }
 """OpenAPI schemas of `service.exports.formats.EXPORT_FIELDS`."""
 JOB_FIELDS: Final = ("words", "language", "aligner", "bundle", "explain")
+CALLBACK: Final = "callback"
+CALLBACK_SCHEMA: Final[dict[str, Any]] = {
+    "anyOf": [{"type": "string"}, {"type": "null"}],
+    "default": None,
+    "title": "Callback",
+    "description": "Address to which a signed message is sent when the job has ended.",
+}
 _RECORDING: Final = "Recording: wav, flac, ogg, mp3, m4a, mp4 or webm."
 _BINARY: Final = {"type": "string", "format": "binary", "description": _RECORDING}
 _AS_BODY: Final = "With the recording as the body; in a form it is a field."
@@ -50,7 +57,7 @@ class RecordingForm:
     Attributes:
         file: The recording.
         request: What is known about it.
-        output: Fields about the form of the response, where they were sent.
+        output: Other fields, where they were sent: about the form of the response, or the callback of a job.
     """
 
     file: UploadFile
@@ -72,7 +79,7 @@ async def open_form(
     Args:
         http: The HTTP request: a form, or the recording as the body and the fields as query parameters.
         fields: Names of the accepted fields of the request, in addition to `file`.
-        output_fields: Names of the accepted fields about the response.
+        output_fields: Names of the accepted other fields.
 
     Raises:
         MalformedFormError: A field or the recording was sent more than once; or see `open_parts`.

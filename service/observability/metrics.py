@@ -33,6 +33,7 @@ class Metrics:
         self._bundles = self._counter("recordings", "Analysed recordings, by bundle.", "bundle")
         self._factor = self._histogram("real_time_factor", "Processing time per second of audio.", _FACTORS)
         self._jobs = self._counter("jobs", "Ended jobs.", "status")
+        self._callbacks = self._counter("callbacks", "Attempts to send a callback.", "outcome")
 
     def count_request(self, method: str, path: str, status: int, spent_s: Seconds, code: str | None) -> None:
         """Count a response.
@@ -69,6 +70,10 @@ class Metrics:
     def count_job(self, status: str) -> None:
         """Count an ended job."""
         self._jobs.labels(status).inc()
+
+    def count_callback(self, outcome: str) -> None:
+        """Count an attempt to send a callback: delivered, retried (later) or failed."""
+        self._callbacks.labels(outcome).inc()
 
     def set_model_info(self, **facts: str) -> None:
         """Set the weights, provider and aligner that are served."""

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from can_ser_client.fields import SubtitleEmotions
 from can_ser_client.schemas import Attribution, PredictOut, UtteranceOut
 from service.exports.subtitles import write_srt, write_vtt
+from service.inference.languages import find_language_name
 from service.openai.schemas import (
     DeltaOut,
     DiarizedSegmentOut,
@@ -147,7 +148,7 @@ def _verbose(transcription: Transcription, granularities: Collection[Granularity
         words = [word for utterance in transcription.utterances for word in _words(utterance)]
     return VerboseTranscriptionOut(
         **_common(transcription),
-        language=transcription.language,
+        language=find_language_name(transcription.language),
         duration=transcription.duration_s,
         segments=segments,
         words=words,
@@ -186,6 +187,7 @@ def _words(utterance: UtteranceOut) -> list[TranscriptionWordOut]:
             start=word.start_s,
             end=word.end_s,
             score=word.score,
+            doubtful=word.doubtful,
             contribution=word.contribution if isinstance(word.contribution, Attribution) else None,
             speaker=word.speaker,
             **_estimate(utterance),

@@ -1,7 +1,7 @@
 """`python -m model.train --corpus table`: from a table to a served bundle."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,14 @@ from model.bundle import locate_bundle, read_bundle, read_card
 from model.data.features import FeatureSet
 from model.data.prepared import to_ragged
 from model.data.splits import Split
+from model.errors import DivergenceError
 from model.network import load
-from model.runs.folder import Run
+from model.runs.folder import FoldResult, Run
+from model.runs.folds import Fold, run_fold
 from model.runtime import EmotionClassifier
 from model.scores import log_softmax
 from model.train import main
-from model.training.loop import predict
+from model.training.loop import Epoch, predict
 from tests.model.corpora.table_fixture import LABELS, make_rows, write_table
 
 SMALL = ("--set", "network.hidden=4", "--set", "network.embedding_dim=6", "--max-epochs", "2")
@@ -120,7 +122,7 @@ def test_table_without_evaluation(rows: list[dict[str, Any]]) -> None:
         (("--init", "starter-mfcc", "--set", "features.overlap=0.3"), "reads features of its own"),
         (("--init", "starter-mfcc", "--recipe", "starter"), "--recipe starter reads 'both'"),
         (("--init", "starter-mfcc", "--recipe", "soup"), "choose one of paper"),
-        (("--init", "nowhere"), "nowhere does not exist"),
+        (("--init", "nowhere"), "nowhere/SHA256SUMS does not exist"),
         (("--init", "starter-mfcc", "--embeddings", "random"), "--init keeps the word vectors"),
         (("--recipe", "starter"), "or --init starter to begin with those of a bundle"),
     ],
@@ -186,7 +188,14 @@ def test_other_initial_weights_are_another_run(rows: list[dict[str, Any]]) -> No
     assert section("initial")["labels_kept"] == list(LABELS)
 
 
-@pytest.mark.parametrize("options", [SCRATCH, TUNED, ("--init", "starter", "--max-epochs", "1")])
+@pytest.mark.parametrize(
+    "options",
+    [
+        SCRATCH,
+        pytest.param(TUNED, marks=pytest.mark.slow),
+        pytest.param(("--init", "starter", "--max-epochs", "1"), marks=pytest.mark.slow),
+    ],
+)
 def test_torch_network_and_bundle_reproduce_stored_predictions(
     rows: list[dict[str, Any]], options: tuple[str, ...]
 ) -> None:
@@ -223,13 +232,31 @@ def utterances_of(features: FeatureSet, indices: Sequence[int]) -> list[Utteranc
     ]
 
 
+def test_diverged_fold_leaves_the_others_finished(rows: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    def diverge_once(fold: Fold, on_epoch: Callable[[Epoch], None]) -> FoldResult:
+        if fold.split.name == "fold-01":
+            raise DivergenceError(3, float("nan"), 0.001)
+        return run_fold(fold, on_epoch)
+
+    monkeypatch.setattr("model.runs.folds.run_fold", diverge_once)
+    result = train(rows, *SCRATCH)
+    assert result.exit_code == 1
+    assert "1 of 5 folds diverged, the others are finished: own fold-01: training diverged in epoch 3" in result.stderr
+    finished = sorted(path.parent.name for path in Path("runs/own").glob("*/result.json"))
+    assert finished == ["fold-00", "fold-02", "fold-03", "served"]
+    assert not Path("bundles/own").exists()
+    monkeypatch.setattr("model.runs.folds.run_fold", run_fold)
+    again = train(rows, *SCRATCH)
+    assert again.exit_code == 0
+    assert "4 of 5 folds are finished already" in again.stderr
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", ["1", "2"])
-def test_diverged_fold_leaves_the_others_finished(
-    rows: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, jobs: str
-) -> None:
+def test_divergence_in_every_fold_names_the_setting(rows: list[dict[str, Any]], jobs: str) -> None:
     result = train(rows, *SCRATCH, "--jobs", jobs, "--set", "training.learning_rate=1e12")
     assert result.exit_code == 1
-    assert "folds diverged, the others are finished" in result.stderr
+    assert "5 of 5 folds diverged, the others are finished" in result.stderr
     assert "training diverged in epoch" in result.stderr
     assert "reduce --set training.learning_rate=1e+12" in result.stderr
     assert not Path("bundles/own").exists()

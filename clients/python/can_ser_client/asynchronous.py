@@ -11,6 +11,7 @@ import httpx
 from can_ser_client.errors import UnreachableError
 from can_ser_client.events import MEDIA_TYPE, Event, EventParser
 from can_ser_client.fields import (
+    Encoding,
     Explain,
     ExportFormat,
     Fields,
@@ -75,10 +76,15 @@ class AsyncClient(AbstractAsyncContextManager["AsyncClient"]):
             await response.aclose()
 
     async def live(
-        self, frames: AsyncIterable[bytes], *, rate_hz: int = 16_000, explain: Explain = "true"
+        self,
+        frames: AsyncIterable[bytes],
+        *,
+        rate_hz: int = 16_000,
+        explain: Explain = "true",
+        encoding: Encoding = "pcm_s16le",
     ) -> AsyncIterator[LiveEvent]:
         """See `Client.live`; `frames` are read in a task."""
-        address = make_live_address(self._base_url, rate_hz, explain)
+        address = make_live_address(self._base_url, rate_hz, explain, encoding)
         async with aclosing(stream_async_frames(address, self._headers, frames)) as events:
             async for event in events:
                 yield event

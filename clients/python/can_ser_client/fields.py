@@ -8,6 +8,8 @@ from typing import Any, BinaryIO, Final, Literal, TypedDict
 
 Explain = Literal["true", "false", "full", "occlusion"]
 Speakers = Literal["channels", "diarize"]
+Encoding = Literal["pcm_s16le", "pcm_f32le", "mulaw", "alaw"]
+"""Encoding of live speech."""
 ExportFormat = Literal["srt", "vtt", "textgrid", "rttm", "words-csv", "utterances-csv", "xlsx"]
 SubtitleEmotions = Literal["omit", "prefix", "class"]
 Recording = str | Path | bytes
@@ -15,8 +17,8 @@ Recording = str | Path | bytes
 _NO_NAME: Final = "recording"
 
 
-class JobFields(TypedDict, total=False):
-    """Fields of a job; None counts as omitted.
+class CommonFields(TypedDict, total=False):
+    """Fields of every request; None counts as omitted.
 
     Attributes:
         words: (word, start_s, end_s) of the words that are said, None for times that are not known; nothing is
@@ -36,8 +38,18 @@ class JobFields(TypedDict, total=False):
     explain: Explain | None
 
 
-class Fields(JobFields, total=False):
-    """Fields of a request, in addition to those of a job.
+class JobFields(CommonFields, total=False):
+    """Fields of a job, in addition to those of every request.
+
+    Attributes:
+        callback: Address to which a signed message is sent when the job has ended.
+    """
+
+    callback: str | None
+
+
+class Fields(CommonFields, total=False):
+    """Fields of a request, in addition to those of every request.
 
     Attributes:
         transcript: Words that are said; they are aligned, nothing is recognised.

@@ -189,9 +189,9 @@ class OtherOut(BaseModel):
     confidence: Confidence
     uncertain: Uncertain
     uncertain_reasons: UncertainReasons = []
-    utterances: list[UtteranceOut]
-    warnings: list[str]
-    speakers: Annotated[list[SpeakerOut], Field(description="As in the response of the first bundle.")] = []
+    utterances: Annotated[list[UtteranceOut], FailFast()]
+    warnings: Annotated[list[str], FailFast()]
+    speakers: Annotated[list[SpeakerOut], FailFast(), Field(description="As in the response of the first bundle.")] = []
 
 
 class PredictOut(BaseModel):
@@ -217,6 +217,7 @@ class PredictOut(BaseModel):
     ] = []
     others: Annotated[
         list[OtherOut],
+        FailFast(),
         Field(description="Predictions of the further bundles of the request, in its order; omitted without any."),
     ] = []
 
@@ -288,6 +289,20 @@ class ProgressOut(BaseModel):
     total_s: Annotated[float | None, Field(description="Duration of the audio; null until the file has been read.")]
 
 
+class CallbackOut(BaseModel):
+    """Delivery of the callback of a job."""
+
+    url: Annotated[str, Field(description="Address without its query string.")]
+    status: Annotated[
+        Literal["waiting", "pending", "delivered", "failed"],
+        Field(description="waiting: the job has not ended; pending: it is sent, or will be sent again."),
+    ]
+    attempts: int
+    last_error: Annotated[str | None, Field(description="Why the last attempt failed.")]
+    next_attempt_at: Annotated[datetime | None, Field(description="When it is sent again; null unless it is pending.")]
+    delivered_at: datetime | None
+
+
 class JobOut(BaseModel):
     """Response of POST /jobs and GET /jobs/{id}."""
 
@@ -296,6 +311,7 @@ class JobOut(BaseModel):
     created_at: datetime
     expires_at: Annotated[datetime | None, Field(description="When the job is deleted; null until it has ended.")]
     progress: ProgressOut
+    callback: Annotated[CallbackOut | None, Field(description="Delivery of the callback, if there is one.")] = None
     result: Annotated[
         PredictOut | None, Field(description="As the response of POST /predict; null until the job is done.")
     ] = None

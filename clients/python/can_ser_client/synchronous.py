@@ -10,6 +10,7 @@ import httpx
 from can_ser_client.errors import UnreachableError
 from can_ser_client.events import MEDIA_TYPE, Event, EventParser
 from can_ser_client.fields import (
+    Encoding,
     Explain,
     ExportFormat,
     Fields,
@@ -99,20 +100,28 @@ class Client(AbstractContextManager["Client"]):
         finally:
             response.close()
 
-    def live(self, frames: Iterable[bytes], *, rate_hz: int = 16_000, explain: Explain = "true") -> Iterator[LiveEvent]:
+    def live(
+        self,
+        frames: Iterable[bytes],
+        *,
+        rate_hz: int = 16_000,
+        explain: Explain = "true",
+        encoding: Encoding = "pcm_s16le",
+    ) -> Iterator[LiveEvent]:
         """Events of speech while it is spoken; requires the extra `live`. Nothing is retried.
 
         Args:
-            frames: 16-bit little-endian mono samples, in pieces of any length up to 256 KiB; read in a thread.
+            frames: Mono samples, in pieces of any length up to 256 KiB; read in a thread.
             rate_hz: Sample rate of the samples.
             explain: As in `predict`.
+            encoding: "pcm_s16le" (16-bit little-endian), "pcm_f32le", "mulaw" or "alaw" (G.711).
 
         Raises:
             MissingPackageError: The package websockets is not installed.
             RefusedError: The service refuses or ends the connection.
             UnreachableError: The service does not respond, or the connection breaks.
         """
-        yield from stream_frames(make_live_address(self._base_url, rate_hz, explain), self._headers, frames)
+        yield from stream_frames(make_live_address(self._base_url, rate_hz, explain, encoding), self._headers, frames)
 
     def export(
         self,

@@ -10,16 +10,17 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from can_ser_client.schemas import JobOut, ProgressOut
+from can_ser_client.schemas import CallbackOut, JobOut, ProgressOut
 from service.errors import BusyError, JobNotDoneError, UnknownJobError
 from service.exports.formats import ExportRequest, read_export
 from service.http.dependencies import AppStateDep, OwnerDep
 from service.http.exception_handlers import problem_response
 from service.http.exports import EXPORT_RESPONSES, convert, export_response
-from service.http.forms import EXPORT_SCHEMAS, JOB_FIELDS, describe_form, open_form
+from service.http.forms import CALLBACK, CALLBACK_SCHEMA, EXPORT_SCHEMAS, JOB_FIELDS, describe_form, open_form
 from service.http.lifecycle import AppState
 from service.http.names import refuse_unknown_parameters
 from service.http.openapi import refusals
+from service.jobs.callback_table import Callback, NewCallback
 from service.jobs.store import Job
 
 router = APIRouter(tags=["jobs"])
@@ -37,7 +38,7 @@ _LOCATION: Final[dict[int | str, dict[str, Any]]] = {
     status_code=202,
     response_model=JobOut,
     responses=_LOCATION | refusals(400, 401, 403, 408, 413, 415, 422, 429, 503),
-    openapi_extra=describe_form(JOB_FIELDS),
+    openapi_extra=describe_form(JOB_FIELDS, {CALLBACK: CALLBACK_SCHEMA}),
 )
 async def create_job(http: Request, state: AppStateDep, owner: OwnerDep) -> Response:
     """Accept a recording of up to hours; `Location` is the address of its progress and response.
@@ -45,11 +46,13 @@ async def create_job(http: Request, state: AppStateDep, owner: OwnerDep) -> Resp
     The recording is kept on disk until the job has ended, and no longer. A job survives the end of the service's
     process and resumes where it was.
     """
-    async with open_form(http, JOB_FIELDS) as form:
-        job = await state.jobs.submit(form.file.file, form.request, owner)
-    return _respond(
-        job, state.settings.jobs.keep_s, 202, {"Location": f"{http.scope.get('root_path', '')}/jobs/{job.id}"}
-    )
+    root_path = http.scope.get("root_path", "")
+    async with open_form(http, JOB_FIELDS, (CALLBACK,)) as form:
+        url = form.output.get(CALLBACK, "").strip()
+        new = NewCallback(url, root_path) if url else None
+        job = await state.jobs.submit(form.file.file, form.request, owner, new)
+    callback = await state.jobs.find_callback(job.id) if new else None
+    return _respond(job, callback, state.settings.jobs.keep_s, 202, {"Location": f"{root_path}/jobs/{job.id}"})
 
 
 @router.get(
@@ -72,10 +75,11 @@ async def read_job(
     job = await state.jobs.find(job_id, owner)
     if export is not None:
         return await _export(state, owner, job, export)
+    callback = await state.jobs.find_callback(job_id)
     if job.status != "done":
-        return _respond(job, state.settings.jobs.keep_s)
+        return _respond(job, callback, state.settings.jobs.keep_s)
     length = await state.jobs.count_result(job.id)
-    before, after = _split(job, state.settings.jobs.keep_s)
+    before, after = _split(job, callback, state.settings.jobs.keep_s)
     return ResultResponse(state.reads.hold(owner), before, state.jobs.read_result(job.id, length), length, after)
 
 
@@ -133,12 +137,14 @@ class ResultResponse(StreamingResponse):
             log.info("job deleted while its result was sent")
 
 
-def _respond(job: Job, keep_s: float, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    before, after = _split(job, keep_s)
+def _respond(
+    job: Job, callback: Callback | None, keep_s: float, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
+    before, after = _split(job, callback, keep_s)
     return Response(before + b"null" + after, status, headers, "application/json")
 
 
-def _split(job: Job, keep_s: float) -> tuple[bytes, bytes]:
+def _split(job: Job, callback: Callback | None, keep_s: float) -> tuple[bytes, bytes]:
     """JSON of a job before and after its result, which is stored as JSON, and may be long: it is not parsed again."""
     fields = JobOut(
         id=job.id,
@@ -146,6 +152,21 @@ def _split(job: Job, keep_s: float) -> tuple[bytes, bytes]:
         created_at=datetime.fromtimestamp(job.created, UTC),
         expires_at=None if job.ended is None else datetime.fromtimestamp(job.ended + keep_s, UTC),
         progress=ProgressOut(done_s=round(job.done_s, 3), total_s=job.total_s),
+        callback=callback and _describe_callback(callback, ended=job.ended is not None),
     )
     head = fields.model_dump_json(exclude={"result", "problem"})[:-1]
     return f'{head},"result":'.encode(), f',"problem":{job.problem or "null"}}}'.encode()
+
+
+def _describe_callback(callback: Callback, *, ended: bool) -> CallbackOut:
+    """Delivery of a callback; its query string may hold a secret."""
+    status = callback.status if ended else "waiting"
+    is_next = status == "pending" and callback.attempts
+    return CallbackOut(
+        url=callback.url.partition("?")[0],
+        status=status,
+        attempts=callback.attempts,
+        last_error=callback.last_error,
+        next_attempt_at=datetime.fromtimestamp(callback.next_attempt, UTC) if is_next else None,
+        delivered_at=None if callback.delivered is None else datetime.fromtimestamp(callback.delivered, UTC),
+    )

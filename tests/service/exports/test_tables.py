@@ -14,9 +14,11 @@ from service.exports.workbook import Workbook
 from tests.service.exports.answers import EMOTIONS, make_answer, make_utterance, say
 
 PROBABILITIES = [f"{prefix}{label}" for prefix in ("p_", "p_text_", "p_audio_") for label in EMOTIONS]
+DOUBTFUL = make_utterance(say("=1+1", 1.0), speaker="speaker 1")
+DOUBTFUL["words"][0]["doubtful"] = True
 RESPONSE = make_answer(
     make_utterance(say('Grüße, "world"'), uncertain=True, uncertain_reasons=["short", "noisy"], confidence=1 / 3),
-    make_utterance(say("=1+1", 1.0), speaker="speaker 1"),
+    DOUBTFUL,
 )
 
 
@@ -39,6 +41,7 @@ def test_row_per_utterance() -> None:
     assert list(first) == [*UTTERANCE_COLUMNS, *PROBABILITIES]
     assert first["text"] == 'Grüße, "world"'
     assert (first["confidence"], first["uncertain"], first["reasons"]) == ("0.3333", "true", "short; noisy")
+    assert (first["doubtful_words"], second["doubtful_words"]) == ("0", "1")
     assert (first["words"], first["p_angry"], first["p_text_happy"]) == ("2", "0.7", "0.2")
     assert (second["speaker"], second["file"], second["utterance"]) == ("speaker 1", "a.wav", "2")
 

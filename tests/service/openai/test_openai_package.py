@@ -60,7 +60,7 @@ def test_json_and_text(client: openai.OpenAI) -> None:
 def test_verbose_json_has_everything_that_openai_has_and_emotions(client: openai.OpenAI) -> None:
     answer = transcribe(client, response_format="verbose_json", timestamp_granularities=["word", "segment"])
     assert isinstance(answer, TranscriptionVerbose)
-    assert (answer.language, answer.duration, answer.text) == ("en", 3.0, "the children")
+    assert (answer.language, answer.duration, answer.text) == ("english", 3.0, "the children")
     [segment] = answer.segments or []
     checked = type(segment).model_validate(segment.model_dump())
     assert (checked.id, checked.seek, checked.tokens, checked.text) == (0, 0, [], " the children")
@@ -162,7 +162,7 @@ def test_fields_without_effect_are_named(client: openai.OpenAI) -> None:
         include=["logprobs"],
         chunking_strategy={"type": "server_vad", "threshold": 0.5},
         known_speaker_names=["a", "b"],
-        language="en",
+        language="English",
     )
     warnings = extras(answer)["warnings"]
     assert [warning.partition("`")[2].partition("`")[0] for warning in warnings] == [
@@ -196,7 +196,7 @@ def test_models(client: openai.OpenAI) -> None:
         ({"temperature": "warm"}, "malformed-form", "temperature", "from 0 to 1"),
         ({"temperature": float("nan")}, "malformed-form", "temperature", "from 0 to 1"),
         ({"language": "xx"}, "unsupported-language", "language", "xx"),
-        ({"language": "e" * 200}, "malformed-form", "language", "100 characters"),
+        ({"language": "e" * 200}, "malformed-form", "language", "at most 100"),
         (
             {"timestamp_granularities": ["line"], "response_format": "verbose_json"},
             "malformed-form",
