@@ -22,7 +22,7 @@ def detail(response: Any, status: int, code: str) -> str:
     [
         ("/predict", {"transcipt": "a"}, "there is no form field `transcipt`; did you mean `transcript`?"),
         ("/predict", {"colour": "red"}, "there is no form field `colour`; choose from file, transcript, words"),
-        ("/jobs", {"transcript": "a"}, "`transcript`; this request accepts file, words, language, aligner, bundle, explain"),
+        ("/jobs", {"transcript": "a"}, "`transcript`; this request accepts file, words, language, aligner, bundle"),
         ("/predict", {"x" * 900: "a"}, f"`{'x' * 100}…`"),
     ],
 )
