@@ -8,7 +8,7 @@ deviation 3.1) and 12 words on average. The table of word vectors has the size t
 the words of the corpus and the frequent words of the vectors, all trainable. All loops train the same network from the
 same weights on the same batches, with the same number of threads; ten steps must give the same losses. Both references
 use a DataLoader that collates single utterances: one pads the segments and computes the padding, one packs the padded
-segments with `pack_padded_sequence`. With `--batches`, the time of an epoch is extrapolated from that number of batches.
+segments with `pack_padded_sequence`. With `--batches`, the time of an epoch is extrapolated from that many batches.
 With `--device`, an epoch on that device is compared with ten steps on the CPU, whose losses must agree.
 """
 
