@@ -48,29 +48,29 @@ class EstimateOut(BaseModel):
     uncertain_reasons: UncertainReasons = []
 
 
-class TranscriptionOut(EstimateOut):
-    """Response with `response_format=json`."""
+class RecordingOut(EstimateOut):
+    """Extensions of the response for a recording."""
 
-    text: str
-    usage: UsageOut
     warnings: list[str] = []
 
 
-class TranscriptionWordOut(EstimateOut):
-    """A word; the emotion is that of its utterance."""
-
+# OpenAI's fields are bases of their own, so that they come first.
+class _Word(BaseModel):
     word: str
     start: float
     end: float
+
+
+class TranscriptionWordOut(EstimateOut, _Word):
+    """A word; the emotion is that of its utterance."""
+
     score: Annotated[float | None, Field(description="Confidence of the aligner, where it has one.")] = None
     doubtful: Annotated[bool, Field(description="Whether the word may not be what is said.")] = False
     contribution: Attribution | None = None
     speaker: Speaker = None
 
 
-class SegmentOut(EstimateOut):
-    """An utterance. Nothing is known about tokens, so that their fields are neutral."""
-
+class _Segment(BaseModel):
     id: int
     seek: Annotated[int, Field(description="Always 0.")] = 0
     start: float
@@ -81,14 +81,39 @@ class SegmentOut(EstimateOut):
     avg_logprob: Annotated[float, Field(description="Mean logarithm of the words' scores; 0 without scores.")]
     compression_ratio: Annotated[float, Field(description="Length of the text divided by its length after zlib.")]
     no_speech_prob: Annotated[float, Field(description="Always 0: utterances are speech that was detected.")] = 0.0
+
+
+class SegmentOut(EstimateOut, _Segment):
+    """An utterance. Nothing is known about tokens, so that their fields are neutral."""
+
     text_probabilities: dict[str, Probability] = {}
     audio_probabilities: dict[str, Probability] = {}
     speaker: Speaker = None
 
 
-class VerboseTranscriptionOut(TranscriptionOut):
-    """Response with `response_format=verbose_json`."""
+class _DiarizedSegment(BaseModel):
+    type: Literal["transcript.text.segment"] = "transcript.text.segment"
+    id: str
+    start: float
+    end: float
+    text: str
+    speaker: str
 
+
+class DiarizedSegmentOut(EstimateOut, _DiarizedSegment):
+    """An utterance with its speaker; also the event `transcript.text.segment`."""
+
+
+class _Transcription(BaseModel):
+    text: str
+    usage: UsageOut
+
+
+class TranscriptionOut(RecordingOut, _Transcription):
+    """Response with `response_format=json`."""
+
+
+class _VerboseTranscription(_Transcription):
     task: Literal["transcribe"] = "transcribe"
     language: Annotated[str, Field(description="Name of the language in English: `english`.")]
     duration: float
@@ -96,40 +121,40 @@ class VerboseTranscriptionOut(TranscriptionOut):
     words: list[TranscriptionWordOut] | None = None
 
 
-class DiarizedSegmentOut(EstimateOut):
-    """An utterance with its speaker; also the event `transcript.text.segment`."""
-
-    id: str
-    type: Literal["transcript.text.segment"] = "transcript.text.segment"
-    start: float
-    end: float
-    text: str
-    speaker: str
+class VerboseTranscriptionOut(RecordingOut, _VerboseTranscription):
+    """Response with `response_format=verbose_json`."""
 
 
-class DiarizedTranscriptionOut(TranscriptionOut):
-    """Response with `response_format=diarized_json`."""
-
+class _DiarizedTranscription(_Transcription):
     task: Literal["transcribe"] = "transcribe"
     duration: float
     segments: list[DiarizedSegmentOut]
 
 
-class DeltaOut(EstimateOut):
-    """The event `transcript.text.delta`: an utterance as soon as it is scored."""
+class DiarizedTranscriptionOut(RecordingOut, _DiarizedTranscription):
+    """Response with `response_format=diarized_json`."""
 
+
+class _Delta(BaseModel):
     type: Literal["transcript.text.delta"] = "transcript.text.delta"
     delta: str
     segment_id: str
+
+
+class DeltaOut(EstimateOut, _Delta):
+    """The event `transcript.text.delta`: an utterance as soon as it is scored."""
+
     start: float
     end: float
     speaker: Speaker = None
 
 
-class DoneOut(TranscriptionOut):
-    """The event `transcript.text.done`."""
-
+class _Done(_Transcription):
     type: Literal["transcript.text.done"] = "transcript.text.done"
+
+
+class DoneOut(RecordingOut, _Done):
+    """The event `transcript.text.done`."""
 
 
 class OpenAiErrorOut(BaseModel):

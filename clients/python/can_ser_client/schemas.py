@@ -189,9 +189,9 @@ class OtherOut(BaseModel):
     confidence: Confidence
     uncertain: Uncertain
     uncertain_reasons: UncertainReasons = []
-    utterances: list[UtteranceOut]
-    warnings: list[str]
-    speakers: Annotated[list[SpeakerOut], Field(description="As in the response of the first bundle.")] = []
+    utterances: Annotated[list[UtteranceOut], FailFast()]
+    warnings: Annotated[list[str], FailFast()]
+    speakers: Annotated[list[SpeakerOut], FailFast(), Field(description="As in the response of the first bundle.")] = []
 
 
 class PredictOut(BaseModel):
@@ -217,6 +217,7 @@ class PredictOut(BaseModel):
     ] = []
     others: Annotated[
         list[OtherOut],
+        FailFast(),
         Field(description="Predictions of the further bundles of the request, in its order; omitted without any."),
     ] = []
 

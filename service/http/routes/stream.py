@@ -32,8 +32,11 @@ async def _serve(websocket: WebSocket, state: AppState, connection: LiveConnecti
     options = read_options(dict(websocket.query_params))
     state.require_ready()
     with state.live.hold(getattr(websocket.state, "owner", "")):
-        first, options = await _read_start(connection, options)
+        # Wrong options of the address are refused before the first message.
         session = open_session(state, connection.send, options)
+        first, chosen = await _read_start(connection, options)
+        if chosen != options:
+            session = open_session(state, connection.send, chosen)
         try:
             while first is not None:
                 await feed_session(session, first, state.settings.live.max_audio_s)

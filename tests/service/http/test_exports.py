@@ -8,11 +8,13 @@ from typing import Any
 import openpyxl
 import pytest
 from fastapi.testclient import TestClient
+from pydantic import ValidationError
 
+from can_ser_client.schemas import PredictOut
 from service.exports.formats import FORMATS
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner
-from tests.service.exports.answers import read_vtt
+from tests.service.exports.answers import make_answer, make_utterance, read_vtt, say
 from tests.service.serving import state_of
 from tests.waiting import wait_until
 
@@ -192,6 +194,15 @@ def test_contradicting_answer_is_refused(client: TestClient, name: str, path: st
 )
 def test_body_that_is_no_answer_is_refused(client: TestClient, body: bytes) -> None:
     assert code(client.post("/export?format=srt", content=body)) == (422, "invalid-answer")
+
+
+def test_mistakes_of_long_lists_are_not_collected() -> None:
+    """Each mistake takes a kilobyte: of a list, the first one is reported."""
+    document = make_answer(make_utterance(say("one"))).model_dump()
+    for name in ("utterances", "others", "speakers", "warnings"):
+        with pytest.raises(ValidationError) as refused:
+            PredictOut.model_validate(document | {name: [0] * 1_000})
+        assert refused.value.error_count() == 1
 
 
 def test_numbers_that_are_not_finite_are_left_out(client: TestClient) -> None:
