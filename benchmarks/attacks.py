@@ -47,7 +47,7 @@ _CLIP: Final = FIXTURES / "numbers.flac"
 _HEALTH_MS: Final = 250.0
 _PREDICT_FACTOR: Final = 3.0
 _RECOVERY_S: Final = 30.0
-_USUAL_S: Final = 3.0
+_USUAL_S: Final = 6.0
 _SAMPLE_S: Final = 0.1
 _LONG_S: Final = 900
 _WORDS: Final = 10_000
@@ -62,6 +62,7 @@ class Effect:
     Attributes:
         health_ms: 99th percentile of /health/live.
         predict_ms: Median of the small request.
+        predict_p95_ms: 95th percentile of the small request.
         idle_bytes: Memory before it.
         peak_bytes: Highest memory during it.
         after_bytes: Lowest memory within 30 s after it.
@@ -69,15 +70,16 @@ class Effect:
 
     health_ms: float
     predict_ms: float
+    predict_p95_ms: float
     idle_bytes: int
     peak_bytes: int
     after_bytes: int
 
     def passes(self, usual_ms: float) -> bool:
-        """Whether the service stayed usable, and its memory bounded."""
+        """Whether the service stayed usable (against the 95th percentile without an attack), and its memory bounded."""
         return (
             self.health_ms <= _HEALTH_MS
-            and self.predict_ms <= _PREDICT_FACTOR * usual_ms
+            and self.predict_p95_ms <= _PREDICT_FACTOR * usual_ms
             and self.peak_bytes <= 1.5 * self.idle_bytes + 200e6
             and self.after_bytes <= 1.2 * self.idle_bytes + 50e6
         )
@@ -124,7 +126,8 @@ def measure(server: Server, recording: bytes, seconds: Seconds, attack: Attack |
             stop.wait(_SAMPLE_S)
         stop.set()
     after = lowest_memory(server, round(1.02 * idle)) if attacker else idle
-    return Effect(float(np.percentile(health.result(), 99)), float(np.median(predict.result())), idle, peak, after)
+    health_ms, (middle_ms, late_ms) = np.percentile(health.result(), 99), np.percentile(predict.result(), (50, 95))
+    return Effect(float(health_ms), float(middle_ms), float(late_ms), idle, peak, after)
 
 
 def lowest_memory(server: Server, enough: int) -> int:
@@ -172,21 +175,24 @@ def main(
         for attack in (long_word(), many_channels()):
             effects[attack.name] = measure(server, recording, seconds, attack)
     show(usual, effects)
-    if not all(effect.passes(usual.predict_ms) for effect in effects.values()):
+    if not all(effect.passes(usual.predict_p95_ms) for effect in effects.values()):
         raise typer.Exit(1)
 
 
 def show(usual: Effect, effects: dict[str, Effect]) -> None:
     """Print the figures without an attack and of each attack."""
-    table = Table("attack", "health p99 ms", "predict ms", "÷ usual", "MB before", "peak", "after", "limits", box=None)
+    table = Table(
+        "attack", "health p99 ms", "predict ms", "p95", "÷ usual", "MB before", "peak", "after", "limits", box=None
+    )
     for name, each in {"none": usual, **effects}.items():
         table.add_row(
             name,
             f"{each.health_ms:.0f}",
             f"{each.predict_ms:.0f}",
-            f"{each.predict_ms / usual.predict_ms:.1f}",
+            f"{each.predict_p95_ms:.0f}",
+            f"{each.predict_p95_ms / usual.predict_p95_ms:.1f}",
             *(f"{size / 1e6:.0f}" for size in (each.idle_bytes, each.peak_bytes, each.after_bytes)),
-            "kept" if each.passes(usual.predict_ms) else "passed",
+            "kept" if each.passes(usual.predict_p95_ms) else "passed",
         )
     console.print(table)
 

@@ -30,6 +30,7 @@ from alignment.errors import NoSpeechError
 from alignment.transcripts.normalisation import spoken_words
 from alignment.transcripts.words import TimedWord
 from model.corpora.ravdess import SENTENCES
+from model.corpora.word_errors import count_errors
 
 _SYNTHETIC: Final = Path(__file__).parent.parent / "tests" / "fixtures" / "speech"
 _JFK: Final = "and so my fellow americans ask not what your country can do for you ask what you can do for your country"
@@ -61,16 +62,6 @@ class Result:
         return [f"{self.errors / self.words:.4f}", *within, f"{1_000 * np.mean(self.spent_s):.0f}"]
 
 
-def count_errors(reference: Sequence[str], words: Sequence[str]) -> int:
-    """Smallest number of substitutions, insertions and deletions between two sequences of words."""
-    row = list(range(len(words) + 1))
-    for at, expected in enumerate(reference, 1):
-        before, row[0] = row[0], at
-        for other, word in enumerate(words, 1):
-            before, row[other] = row[other], min(row[other] + 1, row[other - 1] + 1, before + (expected != word))
-    return row[-1]
-
-
 def synthetic_clips() -> list[Clip]:
     """Clips of the tests, spoken by a synthesiser that reports the start of each word."""
     words = json.loads((_SYNTHETIC / "words.json").read_text())
@@ -84,6 +75,11 @@ def ravdess_clips(root: Path) -> list[Clip]:
     """All speech clips of RAVDESS, in all emotions, in the order of their names."""
     paths = [path for path in sorted(root.glob("Actor_*/03-01-*")) if path.suffix in {".flac", ".wav"}]
     return [Clip(path, tuple(SENTENCES[path.stem.split("-")[4]].split())) for path in paths]
+
+
+def speech_clips(folder: Path) -> list[Clip]:
+    """The clip of natural speech in a folder."""
+    return [Clip(folder / "jfk.flac", tuple(_JFK.split()))]
 
 
 def measure(aligner: Aligner, clip: Clip, result: Result) -> None:
@@ -121,7 +117,7 @@ def main(
     """Print a table of word error rates, word times and speed."""
     sets = {"synthetic": synthetic_clips()}
     if speech:
-        sets["jfk.flac"] = [Clip(speech / "jfk.flac", tuple(_JFK.split()))]
+        sets["jfk.flac"] = speech_clips(speech)
     if ravdess:
         sets["RAVDESS"] = ravdess_clips(ravdess)[::every]
     aligners = open_aligners(WhisperXConfig(model=model, weights=weights))

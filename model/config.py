@@ -1,13 +1,19 @@
 """Configuration of the network and its training, as frozen data that is saved with the weights. No torch."""
 
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, PositiveInt
 
-Heads = Literal["full", "split"]
+Heads = Literal["full", "split", "projected"]
 SegmentDropout = Literal["pooled", "frames"]
 SegmentPooling = Literal["blstm", "statistics"]
+FoldsName = Literal["10", "session", "loso", "speaker"]
+FOLDS_HELP: Final = (
+    "10: random, as the paper; session: each session is left out, one of its two speakers validates, the other tests; "
+    "loso: each session tests, a tenth of the others validates; speaker: each speaker tests, another one validates"
+)
+"""Protocols of `model.data.protocols.choose_folds`."""
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -22,7 +28,8 @@ class NetworkConfig:
         hidden: Units of each LSTM direction; the output of a BLSTM has 2 · hidden values. Deviation: the paper's
             H ∈ R^(L×D_h) reads as 128 in all, its text and its group's code as 128 per direction.
         heads: "full": every head reads all 2 · hidden values, exactly as in Eqs. (4) and (5); "split": every head reads
-            its own part of them.
+            its own part of them; "projected": every head has its own projections to keys and values of a quarter of the
+            size (with four heads), as in the multi-head attention of Vaswani et al. 2017, which the paper cites.
         head_count: Queries per modality.
         dropout: Dropout on the output of each BLSTM.
         segment_dropout: Position of the lower audio BLSTM's dropout: "pooled", on the vector of each segment, or
@@ -56,13 +63,13 @@ class NetworkConfig:
     cross_attention: bool = True
 
     def __post_init__(self) -> None:
-        if self.heads == "split" and 2 * self.hidden % self.head_count:
+        if self.heads != "full" and 2 * self.hidden % self.head_count:
             raise ValueError(f"{self.head_count} heads cannot share {2 * self.hidden} values (2 · hidden) evenly")
 
 
 @dataclass(frozen=True, slots=True)
 class AugmentationConfig:
-    """Augmentation of training data; all off by default except word dropout, which trains the unknown word.
+    """Augmentation of training data; all off by default, as in the paper.
 
     Attributes:
         speeds: Factors by which whole utterances are resampled, one drawn per batch (Ko et al. 2015).
@@ -72,7 +79,7 @@ class AugmentationConfig:
         frame_noise: Standard deviation of noise on the coefficients of each frame.
         segment_dropout: Share of segments replaced by the mean frame.
         coefficient_dropout: Share of coefficients replaced by their mean throughout an utterance.
-        word_dropout: Share of words replaced by the unknown word.
+        word_dropout: Share of words replaced by the unknown word, whose vector stays random without it.
     """
 
     speeds: tuple[Rate, ...] = (1.0,)
@@ -81,7 +88,7 @@ class AugmentationConfig:
     frame_noise: Amount = 0.0
     segment_dropout: Fraction = 0.0
     coefficient_dropout: Fraction = 0.0
-    word_dropout: Fraction = 0.02
+    word_dropout: Fraction = 0.0
 
     def __post_init__(self) -> None:
         if not self.speeds or self.speeds[0] != 1.0:
@@ -101,7 +108,10 @@ class TrainingConfig:
         schedule: "constant", or "cosine" to zero over `max_epochs` after a short warm-up.
         clip_norm: Maximum norm of all gradients together.
         label_smoothing: Label smoothing of every cross-entropy.
+        class_weights: Weight each class in the loss by the inverse of its share of the training part; not in the paper.
         normalise: Normalise each MFCC to mean 0 and deviation 1 over the training frames; not specified by the paper.
+        rounded_vectors: Round the word vectors before the test to the one byte per value that a bundle stores, so that
+            the tested network is the served one; not specified by the paper.
         mixup: Parameter of the beta distribution by which pairs of utterances are mixed segment by segment, with their
             labels (Zhang et al. 2018, "mixup: Beyond Empirical Risk Minimization", ICLR); 0 mixes none.
         balance: Shares of the corpora of a mixed corpus, for example "clip=2" and "nemo=1": batches are drawn evenly
@@ -124,7 +134,9 @@ class TrainingConfig:
     schedule: Literal["constant", "cosine"] = "constant"
     clip_norm: Rate = 1.0
     label_smoothing: Fraction = 0.0
+    class_weights: bool = False
     normalise: bool = True
+    rounded_vectors: bool = True
     mixup: Amount = 0.0
     balance: tuple[Annotated[str, Field(pattern=r"^\w+=\d+(\.\d+)?$")], ...] = ()
     averaging: Fraction = 0.0

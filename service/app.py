@@ -5,6 +5,7 @@ from random import Random
 from typing import Final
 from uuid import UUID
 
+import structlog
 from asgi_correlation_id import CorrelationIdMiddleware
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -14,11 +15,12 @@ from service.http.exception_handlers import install_exception_handlers
 from service.http.lifecycle import AppState, lifespan
 from service.http.middleware.admission import EarlyAdmission
 from service.http.middleware.authentication import Authentication
+from service.http.middleware.head import HeadAsGet
 from service.http.middleware.origins import OriginCheck
 from service.http.middleware.request_log import RequestLog
 from service.http.middleware.upload_limits import UploadLimits
 from service.http.openapi import Application
-from service.http.routes import health, jobs, predict, stream
+from service.http.routes import export, health, jobs, openai, predict, stream, twilio
 from service.http.routes.documentation import install_documentation
 from service.http.routes.page import install_page
 from service.inference.engine import EmotionEngine
@@ -26,6 +28,7 @@ from service.observability.logs import configure_logs
 from service.observability.tracing import NoTraces, Traces
 from service.settings import Settings, load_settings
 
+log = structlog.stdlib.get_logger("service.app")
 _random: Final = Random()  # noqa: S311 - for request ids, which are no secret
 
 
@@ -52,8 +55,11 @@ def create_app(
     """
     settings = settings or load_settings()
     configure_logs(settings.log_level)
+    if folders := settings.temporary_folders():
+        log.warning("no home folder; these may not survive a restart, set the variables", **folders)
     traces = traces or open_traces(enabled=settings.traces)
     app = Application(
+        prefix=settings.root_path,
         telemetry=traces.request_config,
         title="can-ser",
         version=version("can-ser"),
@@ -64,10 +70,15 @@ def create_app(
     )
     state = app.state.can_ser = AppState(engine or EmotionEngine(settings), settings, traces, keeps_jobs=keeps_jobs)
     app.include_router(predict.router)
+    app.include_router(export.router)
     if keeps_jobs:
         app.include_router(jobs.router)
     app.include_router(stream.router)
+    app.include_router(twilio.router)
+    app.include_router(openai.router)
     app.include_router(health.router)
+    if settings.metrics != "off":
+        app.include_router(health.metrics_router)
     install_page(app)
     install_documentation(app)
     install_exception_handlers(app)
@@ -77,6 +88,7 @@ def create_app(
 
 def _add_middleware(app: FastAPI, state: AppState, settings: Settings) -> None:
     """Add middleware, innermost first."""
+    app.add_middleware(HeadAsGet)
     app.add_middleware(EarlyAdmission, state=state)
     app.add_middleware(UploadLimits, settings=settings)
     app.add_middleware(Authentication, settings=settings)

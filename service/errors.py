@@ -2,16 +2,25 @@
 
 ServiceError
 ├── SettingsError           a CAN_* variable or an option is invalid; the service does not start
+├── ListenError             the address or the port of the service cannot be used
 ├── NoRecordingsError       a folder or a pattern of the command line matches no recording
 ├── ArchiveError            a storage of recordings cannot be listed
 ├── ResultsError            a run cannot resume from the results of an earlier one
 ├── UnwritableError         the results of a run cannot be written
+├── RecordingPathError      an agent names a file that is not a recording in the folders that it may read
 ├── ClusterError            a Ray cluster does not respond, or its workers cannot start
 ├── MalformedFormError      the request is not a form with a file, or a field cannot be read
+├── EncodedBodyError        the body is compressed as a whole
 ├── UnknownNameError        a form field or a query parameter does not exist
 ├── InvalidWordsError       `words` is JSON, but not a list of words with times
 ├── InvalidSegmentsError    `segments` is JSON, but not a list of segments
 ├── ConflictingFieldsError  two fields exclude each other
+├── CallbackRefusedError    `callback` is not an address to which callbacks may be sent
+├── InvalidAnswerError      the body to export is not a response of this service
+├── JobNotDoneError         a job without a result cannot be exported
+├── TableFullError          a table has more rows than its format allows
+├── UnknownModelError       an OpenAI client names a model that is not served
+├── NoTranslationError      an OpenAI client requests a translation
 ├── UploadTooLargeError     the body has more bytes than accepted
 ├── UploadTimeoutError      the body stalled or took too long
 ├── UploadsFullError        the limit of concurrent uploads is reached
@@ -19,6 +28,7 @@ ServiceError
 ├── WrongKeyError           the API key is missing or unknown
 ├── ForeignPageError        a page of another site sent the request
 ├── RateLimitedError        the request rate of a key is reached
+├── UnknownBundleError      the request names a bundle that is not served
 ├── AlignerNotServedError   the request names an aligner that is not served
 ├── NotReadyError           the models are not loaded yet
 ├── BusyError               the limit of concurrent requests is reached
@@ -53,6 +63,17 @@ class ServiceError(CanSerError):
 
 class SettingsError(ServiceError):
     """The configuration is invalid."""
+
+
+class ListenError(ServiceError):
+    """The address or the port of the service cannot be used."""
+
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        self.host, self.port, self.reason = host, port, reason
+        super().__init__(
+            f"cannot listen on {host!r}, port {port} ({reason}); choose an address of this machine with --host or "
+            "CAN_HOST, and a free port with --port or CAN_PORT"
+        )
 
 
 class NoRecordingsError(ServiceError):
@@ -94,6 +115,14 @@ class UnwritableError(ServiceError):
         )
 
 
+class RecordingPathError(ServiceError):
+    """An agent names a path that is not a recording in the folders that it may read."""
+
+    def __init__(self, path: str, reason: str, way_out: str) -> None:
+        self.path = path
+        super().__init__(f"{path[:200]!r} {reason}; {way_out}")
+
+
 class ClusterError(ServiceError):
     """A Ray cluster does not respond, or its workers cannot start."""
 
@@ -110,9 +139,20 @@ class MalformedFormError(ServiceError):
 
     way_out = "send a multipart form with the recording in `file`: curl -F file=@speech.wav …"
 
-    def __init__(self, reason: str, way_out: str = way_out) -> None:
-        self.reason = reason
+    def __init__(self, reason: str, way_out: str = way_out, *, field: str | None = None) -> None:
+        self.reason, self.field = reason, field
         super().__init__(f"{reason}; {way_out}")
+
+
+class EncodedBodyError(ServiceError):
+    """The body has a Content-Encoding."""
+
+    def __init__(self, encoding: str) -> None:
+        self.encoding = encoding
+        super().__init__(
+            f"the body has the Content-Encoding `{encoding[:40]}`, which is not decoded; send it as it is, "
+            "as flac or ogg if it is too large"
+        )
 
 
 class UnknownNameError(ServiceError):
@@ -128,9 +168,9 @@ class InvalidWordsError(ServiceError):
 
     way_out = 'send [{"word": "hello", "start": 0.31, "end": 0.62}, …], times in seconds'
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, way_out: str = way_out) -> None:
         self.reason = reason
-        super().__init__(f"`words` is invalid: {reason}; {self.way_out}")
+        super().__init__(f"`words` is invalid: {reason}; {way_out}")
 
 
 class InvalidSegmentsError(ServiceError):
@@ -151,15 +191,70 @@ class ConflictingFieldsError(ServiceError):
         super().__init__(f"`{first}` and `{second}` exclude each other; send only one of them")
 
 
+class CallbackRefusedError(ServiceError):
+    """The field `callback` is not an address to which callbacks may be sent."""
+
+    def __init__(self, reason: str, way_out: str) -> None:
+        self.reason = reason
+        super().__init__(f"`callback` {reason}; {way_out}")
+
+
+class InvalidAnswerError(ServiceError):
+    """The body to export is not a response of this service."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"the body is not a response that can be exported: {reason}; send the JSON of a response of POST /predict, "
+            "or `result` of a job"
+        )
+
+
+class JobNotDoneError(ServiceError):
+    """A job has no result that could be exported."""
+
+    def __init__(self, name: str, status: str) -> None:
+        self.name, self.status = name, status
+        super().__init__(
+            f"the job {name} is {status!r} and has no result to export; GET /jobs/{name} without `format` returns its "
+            "progress, or why it failed"
+        )
+
+
+class TableFullError(ServiceError):
+    """A table has more rows than its format allows."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        super().__init__(f"a sheet holds {limit:,} rows at most; write CSV, or fewer recordings into one file")
+
+
+class UnknownModelError(ServiceError):
+    """A client of the OpenAI endpoint names a model that is not served."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        self.name, self.known = name, tuple(known)
+        super().__init__(f"the model {name!r} is not served; choose from {', '.join(known)}")
+
+
+class NoTranslationError(ServiceError):
+    """A client of the OpenAI endpoint requests a translation."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this service transcribes and does not translate; send the recording to /v1/audio/transcriptions and "
+            "translate its text elsewhere"
+        )
+
+
 class UploadTooLargeError(ServiceError):
     """The body is larger than accepted."""
 
-    def __init__(self, limit_bytes: int) -> None:
-        self.limit_bytes = limit_bytes
-        super().__init__(
-            f"the upload is larger than {limit_bytes:,} bytes, the limit; compress it (flac, ogg) or raise "
-            "CAN_MAX_UPLOAD_BYTES"
-        )
+    way_out = "compress it (flac, ogg) or raise CAN_MAX_UPLOAD_BYTES"
+
+    def __init__(self, limit_bytes: int, way_out: str = way_out) -> None:
+        self.limit_bytes, self.way_out = limit_bytes, way_out
+        super().__init__(f"the upload is larger than {limit_bytes:,} bytes, the limit; {way_out}")
 
 
 class UploadTimeoutError(ServiceError):
@@ -219,8 +314,17 @@ class RateLimitedError(ServiceError):
     def __init__(self, per_minute: int, wait_s: float) -> None:
         self.per_minute, self.retry_after_s = per_minute, max(1, ceil(wait_s))
         super().__init__(
-            f"the limit of this key, {per_minute} requests per minute, is reached; retry in {self.retry_after_s} s"
+            f"this key has sent {per_minute} requests within 60 s, the limit; the next one is accepted in "
+            f"{self.retry_after_s} s"
         )
+
+
+class UnknownBundleError(ServiceError):
+    """The requested bundle is not served."""
+
+    def __init__(self, requested: str, served: Sequence[str]) -> None:
+        self.requested, self.served = requested, tuple(served)
+        super().__init__(f"the bundle {requested!r} is not served; choose {' or '.join(served)}, or omit it")
 
 
 class AlignerNotServedError(ServiceError):
@@ -282,9 +386,11 @@ class JobInterruptedError(ServiceError):
 class BadFrameError(ServiceError):
     """A live message cannot be read."""
 
-    def __init__(self, reason: str) -> None:
+    way_out = "send mono samples in binary messages, see docs/streaming.md"
+
+    def __init__(self, reason: str, way_out: str = way_out) -> None:
         self.reason = reason
-        super().__init__(f"{reason}; send 16-bit little-endian mono PCM in binary messages, see docs/streaming.md")
+        super().__init__(f"{reason}; {way_out}")
 
 
 class LiveLimitError(ServiceError):

@@ -17,10 +17,14 @@ class FakeAligner:
         gate: Calls block while it is cleared.
         error: Raised by every call, where it is set.
         calls: Number of calls so far.
+        doubtful: Words that are doubtful wherever they occur.
+        languages: Language of each call.
     """
 
     def __init__(self) -> None:
+        self.languages: list[str | None] = []
         self.calls_at_once = 1
+        self.doubtful: set[str] = set()
         self.info = AlignerInfo("fake", "none", "en", "configured by a test")
         self.gate = threading.Event()
         self.gate.set()
@@ -39,10 +43,14 @@ class FakeAligner:
     def align(self, waveform: Waveform, text: str, language: str | None = None) -> Transcript:
         """Align the text, 0.1 s per word."""
         self.calls += 1
+        self.languages.append(language)
         self.gate.wait(20)
         if self.error:
             raise self.error
-        words = [TimedWord(w, 0.1 * i, 0.1 * (i + 1), "aligned", 0.5) for i, w in enumerate(text.split())]
+        words = [
+            TimedWord(w, 0.1 * i, 0.1 * (i + 1), "aligned", 0.5, doubtful=w in self.doubtful)
+            for i, w in enumerate(text.split())
+        ]
         return Transcript(group_words(words, waveform.duration_s), self.info)
 
     def close(self) -> None:

@@ -1,6 +1,5 @@
 """Consistency of the Docker configuration with the code; `make docker-test` runs the images."""
 
-import json
 import re
 
 from pydantic import BaseModel
@@ -31,7 +30,7 @@ def format_default(field: FieldInfo) -> str:
     if value is None or isinstance(value, bool):
         return "" if value is None else str(value).lower()
     if isinstance(value, tuple):
-        return json.dumps(value)
+        return ",".join(value)
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

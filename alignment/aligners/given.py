@@ -22,5 +22,9 @@ def build_given_transcript(words: Sequence[TimedWord], duration_s: Seconds) -> T
     """
     checked = check_words(words, duration_s)
     overlapping = sum(before.end_s > after.start_s for before, after in pairwise(words))
-    warnings = (f"{overlapping} words overlapped the previous word; the overlaps were split in the middle",)
-    return Transcript(group_words(checked, duration_s), GIVEN, warnings if overlapping else ())
+    untimed = sum(word.timing == "interpolated" for word in checked)
+    warnings = {
+        f"{overlapping} words overlapped the previous word; the overlaps were split in the middle": overlapping,
+        f"{untimed} of {len(checked)} words had no times; their times were interpolated": untimed,
+    }
+    return Transcript(group_words(checked, duration_s), GIVEN, tuple(text for text, count in warnings.items() if count))

@@ -19,6 +19,7 @@ from alignment.transcripts.words import EncodedSpeech, Utterance
 
 Segmentation = Literal["aligned", "equal", "whole"]
 Fillers = Literal["kept", "dropped"]
+Padding = Literal["none", "utterance"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class FeatureSpec:
         segmentation: "aligned" cuts at the words, "equal" into as many equal segments, "whole" not at all.
         overlap: Share of its length by which a segment overlaps its neighbours, half on either side.
         fillers: Whether fillers such as `++LAUGHTER++` are words, or silence that their neighbours share.
+        padding: "none" leaves segments as long as they are; "utterance" fills each with frames of zeros up to the
+            longest segment of its utterance, as the paper does: the network reads and averages them like other frames.
         mfcc: Parameters of the coefficients.
         front_end: "mfcc", as the paper; "encoder", the states of a recogniser's encoder, one frame every 24 ms; "both",
             the coefficients of a window that begins with each of these frames, before its states.
@@ -40,6 +43,7 @@ class FeatureSpec:
     segmentation: Segmentation = "aligned"
     overlap: float = 0.1
     fillers: Fillers = "kept"
+    padding: Padding = "none"
     mfcc: MfccConfig = field(default_factory=MfccConfig)
     front_end: FrontEnd = "mfcc"
     level_db: float | None = None
@@ -60,7 +64,7 @@ class FeatureSpec:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UtteranceFeatures:
-    """Features of one utterance, without padding.
+    """Features of one utterance.
 
     Attributes:
         words: Normalised spelling of each word; at least one, "" for an unknown one.
@@ -90,7 +94,7 @@ def extract_features(
     bounds = segment_bounds(utterance, len(samples), spec)
     if spec.front_end == "mfcc":
         segments = compute_mfcc(samples, bounds, spec.mfcc)
-        return UtteranceFeatures(words, segments.frames, segments.frame_counts)
+        return _pad(UtteranceFeatures(words, segments.frames, segments.frame_counts), spec.padding)
     if encoded is None:
         raise ValueError(f"the front end {spec.front_end!r} needs encoder states")
     origin = seconds_to_samples(utterance.start_s - encoded.start_s)
@@ -99,7 +103,21 @@ def extract_features(
     if spec.front_end == "both":
         starts = np.clip(selected.starts - origin, 0, max(0, len(samples) - 1))
         frames = np.concatenate((compute_frames(samples, starts, spec.mfcc), frames), axis=1)
-    return UtteranceFeatures(words, frames, selected.counts)
+    return _pad(UtteranceFeatures(words, frames, selected.counts), spec.padding)
+
+
+def _pad(features: UtteranceFeatures, padding: Padding) -> UtteranceFeatures:
+    """Fill the segments of an utterance with zeros up to its longest one, if so configured.
+
+    Source: Lee, Yoon, Jung 2020, Section 3.1.2: segments are stacked "with zero-padding" to T', the longest of them.
+    """
+    if padding == "none":
+        return features
+    counts = features.frame_counts
+    longest = int(counts.max())
+    padded = np.zeros((len(counts), longest, features.frames.shape[1]), features.frames.dtype)
+    padded[np.arange(longest) < counts[:, None]] = features.frames
+    return replace(features, frames=padded.reshape(-1, padded.shape[2]), frame_counts=np.full_like(counts, longest))
 
 
 def select_words(utterance: Utterance, spec: FeatureSpec) -> Utterance:

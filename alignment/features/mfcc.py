@@ -4,7 +4,8 @@ librosa gives the definition (filter bank, decibels, orthonormal DCT-II); it is 
 signal per call, a call costs more than a word, and librosa needs 260 MB of packages. A test checks that both are equal.
 
 Source: Lee, Yoon, Jung 2020, Sections 3.1.2 and 4.2: 40 coefficients, Hamming window of 25 ms, hop of 10 ms.
-Deviation: pre-emphasis 0.97, which the paper does not mention; `pre_emphasis=0` turns it off.
+Deviations: frames are not centred, so that up to 10 ms at the end of a segment are in no frame; pre-emphasis, which the
+paper does not mention, is off by default.
 """
 
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ class MfccConfig:
         window_samples: Length of the periodic Hamming window, centred in the FFT.
         hop_samples: Distance between frames.
         n_fft: FFT length.
-        pre_emphasis: y[t] = x[t] − pre_emphasis · x[t−1], once over the utterance, the first sample kept.
+        pre_emphasis: y[t] = x[t] − pre_emphasis · x[t−1], once over the utterance, the first sample kept; 0 for none.
     """
 
     n_mfcc: int = 40
@@ -43,7 +44,7 @@ class MfccConfig:
     window_samples: int = 400
     hop_samples: int = 160
     n_fft: int = 512
-    pre_emphasis: float = 0.97
+    pre_emphasis: float = 0.0
 
     def __post_init__(self) -> None:
         if not 1 <= self.n_mfcc <= self.n_mels:

@@ -100,22 +100,27 @@ def anchor_words(
         speech: (start_s, end_s) of each speech segment, in order, at least one.
 
     Returns:
-        Words that were also recognised, in the same order, have the recognised times; the others are interpolated
-        between them or, where nothing matches, spread over the speech.
+        Words that were also recognised, in the same order, have the recognised times and scores; the others are
+        interpolated between them or, where nothing matches, spread over the speech.
     """
-    anchors: dict[int, Span] = {}
+    anchors: dict[int, TimedWord] = {}
     keys = [normalise_word(word) for word in words]
     recognised_keys = [normalise_word(word.word) for word in recognised]
     for at, other_at, size in SequenceMatcher(None, keys, recognised_keys, autojunk=False).get_matching_blocks():
         for offset in range(size):
-            anchor = recognised[other_at + offset]
-            anchors[at + offset] = (anchor.start_s, anchor.end_s)
+            anchors[at + offset] = recognised[other_at + offset]
     if anchors:
-        known = [anchors.get(index) for index in range(len(words))]
+        known = [_span(anchors.get(index)) for index in range(len(words))]
         spans = interpolate_spans(words, known, speech[0][0], speech[-1][1])
     else:
         spans = spread_over_speech(words, speech)
     return tuple(
-        TimedWord(word, *span, "recognised" if index in anchors else "interpolated")
+        TimedWord(word, *span, "recognised", anchors[index].score)
+        if index in anchors
+        else TimedWord(word, *span, "interpolated")
         for index, (word, span) in enumerate(zip(words, spans, strict=True))
     )
+
+
+def _span(word: TimedWord | None) -> Span | None:
+    return (word.start_s, word.end_s) if word else None

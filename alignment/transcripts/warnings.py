@@ -5,27 +5,22 @@ from typing import Final
 
 from alignment.transcripts.words import TimedWord
 
-# WhisperX: on the test sentences every correct word scores over .4; more than half of the words not said, under .3.
-LOW_SCORE: Final = 0.3
 _MAX_LISTED: Final = 10
 
 
-def recognition_warnings(words: Sequence[TimedWord], low_score: float = LOW_SCORE) -> tuple[str, ...]:
-    """Warnings about recognised words: segments without a word, interpolated times, low scores.
+def recognition_warnings(words: Sequence[TimedWord]) -> tuple[str, ...]:
+    """Warnings about recognised words: segments without a word, interpolated times.
 
     Args:
         words: Words of all utterances; "" for speech without a recognised word.
-        low_score: Scores under it are low; 0 for an engine whose scores say nothing.
     """
     recognised = [word for word in words if word.word]
     unknown = len(words) - len(recognised)
     interpolated = sum(word.timing == "interpolated" for word in recognised)
-    low = sum(word.score is not None and word.score < low_score for word in recognised)
     count = len(recognised)
     warnings = {
         f"no word was recognised in {unknown} speech segments; their emotion comes from the audio alone": unknown,
         f"{interpolated} of {count} words could not be aligned; their times were interpolated": interpolated,
-        f"{low} of {count} words have a low score (under {low_score:g}); they may be wrong": low,
     }
     return tuple(text for text, found in warnings.items() if found)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from math import isfinite
 from typing import Final, Literal
 
@@ -42,6 +43,7 @@ class TimedWord:
         timing: Origin of the times.
         score: Confidence of the engine in [0, 1], where it gives one.
         guessed_pronunciation: True where the pronunciation comes from letter-to-sound rules.
+        doubtful: Whether the word may not be what is said there; see `alignment.transcripts.doubt`.
     """
 
     word: str
@@ -50,6 +52,7 @@ class TimedWord:
     timing: Timing
     score: float | None = None
     guessed_pronunciation: bool = False
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,10 +181,7 @@ def check_words(words: Sequence[TimedWord], duration_s: Seconds) -> tuple[TimedW
     check_word_lengths(words)
     if len(words) > _max_words(duration_s):
         raise TranscriptTooLongError(len(words), _max_words(duration_s), duration_s)
-    for index, word in enumerate(words):
-        _check_bounds(index, word, duration_s)
-        if index:
-            _check_order(index, words[index - 1], word)
+    check_times(list(enumerate(words)), duration_s)
     edges = [word.start_s for word in words] + [duration_s]
     for index in range(1, len(words)):
         overlap_s = words[index - 1].end_s - words[index].start_s
@@ -194,6 +194,18 @@ def check_words(words: Sequence[TimedWord], duration_s: Seconds) -> tuple[TimedW
         if word.end_s <= word.start_s:
             raise WordOrderError(index, word.word, "has no time of its own between its neighbours")
     return checked
+
+
+def check_times(words: Sequence[tuple[int, TimedWord]], duration_s: Seconds) -> None:
+    """Check the times of words with their indices, in spoken order.
+
+    Raises:
+        WordOrderError, WordBoundsError: See `check_words`.
+    """
+    for index, word in words:
+        _check_bounds(index, word, duration_s)
+    for (_, before), (index, word) in pairwise(words):
+        _check_order(index, before, word)
 
 
 def _check_bounds(index: int, word: TimedWord, duration_s: Seconds) -> None:

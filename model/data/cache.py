@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from platformdirs import user_cache_path
 
 from alignment.features.extraction import FeatureSpec
+from alignment.user_folders import cache_folder
 from model.atomic import atomic_folder
 from model.corpora.records import CorpusUtterance
 from model.data.features import FeatureSet, build_feature_set
@@ -32,7 +32,7 @@ _FEATURE_CODE: Final = (
 
 def default_cache() -> Path:
     """Cache folder of the user for this program."""
-    return user_cache_path("can-ser")
+    return cache_folder()
 
 
 def cached_feature_set(

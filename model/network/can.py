@@ -116,8 +116,8 @@ class CrossAttentionNetwork(nn.Module):
         if self.config.cross_attention:
             crossed_text = stop_gradient(text_weights, self.config.stop_gradient)
             crossed_audio = stop_gradient(audio_weights, self.config.stop_gradient)
-            c_ta = self.text_query.gather(crossed_text, audio_states)
-            c_at = self.audio_query.gather(crossed_audio, text_states)
+            c_ta = self.audio_query.gather(crossed_text, audio_states)
+            c_at = self.text_query.gather(crossed_audio, text_states)
             contexts = [c_tt, c_ta, c_aa, c_at]
         return Prediction(
             joint=self.joint_head(torch.cat(contexts, dim=-1)),
@@ -143,15 +143,16 @@ class CrossAttentionNetwork(nn.Module):
         blocks = self.joint_head.weight.chunk(4 if self.config.cross_attention else 2, dim=1)
         w_tt, w_aa = (blocks[0], blocks[2]) if self.config.cross_attention else blocks
         text_weights, audio_weights = prediction.text_attention, prediction.audio_attention
-        text = self._contributions(text_weights, text_states, w_tt + alpha * self.text_head.weight)
-        audio = self._contributions(audio_weights, audio_states, w_aa + alpha * self.audio_head.weight)
+        text_values, audio_values = self.text_query.values(text_states), self.audio_query.values(audio_states)
+        text = self._contributions(text_weights, text_values, w_tt + alpha * self.text_head.weight)
+        audio = self._contributions(audio_weights, audio_values, w_aa + alpha * self.audio_head.weight)
         if self.config.cross_attention:
-            audio = audio + self._contributions(text_weights, audio_states, blocks[1])
-            text = text + self._contributions(audio_weights, text_states, blocks[3])
+            audio = audio + self._contributions(text_weights, audio_values, blocks[1])
+            text = text + self._contributions(audio_weights, text_values, blocks[3])
         bias = self.joint_head.bias + alpha * (self.text_head.bias + self.audio_head.bias)
         return Contributions(text, audio, bias)
 
-    def _contributions(self, weights: Tensor, states: Tensor, classifier: Tensor) -> Tensor:
-        """(batch, words, classes): Σ over heads of α_i · H_i W."""
+    def _contributions(self, weights: Tensor, values: Tensor, classifier: Tensor) -> Tensor:
+        """(batch, words, classes): Σ over heads of α_i · V_i W, of (batch, words, heads, head size) values."""
         per_head = classifier.unflatten(1, (self.config.head_count, -1))
-        return torch.einsum("bkl,blkd,ckd->blc", weights, self.text_query.split(states), per_head)
+        return torch.einsum("bkl,blkd,ckd->blc", weights, values, per_head)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
@@ -19,6 +19,7 @@ from model.data.initial import InitialWeights
 from model.data.prepared import PreparedData
 from model.data.splits import Split
 from model.network.stored import store_network
+from model.runs.predictions import PREDICTIONS, describe_predictions, write_predictions
 from model.training.experiment import Experiment, TrainedFold
 from model.training.loop import Epoch, Logits
 from model.training.metrics import Metrics
@@ -58,6 +59,7 @@ class FoldResult:
         metrics: Metrics of the test part by head: "final", "joint", "text", "audio".
         parameters: Number of the network's parameters without word vectors.
         code: Digest of the training code, see `model.runs.folds.training_code`.
+        environment: See `model.runs.environment.describe_environment`; empty for folds of earlier versions.
     """
 
     split: str
@@ -68,6 +70,7 @@ class FoldResult:
     metrics: dict[str, Metrics]
     parameters: int = 0
     code: str = ""
+    environment: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +118,12 @@ class Run:
         if not (self.path / IDENTITY).is_file():
             return None
         previous = (self.path / IDENTITY).read_text(encoding="utf-8")
-        if previous == identity:
+        differences = list(_differences(json.loads(previous), json.loads(identity)))
+        if not differences:
             return None
         target = _unused_name(self.path)
         self.path.rename(target)
-        differences = "; ".join(_differences(json.loads(previous), json.loads(identity)))
-        return f"{self.path} held a different run ({differences}); it was moved to {target}"
+        return f"{self.path} held a different run ({'; '.join(differences)}); it was moved to {target}"
 
     def experiment(self) -> Experiment:
         """The recorded experiment."""
@@ -183,6 +186,17 @@ class Run:
         with atomic_file(self.folder(split) / LOGITS) as temporary:
             np.savez(temporary, **arrays)
 
+    def store_predictions(self, split: Split, alpha: float) -> None:
+        """Write predictions.csv of the test part from the stored logits; nothing without a test part."""
+        if not len(split.test):
+            return
+        indices, logits = self.logits(split, "test")
+        names = self.names()
+        own = describe_predictions(
+            logits, alpha, [names[index] for index in indices], self.labels()[indices], self.experiment().labels
+        )
+        write_predictions(self.folder(split) / PREDICTIONS, split.name, own)
+
     def store_network(self, split: Split, trained: TrainedFold) -> None:
         """Write the weights and what is needed to run them; see `model.network.load`."""
         experiment = self.experiment()
@@ -199,14 +213,18 @@ class Run:
 
 
 def _differences(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
-    """Readable differences between two identities."""
-    before, after = dict(leaves(old["experiment"])), dict(leaves(new["experiment"]))
+    """Readable differences between two identities; a setting that did not exist before had its default."""
+    before, after = (dict(leaves(_complete(identity["experiment"]))) for identity in (old, new))
     for name in before | after:
         if before.get(name) != after.get(name):
             yield f"{name} was {before.get(name)}, is {after.get(name)}"
     for key, meaning in _MEANINGS.items():
         if old.get(key) != new.get(key):
             yield meaning
+
+
+def _complete(experiment: dict[str, Any]) -> dict[str, Any]:
+    return asdict(TypeAdapter(Experiment).validate_python(experiment))
 
 
 def _unused_name(path: Path) -> Path:

@@ -1,7 +1,7 @@
 """An experiment (one system on one corpus) and the training of one of its folds."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 import torch
@@ -68,6 +68,26 @@ class TrainedFold:
     test: Logits | None = None
 
 
+def retest_fold(
+    trained: TrainedFold, data: PreparedData, other: PreparedData, split: Split, device: str = "cpu"
+) -> TrainedFold:
+    """Test the network of a fold on other words, times and features of the same utterances.
+
+    Args:
+        trained: Network trained on `data`.
+        data: Data of the training, whose vocabulary and vectors the network has.
+        other: Data of the test.
+        split: Utterances.
+        device: Test device.
+    """
+    ragged = to_ragged(other.by_speed[0], data.embeddings, other.labels, trained.normalisation).to(device)
+    network = trained.network.to(device)
+    validation, test = (
+        predict(network, ragged, part) if len(part) else None for part in (split.validation, split.test)
+    )
+    return replace(trained, network=network.cpu(), validation=validation, test=test)
+
+
 def train_fold(
     experiment: Experiment,
     data: PreparedData,
@@ -91,7 +111,8 @@ def train_fold(
     has_level = experiment.features.front_end != "encoder"
     level = normalisation.std[0] / experiment.features.mfcc.n_mels**0.5 if has_level else inf
     best_epoch, history = train_split(network, ragged, split, experiment.training, level, on_epoch, data.sources)
-    round_embeddings(network)
+    if experiment.training.rounded_vectors:
+        round_embeddings(network)
     validation, test = (
         predict(network, ragged[0], part) if len(part) else None for part in (split.validation, split.test)
     )

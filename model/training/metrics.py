@@ -38,6 +38,14 @@ class Metrics:
     confusion: list[list[int]]
     calibration_error: float
 
+    @property
+    def macro_f1(self) -> float:
+        """Mean F1 score of the classes that occur in the test set."""
+        counts = np.array(self.confusion)
+        true = counts.sum(axis=1)
+        f1 = 2 * np.diag(counts) / np.maximum(true + counts.sum(axis=0), 1)
+        return float(f1[true > 0].mean())
+
 
 def compute_metrics(log_scores: NDArray[np.float64], labels: NDArray[np.int64]) -> Metrics:
     """Metrics of final log-scores.

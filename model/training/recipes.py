@@ -7,6 +7,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter, ValidationError
 
 from alignment.features.extraction import FeatureSpec
+from alignment.features.mfcc import MfccConfig
 from model.config import AugmentationConfig, NetworkConfig, TrainingConfig
 from model.errors import TrainingError
 
@@ -27,13 +28,22 @@ class Recipe:
 
 
 PAPER: Final = Recipe(FeatureSpec(), NetworkConfig(), TrainingConfig())
-"""Section 4.2, and the simplest choice where the paper does not specify one."""
+"""Section 4.2, with normalised frames and means over real frames; the default of all commands."""
+
+LITERAL: Final = Recipe(
+    FeatureSpec(padding="utterance"),
+    NetworkConfig(segment_dropout="frames"),
+    TrainingConfig(normalise=False, rounded_vectors=False, max_epochs=1_000),
+)
+"""Nothing that the paper does not state: zero-padded segments averaged with their padding, dropout on the output of
+every BLSTM, MFCCs as they are, no rounding, and patience as the only end of training."""
 
 _LEVEL_DB: Final = -26.0
+_PRE_EMPHASISED: Final = MfccConfig(pre_emphasis=0.97)
 _BALANCE: Final = ("composite=2", "clip=3", "foreign=1")
 
 STARTER: Final = Recipe(
-    FeatureSpec(front_end="both", level_db=_LEVEL_DB),
+    FeatureSpec(front_end="both", level_db=_LEVEL_DB, mfcc=_PRE_EMPHASISED),
     NetworkConfig(hidden=32, dropout=0.5, segment_pooling="statistics", input_dropout=0.2, input_noise=0.3, members=4),
     TrainingConfig(
         alpha=0.3,
@@ -56,7 +66,7 @@ Even draws over emotions and corpora, mixup, noise and a strong decay keep the n
 """
 
 STARTER_MFCC: Final = Recipe(
-    FeatureSpec(level_db=_LEVEL_DB),
+    FeatureSpec(level_db=_LEVEL_DB, mfcc=_PRE_EMPHASISED),
     NetworkConfig(hidden=64, dropout=0.5),
     TrainingConfig(
         alpha=0.3,
@@ -77,9 +87,9 @@ The learning rate is constant, and the average of the weights over the last epoc
 averages outperform single weights (Cha et al. 2021, "SWAD: Domain Generalization by Seeking Flat Minima").
 """
 
-_DERIVED: Final = ("network.frame_size", "features.encoder_sha256")
+DERIVED: Final = ("network.frame_size", "features.encoder_sha256")
 
-RECIPES: Final = {"paper": PAPER, "starter": STARTER, "starter-mfcc": STARTER_MFCC}
+RECIPES: Final = {"paper": PAPER, "literal": LITERAL, "starter": STARTER, "starter-mfcc": STARTER_MFCC}
 
 
 def choose_recipe(name: str, settings: Sequence[str]) -> Recipe:
@@ -106,14 +116,14 @@ def change(recipe: Recipe, settings: Sequence[str]) -> Recipe:
     values = asdict(recipe)
     for setting in settings:
         name, equals, value = setting.partition("=")
-        if name in _DERIVED:
+        if name in DERIVED:
             raise TrainingError(f"--set {setting!r}: this setting follows from features.front_end; set that instead")
         *groups, last = name.split(".")
         group: Any = values
         for part in groups:
             group = group.get(part) if isinstance(group, dict) else None
         if not equals or not isinstance(group, dict) or last not in group or isinstance(group[last], dict):
-            names = ", ".join(name for name, _ in leaves(asdict(recipe)) if name not in _DERIVED)
+            names = ", ".join(name for name, _ in leaves(asdict(recipe)) if name not in DERIVED)
             raise TrainingError(f"--set {setting!r} does not name a setting; choose one of {names}")
         group[last] = _parse_value(value, group[last])
     try:
@@ -128,7 +138,7 @@ def change(recipe: Recipe, settings: Sequence[str]) -> Recipe:
 def _parse_value(value: str, before: Any) -> Any:
     if isinstance(before, tuple):
         return tuple(part for part in value.split(",") if part)
-    return None if value == "none" else value
+    return None if value == "none" and not isinstance(before, str) else value
 
 
 def changes_from(base: Recipe, recipe: Recipe) -> list[str]:

@@ -28,7 +28,7 @@ _WORD: Final = (
     *_fields(_NUMBER, "start_s", "end_s"),
     *_fields(_TEXT, "timing"),
     *_fields(_NUMBER, "score"),
-    *_fields(_FLAG, "known", "guessed_pronunciation"),
+    *_fields(_FLAG, "doubtful", "known", "guessed_pronunciation"),
     *_fields(_NUMBER, "text_attention", "audio_attention", "text_contribution", "audio_contribution"),
 )
 _CONFIDENCE: Final = (*_fields(_NUMBER, "confidence"), *_fields(_FLAG, "uncertain"))
@@ -38,7 +38,7 @@ _RECORDING: Final = (
     *_CONFIDENCE,
     *_fields(_TEXT, "text"),
     *_fields(_NUMBER, "duration_s"),
-    *_fields(_COUNT, "sample_rate_hz", "channels"),
+    *_fields(_COUNT, "words", "doubtful_words", "sample_rate_hz", "channels"),
     *_fields(pa.list_(_TEXT), "warnings"),
     *_fields(_TEXT, "aligner", "aligner_model", "language", "model", "model_version"),
 )
@@ -71,6 +71,8 @@ def response_row(name: str, response: PredictOut) -> dict[str, Any]:
         "confidence": response.confidence,
         "uncertain": response.uncertain,
         "text": " ".join(utterance.text for utterance in response.utterances if utterance.text),
+        "words": len(response.words),
+        "doubtful_words": len(response.doubtful_words),
         **response.audio.model_dump(),
         "warnings": response.warnings,
         "aligner": response.aligner.name,

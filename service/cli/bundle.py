@@ -12,17 +12,20 @@ from model.bundle_files import SUMS, list_files
 from model.errors import ModelError
 from model.runtime import EmotionClassifier
 from service.cli.console import output_console, print_error, print_json
+from service.errors import SettingsError
 from service.observability.printable import printable_lines
+from service.settings import load_settings
 
 
 def run_bundle_show(name: str, *, as_json: bool) -> int:
-    """Print the configuration, metrics and card of a bundle; return 1 when it cannot be read."""
+    """Print the configuration, metrics and card of a bundle; return 1 when it cannot be read, 2 for a wrong setting."""
     try:
+        load_settings()
         bundle = read_bundle(locate_bundle(name))
         metrics, card = read_metrics(bundle), read_card(bundle)
-    except ModelError as exc:
+    except (ModelError, SettingsError) as exc:
         print_error(exc)
-        return 1
+        return 2 if isinstance(exc, SettingsError) else 1
     if as_json:
         fields = {"folder": str(bundle.folder), "version": bundle.version, **asdict(bundle.config), "metrics": metrics}
         print_json(fields)
@@ -32,15 +35,16 @@ def run_bundle_show(name: str, *, as_json: bool) -> int:
 
 
 def run_bundle_verify(name: str) -> int:
-    """Check every file, and run both graphs against the configuration; return 1 on a fault."""
+    """Check every file, and run both graphs against the configuration; return 1 on a fault, 2 for a wrong setting."""
     try:
+        load_settings()
         bundle = read_bundle(locate_bundle(name))
         read_metrics(bundle)
         read_card(bundle)
         EmotionClassifier(bundle, "cpu").warm_up()
-    except ModelError as exc:
+    except (ModelError, SettingsError) as exc:
         print_error(exc)
-        return 1
+        return 2 if isinstance(exc, SettingsError) else 1
     files = len(list_files(bundle.folder))
     output_console().print(
         f"{bundle.folder}: {files} files match {SUMS}, version {bundle.version}; the network runs",

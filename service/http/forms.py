@@ -1,117 +1,233 @@
-"""Multipart forms of POST /predict and POST /jobs.
+"""Requests of POST /predict and POST /jobs: a multipart form, or a recording as the body and query parameters.
 
-They are read here and not by FastAPI, which inspects the type of each field anew in every request: for eight fields
+Forms are read here and not by FastAPI, which inspects the type of each field anew in every request: for eight fields
 this takes longer than reading the form, on the event loop (`python -m benchmarks.load` shows it under CPU).
 """
 
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final, get_args
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData, ImmutableMultiDict, UploadFile
 
+from can_ser_client.fields import SubtitleEmotions
 from service.errors import MalformedFormError, NoRoomError
-from service.http.names import refuse_unknown_fields
+from service.exports.formats import FORMAT_NAMES
+from service.http.bodies import FILE, FORM_TYPE, RAW_TYPES, is_raw, read_form, read_recording, require_plain
+from service.http.names import refuse_parameters, refuse_unknown_fields
 from service.inference.request import AnalysisRequest
 
 PREDICT_FIELDS: Final = tuple(AnalysisRequest.model_fields)
-JOB_FIELDS: Final = ("words", "language", "aligner", "explain")
-_FILE: Final = "file"
+EXPORT_SCHEMAS: Final[dict[str, dict[str, Any]]] = {
+    "format": {
+        "type": "string",
+        "enum": list(FORMAT_NAMES),
+        "default": "json",
+        "description": "What the response is written as; without this field, the Accept header counts.",
+    },
+    "subtitle_emotions": {
+        "type": "string",
+        "enum": list(get_args(SubtitleEmotions)),
+        "default": "omit",
+        "description": "prefix: subtitles begin with the emotion, as in [angry]; class: WebVTT has it as <c.angry>.",
+    },
+}
+"""OpenAPI schemas of `service.exports.formats.EXPORT_FIELDS`."""
+JOB_FIELDS: Final = ("words", "language", "aligner", "bundle", "explain")
+CALLBACK: Final = "callback"
+CALLBACK_SCHEMA: Final[dict[str, Any]] = {
+    "anyOf": [{"type": "string"}, {"type": "null"}],
+    "default": None,
+    "title": "Callback",
+    "description": "Address to which a signed message is sent when the job has ended.",
+}
 _RECORDING: Final = "Recording: wav, flac, ogg, mp3, m4a, mp4 or webm."
-# More than there are, so that a wrong field gets a message of its own; every text is held in memory.
-_MAX_FIELDS: Final = 16
-_MAX_FILES: Final = 8
-_MAX_TEXT_BYTES: Final = 1_048_576
-_MEDIA_TYPE: Final = "multipart/form-data"
+_BINARY: Final = {"type": "string", "format": "binary", "description": _RECORDING}
+_AS_BODY: Final = "With the recording as the body; in a form it is a field."
 
 
 @dataclass(frozen=True, slots=True)
 class RecordingForm:
-    """A recording and its request."""
+    """A recording and its request.
+
+    Attributes:
+        file: The recording.
+        request: What is known about it.
+        output: Other fields, where they were sent: about the form of the response, or the callback of a job.
+    """
 
     file: UploadFile
     request: AnalysisRequest
+    output: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Name of the recording, as the client sent it."""
+        return self.file.filename or ""
 
 
 @asynccontextmanager
-async def open_form(http: Request, fields: Collection[str]) -> AsyncIterator[RecordingForm]:
-    """Read a form; on leaving, the recording is closed and its temporary file deleted.
+async def open_form(
+    http: Request, fields: Collection[str], output_fields: Collection[str] = ()
+) -> AsyncIterator[RecordingForm]:
+    """Read a recording and its request; on leaving, the recording is closed and its temporary file deleted.
 
     Args:
-        http: The HTTP request.
-        fields: Names of the accepted fields, in addition to `file`.
+        http: The HTTP request: a form, or the recording as the body and the fields as query parameters.
+        fields: Names of the accepted fields of the request, in addition to `file`.
+        output_fields: Names of the accepted other fields.
+
+    Raises:
+        MalformedFormError: A field or the recording was sent more than once; or see `open_parts`.
+        UnknownNameError: There is no field of that name.
+        RequestValidationError: The recording is missing, or a field is out of bounds.
+        ServiceError: See `AnalysisRequest`.
+        HTTPException, EncodedBodyError, NoRoomError: See `open_parts`.
+    """
+    opening = _open_body if is_raw(http) else _open_multipart
+    async with opening(http, fields, output_fields) as form:
+        yield form
+
+
+@asynccontextmanager
+async def _open_body(
+    http: Request, fields: Collection[str], output_fields: Collection[str]
+) -> AsyncIterator[RecordingForm]:
+    """A recording as the body; its options are checked before it is read."""
+    require_plain(http)
+    refuse_unknown_fields(http.query_params, (*fields, *output_fields), "query parameter")
+    _check_repetitions(http.query_params)
+    request = make_request(read_texts(http.query_params, fields), "query")
+    async with AsyncExitStack() as opened:
+        try:
+            file = await opened.enter_async_context(read_recording(http))
+        except OSError as exc:
+            raise NoRoomError(exc.strerror or "disk") from exc
+        if not file.size and "content-type" not in http.headers:
+            raise _invalid(FILE, "missing")
+        yield RecordingForm(file, request, read_texts(http.query_params, output_fields))
+
+
+@asynccontextmanager
+async def _open_multipart(
+    http: Request, fields: Collection[str], output_fields: Collection[str]
+) -> AsyncIterator[RecordingForm]:
+    refuse_parameters(http)
+    async with open_parts(http) as form:
+        refuse_unknown_fields(form, (FILE, *fields, *output_fields))
+        _check_repetitions(form)
+        yield RecordingForm(find_file(form), make_request(read_texts(form, fields)), read_texts(form, output_fields))
+
+
+@asynccontextmanager
+async def open_parts(http: Request) -> AsyncIterator[FormData]:
+    """Read the parts of a form within its limits; on leaving, its temporary files are deleted.
 
     Raises:
         HTTPException: The body is not a form.
-        MalformedFormError: Its charset cannot be read, or a field or the recording was sent more than once.
-        UnknownNameError: There is no field of that name.
+        EncodedBodyError: The body is compressed.
+        MalformedFormError: Its type or its charset cannot be read.
         NoRoomError: The disk has no space for the recording.
-        RequestValidationError: The recording is missing, or a field is out of bounds.
-        ServiceError: See `AnalysisRequest`.
     """
+    require_plain(http)
     try:
-        form = await http.form(max_fields=_MAX_FIELDS, max_files=_MAX_FILES, max_part_size=_MAX_TEXT_BYTES)
+        form = await read_form(http)
     except UnicodeError as exc:
         raise MalformedFormError(f"the form's charset cannot be read ({exc})", "send UTF-8") from exc
     except OSError as exc:
         raise NoRoomError(exc.strerror or "disk") from exc
     try:
-        _check_names(form, fields)
-        yield RecordingForm(_find_file(form), _read_request(form, fields))
+        yield form
     finally:
         await form.close()
 
 
-def _check_names(form: FormData, fields: Collection[str]) -> None:
-    """Refuse unknown and repeated fields, which would have no effect."""
-    refuse_unknown_fields(form, (_FILE, *fields))
+def _check_repetitions(form: ImmutableMultiDict[str, Any]) -> None:
+    """Refuse repeated fields, of which all but one would have no effect."""
     names = [name for name, _ in form.multi_items()]
     if len(names) > len(form):
         name = next(name for name in form if names.count(name) > 1)
-        way_out = "send one recording per request" if name == _FILE else "send it once"
+        way_out = "send one recording per request" if name == FILE else "send it once"
         raise MalformedFormError(f"`{name}` was sent {names.count(name)} times", way_out)
 
 
-def _find_file(form: FormData) -> UploadFile:
-    value = form.get(_FILE)
+def find_file(form: FormData) -> UploadFile:
+    """The recording of a form.
+
+    Raises:
+        RequestValidationError: There is none, or it was sent as text.
+    """
+    value = form.get(FILE)
     if isinstance(value, UploadFile) and (value.filename or value.size):
         return value
     # Browsers send an unnamed empty file for an empty field.
-    raise _invalid(_FILE, "not_a_file" if value and isinstance(value, str) else "missing")
+    raise _invalid(FILE, "not_a_file" if value and isinstance(value, str) else "missing")
 
 
-def _read_request(form: FormData, fields: Collection[str]) -> AnalysisRequest:
-    given = {name: form[name] for name in fields if form.get(name)}
+def read_texts(form: ImmutableMultiDict[str, Any], names: Collection[str]) -> dict[str, str]:
+    """Text fields of a form, or query parameters, that are not empty.
+
+    Raises:
+        RequestValidationError: One was sent as a file.
+    """
+    given = {name: form[name] for name in names if form.get(name)}
     for name, value in given.items():
         if not isinstance(value, str):
             raise _invalid(name, "string_type")
+    return given
+
+
+def make_request(fields: Mapping[str, str], place: str = "body") -> AnalysisRequest:
+    """The request of text fields.
+
+    Args:
+        fields: The fields.
+        place: Where they were sent: "body" or "query".
+
+    Raises:
+        RequestValidationError: A field is out of bounds.
+        ServiceError: See `AnalysisRequest`.
+    """
     try:
-        return AnalysisRequest(**given)
+        return AnalysisRequest.model_validate(fields)
     except ValidationError as exc:
-        raise RequestValidationError([{**error, "loc": ("body", *error["loc"])} for error in exc.errors()]) from exc
+        raise RequestValidationError([{**error, "loc": (place, *error["loc"])} for error in exc.errors()]) from exc
 
 
 def _invalid(name: str, kind: str) -> RequestValidationError:
     return RequestValidationError([{"type": kind, "loc": ("body", name), "msg": kind.replace("_", " ")}])
 
 
-def describe_form(fields: Collection[str]) -> dict[str, Any]:
-    """OpenAPI description of a form with these fields, for `openapi_extra` of a route."""
-    properties = AnalysisRequest.model_json_schema()["properties"]
+def describe_form(
+    fields: Collection[str], others: Mapping[str, dict[str, Any]] | None = None, *, raw: bool = True
+) -> dict[str, Any]:
+    """OpenAPI description of a form, or a recording as the body, for `openapi_extra` of a route.
+
+    Args:
+        fields: Names of fields of the request.
+        others: Schemas of further fields, by name.
+        raw: Whether a recording as the body is accepted.
+    """
+    known = AnalysisRequest.model_json_schema()["properties"]
+    properties = {name: known[name] for name in fields} | dict(others or {})
     file = {
         "type": "string",
         "contentMediaType": "application/octet-stream",
         "title": "File",
         "description": _RECORDING,
     }
-    schema = {
-        "title": "RecordingForm",
-        "type": "object",
-        "properties": {"file": file, **{name: properties[name] for name in fields}},
-        "required": ["file"],
-    }
-    return {"requestBody": {"required": True, "content": {_MEDIA_TYPE: {"schema": schema}}}}
+    schema = {"title": "RecordingForm", "type": "object", "properties": {FILE: file, **properties}, "required": [FILE]}
+    content: dict[str, Any] = {FORM_TYPE: {"schema": schema}}
+    if not raw:
+        return {"requestBody": {"required": True, "content": content}}
+    content |= {kind: {"schema": _BINARY} for kind in RAW_TYPES}
+    parameters = [_describe_parameter(name, schema) for name, schema in properties.items()]
+    return {"requestBody": {"required": True, "content": content}, "parameters": parameters}
+
+
+def _describe_parameter(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "description": _AS_BODY, "schema": schema}

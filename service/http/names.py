@@ -9,9 +9,16 @@ from fastapi.routing import iter_route_contexts
 
 from service.errors import UnknownNameError
 from service.inference.request import AnalysisRequest
+from service.observability.route_path import route_path
 
 _LONGEST: Final = 100
-_ALL_ADDRESSES: Final = "/docs lists all addresses"
+_ALL_ADDRESSES: Final = "{}/docs lists all addresses"
+_ABSENT: Final = {
+    "/jobs": "this service keeps no jobs, because it runs in a cluster; send recordings to {}/predict, and long ones "
+    "to a single service (`can-ser serve`), or use `can-ser bulk`",
+    "/metrics": "the operator has set CAN_METRICS=off",
+}
+"""Reasons for addresses that some configurations do not have."""
 
 
 def suggest(name: str, known: Collection[str]) -> str:
@@ -21,8 +28,13 @@ def suggest(name: str, known: Collection[str]) -> str:
     return f"choose from {', '.join(known)}" if known else "omit it"
 
 
-def refuse_unknown_fields(names: Iterable[str], known: Collection[str]) -> None:
+def refuse_unknown_fields(names: Iterable[str], known: Collection[str], kind: str = "form field") -> None:
     """Raise for the first name that is not known.
+
+    Args:
+        names: Names in the request.
+        known: Accepted names.
+        kind: What they are names of.
 
     Raises:
         UnknownNameError: A name is not known.
@@ -30,7 +42,7 @@ def refuse_unknown_fields(names: Iterable[str], known: Collection[str]) -> None:
     for name in _unknown(names, known):
         accepted = f"this request accepts {', '.join(known)}"
         hint = accepted if name in AnalysisRequest.model_fields else suggest(name, known)
-        raise UnknownNameError("form field", shorten(name), hint)
+        raise UnknownNameError(kind, shorten(name), hint)
 
 
 def refuse_unknown_parameters(http: Request) -> None:
@@ -39,9 +51,16 @@ def refuse_unknown_parameters(http: Request) -> None:
     Raises:
         UnknownNameError: A parameter is not known.
     """
-    if not http.query_params:
-        return
-    known = [field.alias for field in http.scope["route"].dependant.query_params]
+    if http.query_params:
+        refuse_parameters(http, [field.alias for field in http.scope["route"].dependant.query_params])
+
+
+def refuse_parameters(http: Request, known: Collection[str] = ()) -> None:
+    """Raise for a query parameter other than the known ones, which would have no effect.
+
+    Raises:
+        UnknownNameError: A parameter is not known.
+    """
     for name in _unknown(http.query_params, known):
         as_field = f"send it as a field of the form: curl -F '{name}=…' …"
         hint = as_field if name in AnalysisRequest.model_fields else suggest(name, known)
@@ -54,11 +73,15 @@ def _unknown(names: Iterable[str], known: Collection[str]) -> Iterator[str]:
 
 def describe_missing(http: Request) -> str:
     """What to do about an address that does not exist."""
-    path = http.url.path
+    prefix, path = http.scope.get("root_path", ""), route_path(http.scope)
     addresses = [context.path for context in iter_route_contexts(http.app.routes) if context.path]
+    start = f"/{path.split('/')[1]}" if path.startswith("/") else path
+    if start in _ABSENT and start not in addresses:
+        return f"there is nothing at {shorten(http.url.path)}: {_ABSENT[start].format(prefix)}"
     close = get_close_matches(path, addresses, 1)
-    hint = f"did you mean {close[0]}? {_ALL_ADDRESSES}" if close else _ALL_ADDRESSES
-    return f"there is nothing at {shorten(path)}; {hint}"
+    everything = _ALL_ADDRESSES.format(prefix)
+    hint = f"did you mean {prefix}{close[0]}? {everything}" if close else everything
+    return f"there is nothing at {shorten(http.url.path)}; {hint}"
 
 
 def describe_method(http: Request, allowed: str) -> str:

@@ -3,6 +3,9 @@
 from typing import Any, Final
 
 from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
+
+from service.http.root_path import RootPath
 
 _KEYS: Final = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "From `can-ser key`, where CAN_API_KEYS is set."},
@@ -27,7 +30,16 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 class Application(FastAPI):
-    """FastAPI without its own validation errors, which are never sent (`service.http.exception_handlers`)."""
+    """FastAPI under a prefix, without its own validation errors (`service.http.exception_handlers`)."""
+
+    def __init__(self, *, prefix: str, **options: Any) -> None:
+        """Use the prefix of a proxy, or that of each request where it is empty."""
+        super().__init__(**options)
+        self._under_prefix = RootPath(super().__call__, prefix)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request or connection."""
+        await self._under_prefix(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
         """The document, generated once."""

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from alignment.timing import Seconds
 from service.http.connection_limit import ConnectionLimit, bound_connections
 from service.http.http_protocol import BoundedHttp
+from service.http.root_path import TrustedProxies
 from service.http.turns import Turns
 from service.http.websocket_protocol import BoundedWebSocket
 from service.settings import Settings
@@ -28,13 +29,15 @@ def configure_server(application: FastAPI, settings: Settings) -> uvicorn.Config
     connections = bound_connections(settings.max_connections)
     http, websocket = bound_protocols(settings.upload_idle_s, settings.upload_s, connections)
     return uvicorn.Config(
-        application,
+        TrustedProxies(application, settings.forwarded_allow_ips),
         settings.host,
         settings.port,
         http=http,
         ws=websocket,
         log_config=None,
         access_log=False,
+        # As uvicorn's own option, with the prefix.
+        proxy_headers=False,
         ws_max_size=settings.live.max_frame_bytes,
         # Audio hardly shrinks, and a compressed frame may expand.
         ws_per_message_deflate=False,

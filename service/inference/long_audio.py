@@ -10,8 +10,8 @@ from alignment.speech.voice_activity import VoiceActivityDetector
 from alignment.speech.windows import Window, WindowCutter, cut_between_words
 from alignment.timing import samples_to_seconds, seconds_to_samples
 from alignment.transcripts.words import check_words
-from service.inference.engine import WindowRequest
 from service.inference.request import AnalysisRequest
+from service.inference.window_loop import WindowRequest
 
 
 def cut_recording(
@@ -44,6 +44,7 @@ def _cut_between_words(
     audio: AudioFile, request: AnalysisRequest, blocks: Iterator[NDArray[np.float32]], first_sample: int
 ) -> Iterator[WindowRequest]:
     duration_s = audio.source.duration_s
+    request = request.with_duration(duration_s)
     reader = _SampleReader(blocks, first_sample)
     for cut in cut_between_words(check_words(request.words or (), duration_s), duration_s):
         start, end = max(first_sample, seconds_to_samples(cut.start_s)), seconds_to_samples(cut.end_s)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     FailFast,
@@ -21,9 +22,11 @@ from pydantic import (
 )
 
 from alignment.timing import Seconds
+from alignment.transcripts.untimed import is_untimed, mark_untimed, time_words
 from alignment.transcripts.words import TimedWord
 from can_ser_client import fields as client_fields
 from service.errors import ConflictingFieldsError, InvalidSegmentsError, InvalidWordsError, MalformedFormError
+from service.inference.languages import find_language_code
 
 _T = TypeVar("_T")
 Explain = client_fields.Explain
@@ -31,6 +34,7 @@ Speakers = client_fields.Speakers
 Segment = tuple[Seconds, Seconds]
 MAX_NAME_LENGTH: Final = 100
 """Characters of a language or an aligner."""
+_MAX_BUNDLES_LENGTH: Final = 1_000
 _EXCLUSIVE: Final = (
     ("transcript", "words"),
     ("transcript", "speakers"),
@@ -42,13 +46,13 @@ _OPTIONAL_TEXT: Final = WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "
 
 
 class GivenWord(BaseModel):
-    """A word with the caller's times."""
+    """A word with the caller's times; recognisers give none for words that they could not align."""
 
     model_config = ConfigDict(extra="ignore")
 
     word: Annotated[str, Field(min_length=1, max_length=200)]
-    start: Annotated[float, Field(description="Seconds from the start of the file.")]
-    end: Annotated[float, Field(description="Seconds from the start of the file.")]
+    start: Annotated[float | None, Field(description="Seconds from the start of the file.")] = None
+    end: Annotated[float | None, Field(description="Seconds from the start of the file.")] = None
 
 
 class GivenSegment(BaseModel):
@@ -68,12 +72,19 @@ _SEGMENTS: Final = TypeAdapter(Annotated[list[GivenSegment], FailFast()])
 def _read_words(value: Any) -> tuple[TimedWord, ...] | None:
     if isinstance(value, str):
         given = _parse("words", value, _WORDS, InvalidWordsError)
-        return tuple(TimedWord(each.word, each.start, each.end, "given") for each in given)
+        return _require_times(tuple(mark_untimed(each.word, each.start, each.end) for each in given))
     if value is None:
         return None
-    return tuple(
-        each if isinstance(each, TimedWord) else TimedWord(each[0], each[1], each[2], "given") for each in value
-    )
+    return _require_times(tuple(each if isinstance(each, TimedWord) else mark_untimed(*each) for each in value))
+
+
+def _require_times(words: tuple[TimedWord, ...]) -> tuple[TimedWord, ...]:
+    if words and all(is_untimed(word) for word in words):
+        raise InvalidWordsError(
+            "no word has a start and an end after it, from which the others could be interpolated",
+            "give at least one word its times in seconds, or send the text as `transcript`, whose words are aligned",
+        )
+    return words
 
 
 def _read_segments(value: Any) -> tuple[Segment, ...]:
@@ -88,10 +99,11 @@ class AnalysisRequest(BaseModel):
     Attributes:
         transcript: Words that are said; forced alignment replaces recognition.
         words: Words that are said, with their times; nothing is recognised.
-        language: ISO 639-1 code; None for the default of the aligner.
+        language: Code (ISO 639), English name or locale; None for the default of the aligner.
         aligner: Name of an aligner; "auto" or None for the default of the server.
         speakers: "channels" for one speaker per channel of the recording, "diarize" to separate them by voice.
         segments: (start_s, end_s) of speech segments, in place of detection; empty for detection.
+        bundle: Names of served bundles, separated by commas; None for the default of the server.
         explain: "true" returns words with contributions to the predicted class, "full" to every class, "false" none;
             "occlusion" adds to "true" the effect of each word, measured by leaving out its text or its sound.
 
@@ -111,9 +123,18 @@ class AnalysisRequest(BaseModel):
         tuple[TimedWord, ...] | None,
         PlainValidator(_read_words),
         _OPTIONAL_TEXT,
-        Field(description='Words with their times: `[{"word": "hello", "start": 0.31, "end": 0.62}]`.'),
+        Field(
+            description='Words with their times: `[{"word": "hello", "start": 0.31, "end": 0.62}]`; the times of '
+            "single words may be omitted."
+        ),
     ] = None
-    language: Annotated[str | None, Field(description="ISO 639-1 code.", max_length=MAX_NAME_LENGTH)] = None
+    language: Annotated[
+        str | None,
+        AfterValidator(lambda language: language and find_language_code(language)),
+        Field(
+            description='ISO 639 code, English name or locale: "en", "english", "en-US".', max_length=MAX_NAME_LENGTH
+        ),
+    ] = None
     aligner: Annotated[
         str | None,
         Field(description="Name of an aligner; omit it for the default of the server.", max_length=MAX_NAME_LENGTH),
@@ -131,6 +152,14 @@ class AnalysisRequest(BaseModel):
             json_schema_extra={"default": None},
         ),
     ] = ()
+    bundle: Annotated[
+        str | None,
+        Field(
+            description="Name of a served bundle, or several separated by commas: the response is that of the first, "
+            "`others` those of the rest.",
+            max_length=_MAX_BUNDLES_LENGTH,
+        ),
+    ] = None
     explain: Annotated[
         Explain,
         Field(
@@ -153,6 +182,11 @@ class AnalysisRequest(BaseModel):
         return given
 
     @property
+    def bundles(self) -> tuple[str, ...]:
+        """Names of the requested bundles, each once; empty for the default."""
+        return tuple(dict.fromkeys(filter(None, map(str.strip, (self.bundle or "").split(",")))))
+
+    @property
     def recognises(self) -> bool:
         """Whether the words must be recognised."""
         return self.transcript is None and self.words is None
@@ -161,15 +195,31 @@ class AnalysisRequest(BaseModel):
         """The same request with other words."""
         return self.model_copy(update={"words": words})
 
+    def with_duration(self, duration_s: Seconds) -> "AnalysisRequest":
+        """The same request with times for words that have none.
+
+        Args:
+            duration_s: Length of the recording.
+
+        Raises:
+            TranscriptError: The words with times cannot be used; see `time_words`.
+        """
+        if self.words is None or not any(is_untimed(word) for word in self.words):
+            return self
+        return self.with_words(time_words(self.words, duration_s))
+
     def to_form(self) -> dict[str, str]:
         """Fields that differ from their defaults, as text; `AnalysisRequest(**form)` reads them."""
         form = {name: value for name, value in self if isinstance(value, str)}
         if self.words is not None:
-            words = [{"word": each.word, "start": each.start_s, "end": each.end_s} for each in self.words]
-            form["words"] = json.dumps(words)
+            form["words"] = json.dumps([_to_given(word) for word in self.words])
         if self.segments:
             form["segments"] = json.dumps([{"start": start_s, "end": end_s} for start_s, end_s in self.segments])
         return form
+
+
+def _to_given(word: TimedWord) -> dict[str, Any]:
+    return {"word": word.word} if is_untimed(word) else {"word": word.word, "start": word.start_s, "end": word.end_s}
 
 
 def _is_omitted(value: object) -> bool:

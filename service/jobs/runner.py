@@ -23,6 +23,8 @@ from service.inference.request import AnalysisRequest
 from service.inference.scheduler import Scheduler
 from service.jobs.access import StoreAccess
 from service.jobs.analysis import JobAnalysis
+from service.jobs.callback_table import Callback, NewCallback
+from service.jobs.callbacks import CallbackSender
 from service.jobs.database import explain_failure
 from service.jobs.privacy import create_private
 from service.jobs.store import Job, JobStore
@@ -59,12 +61,16 @@ class JobRunner:
             metrics: Counts jobs.
             traces: None records none.
             owner_waiting: Jobs of one API key that may wait or run; None for as many as of all keys.
+
+        Raises:
+            SettingsError: Callbacks are allowed, and their secret cannot be used.
         """
         self._owner_waiting = owner_waiting or settings.max_waiting
         self._engine, self._settings, self._metrics = engine, settings, metrics
         self._traces = traces or NoTraces()
         self._access = StoreAccess(settings.folder, settings.keep_s)
         self._analysis = JobAnalysis(engine, scheduler, self._access, metrics, settings.max_audio_s)
+        self._callbacks = CallbackSender(self._access, settings, metrics)
         self._tasks: list[asyncio.Task[None]] = []
         self._added = asyncio.Event()
         self._average_s = 60.0
@@ -79,24 +85,36 @@ class JobRunner:
         return self._access.trouble or self._trouble
 
     async def start(self) -> None:
-        """Process jobs, those of an earlier process first; the folder is created for the first job only."""
+        """Process jobs, those of an earlier process first; no other process can use the folder from now on."""
         await self._access.check()
         # An empty context: the id of a request must not appear in the log of every job.
-        self._tasks = [asyncio.create_task(self._work(), context=Context()) for _ in range(self._settings.workers)]
+        loops = [self._callbacks.run(), *(self._work() for _ in range(self._settings.workers))]
+        self._tasks = [asyncio.create_task(loop, context=Context()) for loop in loops]
 
-    async def submit(self, recording: BinaryIO, request: AnalysisRequest, owner: str = "") -> Job:
+    async def submit(
+        self, recording: BinaryIO, request: AnalysisRequest, owner: str = "", callback: NewCallback | None = None
+    ) -> Job:
         """Queue a job.
 
+        Args:
+            recording: The audio file.
+            request: What is known about it.
+            owner: Name of the API key.
+            callback: Receiver of a message when the job has ended.
+
         Raises:
+            CallbackRefusedError: Callbacks may not be sent to this address.
             JobsFullError: Too many jobs are waiting.
             JobsUnavailableError: The folder cannot be used.
             AlignmentError, ServiceError: The recording is not audio, or the request cannot be processed.
         """
         self._engine.check(request)
+        if callback is not None:
+            self._callbacks.check(callback.url)
         await self._require_capacity(owner)
         self._arriving[owner] += 1
         try:
-            job = await self._add(recording, json.dumps(request.to_form()), owner)
+            job = await self._add(recording, json.dumps(request.to_form()), owner, callback)
         finally:
             self._arriving[owner] -= 1
         self._added.set()
@@ -110,14 +128,14 @@ class JobRunner:
         if waiting >= self._settings.max_waiting or own >= self._owner_waiting:
             raise JobsFullError(own or waiting, max(1, math.ceil(self._average_s)))
 
-    async def _add(self, recording: BinaryIO, request: str, owner: str) -> Job:
+    async def _add(self, recording: BinaryIO, request: str, owner: str, callback: NewCallback | None) -> Job:
         """Store a recording and its job; nothing stays on disk where this fails."""
         job_id = uuid.uuid4().hex
         await self._access.call(JobStore.require_space)
         path = await self._access.call(lambda store: store.recording(job_id))
         try:
             await asyncio.to_thread(_save, recording, path)
-            job = await self._access.call(lambda store: store.add(job_id, request, owner))
+            job = await self._access.call(lambda store: store.add(job_id, request, owner, callback))
         except OSError as exc:
             path.unlink(missing_ok=True)
             raise explain_failure(self._settings.folder, exc) from exc
@@ -135,6 +153,14 @@ class JobRunner:
             JobsUnavailableError: The folder cannot be used.
         """
         return await self._access.call(lambda store: store.find(job_id, owner))
+
+    async def find_callback(self, job_id: str) -> Callback | None:
+        """The callback of a job; None without one.
+
+        Raises:
+            JobsUnavailableError: As for `find`.
+        """
+        return await self._access.call(lambda store: store.callbacks.find(job_id))
 
     async def count_result(self, job_id: str) -> int:
         """Length of the response of a job that is done, in bytes.
@@ -212,6 +238,7 @@ class JobRunner:
         self._open_jobs = await self._access.call(JobStore.count_open)
         self._average_s = 0.5 * self._average_s + 0.5 * (loop.time() - began)
         self._metrics.count_job(status)
+        self._callbacks.wake()
 
     async def _analyse(self, job: Job) -> str | None:
         with self._traces.trace_job(job.id):

@@ -17,6 +17,7 @@ import structlog
 
 from alignment.timing import Seconds
 from service.errors import JobsUnavailableError, UnknownJobError
+from service.jobs.callback_table import CallbackTable, NewCallback, add_callback
 from service.jobs.clock import SteadyClock
 from service.jobs.database import JobDatabase, explain_failure
 
@@ -67,7 +68,11 @@ _COLUMNS: Final = ", ".join(field.name for field in fields(Job))
 
 
 class JobStore:
-    """The jobs of one process; thread-safe."""
+    """The jobs of one process; thread-safe.
+
+    Attributes:
+        callbacks: The callbacks of these jobs.
+    """
 
     def __init__(self, folder: Path, keep_s: Seconds, clock: Callable[[], Seconds] | None = None) -> None:
         """Open or create the folder, and requeue the jobs that ran when the last process ended.
@@ -85,6 +90,7 @@ class JobStore:
         self._database = JobDatabase(folder)
         try:
             self._recover()
+            self.callbacks = CallbackTable(self._database, self._clock)
         except OSError as exc:
             self._database.close()
             raise explain_failure(folder, exc) from exc
@@ -112,12 +118,18 @@ class JobStore:
         except OSError as exc:
             raise explain_failure(self._folder, exc) from exc
 
-    def add(self, job_id: str, request: str, owner: str = "") -> Job:
-        """Queue a job whose recording is stored."""
-        self._database.write(
-            f"INSERT INTO jobs ({_COLUMNS}) VALUES (?, ?, 'queued', ?, NULL, ?, NULL, 0, 0, '[]', NULL, 0)",  # noqa: S608
-            (job_id, owner, self._clock(), request),
-        )
+    def add(self, job_id: str, request: str, owner: str = "", callback: NewCallback | None = None) -> Job:
+        """Queue a job whose recording is stored, with the address of its callback."""
+
+        def add(database: sqlite3.Connection) -> None:
+            database.execute(
+                f"INSERT INTO jobs ({_COLUMNS}) VALUES (?, ?, 'queued', ?, NULL, ?, NULL, 0, 0, '[]', NULL, 0)",  # noqa: S608
+                (job_id, owner, self._clock(), request),
+            )
+            if callback is not None:
+                add_callback(database, job_id, callback)
+
+        self._database.run(add)
         return self.find(job_id, owner)
 
     def find(self, job_id: str, owner: str = "") -> Job:

@@ -23,6 +23,7 @@ from opentelemetry.util import types
 
 from alignment.timing import Seconds
 from service.observability.metrics import WATCHED_BY_MACHINES
+from service.observability.route_path import route_path
 from service.observability.tracing import StageRecorder
 
 REQUEST_ID: Final = "can.request_id"
@@ -83,7 +84,7 @@ class OpenTelemetryTraces:
             "logs": False,
             "operation_spans": False,
             "auto_configure": False,
-            "exclude": lambda scope: scope["path"].startswith(WATCHED_BY_MACHINES),
+            "exclude": lambda scope: route_path(scope).startswith(WATCHED_BY_MACHINES),
         }
 
     @contextmanager

@@ -46,10 +46,16 @@ _TABLE: Final[tuple[tuple[type[CanSerError], int, str, str], ...]] = (
     (alignment_errors.AlignerFailedError, 503, "aligner-failed", "The aligner failed"),
     (model_errors.ModelError, 503, "model-unavailable", "The model is not available"),
     (service_errors.MalformedFormError, 400, "malformed-form", "The request is not a valid form"),
+    (service_errors.EncodedBodyError, 415, "encoded-body", "The body is compressed"),
     (service_errors.UnknownNameError, 400, "unknown-name", "A field or parameter does not exist"),
     (service_errors.InvalidWordsError, 422, "invalid-words", "The words are invalid"),
     (service_errors.InvalidSegmentsError, 422, "invalid-segments", "The segments are invalid"),
     (service_errors.ConflictingFieldsError, 422, "conflicting-fields", "Two fields exclude each other"),
+    (service_errors.CallbackRefusedError, 422, "callback-refused", "Callbacks to this address are not allowed"),
+    (service_errors.InvalidAnswerError, 422, "invalid-answer", "The body is not a response to export"),
+    (service_errors.JobNotDoneError, 409, "job-not-done", "The job has no result to export"),
+    (service_errors.UnknownModelError, 404, "unknown-model", "The model is not served"),
+    (service_errors.NoTranslationError, 400, "no-translation", "Translations are not available"),
     (service_errors.UploadTooLargeError, 413, "upload-too-large", "The upload is too large"),
     (service_errors.UploadTimeoutError, 408, "upload-timeout", "The upload took too long"),
     (service_errors.UploadsFullError, 503, "uploads-full", "Too many uploads are in progress"),
@@ -57,6 +63,7 @@ _TABLE: Final[tuple[tuple[type[CanSerError], int, str, str], ...]] = (
     (service_errors.WrongKeyError, 401, "wrong-key", "An API key is required"),
     (service_errors.ForeignPageError, 403, "foreign-page", "A page of another site sent the request"),
     (service_errors.RateLimitedError, 429, "rate-limited", "The request rate of this key is reached"),
+    (service_errors.UnknownBundleError, 422, "unknown-bundle", "The bundle is not served"),
     (service_errors.AlignerNotServedError, 422, "aligner-not-served", "The aligner is not served"),
     (service_errors.NotReadyError, 503, "not-ready", "The service is not ready"),
     (service_errors.BusyError, 503, "busy", "The service is busy"),
@@ -80,16 +87,19 @@ NEVER_OVER_HTTP: Final = frozenset(
         alignment_errors.WdsegError,
         alignment_errors.FetchError,
         service_errors.SettingsError,
+        service_errors.ListenError,
         service_errors.NoRecordingsError,
         service_errors.ArchiveError,
         service_errors.ResultsError,
+        service_errors.TableFullError,
         service_errors.UnwritableError,
         service_errors.ScorersUnavailableError,
+        service_errors.RecordingPathError,
         service_errors.ClusterError,
         service_errors.MissingPackageError,
     }
 )
-"""Errors of training, the start, the command line and clients, of requests without a client, and mended ones."""
+"""Errors of training, the start, commands, agents and clients, of requests without a client, and mended ones."""
 
 
 def find_problem(error: BaseException) -> ProblemType | None:

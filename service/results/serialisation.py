@@ -16,14 +16,33 @@ from model.scores import UtteranceScores
 from service.inference.engine import EmotionEngine
 from service.inference.request import Explain
 from service.inference.result import AnalysisResult, ScoredUtterance, mean_probabilities
-from service.results.uncertainty import Evidence, assess, combine_evidence, find_evidence, warn_of_unknown_text
+from service.results.uncertainty import (
+    Evidence,
+    assess,
+    combine_evidence,
+    find_evidence,
+    warn_of_doubtful_words,
+    warn_of_unknown_text,
+)
 from service.settings import Settings
 
 _MILLISECOND: Final = 3
 
 
 def to_response(result: AnalysisResult, engine: EmotionEngine, explain: Explain = "true") -> schemas.PredictOut:
-    """Response for a recording."""
+    """Response for a recording, with those of further bundles."""
+    response = _to_single_response(result, engine.by_bundle.get(result.bundle, engine), explain)
+    others = [to_other(_to_single_response(each, engine.by_bundle[each.bundle], explain)) for each in result.others]
+    return response.model_copy(update={"others": others}) if others else response
+
+
+def to_other(response: schemas.PredictOut) -> schemas.OtherOut:
+    """Prediction of a further bundle, without what it shares with that of the first one."""
+    fields = response.model_fields_set & schemas.OtherOut.model_fields.keys()
+    return schemas.OtherOut.model_construct(fields, **{name: getattr(response, name) for name in fields})
+
+
+def _to_single_response(result: AnalysisResult, engine: EmotionEngine, explain: Explain) -> schemas.PredictOut:
     utterances = [to_utterance(scored, engine, explain) for scored in result.utterances]
     response = assemble_response(
         result.probabilities,
@@ -69,7 +88,7 @@ def assemble_response(
         ),
         model=to_model(engine),
         aligner=to_aligner(aligner),
-        warnings=[*warnings, *warn_of_unknown_text(evidence), *engine.notices],
+        warnings=[*warnings, *warn_of_unknown_text(evidence), *warn_of_doubtful_words(evidence), *engine.notices],
         timings_ms={stage: round(spent, 2) for stage, spent in timings_ms.items()},
     )
 
@@ -133,6 +152,7 @@ def to_served_model(engine: EmotionEngine, settings: Settings) -> schemas.Served
         network=asdict(config.network),
         aligner=to_aligner(engine.aligner),
         limits=schemas.LimitsOut(max_audio_s=settings.max_audio_s, max_upload_bytes=settings.max_upload_bytes),
+        bundles=[to_model(each) for each in engine.by_bundle.values()],
     )
 
 
@@ -181,6 +201,7 @@ def _word(
         score=None if word.score is None else round(word.score, 4),
         known=normalise_word(word.word) in bundle.vocabulary,
         guessed_pronunciation=word.guessed_pronunciation,
+        doubtful=word.doubtful,
         text_attention=min(1.0, float(scores.text_attention[index])),
         audio_attention=min(1.0, float(scores.audio_attention[index])),
         contribution=contribution,

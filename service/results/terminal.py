@@ -5,7 +5,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from can_ser_client.schemas import PredictOut, UtteranceOut, WordOut
+from can_ser_client.schemas import OtherOut, PredictOut, UtteranceOut, WordOut
 
 _BAR_WIDTH, _BRIEF_WIDTH, _CONTRIBUTION_WIDTH = 24, 10, 10
 _COLOURS = {
@@ -39,15 +39,30 @@ def render(name: str, response: PredictOut) -> RenderableType:
         Text(f"\nwords: {aligner}\nscores: {weights}, {response.model.licence}, {response.model.provider}", "dim")
     )
     parts += [Text(f"note: {warning}", "yellow") for warning in response.warnings]
+    parts += [_other(each) for each in response.others]
     return Group(*parts)
 
 
+def _other(other: OtherOut) -> Text:
+    """One line for a further bundle."""
+    text = Text(f"\n{other.model.name} {other.model.version}  →  ")
+    text.append(f"{other.emotion}", f"bold {_colour(other.emotion)}")
+    return text.append(f" {other.confidence:.2f}" + ("  not sure" if other.uncertain else ""))
+
+
 def render_brief(name: str, response: PredictOut) -> RenderableType:
-    """One line for one file: emotion ("?" where it is uncertain), probability, duration, name."""
+    """One line for one file: emotion ("?" where it is uncertain), probability, duration, name, doubtful words."""
     emotion = response.emotion + ("?" if response.uncertain else "")
     text = Text(f"{emotion:<12}", f"bold {_colour(response.emotion)}")
     text.append_text(_bar(response.confidence, response.emotion, _BRIEF_WIDTH))
-    return text.append(f" {response.confidence:.2f} {response.audio.duration_s:8.2f} s  {name}", "not bold default")
+    text.append(f" {response.confidence:.2f} {response.audio.duration_s:8.2f} s  {name}", "not bold default")
+    return text.append_text(_doubtful_words(response))
+
+
+def _doubtful_words(response: PredictOut) -> Text:
+    """How many words are doubtful; empty where none is."""
+    doubtful, count = len(response.doubtful_words), len(response.words)
+    return Text(f"  {doubtful} of {count} words doubtful" if doubtful else "", "not bold yellow")
 
 
 def _doubts(estimate: PredictOut | UtteranceOut) -> list[Text]:
@@ -103,8 +118,10 @@ def _contribution(value: float, largest: float) -> Text:
 
 
 def _mark(word: WordOut) -> Text:
-    """The word, marked where it is unknown to the network or its times are interpolated."""
+    """The word, marked where it is doubtful, unknown to the network, or its times are interpolated."""
     notes = []
+    if word.doubtful:
+        notes.append("doubtful")
     if not word.known:
         notes.append("unknown")
     if word.timing == "interpolated":

@@ -14,6 +14,7 @@ UNKNOWN_TEXT: Final = "the weights know none of the words; the text does not con
 """Warning of a response whose words are all unknown to the weights."""
 _CLOSE: Final = 0.1
 _KNOWN_SHARE: Final = 0.5
+_DOUBTFUL_SHARE: Final = 0.2
 _SHORT_S: Final[Seconds] = 1.0
 _FEW_WORDS: Final = 2
 _NOISY_DB: Final = 15.0
@@ -31,6 +32,7 @@ class Evidence:
         known_words: Number of those in the vocabulary of the weights.
         quality: Quality of the sound; None where it was not measured.
         distance: Distance of the sound from the training data, see `UtteranceScores`; None where it is not known.
+        doubtful_words: Number of words that may not be what is said.
     """
 
     spoken_s: Seconds
@@ -38,13 +40,20 @@ class Evidence:
     known_words: int
     quality: SoundQuality | None = None
     distance: float | None = None
+    doubtful_words: int = 0
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether more than a fifth of the words are doubtful."""
+        return self.doubtful_words > _DOUBTFUL_SHARE * self.words
 
 
 def find_evidence(scored: ScoredUtterance, vocabulary: Vocabulary) -> Evidence:
     """Evidence of an utterance; speech without a recognised word has no word."""
     words = [normalise_word(each.word) for each in scored.utterance.words if each.word]
     known = sum(word in vocabulary for word in words)
-    return Evidence(scored.utterance.duration_s, len(words), known, scored.quality, scored.scores.distance)
+    doubtful = sum(word.doubtful for word in scored.utterance.words)
+    return Evidence(scored.utterance.duration_s, len(words), known, scored.quality, scored.scores.distance, doubtful)
 
 
 def combine_evidence(parts: Sequence[Evidence]) -> Evidence:
@@ -56,6 +65,7 @@ def combine_evidence(parts: Sequence[Evidence]) -> Evidence:
         sum(part.known_words for part in parts),
         longest.quality,
         longest.distance,
+        sum(part.doubtful_words for part in parts),
     )
 
 
@@ -78,6 +88,15 @@ def warn_of_unknown_text(evidence: Evidence) -> list[str]:
     return [UNKNOWN_TEXT] if evidence.words and not evidence.known_words else []
 
 
+def warn_of_doubtful_words(evidence: Evidence) -> list[str]:
+    """The warning that many words are doubtful, where more than a fifth of them are."""
+    if not evidence.is_doubtful:
+        return []
+    are = "word is" if evidence.doubtful_words == 1 == evidence.words else "words are"
+    count = f"{evidence.doubtful_words} of {evidence.words} {are} doubtful"
+    return [f"{count}: the sound hardly matches them; check the words, because wrong ones change the emotion"]
+
+
 def _compare_best(probabilities: Mapping[str, float]) -> Iterator[str]:
     [(first, highest), (second, next_highest)] = sorted(probabilities.items(), key=lambda item: -item[1])[:2]
     if highest - next_highest < _CLOSE:
@@ -87,6 +106,8 @@ def _compare_best(probabilities: Mapping[str, float]) -> Iterator[str]:
 def _describe_evidence(evidence: Evidence) -> Iterator[str]:
     if evidence.known_words < _KNOWN_SHARE * evidence.words:
         yield "most words are unknown to the weights"
+    if evidence.is_doubtful:
+        yield "many words are doubtful"
     if not evidence.words:
         yield "no word was recognised"
     if evidence.spoken_s < _SHORT_S:

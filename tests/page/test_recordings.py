@@ -267,14 +267,14 @@ def test_printed_report_shows_every_utterance(open_page: OpenPage, address: str)
 
 
 def test_doubtful_words_are_marked(open_page: OpenPage, address: str) -> None:
-    """The response is that of the service, with a low score of one word."""
+    """The response is that of the service, with one doubtful word."""
     page = open_page(address)
 
     def answer(route: Route) -> None:
         response = page.request.post(
             f"{address}predict", multipart={"explain": "full", "file": form_file(speech("numbers"))}
         ).json()
-        response["utterances"][0]["words"][1]["score"] = 0.1
+        response["utterances"][0]["words"][1] |= {"score": 0.1, "doubtful": True}
         route.fulfill(json=response)
 
     page.route("**/predict", answer)

@@ -5,6 +5,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from service.errors import SettingsError
+from service.setting_values import Expected
 from service.settings import PREFIX, Settings, load_settings, variable_names
 
 
@@ -23,8 +24,9 @@ def other_value(field: FieldInfo) -> str:
     default = field.get_default(call_default_factory=True)
     if get_origin(field.annotation) is Literal:
         return next(str(choice) for choice in get_args(field.annotation) if choice != default)
-    if isinstance(default, tuple):
-        return f'["{64 * "0"}"]'
+    entry = FieldInfo.from_annotation(get_args(field.annotation)[0]) if isinstance(default, tuple) else field
+    if form := next((each for each in entry.metadata if isinstance(each, Expected)), None):
+        return form.example
     if isinstance(default, bool):
         return str(not default)
     if isinstance(default, int) or default is None:
@@ -60,13 +62,13 @@ def test_options_override_variables(monkeypatch: pytest.MonkeyPatch) -> None:
         ("CAN_WHISPERX__MODLE", "x", "CAN_WHISPERX__MODEL"),
         ("CAN_QQQQQQQQ", "x", "known variables are"),
         ("CAN_PORT", "many", "CAN_PORT='many'"),
-        ("CAN_PORT", "70000", "less than or equal to 65535"),
+        ("CAN_PORT", "70000", "from 1 to 65535"),
         ("CAN_ALIGNER", "siri", "CAN_ALIGNER"),
         ("CAN_WHISPERX__THREADS", "0", "CAN_WHISPERX__THREADS"),
-        ("CAN_WHISPERX__WINDOW_S", "31", "less than or equal to 30"),
-        ("CAN_WHISPERX__VAD", "webrtc", "'silero', 'pyannote' or 'none'"),
+        ("CAN_WHISPERX__WINDOW_S", "31", "from 1 to 30"),
+        ("CAN_WHISPERX__VAD", "webrtc", "one of silero, pyannote, none"),
         ("CAN_DEADLINE_S", "inf", "CAN_DEADLINE_S"),
-        ("CAN_DEADLINE_S", "1e300", "less than or equal to 86400"),
+        ("CAN_DEADLINE_S", "1e300", "over 0 and at most 86400"),
         ("CAN_UNCERTAIN_BELOW", "nan", "CAN_UNCERTAIN_BELOW"),
     ],
 )

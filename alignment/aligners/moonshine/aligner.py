@@ -21,6 +21,7 @@ from alignment.audio import Waveform
 from alignment.priority import PrioritySlots
 from alignment.speech.voice_activity import VoiceActivityDetector
 from alignment.timing import SAMPLE_RATE_HZ, Seconds
+from alignment.transcripts.doubt import ALIGNED_BELOW, MOONSHINE_BELOW, mark_doubtful
 from alignment.transcripts.interpolation import anchor_words
 from alignment.transcripts.normalisation import spoken_forms
 from alignment.transcripts.utterances import SpeechSegment, assign_words, group_words, join_segments
@@ -104,7 +105,8 @@ class MoonshineAligner:
         self._processes.check_language(language)
         segments = self._detector.find_speech(waveform)
         stretches = self._recognise(waveform, segments)
-        utterances = assign_words(self._find_times(waveform, stretches), segments, waveform.duration_s)
+        words = mark_doubtful(self._find_times(waveform, stretches), MOONSHINE_BELOW, MOONSHINE_BELOW)
+        utterances = assign_words(words, segments, waveform.duration_s)
         warnings = recognition_warnings([word for utterance in utterances for word in utterance.words])
         return Transcript(utterances, self.info, warnings, tuple(stretch.encoded for stretch in stretches))
 
@@ -116,7 +118,8 @@ class MoonshineAligner:
         timed = self._processes.align_transcript(
             waveform, segments, words, lambda: self._find_times(waveform, self._recognise(waveform, segments))
         )
-        return Transcript(group_words(timed, waveform.duration_s), self.info, alignment_warnings(timed))
+        marked = mark_doubtful(timed, MOONSHINE_BELOW, ALIGNED_BELOW)
+        return Transcript(group_words(marked, waveform.duration_s), self.info, alignment_warnings(marked))
 
     def close(self) -> None:
         """End the worker processes and abandon running alignments."""

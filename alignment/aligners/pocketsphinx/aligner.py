@@ -13,6 +13,7 @@ from alignment.aligners.pocketsphinx.processes import PocketSphinxProcesses
 from alignment.audio import Waveform
 from alignment.speech.voice_activity import VoiceActivityDetector
 from alignment.timing import SAMPLE_RATE_HZ, Seconds
+from alignment.transcripts.doubt import ALIGNED_BELOW, POCKETSPHINX_BELOW, mark_doubtful
 from alignment.transcripts.utterances import SpeechSegment, assign_words, group_words, join_segments
 from alignment.transcripts.warnings import alignment_warnings, recognition_warnings
 from alignment.transcripts.words import AlignerInfo, TimedWord, Transcript, check_transcript
@@ -54,10 +55,10 @@ class PocketSphinxAligner:
         """See `Aligner.recognise`; a speech segment without a recognised word becomes one unknown word."""
         self._processes.check_language(language)
         segments = self._detector.find_speech(waveform)
-        words = self._recognise_words(waveform, segments)
+        words = mark_doubtful(self._recognise_words(waveform, segments), POCKETSPHINX_BELOW, ALIGNED_BELOW)
         utterances = assign_words(words, segments, waveform.duration_s)
-        words = [word for utterance in utterances for word in utterance.words]
-        return Transcript(utterances, self.info, recognition_warnings(words, low_score=0.0))
+        warnings = recognition_warnings([word for utterance in utterances for word in utterance.words])
+        return Transcript(utterances, self.info, warnings)
 
     def align(self, waveform: Waveform, text: str, language: str | None = None) -> Transcript:
         """See `Aligner.align`; words that cannot be aligned are interpolated and marked."""
@@ -67,7 +68,8 @@ class PocketSphinxAligner:
         timed = self._processes.align_transcript(
             waveform, segments, words, lambda: self._recognise_words(waveform, segments)
         )
-        return Transcript(group_words(timed, waveform.duration_s), self.info, alignment_warnings(timed))
+        marked = mark_doubtful(timed, POCKETSPHINX_BELOW, ALIGNED_BELOW)
+        return Transcript(group_words(marked, waveform.duration_s), self.info, alignment_warnings(marked))
 
     def _recognise_words(self, waveform: Waveform, segments: Sequence[SpeechSegment]) -> list[TimedWord]:
         windows = join_segments(segments, _MAX_WINDOW_S, _MAX_PAUSE_S)

@@ -136,6 +136,6 @@ def timed_words(
     ]
     spans = interpolate_spans(words, known, start_s, end_s)
     return tuple(
-        TimedWord(word, *span, "aligned" if each else "interpolated", None, bool(each and each.guessed))
+        TimedWord(word, *span, "aligned", each.score, each.guessed) if each else TimedWord(word, *span, "interpolated")
         for word, span, each in zip(words, spans, aligned, strict=True)
     )

@@ -6,13 +6,17 @@ separate processes. This module imports nothing that a decoder does not need.
 
 import re
 import signal
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import accumulate
+from math import log
 from typing import Final
 
 import pocketsphinx
 
+from alignment.aligners.pocketsphinx.acoustic_score import AcousticMatch, score_words
 from alignment.aligners.pocketsphinx.pronunciation import guess_phones
 from alignment.errors import AlignerFailedError
 from alignment.timing import SAMPLE_RATE_HZ, Seconds
@@ -28,21 +32,38 @@ MAX_ADDED_WORDS: Final = 5_000
 
 @dataclass(frozen=True, slots=True)
 class RecognisedWord:
-    """Word with its frames, of 10 ms in recognition, end exclusive, and its posterior probability."""
+    """Decoded word.
+
+    Attributes:
+        word: Entry of the dictionary.
+        start_frame: Frame of 10 ms in recognition.
+        end_frame: Frame after the last one.
+        probability: Posterior probability.
+        log_likelihood: Sum over the frames, relative to the best active phone in each; at most 0.
+    """
 
     word: str
     start_frame: int
     end_frame: int
     probability: float
+    log_likelihood: float
 
 
 @dataclass(frozen=True, slots=True)
 class AlignedWord:
-    """Times from the start of the audio; `guessed` for a pronunciation by letter-to-sound rules."""
+    """Times from the start of the audio.
+
+    Attributes:
+        start_s: Start in seconds.
+        end_s: End in seconds.
+        guessed: Whether the pronunciation comes from letter-to-sound rules.
+        score: About the probability that the word is said there; see `acoustic_score`.
+    """
 
     start_s: Seconds
     end_s: Seconds
     guessed: bool
+    score: float
 
 
 class PocketSphinxDecoder:
@@ -108,15 +129,13 @@ class PocketSphinxDecoder:
         return self._join(spoken, decoded)
 
     def _join(self, spoken: list[list[str]], decoded: list[RecognisedWord]) -> list[AlignedWord | None]:
-        """Word times from the frames of spoken words."""
-        spans: list[AlignedWord | None] = []
-        position = 0
-        for tokens in spoken:
-            parts = decoded[position : position + len(tokens)]
-            position += len(tokens)
-            guessed = any(token in self._added for token in tokens)
-            spans.append(_aligned(parts, guessed) if parts else None)
-        return spans
+        """Word times and scores from the frames of spoken words."""
+        parts = _group(decoded, [len(tokens) for tokens in spoken])
+        scores = iter(score_words([_match(each) for each in parts if each]))
+        return [
+            _aligned(each, any(token in self._added for token in tokens), next(scores)) if each else None
+            for tokens, each in zip(spoken, parts, strict=True)
+        ]
 
     def _can_pronounce(self, decoder: pocketsphinx.Decoder, token: str) -> bool:
         if any(mark in token for mark in " ()\x00"):
@@ -139,15 +158,32 @@ def _decode(decoder: pocketsphinx.Decoder, pcm: bytes) -> list[RecognisedWord]:
     if decoder.hyp() is None:
         return []
     return [
-        RecognisedWord(_VARIANT.sub("", part.word), part.start_frame, part.end_frame + 1, part.prob)
+        RecognisedWord(
+            _VARIANT.sub("", part.word),
+            part.start_frame,
+            part.end_frame + 1,
+            part.prob,
+            log(max(part.ascore, sys.float_info.min)),
+        )
         for part in decoder.seg()
         if not _is_filler(part.word)
     ]
 
 
-def _aligned(parts: Sequence[RecognisedWord], guessed: bool) -> AlignedWord:
+def _group(decoded: Sequence[RecognisedWord], counts: Sequence[int]) -> list[Sequence[RecognisedWord]]:
+    """The spoken words of each written word, whose numbers are given."""
+    ends = list(accumulate(counts))
+    return [decoded[end - count : end] for end, count in zip(ends, counts, strict=True)]
+
+
+def _match(parts: Sequence[RecognisedWord]) -> AcousticMatch:
+    frames = sum(part.end_frame - part.start_frame for part in parts)
+    return AcousticMatch(sum(part.log_likelihood for part in parts), frames)
+
+
+def _aligned(parts: Sequence[RecognisedWord], guessed: bool, score: float) -> AlignedWord:
     hop_s = _ALIGNMENT_HOP_SAMPLES / SAMPLE_RATE_HZ
-    return AlignedWord(parts[0].start_frame * hop_s, parts[-1].end_frame * hop_s, guessed)
+    return AlignedWord(parts[0].start_frame * hop_s, parts[-1].end_frame * hop_s, guessed, score)
 
 
 def _is_filler(word: str) -> bool:

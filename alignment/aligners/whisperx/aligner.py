@@ -28,6 +28,7 @@ from alignment.audio import Waveform
 from alignment.batcher import Batcher
 from alignment.errors import AlignerFailedError, NoSpeechError, UnsupportedLanguageError
 from alignment.timing import Seconds
+from alignment.transcripts.doubt import WHISPERX_BELOW, mark_doubtful
 from alignment.transcripts.interpolation import anchor_words, share_time
 from alignment.transcripts.normalisation import spoken_words
 from alignment.transcripts.utterances import SpeechSegment, check_segments, group_words, join_segments
@@ -94,7 +95,8 @@ class WhisperXAligner:
             RecognisedWindow(window, tuple(word for word in aligner.split(text) if spoken_words(word)))
             for window, text in zip(windows, texts, strict=True)
         ]
-        words, breaks = align_windows(recognised, waveform, aligner)
+        timed, breaks = align_windows(recognised, waveform, aligner)
+        words = mark_doubtful(timed, WHISPERX_BELOW, WHISPERX_BELOW)
         utterances = group_words(words, waveform.duration_s, frozenset(breaks))
         return Transcript(utterances, replace(self.info, language=language), recognition_warnings(words))
 
@@ -111,8 +113,9 @@ class WhisperXAligner:
         if timed is None:
             recognised = [w for u in self.recognise(waveform, language).utterances for w in u.words if w.word]
             timed = list(anchor_words(words, recognised, [(w.start_s, w.end_s) for w in windows]))
-        utterances = group_words(timed, waveform.duration_s, frozenset(aligner.sentence_starts(words)))
-        return Transcript(utterances, replace(self.info, language=language), recognition_warnings(timed))
+        marked = mark_doubtful(timed, WHISPERX_BELOW, WHISPERX_BELOW)
+        utterances = group_words(marked, waveform.duration_s, frozenset(aligner.sentence_starts(words)))
+        return Transcript(utterances, replace(self.info, language=language), recognition_warnings(marked))
 
     def close(self) -> None:
         """End the recognition thread and release the models."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, FailFast, Field
 
 from can_ser_client.errors import MissingPackageError
 
@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 Probability = Annotated[float, Field(ge=0, le=1)]
 Confidence = Annotated[float, Field(ge=0, le=1, description="Calibrated probability of the emotion.")]
 Uncertain = Annotated[bool, Field(description="Whether the confidence is under CAN_UNCERTAIN_BELOW.")]
+# A long response can hold a million mistakes; the first one of a list is reported.
 UncertainReasons = Annotated[
-    list[str], Field(description="Reasons why the emotion is uncertain, as far as they are known; else empty.")
+    list[str],
+    FailFast(),
+    Field(description="Reasons why the emotion is uncertain, as far as they are known; else empty."),
 ]
 COLUMNS: Final = (
     "file",
@@ -31,6 +34,7 @@ COLUMNS: Final = (
     "end_s",
     "timing",
     "score",
+    "doubtful",
     "known",
     "text_attention",
     "audio_attention",
@@ -65,7 +69,7 @@ class Effect(BaseModel):
 
 
 class WordOut(BaseModel):
-    """A word with its times, attention weights and contributions."""
+    """A word with its times, attention weights and contributions; as text, "(?)" follows a doubtful word."""
 
     word: str
     start_s: float
@@ -74,6 +78,9 @@ class WordOut(BaseModel):
     score: Annotated[float | None, Field(description="Confidence of the aligner, where it has one.")]
     known: Annotated[bool, Field(description="Whether the vocabulary of the network contains the word.")]
     guessed_pronunciation: bool
+    doubtful: Annotated[
+        bool, Field(description="Whether the word may not be what is said: low score, or times that were not found.")
+    ] = False
     text_attention: Probability
     audio_attention: Probability
     contribution: Attribution | FullAttribution
@@ -86,9 +93,12 @@ class WordOut(BaseModel):
             return self.contribution.text, self.contribution.audio
         return self.contribution.text[emotion], self.contribution.audio[emotion]
 
+    def __str__(self) -> str:
+        return f"{self.word or '(no word)'}{' (?)' if self.doubtful else ''}"
+
 
 class UtteranceOut(BaseModel):
-    """An utterance."""
+    """An utterance; as text, a line with times, emotion, confidence and words, of which the doubtful are marked."""
 
     start_s: float
     end_s: float
@@ -104,8 +114,13 @@ class UtteranceOut(BaseModel):
         float | dict[str, float],
         Field(description="Contribution of the biases; with all contributions it sums to the centred log-probability."),
     ] = 0.0
-    words: list[WordOut] = []
+    words: Annotated[list[WordOut], FailFast()] = []
     speaker: Annotated[str | None, Field(description="Speaker, where speakers were requested.")] = None
+
+    def __str__(self) -> str:
+        speaker = f"{self.speaker}: " if self.speaker else ""
+        words = " ".join(map(str, self.words)) or self.text
+        return f"{self.start_s:.2f} to {self.end_s:.2f} s  {_estimate(self)}  {speaker}{words}"
 
 
 class MomentOut(BaseModel):
@@ -130,7 +145,7 @@ class SpeakerOut(BaseModel):
     confidence: Confidence
     uncertain: Uncertain
     uncertain_reasons: UncertainReasons = []
-    timeline: list[MomentOut]
+    timeline: Annotated[list[MomentOut], FailFast()]
 
 
 class AudioOut(BaseModel):
@@ -146,7 +161,7 @@ class ModelOut(BaseModel):
 
     name: str
     version: str
-    labels: list[str]
+    labels: Annotated[list[str], FailFast()]
     trained_on: str
     licence: str
     provider: str
@@ -165,8 +180,22 @@ class AlignerOut(BaseModel):
     reason: str
 
 
+class OtherOut(BaseModel):
+    """Prediction of a further bundle for the same words of the same recording."""
+
+    model: ModelOut
+    emotion: str
+    probabilities: dict[str, Probability]
+    confidence: Confidence
+    uncertain: Uncertain
+    uncertain_reasons: UncertainReasons = []
+    utterances: Annotated[list[UtteranceOut], FailFast()]
+    warnings: Annotated[list[str], FailFast()]
+    speakers: Annotated[list[SpeakerOut], FailFast(), Field(description="As in the response of the first bundle.")] = []
+
+
 class PredictOut(BaseModel):
-    """Response of POST /predict."""
+    """Response of POST /predict; as text, the emotion with its confidence, a line per utterance, and the warnings."""
 
     emotion: str
     probabilities: Annotated[
@@ -175,15 +204,37 @@ class PredictOut(BaseModel):
     confidence: Confidence
     uncertain: Uncertain
     uncertain_reasons: UncertainReasons = []
-    utterances: list[UtteranceOut]
+    utterances: Annotated[list[UtteranceOut], FailFast()]
     audio: AudioOut
     model: ModelOut
     aligner: AlignerOut
-    warnings: list[str]
+    warnings: Annotated[list[str], FailFast()]
     timings_ms: dict[str, float]
     speakers: Annotated[
-        list[SpeakerOut], Field(description="Emotion of each speaker over time, where speakers were requested.")
+        list[SpeakerOut],
+        FailFast(),
+        Field(description="Emotion of each speaker over time, where speakers were requested."),
     ] = []
+    others: Annotated[
+        list[OtherOut],
+        FailFast(),
+        Field(description="Predictions of the further bundles of the request, in its order; omitted without any."),
+    ] = []
+
+    @property
+    def words(self) -> list[WordOut]:
+        """Recognised or given words of all utterances; speech without a recognised word is left out."""
+        return [word for utterance in self.utterances for word in utterance.words if word.word]
+
+    @property
+    def doubtful_words(self) -> list[WordOut]:
+        """Those of the words that may not be what is said."""
+        return [word for word in self.words if word.doubtful]
+
+    def __str__(self) -> str:
+        reasons = [f"not sure: {'; '.join(self.uncertain_reasons)}"] if self.uncertain_reasons else []
+        warnings = [f"note: {warning}" for warning in self.warnings]
+        return "\n".join([_estimate(self), *reasons, *map(str, self.utterances), *warnings])
 
     def word_rows(self, name: str = "") -> Iterator[dict[str, Any]]:
         """One dictionary per word, by column; see `COLUMNS`. Contributions are to the emotion of the utterance.
@@ -197,7 +248,8 @@ class PredictOut(BaseModel):
                 values = (
                     *(name, number, utterance.start_s, utterance.end_s, utterance.speaker),
                     *(utterance.emotion, utterance.confidence, utterance.uncertain),
-                    *(word.word, word.start_s, word.end_s, word.timing, word.score, word.known),
+                    *(word.word, word.start_s, word.end_s, word.timing, word.score),
+                    *(word.doubtful, word.known),
                     *(word.text_attention, word.audio_attention, *word.contribution_to(utterance.emotion)),
                 )
                 yield dict(zip(COLUMNS, values, strict=True)) | probabilities
@@ -218,6 +270,11 @@ class PredictOut(BaseModel):
         return DataFrame(list(self.word_rows(name)))
 
 
+def _estimate(estimate: UtteranceOut | PredictOut) -> str:
+    """Emotion and confidence, with "?" where the emotion is uncertain."""
+    return f"{estimate.emotion}{'?' if estimate.uncertain else ''} {estimate.confidence:.2f}"
+
+
 class LimitsOut(BaseModel):
     """Limits of one request."""
 
@@ -232,6 +289,20 @@ class ProgressOut(BaseModel):
     total_s: Annotated[float | None, Field(description="Duration of the audio; null until the file has been read.")]
 
 
+class CallbackOut(BaseModel):
+    """Delivery of the callback of a job."""
+
+    url: Annotated[str, Field(description="Address without its query string.")]
+    status: Annotated[
+        Literal["waiting", "pending", "delivered", "failed"],
+        Field(description="waiting: the job has not ended; pending: it is sent, or will be sent again."),
+    ]
+    attempts: int
+    last_error: Annotated[str | None, Field(description="Why the last attempt failed.")]
+    next_attempt_at: Annotated[datetime | None, Field(description="When it is sent again; null unless it is pending.")]
+    delivered_at: datetime | None
+
+
 class JobOut(BaseModel):
     """Response of POST /jobs and GET /jobs/{id}."""
 
@@ -240,6 +311,7 @@ class JobOut(BaseModel):
     created_at: datetime
     expires_at: Annotated[datetime | None, Field(description="When the job is deleted; null until it has ended.")]
     progress: ProgressOut
+    callback: Annotated[CallbackOut | None, Field(description="Delivery of the callback, if there is one.")] = None
     result: Annotated[
         PredictOut | None, Field(description="As the response of POST /predict; null until the job is done.")
     ] = None
@@ -262,6 +334,9 @@ class ServedModelOut(ModelOut):
     network: dict[str, object]
     aligner: AlignerOut
     limits: LimitsOut
+    bundles: Annotated[
+        list[ModelOut], Field(description="All served bundles, the default first; `bundle` in a request names one.")
+    ] = []
 
 
 class HealthOut(BaseModel):

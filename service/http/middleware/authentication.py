@@ -6,6 +6,7 @@ The settings hold only SHA-256 digests of keys. A key is 32 random bytes, so tha
 import hmac
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Final
@@ -16,10 +17,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from alignment.timing import Seconds
 from service.errors import RateLimitedError, WrongKeyError
 from service.http.exception_handlers import refuse
+from service.observability.route_path import route_path
 from service.settings import Settings
 
 SUBPROTOCOL: Final = "can-ser"
+TWILIO_PATH: Final = "/stream/twilio"
+"""WebSocket whose client may send its key in a message: the route calls `identify` of the connection's state."""
 _OWNER_LENGTH: Final = 16
+_WINDOW_S: Final[Seconds] = 60.0
 _PUBLIC: Final = ("/health/", "/static/", "/docs", "/openapi.json")
 
 
@@ -30,10 +35,11 @@ class Authentication:
         self._app = app
         self._keys = KeyRing(settings.api_keys)
         self._rate = RequestRate(settings.key_requests_per_minute)
+        self._public = _PUBLIC if settings.metrics == "key" else (*_PUBLIC, "/metrics")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Forward or refuse one request or connection."""
-        if scope["type"] not in {"http", "websocket"} or scope["path"] == "/" or scope["path"].startswith(_PUBLIC):
+        if scope["type"] not in {"http", "websocket"} or self._is_public(route_path(scope)):
             await self._app(scope, receive, send)
             return
         try:
@@ -43,14 +49,31 @@ class Authentication:
             return
         await self._app(scope, receive, send)
 
+    def _is_public(self, path: str) -> bool:
+        return path == "/" or path.startswith(self._public)
+
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
         if scope["type"] == "http" and scope["method"] == "OPTIONS":
             return
-        owner = self._keys.identify(headers)
-        scope.setdefault("state", {})["owner"] = owner
+        state = scope.setdefault("state", {})
+        if scope["type"] == "websocket" and route_path(scope) == TWILIO_PATH and not read_key(headers):
+            state["identify"] = self._identify
+            return
+        owner = state["owner"] = self._keys.identify(headers)
         if scope["type"] == "websocket" or scope["method"] == "POST":
             self._rate.count(owner)
+
+    def _identify(self, key: str) -> str:
+        """Name of a key that a message holds.
+
+        Raises:
+            WrongKeyError: It is unknown.
+            RateLimitedError: Its limit is reached.
+        """
+        owner = self._keys.find_owner((sha256(key.encode(errors="replace")).hexdigest(),))
+        self._rate.count(owner)
+        return owner
 
 
 def make_key() -> tuple[str, str]:
@@ -69,14 +92,21 @@ class KeyRing:
     def identify(self, headers: Headers) -> str:
         """Name of the key of a request, "" where none is needed.
 
-        Every digest is compared, in constant time, so that the duration reveals nothing.
-
         Raises:
             WrongKeyError: The request has no key, or an unknown one.
         """
+        return self.find_owner(_hash_key(read_key(headers)))
+
+    def find_owner(self, digests: Sequence[str]) -> str:
+        """Name of a key of one of these digests, "" where none is needed.
+
+        Every digest is compared, in constant time, so that the duration reveals nothing.
+
+        Raises:
+            WrongKeyError: They are unknown.
+        """
         if not self._digests:
             return ""
-        digests = _hash_key(read_key(headers))
         pairs = [(hmac.compare_digest(each, known), known) for known in self._digests for each in digests]
         matches = [known for is_equal, known in pairs if is_equal]
         if not matches:
@@ -101,14 +131,16 @@ def read_key(headers: Headers) -> str:
 
 
 class RequestRate:
-    """A limit of requests per minute for each key, a tenth of which may arrive at once."""
+    """A limit of requests in any 60 s for each key, all of which may arrive at once.
+
+    A further request is accepted as soon as 60 s have passed since the first of those that count. Refused requests do
+    not count.
+    """
 
     def __init__(self, per_minute: int | None, clock: Callable[[], Seconds] = time.monotonic) -> None:
         """Use None for no limit."""
-        self._every_s = 60.0 / per_minute if per_minute else 0.0
-        self._burst_s = 6.0
-        self._clock = clock
-        self._due: dict[str, Seconds] = {}
+        self._per_minute, self._clock = per_minute, clock
+        self._accepted: dict[str, deque[Seconds]] = {}
 
     def count(self, owner: str) -> None:
         """Count a request of a key.
@@ -116,11 +148,10 @@ class RequestRate:
         Raises:
             RateLimitedError: The limit is reached.
         """
-        if not owner or not self._every_s:
+        if not owner or not self._per_minute:
             return
         now = self._clock()
-        due = max(now, self._due.get(owner, now))
-        wait_s = due - now - max(0.0, self._burst_s - self._every_s)
-        if wait_s > 0:
-            raise RateLimitedError(round(60.0 / self._every_s), wait_s)
-        self._due[owner] = due + self._every_s
+        accepted = self._accepted.setdefault(owner, deque(maxlen=self._per_minute))
+        if len(accepted) == self._per_minute and (wait_s := accepted[0] + _WINDOW_S - now) > 0:
+            raise RateLimitedError(self._per_minute, wait_s)
+        accepted.append(now)

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.errors import ForeignPageError
 from service.http.exception_handlers import refuse
+from service.observability.route_path import route_path
 from service.settings import Settings
 
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -45,7 +46,7 @@ class OriginCheck:
         headers = Headers(scope=scope)
         if scope["type"] == "websocket" or scope["method"] not in _SAFE_METHODS:
             self._check_origin(headers)
-        if self._checks_host and not scope["path"].startswith("/health/"):
+        if self._checks_host and not route_path(scope).startswith("/health/"):
             self._check_host(scope, headers.get("host", ""))
 
     def _check_origin(self, headers: Headers) -> None:

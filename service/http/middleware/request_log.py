@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from alignment.timing import Seconds
 from service.observability.metrics import WATCHED_BY_MACHINES, Metrics
+from service.observability.route_path import route_path
 
 _SECURITY_HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
@@ -59,7 +60,7 @@ class RequestLog:
         # The template of the route: paths made up by clients would create a time series each.
         path = getattr(scope.get("route"), "path", "other")
         self._metrics.count_request(scope["method"], path, status, spent_s, code)
-        quiet = status < 400 and scope["path"].startswith(WATCHED_BY_MACHINES)
+        quiet = status < 400 and route_path(scope).startswith(WATCHED_BY_MACHINES)
         fields = {"method": scope["method"], "path": scope["path"], "status": status}
         fields |= {"code": code} if code else {}
         (log.debug if quiet else log.info)("request", **fields, duration_ms=round(spent_s * 1_000, 1))

@@ -11,6 +11,8 @@ from service.http.openapi import refusals
 from service.results.serialisation import to_served_model
 
 router = APIRouter(tags=["service"])
+metrics_router = APIRouter(tags=["service"])
+"""Not included where CAN_METRICS is off."""
 
 
 class MetricsResponse(Response):
@@ -32,7 +34,7 @@ async def ready(state: AppStateDep) -> HealthOut:
     return HealthOut(status="ready", detail=state.jobs.trouble or None)
 
 
-@router.get("/metrics", response_class=MetricsResponse, responses=refusals(401, 403))
+@metrics_router.get("/metrics", response_class=MetricsResponse, responses=refusals(401, 403))
 async def metrics(state: AppStateDep) -> Response:
     """Metrics in the text format of Prometheus."""
     return MetricsResponse(state.metrics.write())

@@ -68,3 +68,25 @@ def test_words_in_one_frame_have_a_segment_each() -> None:
     features = extract_features(noise(1.0), utterance, FeatureSpec())
     assert len(features.frame_counts) == 20
     assert np.isfinite(features.frames).all()
+
+
+def test_padded_segments_are_as_long_as_the_longest_of_their_utterance() -> None:
+    utterance = Utterance(0.0, 1.0, timed(("a", 0.0, 0.2), ("b", 0.2, 1.0)))
+    plain = extract_features(noise(1.0), utterance, FeatureSpec())
+    padded = extract_features(noise(1.0), utterance, FeatureSpec(padding="utterance"))
+    short, long = plain.frame_counts.tolist()
+    assert short < long
+    assert padded.frame_counts.tolist() == [long, long]
+    np.testing.assert_array_equal(padded.frames[:short], plain.frames[:short])
+    assert not padded.frames[short:long].any()
+    np.testing.assert_array_equal(padded.frames[long:], plain.frames[short:])
+
+
+def test_samples_after_the_last_frame_are_dropped() -> None:
+    """Frames are not centred: of 559 samples one frame of 400 is read, the last 159 are in none."""
+    changed = noise(559 / 16_000)
+    changed[400:] = 0.0
+    utterance = Utterance(0.0, 559 / 16_000, ())
+    spec = FeatureSpec(segmentation="whole")
+    expected = extract_features(noise(559 / 16_000), utterance, spec).frames
+    np.testing.assert_array_equal(extract_features(changed, utterance, spec).frames, expected)

@@ -42,7 +42,7 @@ def test_folder_depends_on_everything_that_determines_features(
         feature_folder(utterances, SPEC, 0.9, tmp_path),
         feature_folder(utterances[1:], SPEC, 1.0, tmp_path),
         feature_folder((replace(utterances[0], words=()), *utterances[1:]), SPEC, 1.0, tmp_path),
-        feature_folder(utterances, FeatureSpec(mfcc=MfccConfig(pre_emphasis=0.0)), 1.0, tmp_path),
+        feature_folder(utterances, FeatureSpec(mfcc=MfccConfig(pre_emphasis=0.97)), 1.0, tmp_path),
     }
     utterances[0].wav.write_bytes(utterances[0].wav.read_bytes() + b"\0\0")
     folders.add(feature_folder(utterances, SPEC, 1.0, tmp_path))

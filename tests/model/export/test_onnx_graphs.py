@@ -14,6 +14,7 @@ from tests.builders import TINY, tiny_network, tiny_networks
     [
         TINY,
         NetworkConfig(embedding_dim=6, hidden=4, head_count=2, dropout=0.5, heads="split"),
+        NetworkConfig(embedding_dim=6, hidden=4, head_count=4, dropout=0.5, heads="projected"),
         NetworkConfig(embedding_dim=6, hidden=4, head_count=1, dropout=0.0, cross_attention=False),
         NetworkConfig(embedding_dim=6, hidden=4, head_count=2, dropout=0.5, segment_dropout="frames", pooled_frames=80),
         NetworkConfig(embedding_dim=100, hidden=128, head_count=4),

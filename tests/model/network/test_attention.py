@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from torch import nn
 
 from model.network.attention import GlobalAttention, stop_gradient
 
@@ -58,6 +59,28 @@ def test_split_heads_read_their_own_part() -> None:
     weights = attention(STATES, BOTH)
     torch.testing.assert_close(weights, torch.tensor([[[0.25, 0.75], [0.5, 0.5]]]))
     torch.testing.assert_close(attention.gather(weights, STATES), torch.tensor([[0.75 * math.log(3.0), 4.0]]))
+
+
+def test_projected_heads_equal_multi_head_attention() -> None:
+    """The library's layer with one fixed query, no biases and no output projection."""
+    attention = GlobalAttention(8, 4, "projected")
+    assert attention.projections is not None
+    reference = nn.MultiheadAttention(8, 4, bias=False, batch_first=True)
+    with torch.no_grad():
+        identity, keys, values = torch.eye(8), attention.projections.keys.weight, attention.projections.values.weight
+        reference.in_proj_weight.copy_(torch.cat([identity, keys, values]))
+        reference.out_proj.weight.copy_(identity)
+    states, mask = torch.randn(3, 5, 8), torch.arange(5) < torch.tensor([[5], [2], [1]])
+    query = attention.queries.flatten().expand(3, 1, 8)
+    expected, weights = reference(query, states, states, key_padding_mask=~mask, average_attn_weights=False)
+    found = attention(states, mask)
+    torch.testing.assert_close(found, weights.squeeze(2))
+    torch.testing.assert_close(attention.gather(found, states), expected.squeeze(1))
+
+
+def test_only_projected_heads_have_projections() -> None:
+    for heads in ("full", "split"):
+        assert [name for name, _ in GlobalAttention(8, 4, heads).named_parameters()] == ["queries"]
 
 
 def test_stop_gradient_keeps_values() -> None:

@@ -11,7 +11,7 @@ from model.data.splits import Split
 from model.errors import DivergenceError
 from model.export.onnx_graphs import random_data
 from model.network.can import CrossAttentionNetwork
-from model.training.loop import Epoch, predict, train_split
+from model.training.loop import Epoch, predict, train_split, weigh_classes
 from tests.builders import tiny_network
 
 PLAIN = TrainingConfig(
@@ -124,6 +124,21 @@ def test_label_smoothing_reduces_confidence() -> None:
         for s in (0.0, 0.3)
     )
     assert smoothed < plain
+
+
+def test_class_weights_by_hand() -> None:
+    """Training labels 0, 0, 0, 1: shares 3/4 and 1/4 of two classes; the third is not in the training part."""
+    labels = torch.tensor([0, 0, 0, 1, 2, 1])
+    assert weigh_classes(labels, np.array([0, 1, 2, 3])).tolist() == pytest.approx([4 / 6, 2.0, 0.0])
+
+
+def test_class_weights_change_the_training() -> None:
+    uneven = replace(SPLIT, train=np.flatnonzero(DATA.labels[:64].numpy() != 3)[:40])
+    curves = []
+    for weighted in (False, True):
+        config = replace(PLAIN, max_epochs=1, class_weights=weighted)
+        curves.append(train_split(tiny_network(CONFIG), [DATA], uneven, config, 1.0)[1][0].loss)
+    assert curves[0] != curves[1]
 
 
 def test_loss_that_is_not_finite_stops_training() -> None:

@@ -1,7 +1,13 @@
+import re
+from dataclasses import replace
+
 import pytest
 
+from model.bundle import CONFIG, locate_bundle, read_config
+from model.config import AugmentationConfig
 from model.errors import TrainingError
-from model.training.recipes import PAPER, STARTER, change, changes_from, choose_recipe
+from model.training.recipes import LITERAL, PAPER, STARTER, STARTER_MFCC, Recipe, change, changes_from, choose_recipe
+from tests.test_documents import read_document
 
 
 def test_paper_recipe_has_published_values() -> None:
@@ -54,6 +60,38 @@ def test_changes_between_recipes_reproduce_the_second() -> None:
     assert change(PAPER, changes_from(PAPER, STARTER)) == STARTER
 
 
+def test_literal_recipe_differs_from_paper_as_documented() -> None:
+    """The table of docs/paper.md is the whole difference, in both directions."""
+    section = read_document("docs/paper.md").split("## Recipes", 1)[1].split("\n## ", 1)[0]
+    rows = re.findall(r"^\| `([\w.]+)` \| `([^`]*)` \| `([^`]*)` \|", section, re.M)
+    assert len(rows) >= 5
+    assert sorted(changes_from(PAPER, LITERAL)) == sorted(f"{name}={literal}" for name, literal, _ in rows)
+    assert sorted(changes_from(LITERAL, PAPER)) == sorted(f"{name}={paper}" for name, _, paper in rows)
+
+
+@pytest.mark.parametrize("recipe", [PAPER, LITERAL])
+def test_paper_and_literal_add_nothing_to_the_training_data(recipe: Recipe) -> None:
+    assert recipe.features.mfcc.pre_emphasis == 0
+    assert recipe.training.augmentation == AugmentationConfig(speeds=(1.0,), word_dropout=0.0)
+
+
+def test_served_recipes_keep_pre_emphasis_and_word_dropout() -> None:
+    for recipe in (STARTER, STARTER_MFCC):
+        assert recipe.features.mfcc.pre_emphasis == 0.97
+        assert recipe.features.padding == "none"
+        assert recipe.training.augmentation.word_dropout == 0.3
+        assert recipe.training.rounded_vectors
+        assert recipe.training.normalise
+
+
+@pytest.mark.parametrize(("name", "recipe"), [("starter", STARTER), ("starter-mfcc", STARTER_MFCC)])
+def test_served_bundles_have_the_features_of_their_recipe(name: str, recipe: Recipe) -> None:
+    stored = read_config(locate_bundle(name) / CONFIG)
+    assert replace(stored.features, encoder_sha256="") == recipe.features
+    assert replace(stored.network, embedding_dim=300, frame_size=40) == recipe.network
+    assert stored.alpha == recipe.training.alpha
+
+
 def test_unknown_recipe_is_refused() -> None:
-    with pytest.raises(TrainingError, match="paper, starter"):
+    with pytest.raises(TrainingError, match="paper, literal, starter"):
         choose_recipe("best", [])

@@ -60,6 +60,7 @@ def test_row_equals_result(worker: ArchiveWorker, tiny_bundle: Bundle, tmp_path:
     words = [word for utterance in row["utterances"] for word in utterance["words"]]
     expected = list(result.word_rows("a.wav"))
     assert (row["confidence"], row["uncertain"]) == (result.confidence, result.uncertain)
+    assert (row["words"], row["doubtful_words"]) == (2, 0)
     for stored, each in zip(row["utterances"], result.utterances, strict=True):
         assert (stored["confidence"], stored["uncertain"]) == (each.confidence, each.uncertain)
     for column in COLUMNS[COLUMNS.index("word") :]:

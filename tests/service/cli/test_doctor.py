@@ -94,4 +94,6 @@ def test_misconfigured(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "none/SHA256SUMS does not exist" in result.stdout
     assert "The service cannot run as configured" in result.stdout
     monkeypatch.setenv("CAN_BUNDEL", "none")
-    assert "CAN_BUNDLE" in run().stdout
+    result = run("--json")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "the variable CAN_BUNDEL is unknown; did you mean CAN_BUNDLE?\n"

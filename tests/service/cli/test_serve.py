@@ -20,16 +20,21 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.slow
 
 
-def test_port_in_use_has_the_documented_status(tiny_bundle: Bundle) -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1", "no-such-host.invalid"])
+def test_address_that_cannot_be_used_is_named(tiny_bundle: Bundle, host: str) -> None:
+    """The port is in use, or the host does not exist."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CAN_")}
     with socket.create_server(("127.0.0.1", 0)) as occupied:
         port = str(occupied.getsockname()[1])
-        options = ("--port", port, "--bundle", str(tiny_bundle.folder), "--aligner", "pocketsphinx")
+        options = ("--host", host, "--port", port, "--bundle", str(tiny_bundle.folder), "--aligner", "pocketsphinx")
         done = subprocess.run(
             [sys.executable, "-m", "service", *options], env=environment, capture_output=True, text=True, check=False
         )
     assert done.returncode == 2, done.stderr
-    assert "address already in use" in done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"cannot listen on '{host}', port {port} (")
+    assert ("ddress already in use" in last) == (host == "127.0.0.1")
+    assert "CAN_PORT" in last
     assert "Traceback" not in done.stderr
 
 

@@ -15,7 +15,7 @@ from service.cli.app import app as command
 from service.errors import RateLimitedError, WrongKeyError
 from service.http.middleware.authentication import KeyRing, RequestRate
 from service.inference.engine import EmotionEngine
-from service.settings import LiveSettings, Settings
+from service.settings import LiveSettings, Settings, load_settings
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner
 from tests.service.serving import run_app, state_of
@@ -70,10 +70,11 @@ def test_job_belongs_to_its_key(guarded: TestClient) -> None:
 
 def test_key_is_rate_limited(guarded: TestClient) -> None:
     headers = {"x-api-key": KEYS[0]}
-    responses = [guarded.post("/predict", headers=headers) for _ in range(12)]
-    refused = next(response for response in responses if response.status_code == 429)
+    responses = [guarded.post("/predict", headers=headers) for _ in range(61)]
+    assert [response.status_code for response in responses] == [400] * 60 + [429]
+    refused = responses[-1]
     assert refused.json()["code"] == "rate-limited"
-    assert int(refused.headers["retry-after"]) >= 1
+    assert 1 <= int(refused.headers["retry-after"]) <= 60
     assert guarded.post("/predict", headers={"x-api-key": KEYS[1]}).status_code == 400
 
 
@@ -106,17 +107,47 @@ def test_key_uses_a_share_of_each_limit(settings: Settings, aligner: FakeAligner
         assert [first.result().status_code, second.result().status_code] == [200, 200]
 
 
-def test_rate_recovers_after_retry_after() -> None:
-    now = 0.0
-    rate = RequestRate(30, lambda: now)
-    for _ in range(3):
+@pytest.mark.parametrize("per_minute", [1, 5, 30])
+def test_rate_is_that_of_any_minute(per_minute: int) -> None:
+    """So many at once; a refused request costs nothing; each place is free again 60 s later, as Retry-After states."""
+    now = 1_000.0
+    rate = RequestRate(per_minute, lambda: now)
+    for _ in range(per_minute - 1):
         rate.count("a")
-    with pytest.raises(RateLimitedError) as caught:
-        rate.count("a")
-    rate.count("b")
-    now += caught.value.retry_after_s
+    now += 40.25
     rate.count("a")
+    for _ in range(3):
+        with pytest.raises(RateLimitedError) as caught:
+            rate.count("a")
+        assert caught.value.retry_after_s == (20 if per_minute > 1 else 60)
+    rate.count("b")
+    now += caught.value.retry_after_s - 1
+    with pytest.raises(RateLimitedError):
+        rate.count("a")
+    now += 1
+    for _ in range(max(1, per_minute - 1)):
+        rate.count("a")
+    with pytest.raises(RateLimitedError):
+        rate.count("a")
     RequestRate(None).count("a")
+
+
+@pytest.mark.parametrize(
+    ("metrics", "without_key", "with_key"), [("key", 401, 200), ("open", 200, 200), ("off", 404, 404)]
+)
+def test_metrics_with_keys(
+    settings: Settings, aligner: FakeAligner, metrics: str, without_key: int, with_key: int
+) -> None:
+    digest = sha256(KEYS[0].encode()).hexdigest()
+    with run_app(settings.model_copy(update={"api_keys": (digest,), "metrics": metrics}), aligner) as client:
+        key = {"authorization": f"Bearer {KEYS[0]}"}
+        assert client.get("/metrics", headers=key).status_code == with_key
+        assert client.get("/model").status_code == 401
+        response = client.get("/metrics")
+        assert response.status_code == without_key
+        assert ("can_requests_total" in response.text) == (response.status_code == 200)
+        assert metrics != "off" or response.json()["detail"].endswith("the operator has set CAN_METRICS=off")
+        assert ("/metrics" in client.get("/openapi.json").json()["paths"]) == (metrics != "off")
 
 
 def test_live_connections_need_key_and_allowed_origin(guarded: TestClient) -> None:
@@ -160,8 +191,30 @@ def test_cors_only_for_allowed_origins(guarded: TestClient, client: TestClient) 
 
 
 def test_generated_key_is_accepted() -> None:
-    printed = CliRunner().invoke(command, ["key"]).stdout.split()
-    assert KeyRing([printed[3]]).identify(Headers({"x-api-key": printed[1]}))
+    variable, key = print_key()
+    assert KeyRing(load_settings_from(variable).api_keys).identify(Headers({"authorization": f"Bearer {key}"}))
+
+
+def test_generated_key_joins_present_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    present = [sha256(key.encode()).hexdigest() for key in KEYS]
+    monkeypatch.setenv("CAN_API_KEYS", ",".join(present))
+    variable, _ = print_key()
+    assert variable.startswith(f"CAN_API_KEYS={','.join(present)},")
+
+
+def print_key() -> tuple[str, str]:
+    """The variable and the key that `can-ser key` prints."""
+    lines = CliRunner().invoke(command, ["key"]).stdout.splitlines()
+    [variable] = [line for line in lines if line.startswith("CAN_API_KEYS=")]
+    [key] = [line.removeprefix("Authorization: Bearer ") for line in lines if line.startswith("Authorization: ")]
+    return variable, key
+
+
+def load_settings_from(line: str) -> Settings:
+    """Settings of a line of .env."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv(*line.split("=", 1))
+        return load_settings()
 
 
 @pytest.mark.parametrize("limit", ["upload_idle_s", "upload_s"])

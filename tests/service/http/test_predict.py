@@ -288,7 +288,7 @@ def test_messages_explain_correct_form(client: TestClient) -> None:
     assert '"start": 0.31' in broken.json()["detail"]
     files = {"file": WAV, "words": json.dumps(WORDS).encode()}
     assert "-F 'words=<FILE'" in client.post("/predict", files=files).json()["detail"]
-    assert "`file` was sent as text" in client.post("/predict", data={"file": "speech"}).json()["detail"]
+    assert "`file` was sent as text" in client.post("/predict", files={"file": (None, "speech")}).json()["detail"]
     assert "1 MB" in post(client, transcript="a" * 1_100_000).json()["detail"]
 
 

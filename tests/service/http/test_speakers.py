@@ -3,17 +3,17 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
-from httpx import Response
 from typer.testing import CliRunner
 
 from alignment.transcripts.speakers import Turn
 from service.cli.app import app
 from service.cli.doctor import run_checks
-from service.settings import Settings
+from service.settings import Settings, load_settings
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner, FakeDiarizer
 from tests.service.serving import read_events, run_app
@@ -27,10 +27,9 @@ def run_with(settings: Settings, diarizer: FakeDiarizer | None) -> Iterator[Test
         yield client
 
 
-def predict(client: TestClient, data: bytes | None = None, fields: dict[str, str] | None = None) -> Response:
+def predict(client: TestClient, data: bytes | None = None, fields: dict[str, str] | None = None) -> Any:
     files = {"file": data or encode(noise(3.0))}
-    response: Response = client.post("/predict", files=files, data={"speakers": "diarize"} | (fields or {}))
-    return response
+    return client.post("/predict", files=files, data={"speakers": "diarize"} | (fields or {}))
 
 
 def test_words_utterances_and_speakers_over_time(settings: Settings) -> None:
@@ -113,6 +112,6 @@ def test_command_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     status, errors = run("voices")
     assert status == 2
     assert "`channels` or `diarize`" in errors
-    [check] = [each for each in run_checks() if each.name == "speakers"]
+    [check] = [each for each in run_checks(load_settings()) if each.name == "speakers"]
     assert check.state == "missing"
     assert "/missing/folder" in check.detail

@@ -6,12 +6,19 @@ import pty
 import re
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from model.bundle import Bundle
+from service.inference.engine import EmotionEngine
+from service.results.serialisation import to_response
+from service.results.terminal import render, render_brief
+from service.settings import Settings
 from tests.builders import encode, noise
+from tests.fakes import FakeAligner
 
 
 @pytest.fixture
@@ -78,3 +85,18 @@ def test_json_on_terminal_is_complete(clips: Path, tiny_bundle: Bundle) -> None:
     assert "analysing" not in output
     lines = [line for line in visible_lines(output) if line.startswith("{")]
     assert [json.loads(line)["file"] for line in lines] == ["clips/0.wav", "clips/1.wav"]
+
+
+def test_doubtful_words_and_confidence(tiny_bundle: Bundle) -> None:
+    aligner = FakeAligner()
+    aligner.doubtful = {"children"}
+    engine = EmotionEngine(Settings(bundle=str(tiny_bundle.folder)), aligner=aligner)
+    response = to_response(engine.analyse(encode(noise(3.0))), engine)
+    console = Console(width=140, file=StringIO(), record=True)
+    console.print(render("a.wav", response))
+    console.print(render_brief("a.wav", response))
+    *table, brief = console.export_text().splitlines()
+    assert f"{response.emotion} {response.confidence:.2f}" in table[0]
+    assert [line.split()[:2] for line in table if "[doubtful" in line] == [["children", "[doubtful]"]]
+    assert any(line.startswith("note: 1 of 2 words are doubtful") for line in table)
+    assert brief.endswith("a.wav  1 of 2 words doubtful")

@@ -3,8 +3,6 @@
 import { h } from "../lib/dom.js";
 import { counted, sentence } from "../lib/format.js";
 
-/** Scores under it are low: the threshold of the aligners that have scores. */
-const LOW_SCORE = 0.3;
 const MAX_LISTED = 8;
 
 /** "Not sure: " before an uncertain emotion; else "". */
@@ -26,11 +24,10 @@ export function reasons({ uncertain_reasons: given = [] }) {
 }
 
 /** Why a word may be wrong; "" where nothing indicates it. */
-export function doubtOf({ word, score, timing, doubtful }) {
-  if (!word) return "";
+export function doubtOf({ timing, doubtful }) {
+  if (!doubtful) return "";
   if (timing === "interpolated") return "its time is a guess: the sound there does not match the word";
-  if (doubtful ?? (score !== null && score < LOW_SCORE)) return "the sound hardly matches the word";
-  return "";
+  return "the sound hardly matches the word";
 }
 
 /** A sentence about the doubtful words of an utterance; "" without one. */

@@ -11,8 +11,8 @@ const DIGITS = 4;
 /** The columns of `can-ser predict --csv`; probabilities follow. */
 const WORD_COLUMNS = [
   "file", "utterance", "utterance_start_s", "utterance_end_s", "speaker", "emotion", "confidence", "uncertain",
-  "word", "start_s", "end_s", "timing", "score", "known", "text_attention", "audio_attention", "text_contribution",
-  "audio_contribution",
+  "word", "start_s", "end_s", "timing", "score", "doubtful", "known", "text_attention", "audio_attention",
+  "text_contribution", "audio_contribution",
 ];
 const UTTERANCE_COLUMNS = [
   "file", "utterance", "start_s", "end_s", "speaker", "text", "emotion", "confidence", "uncertain", "reasons",
@@ -27,8 +27,9 @@ const UTTERANCE_COLUMNS = [
 export function wordTable(recordings) {
   return table(WORD_COLUMNS, recordings, (name, utterance, number) => utterance.words.map((word) => [
     name, number, utterance.start_s, utterance.end_s, utterance.speaker ?? null, utterance.emotion,
-    utterance.confidence, utterance.uncertain, word.word, word.start_s, word.end_s, word.timing, word.score, word.known,
-    word.text_attention, word.audio_attention, ...Object.values(contributionTo(word, utterance.emotion)),
+    utterance.confidence, utterance.uncertain, word.word, word.start_s, word.end_s, word.timing, word.score,
+    word.doubtful, word.known, word.text_attention, word.audio_attention,
+    ...Object.values(contributionTo(word, utterance.emotion)),
   ]));
 }
 

@@ -1,0 +1,28 @@
+"""Render the report of a reproduction anew from its files: `python -m model.report --help`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from model.errors import TrainingError
+from model.extras import TRAIN, require_extra
+
+
+def main(
+    run: Annotated[Path, typer.Argument(help="Folder that `python -m model.reproduce --out` wrote, finished or not")],
+) -> None:
+    """Write report.md, report.html and report.json of a reproduction from its finished folds; nothing is trained."""
+    require_extra("train", TRAIN)
+    from model.report.write import write_report
+
+    try:
+        write_report(run)
+    except (TrainingError, OSError) as exc:
+        typer.echo(f"{type(exc).__name__}: {exc}", err=True)
+        raise typer.Exit(1) from exc
+    typer.echo(f"wrote report.md, report.html and report.json to {run}", err=True)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,133 @@
+"""The tables of bounds in docs/operations.md state the limits of the code."""
+
+import re
+from functools import cache
+from typing import Final
+
+import pytest
+
+from alignment import audio, channels, mono
+from alignment.speech import windows
+from alignment.transcripts import words
+from can_ser_client.retries import RetryPolicy
+from model import bundle, bundle_files
+from service import settings
+from service.agents import server, tools
+from service.exports import answers
+from service.http import bodies, connection_limit, http_protocol, lifecycle, live_session, turns, websocket_protocol
+from service.http.routes import twilio
+from service.inference import decoding, request
+from service.jobs import analysis, callback_address, callback_post, callbacks
+from service.results import problems
+from service.settings import PREFIX, Settings, variable_names
+from tests.builders import ROOT
+
+NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+VARIABLE = re.compile(rf"`({PREFIX}\w+)`")
+CODE = re.compile(r"\d{3} `([a-z-]+)`|`(live-[a-z]+|bad-frame|deadline)`")
+PER_SECOND = round(turns._AT_ONCE / turns._PAUSE_S)
+CONSTANTS: Final[dict[str, tuple[float, ...]]] = {
+    "request head": (http_protocol.MAX_HEAD_BYTES,),
+    "bytes of pipelined requests that are parsed at once": (http_protocol.PIECE_BYTES,),
+    "pipelined requests of all connections": (PER_SECOND,),
+    "parts of a form": (bodies._MAX_FIELDS, bodies._MAX_FILES),
+    "a field of a form": (bodies._MAX_TEXT_BYTES,),
+    "body of `/export`": (answers.MAX_ANSWER_BYTES, answers._MAX_CONTAINERS, answers._MAX_VALUES),
+    "exports of responses and of results of jobs at once": (lifecycle._EXPORTS, lifecycle._CONVERSIONS),
+    "shortest audio": (audio.MIN_DURATION_S,),
+    "sample rate": audio.SAMPLE_RATE_BOUNDS_HZ,
+    "channels": (audio.CHANNEL_BOUNDS[1], *channels._SPEAKER_BOUNDS),
+    "rate × channels × seconds": (mono.MAX_DENSITY_HZ, mono.MAX_DENSE_SAMPLES),
+    "decoding of a recording among the small ones": (decoding.QUICK_CPU_S, decoding.QUICK_AUDIO_S),
+    "words of a recording": (words._ALWAYS_ALLOWED_WORDS, words._MAX_WORDS_PER_S),
+    "a given word": (words.MAX_WORD_S, 200),
+    "language, aligner": (request.MAX_NAME_LENGTH,),
+    "a window of a job": (windows.WINDOW_S, windows.WINDOW_S, windows._MAX_SILENCE_S),
+    "deaths of the process in one window of a job": (analysis.MAX_ATTEMPTS,),
+    "address of a callback": (callback_address._MAX_LENGTH,),
+    "bytes of a response to a callback": (callback_post.MAX_HEAD_BYTES,),
+    "callbacks sent at once": (callbacks.MAX_AT_ONCE, callback_post._RESOLVERS),
+    "utterances whose results wait": (live_session._MAX_PENDING,),
+    "frames without content": (websocket_protocol.MAX_IDLE_FRAMES, websocket_protocol.IDLE_FRAMES_PER_S),
+    "messages without audio": (websocket_protocol.MAX_IDLE_FRAMES, websocket_protocol.IDLE_FRAMES_PER_S),
+    "time of a connection of `/stream/twilio`": (twilio._START_S,),
+    "frames after the service has closed the connection": (websocket_protocol.MAX_FRAMES_AFTER_CLOSE,),
+    "seconds of a setting for waiting or processing": (settings._DAY_S,),
+    "calls of `can-ser mcp`": (tools.MAX_WAITING,),
+    "sessions of `can-ser mcp": (server.MAX_SESSIONS,),
+    "recordings that `list_recordings`": (tools.MAX_LISTED,),
+    "text files of a bundle": (bundle_files.MAX_TEXT_BYTES / 2**20,),
+    "features of a bundle": (bundle._MAX_FFT, bundle._MAX_MELS, bundle._MIN_HOP_SAMPLES),
+}
+"""Values of the rows that name no setting, by the start of their first cell."""
+NO_BOUND = {"port", "threads", "scorers", "pocketsphinx__workers", "uncertain_below"}
+"""Numeric settings that bound nothing that a client sends or holds."""
+
+
+@cache
+def rows() -> tuple[tuple[str, str, str, str], ...]:
+    """Cells of all tables of the section."""
+    text = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    section = text.split("\n## Bounds\n")[1].split("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("| ") and not line.startswith("| what")]
+    cells = [tuple(cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]) for line in lines]
+    return tuple((what, setting, default, beyond) for what, setting, default, beyond in cells)
+
+
+def numbers(text: str) -> tuple[float, ...]:
+    """Numbers outside of quoted names."""
+    return tuple(float(each.replace(",", "")) for each in NUMBER.findall(re.sub(r"`[^`]*`", "", text)))
+
+
+def default_of(variable: str) -> object:
+    """Default of a setting."""
+    value: object = Settings()
+    for name in variable.removeprefix(PREFIX).lower().split("__"):
+        value = getattr(value, name)
+    return value
+
+
+@pytest.mark.parametrize("row", rows(), ids=lambda row: row[0][:50])
+def test_row_states_the_default_or_the_constant(row: tuple[str, str, str, str]) -> None:
+    what, setting, default, _ = row
+    variables = VARIABLE.findall(setting)
+    if variables:
+        assert len(variables) == 1
+        value = default_of(variables[0])
+        assert default == "none" if value is None else numbers(default)[0] == value
+    elif setting == "constant":
+        constants = [value for start, value in CONSTANTS.items() if what.startswith(start)]
+        assert constants in ([], [numbers(default)[: len(constants[0]) if constants else 0]])
+
+
+def test_every_constant_has_a_row() -> None:
+    starts = [what for what, _, _, _ in rows()]
+    assert [each for each in CONSTANTS if not any(what.startswith(each) for what in starts)] == []
+
+
+def test_other_constants() -> None:
+    table = {what: default for what, _, default, _ in rows()}
+    assert numbers(table["open connections"]) == (Settings().max_connections,)
+    [beyond] = [beyond for what, _, _, beyond in rows() if what == "open connections"]
+    assert connection_limit.RESERVED in numbers(beyond)
+    assert numbers(table["attempts of a client"]) == (RetryPolicy().attempts,)
+    assert numbers(table["wait of a client before a retry"]) == (RetryPolicy().longest_wait_s,)
+
+
+def test_every_bounding_setting_has_a_row() -> None:
+    listed = {name for _, setting, _, _ in rows() for name in VARIABLE.findall(setting)}
+    numeric = {
+        name for name in variable_names() if isinstance(default_of(name), int | float) and _is_bound(name)
+    } - listed
+    assert numeric == set()
+
+
+def _is_bound(variable: str) -> bool:
+    name = variable.removeprefix(PREFIX).lower()
+    return name not in NO_BOUND and not name.startswith("whisperx__") and not isinstance(default_of(variable), bool)
+
+
+def test_every_code_is_a_problem_code() -> None:
+    codes = {a or b for _, _, _, beyond in rows() for a, b in CODE.findall(beyond)}
+    assert len(codes) > 15
+    assert codes <= {code for _, _, code, _ in problems._TABLE}
