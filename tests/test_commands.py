@@ -50,14 +50,16 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sandbox")
     (folder / "clips" / "deep").mkdir(parents=True)
     samples, rate_hz = soundfile.read(SPEECH / "numbers.flac", dtype="float32")
-    for name in ("recording.wav", "speech.wav", "clips/a.wav", "clips/deep/b.wav"):
+    (folder / "recordings").mkdir()
+    for name in ("recording.wav", "speech.wav", "clips/a.wav", "clips/deep/b.wav", "recordings/anna-01.wav"):
         (folder / name).write_bytes(encode(samples[: 2 * rate_hz]))
     (folder / "words.json").write_text('[{"word": "she", "start": 0.25, "end": 0.48}]')
     (folder / "tests" / "fixtures").mkdir(parents=True)
     shutil.copytree(SPEECH, folder / "tests" / "fixtures" / "speech")
     (folder / "model").symlink_to(ROOT / "model")
     (folder / "bundles").mkdir()
-    (folder / "bundles" / "iemocap").symlink_to(ROOT / "model" / "bundles" / "starter")
+    for name in ("iemocap", "own"):
+        (folder / "bundles" / name).symlink_to(ROOT / "model" / "bundles" / "starter")
     (folder / ".venv").mkdir()
     (folder / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
     return folder
