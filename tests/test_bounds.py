@@ -14,7 +14,7 @@ from model import bundle, bundle_files
 from service import settings
 from service.http import bodies, connection_limit, http_protocol, live_session, turns, websocket_protocol
 from service.inference import decoding, request
-from service.jobs import analysis
+from service.jobs import analysis, job
 from service.results import problems
 from service.settings import PREFIX, Settings, variable_names
 from tests.builders import ROOT
@@ -38,6 +38,8 @@ CONSTANTS: Final[dict[str, tuple[float, ...]]] = {
     "a given word": (words.MAX_WORD_S, 200),
     "language, aligner": (request.MAX_NAME_LENGTH,),
     "a window of a job": (windows.WINDOW_S, windows.WINDOW_S, windows._MAX_SILENCE_S),
+    "name of a job's file": (job.MAX_NAME,),
+    "jobs of a page": (job.MAX_PAGE,),
     "deaths of the process in one window of a job": (analysis.MAX_ATTEMPTS,),
     "utterances whose results wait": (live_session._MAX_PENDING,),
     "frames without content": (websocket_protocol.MAX_IDLE_FRAMES, websocket_protocol.IDLE_FRAMES_PER_S),

@@ -12,7 +12,7 @@ Kind = Literal["utterances", "words"]
 Cell = str | int | float | bool | None
 UTTERANCE_COLUMNS: Final = (
     *("file", "utterance", "start_s", "end_s", "speaker", "text"),
-    *("emotion", "confidence", "uncertain", "reasons", "words"),
+    *("emotion", "confidence", "uncertain", "reasons", "words", "doubtful_words"),
 )
 """Columns of an utterance; those of a word are `can_ser_client.schemas.COLUMNS`. Probabilities follow both."""
 _PREFIXES: Final = {"p_": "probabilities", "p_text_": "text_probabilities", "p_audio_": "audio_probabilities"}
@@ -57,6 +57,7 @@ def _utterance_rows(name: str, response: PredictOut) -> Iterator[dict[str, Any]]
         values = (
             *(name, number, each.start_s, each.end_s, each.speaker, each.text, each.emotion, each.confidence),
             *(each.uncertain, "; ".join(each.uncertain_reasons), sum(1 for word in each.words if word.word)),
+            sum(word.doubtful for word in each.words),
         )
         yield dict(zip(UTTERANCE_COLUMNS, values, strict=True))
 

@@ -4,6 +4,7 @@ Forms are read here and not by FastAPI, which inspects the type of each field an
 this takes longer than reading the form, on the event loop (`python -m benchmarks.load` shows it under CPU).
 """
 
+from collections import Counter
 from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -22,37 +23,45 @@ from service.inference.request import AnalysisRequest
 PREDICT_FIELDS: Final = tuple(AnalysisRequest.model_fields)
 JOB_FIELDS: Final = ("words", "language", "aligner", "explain")
 _RECORDING: Final = "Recording: wav, flac, ogg, mp3, m4a, mp4 or webm."
+_SEVERAL: Final = "Recordings, each in a part named `file`; one is enough. Each becomes a job."
 _BINARY: Final = {"type": "string", "format": "binary", "description": _RECORDING}
 _AS_BODY: Final = "With the recording as the body; in a form it is a field."
 
 
 @dataclass(frozen=True, slots=True)
 class RecordingForm:
-    """A recording and its request."""
+    """Recordings, one unless the route accepts several, and their request."""
 
-    file: UploadFile
+    files: tuple[UploadFile, ...]
     request: AnalysisRequest
+
+    @property
+    def file(self) -> UploadFile:
+        """The first recording."""
+        return self.files[0]
 
 
 @asynccontextmanager
-async def open_form(http: Request, fields: Collection[str]) -> AsyncIterator[RecordingForm]:
-    """Read a recording and its request; on leaving, the recording is closed and its temporary file deleted.
+async def open_form(http: Request, fields: Collection[str], max_files: int = 1) -> AsyncIterator[RecordingForm]:
+    """Read recordings and their request; on leaving, the recordings are closed and their temporary files deleted.
 
     Args:
         http: The HTTP request: a form, or the recording as the body and the fields as query parameters.
         fields: Names of the accepted fields, in addition to `file`.
+        max_files: Number of recordings that a form may contain.
 
     Raises:
         HTTPException: The body is not a form.
         EncodedBodyError: The body is compressed.
-        MalformedFormError: Its type or its charset cannot be read, or a field or the recording was sent more than once.
+        MalformedFormError: Its type or its charset cannot be read, or a field was sent more than once, or
+            the recording more often than accepted.
         UnknownNameError: There is no field of that name.
         NoRoomError: The disk has no space for the recording.
         RequestValidationError: The recording is missing, or a field is out of bounds.
         ServiceError: See `AnalysisRequest`.
     """
     require_plain(http)
-    async with _open_body(http, fields) if is_raw(http) else _open_multipart(http, fields) as form:
+    async with _open_body(http, fields) if is_raw(http) else _open_multipart(http, fields, max_files) as form:
         yield form
 
 
@@ -69,41 +78,47 @@ async def _open_body(http: Request, fields: Collection[str]) -> AsyncIterator[Re
             raise NoRoomError(exc.strerror or "disk") from exc
         if not file.size and "content-type" not in http.headers:
             raise _invalid(FILE, "missing")
-        yield RecordingForm(file, request)
+        yield RecordingForm((file,), request)
 
 
 @asynccontextmanager
-async def _open_multipart(http: Request, fields: Collection[str]) -> AsyncIterator[RecordingForm]:
+async def _open_multipart(http: Request, fields: Collection[str], max_files: int) -> AsyncIterator[RecordingForm]:
     refuse_parameters(http)
     try:
-        form = await read_form(http)
+        form = await (read_form(http) if max_files == 1 else read_form(http, max_files))
     except UnicodeError as exc:
         raise MalformedFormError(f"the form's charset cannot be read ({exc})", "send UTF-8") from exc
     except OSError as exc:
         raise NoRoomError(exc.strerror or "disk") from exc
     try:
         refuse_unknown_fields(form, (FILE, *fields))
-        _check_repetitions(form)
-        yield RecordingForm(_find_file(form), _read_request(form, fields, "body"))
+        _check_repetitions(form, max_files)
+        files, request = _find_files(form), _read_request(form, fields, "body")
+        if len(files) > 1 and request.words is not None:
+            raise MalformedFormError(
+                f"`words` belong to one recording, and {len(files)} were sent", "send each recording with its own words"
+            )
+        yield RecordingForm(files, request)
     finally:
         await form.close()
 
 
-def _check_repetitions(form: ImmutableMultiDict[str, Any]) -> None:
+def _check_repetitions(form: ImmutableMultiDict[str, Any], max_files: int = 1) -> None:
     """Refuse repeated fields, of which all but one would have no effect."""
-    names = [name for name, _ in form.multi_items()]
-    if len(names) > len(form):
-        name = next(name for name in form if names.count(name) > 1)
-        way_out = "send one recording per request" if name == FILE else "send it once"
-        raise MalformedFormError(f"`{name}` was sent {names.count(name)} times", way_out)
+    allowed = {FILE: max_files}
+    for name, count in Counter(name for name, _ in form.multi_items()).items():
+        if count > allowed.get(name, 1):
+            way_out = "send one recording per request" if name == FILE else "send it once"
+            raise MalformedFormError(f"`{name}` was sent {count} times", way_out)
 
 
-def _find_file(form: FormData) -> UploadFile:
-    value = form.get(FILE)
-    if isinstance(value, UploadFile) and (value.filename or value.size):
-        return value
+def _find_files(form: FormData) -> tuple[UploadFile, ...]:
+    values = form.getlist(FILE)
     # Browsers send an unnamed empty file for an empty field.
-    raise _invalid(FILE, "not_a_file" if value and isinstance(value, str) else "missing")
+    files = [value for value in values if isinstance(value, UploadFile) and (value.filename or value.size)]
+    if not files or len(files) < len(values):
+        raise _invalid(FILE, "not_a_file" if any(value and isinstance(value, str) for value in values) else "missing")
+    return tuple(files)
 
 
 def _read_request(form: ImmutableMultiDict[str, Any], fields: Collection[str], place: str) -> AnalysisRequest:
@@ -121,15 +136,22 @@ def _invalid(name: str, kind: str) -> RequestValidationError:
     return RequestValidationError([{"type": kind, "loc": ("body", name), "msg": kind.replace("_", " ")}])
 
 
-def describe_form(fields: Collection[str]) -> dict[str, Any]:
-    """OpenAPI description of a form with these fields, or a recording as the body, for `openapi_extra` of a route."""
+def describe_form(fields: Collection[str], *, several: bool = False) -> dict[str, Any]:
+    """OpenAPI description of a form with these fields, or a recording as the body, for `openapi_extra` of a route.
+
+    Args:
+        fields: Names of the fields, in addition to `file`.
+        several: Whether a form may contain several recordings.
+    """
     properties = AnalysisRequest.model_json_schema()["properties"]
-    file = {
+    file: dict[str, Any] = {
         "type": "string",
         "contentMediaType": "application/octet-stream",
         "title": "File",
         "description": _RECORDING,
     }
+    if several:
+        file = {"type": "array", "items": file, "minItems": 1, "title": "File", "description": _SEVERAL}
     schema = {
         "title": "RecordingForm",
         "type": "object",

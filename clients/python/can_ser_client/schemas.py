@@ -17,6 +17,7 @@ Uncertain = Annotated[bool, Field(description="Whether the confidence is under C
 UncertainReasons = Annotated[
     list[str], Field(description="Reasons why the emotion is uncertain, as far as they are known; else empty.")
 ]
+JobStatus = Literal["queued", "running", "done", "failed"]
 COLUMNS: Final = (
     "file",
     "utterance",
@@ -266,10 +267,11 @@ class ProgressOut(BaseModel):
 
 
 class JobOut(BaseModel):
-    """Response of POST /jobs and GET /jobs/{id}."""
+    """Response of POST /jobs with one recording, and of GET /jobs/{id}."""
 
     id: str
-    status: Literal["queued", "running", "done", "failed"]
+    file: Annotated[str, Field(description="Name of the file; empty where none was sent.")] = ""
+    status: JobStatus
     created_at: datetime
     expires_at: Annotated[datetime | None, Field(description="When the job is deleted; null until it has ended.")]
     progress: ProgressOut
@@ -277,6 +279,28 @@ class JobOut(BaseModel):
         PredictOut | None, Field(description="As the response of POST /predict; null until the job is done.")
     ] = None
     problem: Annotated["Problem | None", Field(description="Why the job failed.")] = None
+
+
+class JobEntryOut(BaseModel):
+    """A job in a list, without its result."""
+
+    id: str
+    address: Annotated[str, Field(description="Where GET returns the job with its result, and DELETE deletes it.")]
+    file: Annotated[str, Field(description="Name of the file; empty where none was sent.")] = ""
+    status: JobStatus
+    created_at: datetime
+    expires_at: Annotated[datetime | None, Field(description="When the job is deleted; null until it has ended.")]
+    progress: ProgressOut
+    problem: Annotated["Problem | None", Field(description="Why the job failed.")] = None
+
+
+class JobListOut(BaseModel):
+    """Response of GET /jobs, newest first, and of POST /jobs with several recordings, in their order."""
+
+    jobs: list[JobEntryOut]
+    next_cursor: Annotated[
+        str | None, Field(description="Value of the parameter `cursor` for older jobs; null on the last page.")
+    ] = None
 
 
 class ServedModelOut(ModelOut):

@@ -1,23 +1,24 @@
 """Jobs: long recordings, analysed in the background."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import structlog
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from can_ser_client.schemas import JobOut, ProgressOut
+from can_ser_client.schemas import JobEntryOut, JobListOut, JobOut, Problem, ProgressOut
 from service.errors import BusyError, UnknownJobError
 from service.http.dependencies import AppStateDep, OwnerDep
 from service.http.exception_handlers import problem_response
 from service.http.forms import JOB_FIELDS, describe_form, open_form
 from service.http.names import refuse_unknown_parameters
 from service.http.openapi import refusals
-from service.jobs.store import Job
+from service.jobs.job import CURSOR, MAX_PAGE, Job, JobFilter, JobStatus, clean_name
+from service.jobs.uploads import JobUpload
 
 router = APIRouter(tags=["jobs"])
 _CHECKED: Final = [Depends(refuse_unknown_parameters)]
@@ -29,24 +30,42 @@ _LOCATION: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
+@router.get("/jobs", dependencies=_CHECKED, response_model=JobListOut, responses=refusals(400, 401, 403, 503))
+async def list_jobs(
+    http: Request,
+    state: AppStateDep,
+    owner: OwnerDep,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="Number of jobs of a page.")] = 20,
+    cursor: Annotated[str | None, Query(pattern=CURSOR, description="`next_cursor` of the previous page.")] = None,
+    status: Annotated[JobStatus | None, Query(description="Only jobs of this status.")] = None,
+) -> JobListOut:
+    """The caller's jobs, newest first; with keys, those that the same key created."""
+    page = await state.jobs.read_page(JobFilter(owner, limit, cursor, status))
+    return JobListOut(jobs=_entries(http, page.jobs, state.settings.jobs.keep_s), next_cursor=page.cursor)
+
+
 @router.post(
     "/jobs",
     status_code=202,
-    response_model=JobOut,
+    response_model=JobOut | JobListOut,
     responses=_LOCATION | refusals(400, 401, 403, 408, 413, 415, 422, 429, 503),
-    openapi_extra=describe_form(JOB_FIELDS),
+    openapi_extra=describe_form(JOB_FIELDS, several=True),
 )
 async def create_job(http: Request, state: AppStateDep, owner: OwnerDep) -> Response:
     """Accept a recording of up to hours; `Location` is the address of its progress and response.
 
     The recording is kept on disk until the job has ended, and no longer. A job survives the end of the service's
-    process and resumes where it was.
+    process and resumes where it was. Several recordings become a job each, all or none; the response lists them, and
+    has no `Location`.
     """
-    async with open_form(http, JOB_FIELDS) as form:
-        job = await state.jobs.submit(form.file.file, form.request, owner)
-    return _respond(
-        job, state.settings.jobs.keep_s, 202, {"Location": f"{http.scope.get('root_path', '')}/jobs/{job.id}"}
-    )
+    limits = state.settings.jobs
+    async with open_form(http, JOB_FIELDS, limits.max_files) as form:
+        uploads = [JobUpload(file.file, clean_name(file.filename)) for file in form.files]
+        jobs = await state.jobs.submit(uploads, form.request, owner)
+    if len(jobs) > 1:
+        body = JobListOut(jobs=_entries(http, jobs, limits.keep_s)).model_dump_json()
+        return Response(body, 202, media_type="application/json")
+    return _respond(jobs[0], limits.keep_s, 202, {"Location": _address(http, jobs[0])})
 
 
 @router.get("/jobs/{job_id}", dependencies=_CHECKED, response_model=JobOut, responses=refusals(400, 401, 403, 404, 503))
@@ -110,14 +129,34 @@ def _respond(job: Job, keep_s: float, status: int = 200, headers: dict[str, str]
     return Response(before + b"null" + after, status, headers, "application/json")
 
 
+def _address(http: Request, job: Job) -> str:
+    return f"{http.scope.get('root_path', '')}/jobs/{job.id}"
+
+
+def _entries(http: Request, jobs: Sequence[Job], keep_s: float) -> list[JobEntryOut]:
+    return [
+        JobEntryOut(
+            **_common(job, keep_s),
+            address=_address(http, job),
+            problem=Problem.model_validate_json(job.problem) if job.problem else None,
+        )
+        for job in jobs
+    ]
+
+
+def _common(job: Job, keep_s: float) -> dict[str, Any]:
+    """The fields of a job that `JobOut` and `JobEntryOut` share."""
+    return {
+        "id": job.id,
+        "file": job.name,
+        "status": job.status,
+        "created_at": datetime.fromtimestamp(job.created, UTC),
+        "expires_at": None if job.ended is None else datetime.fromtimestamp(job.ended + keep_s, UTC),
+        "progress": ProgressOut(done_s=round(job.done_s, 3), total_s=job.total_s),
+    }
+
+
 def _split(job: Job, keep_s: float) -> tuple[bytes, bytes]:
     """JSON of a job before and after its result, which is stored as JSON, and may be long: it is not parsed again."""
-    fields = JobOut(
-        id=job.id,
-        status=job.status,
-        created_at=datetime.fromtimestamp(job.created, UTC),
-        expires_at=None if job.ended is None else datetime.fromtimestamp(job.ended + keep_s, UTC),
-        progress=ProgressOut(done_s=round(job.done_s, 3), total_s=job.total_s),
-    )
-    head = fields.model_dump_json(exclude={"result", "problem"})[:-1]
+    head = JobOut(**_common(job, keep_s)).model_dump_json(exclude={"result", "problem"})[:-1]
     return f'{head},"result":'.encode(), f',"problem":{job.problem or "null"}}}'.encode()
