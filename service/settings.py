@@ -59,6 +59,14 @@ class WhisperXSettings(_Group):
     diarize_model: Annotated[str, Field(description="Diarization pipeline (speakers=diarize): a folder or a name.")] = (
         "pyannote/speaker-diarization-community-1"
     )
+    unload_after_s: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=_DAY_S,
+            description="Seconds without use until the models are unloaded; the next request loads them. 0 keeps them.",
+        ),
+    ] = 0.0
 
     def config(self) -> WhisperXConfig:
         """Configuration of the aligner."""

@@ -318,6 +318,10 @@ class ServedModelOut(ModelOut):
     features: dict[str, object]
     network: dict[str, object]
     aligner: AlignerOut
+    aligner_loaded: Annotated[
+        bool,
+        Field(description="Whether the models of the aligner are in memory; otherwise the next request loads them."),
+    ] = True
     limits: LimitsOut
 
 

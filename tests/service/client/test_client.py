@@ -131,7 +131,7 @@ def test_several_jobs_and_their_list(url: str, tmp_path: Path) -> None:
 
 
 def test_pages_of_jobs_are_requested_as_needed() -> None:
-    entry = {"status": "done", "created_at": "2026-01-01T00:00:00Z", "expires_at": None}
+    entry: dict[str, object] = {"status": "done", "created_at": "2026-01-01T00:00:00Z", "expires_at": None}
     entry |= {"progress": {"done_s": 1.0, "total_s": 1.0}}
     queries: list[str] = []
 
