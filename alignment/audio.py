@@ -1,6 +1,7 @@
 """Decoding of audio in any container, rate and number of channels to mono float32 at 16 kHz."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
@@ -10,16 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alignment import errors
-from alignment.containers import SampleBlocks, open_with_ffmpeg, open_with_soundfile
+from alignment.containers import count_tracks, read_recording, stream_recording
 from alignment.mono import Bounds, ChannelStatistics, Form, MonoBlocks, Peak, resample_blocks
 from alignment.quality import SoundQuality, measure_quality
+from alignment.sample_blocks import SampleBlocks
 from alignment.timing import SAMPLE_RATE_HZ, Seconds, samples_to_seconds, seconds_to_samples
 
 _T = TypeVar("_T")
 MIN_DURATION_S: Final = 0.1
 SAMPLE_RATE_BOUNDS_HZ: Final = (4_000, 768_000)
 CHANNEL_BOUNDS: Final = (1, 32)
-_TRUNCATED_RATIO: Final = 0.97
+# Under -60 dB of full scale: the noise of a codec or of an input that nothing is connected to.
+_QUIET_PEAK: Final = 1e-3
+_CLEAR_RATIO: Final = 10.0
 QUALITY_S: Final = 60.0
 
 
@@ -75,7 +79,7 @@ def decode_audio(
     Returns:
         The channels' average without its constant offset, resampled by soxr (high quality) to 16 kHz. Where the
         channels cancel each other, the strongest one alone, with a warning. A truncated or damaged file gives the audio
-        that it holds, with a warning.
+        that it holds, with a warning; so do joined files, and gaps of the timestamps give silence.
 
     Raises:
         EmptyFileError: There are no bytes.
@@ -113,8 +117,7 @@ class AudioFile:
 
     def read_blocks(self) -> Iterator[NDArray[np.float32]]:
         """Yield the samples of `decode_audio` block by block."""
-        opener = open_with_soundfile if _opens_with_soundfile(self.path) else open_with_ffmpeg
-        with opener(self.path) as opened:
+        with stream_recording(self.path, self.form.track) as opened:
             mono = MonoBlocks(opened, Bounds(self.source.duration_s + 1.0), self.form)
             for block in resample_blocks(mono, opened.sample_rate_hz):
                 yield self.form.fit(block)
@@ -142,10 +145,16 @@ def _to_waveform(found: "_Survey", warnings: tuple[str, ...]) -> Waveform:
 
 
 def _mixing_warnings(found: "_Survey") -> tuple[str, ...]:
-    """Messages about the channels of a file that was decoded as a whole."""
-    if found.form.channel is None:
-        return ()
-    return (f"the channels cancel each other; channel {found.form.channel + 1} is used",)
+    """Messages about the tracks and the channels of a file that was decoded as a whole."""
+    warnings = describe_track(found.form)
+    if found.form.channel is not None:
+        warnings.append(f"the channels cancel each other; channel {found.form.channel + 1} is used")
+    return tuple(warnings)
+
+
+def describe_track(form: Form) -> list[str]:
+    """Message about the audio track, where it is not the first one."""
+    return [f"audio track 1 holds no sound; track {form.track + 1} is used"] if form.track else []
 
 
 def _measure_start(found: "_Survey") -> SoundQuality:
@@ -164,34 +173,7 @@ def probe_audio(path: Path) -> None:
         if next(iter(_open_mono(opened, Bounds(inf), Form())), None) is None:
             raise errors.NoSamplesError()
 
-    _read(path, probe)
-
-
-def _read(source: bytes | Path, use: Callable[[SampleBlocks], _T]) -> _T:
-    """Result of `use` on the file, opened by libsndfile, or else by FFmpeg."""
-    if not (len(source) if isinstance(source, bytes) else source.stat().st_size):
-        raise errors.EmptyFileError()
-    try:
-        with open_with_soundfile(source) as opened:
-            return use(opened)
-    except (errors.UndecodableAudioError, errors.NoSamplesError) as exc:
-        first = exc
-    try:
-        with open_with_ffmpeg(source) as opened:
-            return use(opened)
-    except errors.UndecodableAudioError as second:
-        if isinstance(first, errors.NoSamplesError):
-            raise first from second
-        raise errors.UndecodableAudioError(f"libsndfile: {first.reason} FFmpeg: {second.reason}") from second
-
-
-def _opens_with_soundfile(path: Path) -> bool:
-    """Whether `_read` would open the file by libsndfile."""
-    try:
-        with open_with_soundfile(path) as opened:
-            return next(iter(opened.blocks), None) is not None
-    except errors.UndecodableAudioError:
-        return False
+    read_recording(path, probe)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,17 +211,52 @@ def _survey(source: bytes | Path, bounds: Bounds, kept_s: Seconds = inf) -> _Sur
         bounds: Limits of decoding.
         kept_s: Least length of the samples that are returned, of a longer file; the others are only measured.
     """
-    first = Form()
-    scan, statistics = _read(source, lambda opened: _measure(opened, bounds, first, kept_s))
+
+    def measure(track: int) -> tuple[_Scan, ChannelStatistics]:
+        return read_recording(source, lambda opened: _measure(opened, bounds, Form(track=track), kept_s), track)
+
+    (scan, statistics), track = choose_track(source, measure, lambda measured: measured[1])
     if statistics.is_silent(None):
         raise errors.SilentAudioError(scan.source.duration_s)
-    form = statistics.choose_form(None)
-    if form != replace(first, residual=form.residual):
-        scan = _read(source, lambda opened: _scan(opened, bounds, form, kept_s))
+    form = replace(statistics.choose_form(None), track=track)
+    if form != Form(residual=form.residual, track=track):
+        scan = read_recording(source, lambda opened: _scan(opened, bounds, form, kept_s), track)
     scale = scan.peak.choose_scale(scan.warnings)
     form = replace(form, scale=scale)
     warnings = (*scan.warnings, *statistics.describe(form))
     return _Survey(form.fit(scan.kept), scan.source, form, warnings)
+
+
+def choose_track(
+    source: bytes | Path, measure: Callable[[int], _T], statistics_of: Callable[[_T], ChannelStatistics]
+) -> tuple[_T, int]:
+    """Result of the first audio track, or, where that holds no sound, of the first one that does.
+
+    Args:
+        source: The recording.
+        measure: Decodes the track of an index.
+        statistics_of: Statistics of its result.
+
+    Returns:
+        The result, and the index of the track.
+
+    Raises:
+        AudioError: No track can be decoded; the error of the first one.
+    """
+    first, failure, peak = None, None, 0.0
+    try:
+        first = measure(0)
+        peak = statistics_of(first).peak
+    except (errors.NoSamplesError, errors.UndecodableAudioError) as exc:
+        failure = exc
+    for track in range(1, count_tracks(source) if peak < _QUIET_PEAK else 1):
+        with suppress(errors.NoSamplesError, errors.UndecodableAudioError, errors.AudioTooShortError):
+            other = measure(track)
+            if statistics_of(other).peak > max(_QUIET_PEAK, _CLEAR_RATIO * peak):
+                return other, track
+    if first is None:
+        raise failure or errors.NoSamplesError()
+    return first, 0
 
 
 def _measure(opened: SampleBlocks, bounds: Bounds, form: Form, kept_s: Seconds) -> tuple[_Scan, ChannelStatistics]:
@@ -269,16 +286,12 @@ def _open_mono(
 
 
 def _describe(opened: SampleBlocks, samples: int) -> AudioSource:
-    """Format of a file after its last block; adds to the warnings."""
+    """Format of a file after its last block."""
     if not samples:
         raise errors.NoSamplesError()
     source = AudioSource(samples / opened.sample_rate_hz, opened.sample_rate_hz, opened.channels)
     if source.duration_s < MIN_DURATION_S:
         raise errors.AudioTooShortError(source.duration_s, MIN_DURATION_S)
-    if not opened.warnings and source.duration_s < _TRUNCATED_RATIO * opened.stated_s:
-        opened.warnings.append(
-            f"the file is truncated: its header states {opened.stated_s:.2f} s, it holds {source.duration_s:.2f} s"
-        )
     return source
 
 

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from alignment import audio, errors
 from alignment.audio import Waveform
-from alignment.containers import SampleBlocks
+from alignment.containers import read_recording
 from alignment.mono import Bounds, ChannelStatistics, Form, Peak, Resampler
+from alignment.sample_blocks import SampleBlocks
 from alignment.timing import Seconds
 
 _SPEAKER_BOUNDS: Final = (2, 8)
@@ -37,16 +38,21 @@ def decode_channels(
         AudioError: See `decode_audio`.
     """
     bounds = Bounds(max_duration_s, abandoned)
-    first = audio._read(data, lambda opened: _decode(opened, bounds, Form(), None))
+
+    def decode(track: int) -> _Pass:
+        return read_recording(data, lambda opened: _decode(opened, bounds, Form(track=track), None), track)
+
+    first, track = audio.choose_track(data, decode, lambda decoded: decoded.statistics)
     statistics, source = first.statistics, first.scan.source
     if statistics.is_silent(None):
         raise errors.SilentAudioError(source.duration_s)
-    whole = statistics.choose_form(None)
+    whole = replace(statistics.choose_form(None), track=track)
     forms = [None if statistics.is_silent(c) else statistics.choose_form(c) for c in range(source.channels)]
     # A residual, in contrast to an offset, is subtracted from the samples that the first pass has resampled.
     if whole.channel is None and not any(form is not None and form.offset for form in (whole, *forms)):
         return _assemble(first, whole, forms)
-    return _assemble(audio._read(data, lambda opened: _decode(opened, bounds, whole, forms)), whole, forms)
+    second = read_recording(data, lambda opened: _decode(opened, bounds, whole, forms), track)
+    return _assemble(second, whole, forms)
 
 
 class _Track:
@@ -113,7 +119,7 @@ def _feed(blocks: Iterator[NDArray[np.float32]], tracks: Sequence[_Track | None]
 def _assemble(final: _Pass, whole: Form, forms: Sequence[Form | None]) -> Waveform:
     scan = final.scan
     whole = replace(whole, scale=scan.peak.choose_scale(scan.warnings))
-    warnings = (*scan.warnings, *final.statistics.describe(whole))
+    warnings = (*scan.warnings, *audio.describe_track(whole), *final.statistics.describe(whole))
     survey = audio._Survey(whole.fit(scan.kept), scan.source, whole, warnings)
     tracks = tuple(
         None if form is None or track is None else track.finish(form)

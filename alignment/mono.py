@@ -13,7 +13,7 @@ import soxr
 from numpy.typing import NDArray
 
 from alignment import errors
-from alignment.containers import SampleBlocks
+from alignment.sample_blocks import SampleBlocks
 from alignment.timing import SAMPLE_RATE_HZ, Seconds
 
 _OVERSHOOT_SHARE: Final = 1e-3
@@ -49,12 +49,14 @@ class Form:
         offset: Subtracted before resampling, whose filter would make a click of it at both ends.
         residual: Small offset that is subtracted after resampling, which saves a second pass.
         scale: Divisor of the samples; None where they are clipped.
+        track: Index of the audio track.
     """
 
     channel: int | None = None
     offset: float = 0.0
     residual: float = 0.0
     scale: float | None = None
+    track: int = 0
 
     def mix(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
         """(samples,) of a block: (samples, channels)."""
@@ -111,6 +113,11 @@ class ChannelStatistics:
         """Messages about the offset of a form."""
         offset = form.offset / self._full_scale
         return [f"a constant offset of {offset:.2f} was removed"] if abs(offset) > _NOTABLE_OFFSET else []
+
+    @property
+    def peak(self) -> float:
+        """Half of the largest range of a channel: its peak without a constant offset."""
+        return max(0.0, float((self._highest - self._lowest).max()) / 2) if self._count else 0.0
 
     @property
     def _full_scale(self) -> float:

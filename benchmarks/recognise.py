@@ -30,6 +30,7 @@ from alignment.errors import NoSpeechError
 from alignment.transcripts.normalisation import spoken_words
 from alignment.transcripts.words import TimedWord
 from model.corpora.ravdess import SENTENCES
+from model.corpora.word_errors import count_errors
 
 _SYNTHETIC: Final = Path(__file__).parent.parent / "tests" / "fixtures" / "speech"
 _JFK: Final = "and so my fellow americans ask not what your country can do for you ask what you can do for your country"
@@ -59,16 +60,6 @@ class Result:
         deviations = np.abs(self.deviations_s)
         within = [f"{np.mean(deviations <= limit_s):.3f}" if len(deviations) else "" for limit_s in (0.05, 0.1)]
         return [f"{self.errors / self.words:.4f}", *within, f"{1_000 * np.mean(self.spent_s):.0f}"]
-
-
-def count_errors(reference: Sequence[str], words: Sequence[str]) -> int:
-    """Smallest number of substitutions, insertions and deletions between two sequences of words."""
-    row = list(range(len(words) + 1))
-    for at, expected in enumerate(reference, 1):
-        before, row[0] = row[0], at
-        for other, word in enumerate(words, 1):
-            before, row[other] = row[other], min(row[other] + 1, row[other - 1] + 1, before + (expected != word))
-    return row[-1]
 
 
 def synthetic_clips() -> list[Clip]:

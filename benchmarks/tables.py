@@ -26,7 +26,7 @@ from alignment.features.extraction import Segmentation
 from benchmarks.iemocap_sized import UTTERANCES, draw_lengths, draw_shares
 from model.corpora.iemocap import PAPER_LABELS
 from model.data.cache import store_feature_set
-from model.data.embeddings import random_embeddings
+from model.data.embeddings import SERVED_WORDS, random_embeddings
 from model.data.features import FeatureSet
 from model.data.prepared import PreparedData
 from model.data.splits import random_folds
@@ -86,7 +86,9 @@ def prepare_row(out: Path, name: str, labels: NDArray[np.int64], recipe: Recipe)
     features = make_features(labels, settings.features.segmentation, settings.features.mfcc.n_mfcc)
     if not folder.is_dir():
         store_feature_set(features, folder)
-    vectors = random_embeddings({word for row in features.words for word in row}, settings.network.embedding_dim, 0)
+    served = {f"served{number}" for number in range(SERVED_WORDS)}  # as many as a file of word vectors adds
+    words = served.union(*features.words)
+    vectors = random_embeddings(words, settings.network.embedding_dim, 0)
     names = tuple(str(index) for index in range(len(labels)))
     run = Run(out / name)
     run.prepare(

@@ -4,11 +4,12 @@
     python -m benchmarks.training --device cuda
 
 The corpus consists of random numbers with the count and lengths of IEMOCAP: 7,486 utterances of 0.6 to 34 s (mean 4.5,
-deviation 3.1) and 12 words on average. All loops train the same network from the same weights on the same batches, with
-the same number of threads; ten steps must give the same losses. Both references use a DataLoader that collates single
-utterances: one pads the segments and computes the padding, one packs the padded segments with `pack_padded_sequence`.
-With `--batches`, the time of an epoch is extrapolated from that number of batches. With `--device`, an epoch on that
-device is compared with ten steps on the CPU, whose losses must agree.
+deviation 3.1) and 12 words on average. The table of word vectors has the size that `python -m model.train` gives it:
+the words of the corpus and the frequent words of the vectors, all trainable. All loops train the same network from the
+same weights on the same batches, with the same number of threads; ten steps must give the same losses. Both references
+use a DataLoader that collates single utterances: one pads the segments and computes the padding, one packs the padded
+segments with `pack_padded_sequence`. With `--batches`, the time of an epoch is extrapolated from that many batches.
+With `--device`, an epoch on that device is compared with ten steps on the CPU, whose losses must agree.
 """
 
 import time
@@ -29,13 +30,15 @@ from benchmarks.iemocap_sized import UTTERANCES, draw_lengths, draw_shares
 from benchmarks.packed_lstm import library_lstm
 from model.config import NetworkConfig
 from model.data.batches import Batch, RaggedData
+from model.data.embeddings import SERVED_WORDS
 from model.network.can import CrossAttentionNetwork
 from model.network.encoders import SegmentEncoder
 from model.network.losses import training_loss
 
 BATCH: Final = 64
 CLASSES: Final = 7
-WORDS: Final = 3_000
+CORPUS_WORDS: Final = 3_000
+VOCABULARY: Final = CORPUS_WORDS + SERVED_WORDS
 CONFIG: Final = NetworkConfig(dropout=0.0)
 
 
@@ -53,7 +56,7 @@ def iemocap_sized(seed: int = 0) -> RaggedData:
         frames=torch.randn(int(frame_counts.sum()), CONFIG.frame_size, generator=torch.Generator().manual_seed(seed)),
         frame_counts=frame_counts,
         segment_counts=word_counts,
-        words=torch.from_numpy(generator.integers(2, WORDS, int(words.sum()))),
+        words=torch.from_numpy(generator.integers(2, CORPUS_WORDS, int(words.sum()))),
         word_counts=word_counts,
         labels=torch.from_numpy(generator.integers(0, CLASSES, UTTERANCES)),
     )
@@ -153,7 +156,7 @@ def train(
 def fresh_network() -> CrossAttentionNetwork:
     """The network of the paper, always with the same initial weights."""
     torch.manual_seed(0)
-    return CrossAttentionNetwork(0.1 * torch.randn(WORDS, CONFIG.embedding_dim), CLASSES, CONFIG)
+    return CrossAttentionNetwork(0.1 * torch.randn(VOCABULARY, CONFIG.embedding_dim), CLASSES, CONFIG)
 
 
 def compare_devices(device: str) -> None:
@@ -193,7 +196,8 @@ def main(
             loader = DataLoader(Utterances(data), batch_sampler=[part.tolist() for part in order], collate_fn=collate)
             results[name] = train(network, iter(loader), steps, name)
     ours, ours_s = results["can-ser"]
-    print(f"{UTTERANCES} utterances, {len(data.frames)} frames, {threads} threads, {steps} of {len(order)} batches")
+    sizes = f"{UTTERANCES} utterances, {len(data.frames)} frames, {VOCABULARY} words"
+    print(f"{sizes}, {threads} threads, {steps} of {len(order)} batches")
     for name, (losses, seconds) in results.items():
         difference = max(abs(a - b) for a, b in zip(losses[:10], ours[:10], strict=True))
         print(

@@ -1,13 +1,19 @@
 """Configuration of the network and its training, as frozen data that is saved with the weights. No torch."""
 
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, PositiveInt
 
 Heads = Literal["full", "split", "projected"]
 SegmentDropout = Literal["pooled", "frames"]
 SegmentPooling = Literal["blstm", "statistics"]
+FoldsName = Literal["10", "session", "loso", "speaker"]
+FOLDS_HELP: Final = (
+    "10: random, as the paper; session: each session is left out, one of its two speakers validates, the other tests; "
+    "loso: each session tests, a tenth of the others validates; speaker: each speaker tests, another one validates"
+)
+"""Protocols of `model.data.protocols.choose_folds`."""
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -102,6 +108,7 @@ class TrainingConfig:
         schedule: "constant", or "cosine" to zero over `max_epochs` after a short warm-up.
         clip_norm: Maximum norm of all gradients together.
         label_smoothing: Label smoothing of every cross-entropy.
+        class_weights: Weight each class in the loss by the inverse of its share of the training part; not in the paper.
         normalise: Normalise each MFCC to mean 0 and deviation 1 over the training frames; not specified by the paper.
         rounded_vectors: Round the word vectors before the test to the one byte per value that a bundle stores, so that
             the tested network is the served one; not specified by the paper.
@@ -127,6 +134,7 @@ class TrainingConfig:
     schedule: Literal["constant", "cosine"] = "constant"
     clip_norm: Rate = 1.0
     label_smoothing: Fraction = 0.0
+    class_weights: bool = False
     normalise: bool = True
     rounded_vectors: bool = True
     mixup: Amount = 0.0

@@ -6,7 +6,9 @@ from typing import Annotated, Final, Literal
 
 import typer
 
+from model.config import FOLDS_HELP, FoldsName
 from model.extras import TRAIN, require_extra
+from model.options import parse_numbers, split_names
 
 ROWS: Final = (
     *("text", "audio", "yoon", "xu", "can", "can-equal", "can-no-stop-gradient", "can-no-align-loss"),
@@ -33,9 +35,7 @@ def main(
     rows: Annotated[
         str, typer.Option(help=f"Comma-separated names of systems, of {', '.join(ROWS)}; default: all of the paper")
     ] = "",
-    folds: Annotated[
-        Literal["10", "session"], typer.Option(help="Ten random folds, or folds in which no speaker is in two parts")
-    ] = "10",
+    folds: Annotated[FoldsName, typer.Option(help=FOLDS_HELP)] = "10",
     classes: Annotated[Literal["7", "4"], typer.Option(help="4: angry, happy with excited, sad, neutral")] = "7",
     subset: Annotated[Literal["all", "improvised", "scripted"], typer.Option(help="Dialogues to use")] = "all",
     alignment: Annotated[
@@ -52,9 +52,13 @@ def main(
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Folds in parallel, one core each")] = 1,
     device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Training device")] = "cpu",
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="Random seed of everything except the folds; default: 0")
-    ] = None,
+    seeds: Annotated[
+        str, typer.Option("--seeds", "--seed", help="Comma-separated random seeds, one training of every fold each")
+    ] = "",
+    alpha_sweep: Annotated[
+        str,
+        typer.Option(help="Comma-separated values of α, e.g. 0,.03,.1,.3,1: each fold takes the best by validation"),
+    ] = "",
     cache: Annotated[
         Path | None, typer.Option(help="Folder of extracted features; default: the user's cache folder")
     ] = None,
@@ -62,19 +66,18 @@ def main(
     """Train and test the systems of the paper's tables under one protocol, and write a report."""
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     require_extra("train", TRAIN)
-    from model.workflows.reproduce import ReproduceOptions, reproduce
+    from model.workflows.reproduce import reproduce
+    from model.workflows.study import StudyOptions
 
     changes = list(settings or ())
-    changes += [] if seed is None else [f"training.seed={seed}"]
     changes += [] if max_epochs is None else [f"training.max_epochs={max_epochs}"]
-    options = ReproduceOptions(
-        root=root, out=out, corpus=corpus, recipe=recipe, glove=glove,
-        random_embeddings=embeddings == "random",
-        rows=tuple(name.strip() for name in rows.split(",") if name.strip()), by_session=folds == "session",
-        classes=int(classes), subset=subset, alignment=alignment, strict=strict, settings=tuple(changes),
+    options = StudyOptions(
+        root=root, out=out, corpus=corpus, recipe=recipe, glove=glove, random_embeddings=embeddings == "random",
+        folds=folds, classes=int(classes), subset=subset, strict=strict, settings=tuple(changes),
+        seeds=parse_numbers("--seeds", seeds, int), alpha_sweep=parse_numbers("--alpha-sweep", alpha_sweep, float),
         limit_folds=limit_folds, jobs=jobs, device=device, cache=cache,
     )  # fmt: skip
-    raise typer.Exit(reproduce(options))
+    raise typer.Exit(reproduce(options, split_names(rows), alignment))
 
 
 if __name__ == "__main__":

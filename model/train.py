@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from model.config import FOLDS_HELP
 from model.extras import TRAIN, require_extra
 
 
@@ -40,16 +41,18 @@ def main(
     ] = "glove",
     recipe: Annotated[
         str | None,
-        typer.Option(help="Initial settings: paper, starter or starter-mfcc; default: paper, or those for --init"),
+        typer.Option(
+            help="Initial settings: paper, literal, starter or starter-mfcc; default: paper, or those for --init"
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Change a setting, e.g. network.dropout=0.2")
     ] = None,
     folds: Annotated[
-        Literal["auto", "10", "session", "speaker", "split"],
+        Literal["auto", "10", "session", "loso", "speaker", "split"],
         typer.Option(
-            help="10: random; session: no speaker in two parts. Of a table, session, speaker and split are by its "
-            "columns. auto: 10, of a table by the first of split, speaker and session that it has"
+            help=f"{FOLDS_HELP}. Of a table, session, speaker and split are by its columns. auto: 10, of a table by "
+            "the first of split, speaker and session that it has"
         ),
     ] = "auto",
     classes: Annotated[

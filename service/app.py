@@ -5,6 +5,7 @@ from random import Random
 from typing import Final
 from uuid import UUID
 
+import structlog
 from asgi_correlation_id import CorrelationIdMiddleware
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -19,7 +20,7 @@ from service.http.middleware.origins import OriginCheck
 from service.http.middleware.request_log import RequestLog
 from service.http.middleware.upload_limits import UploadLimits
 from service.http.openapi import Application
-from service.http.routes import health, jobs, predict, stream
+from service.http.routes import export, health, jobs, openai, predict, stream, twilio
 from service.http.routes.documentation import install_documentation
 from service.http.routes.page import install_page
 from service.inference.engine import EmotionEngine
@@ -27,6 +28,7 @@ from service.observability.logs import configure_logs
 from service.observability.tracing import NoTraces, Traces
 from service.settings import Settings, load_settings
 
+log = structlog.stdlib.get_logger("service.app")
 _random: Final = Random()  # noqa: S311 - for request ids, which are no secret
 
 
@@ -53,6 +55,8 @@ def create_app(
     """
     settings = settings or load_settings()
     configure_logs(settings.log_level)
+    if folders := settings.temporary_folders():
+        log.warning("no home folder; these may not survive a restart, set the variables", **folders)
     traces = traces or open_traces(enabled=settings.traces)
     app = Application(
         prefix=settings.root_path,
@@ -66,9 +70,12 @@ def create_app(
     )
     state = app.state.can_ser = AppState(engine or EmotionEngine(settings), settings, traces, keeps_jobs=keeps_jobs)
     app.include_router(predict.router)
+    app.include_router(export.router)
     if keeps_jobs:
         app.include_router(jobs.router)
     app.include_router(stream.router)
+    app.include_router(twilio.router)
+    app.include_router(openai.router)
     app.include_router(health.router)
     if settings.metrics != "off":
         app.include_router(health.metrics_router)

@@ -7,6 +7,7 @@ ServiceError
 ├── ArchiveError            a storage of recordings cannot be listed
 ├── ResultsError            a run cannot resume from the results of an earlier one
 ├── UnwritableError         the results of a run cannot be written
+├── RecordingPathError      an agent names a file that is not a recording in the folders that it may read
 ├── ClusterError            a Ray cluster does not respond, or its workers cannot start
 ├── MalformedFormError      the request is not a form with a file, or a field cannot be read
 ├── EncodedBodyError        the body is compressed as a whole
@@ -14,6 +15,7 @@ ServiceError
 ├── InvalidWordsError       `words` is JSON, but not a list of words with times
 ├── InvalidSegmentsError    `segments` is JSON, but not a list of segments
 ├── ConflictingFieldsError  two fields exclude each other
+├── CallbackRefusedError    `callback` is not an address to which callbacks may be sent
 ├── InvalidAnswerError      the body to export is not a response of this service
 ├── JobNotDoneError         a job without a result cannot be exported
 ├── TableFullError          a table has more rows than its format allows
@@ -26,6 +28,7 @@ ServiceError
 ├── WrongKeyError           the API key is missing or unknown
 ├── ForeignPageError        a page of another site sent the request
 ├── RateLimitedError        the request rate of a key is reached
+├── UnknownBundleError      the request names a bundle that is not served
 ├── AlignerNotServedError   the request names an aligner that is not served
 ├── NotReadyError           the models are not loaded yet
 ├── BusyError               the limit of concurrent requests is reached
@@ -112,6 +115,14 @@ class UnwritableError(ServiceError):
         )
 
 
+class RecordingPathError(ServiceError):
+    """An agent names a path that is not a recording in the folders that it may read."""
+
+    def __init__(self, path: str, reason: str, way_out: str) -> None:
+        self.path = path
+        super().__init__(f"{path[:200]!r} {reason}; {way_out}")
+
+
 class ClusterError(ServiceError):
     """A Ray cluster does not respond, or its workers cannot start."""
 
@@ -128,8 +139,8 @@ class MalformedFormError(ServiceError):
 
     way_out = "send a multipart form with the recording in `file`: curl -F file=@speech.wav …"
 
-    def __init__(self, reason: str, way_out: str = way_out) -> None:
-        self.reason = reason
+    def __init__(self, reason: str, way_out: str = way_out, *, field: str | None = None) -> None:
+        self.reason, self.field = reason, field
         super().__init__(f"{reason}; {way_out}")
 
 
@@ -178,6 +189,14 @@ class ConflictingFieldsError(ServiceError):
     def __init__(self, first: str, second: str) -> None:
         self.first, self.second = first, second
         super().__init__(f"`{first}` and `{second}` exclude each other; send only one of them")
+
+
+class CallbackRefusedError(ServiceError):
+    """The field `callback` is not an address to which callbacks may be sent."""
+
+    def __init__(self, reason: str, way_out: str) -> None:
+        self.reason = reason
+        super().__init__(f"`callback` {reason}; {way_out}")
 
 
 class InvalidAnswerError(ServiceError):
@@ -231,12 +250,11 @@ class NoTranslationError(ServiceError):
 class UploadTooLargeError(ServiceError):
     """The body is larger than accepted."""
 
-    def __init__(self, limit_bytes: int) -> None:
-        self.limit_bytes = limit_bytes
-        super().__init__(
-            f"the upload is larger than {limit_bytes:,} bytes, the limit; compress it (flac, ogg) or raise "
-            "CAN_MAX_UPLOAD_BYTES"
-        )
+    way_out = "compress it (flac, ogg) or raise CAN_MAX_UPLOAD_BYTES"
+
+    def __init__(self, limit_bytes: int, way_out: str = way_out) -> None:
+        self.limit_bytes, self.way_out = limit_bytes, way_out
+        super().__init__(f"the upload is larger than {limit_bytes:,} bytes, the limit; {way_out}")
 
 
 class UploadTimeoutError(ServiceError):
@@ -299,6 +317,14 @@ class RateLimitedError(ServiceError):
             f"this key has sent {per_minute} requests within 60 s, the limit; the next one is accepted in "
             f"{self.retry_after_s} s"
         )
+
+
+class UnknownBundleError(ServiceError):
+    """The requested bundle is not served."""
+
+    def __init__(self, requested: str, served: Sequence[str]) -> None:
+        self.requested, self.served = requested, tuple(served)
+        super().__init__(f"the bundle {requested!r} is not served; choose {' or '.join(served)}, or omit it")
 
 
 class AlignerNotServedError(ServiceError):
@@ -368,9 +394,11 @@ class JobInterruptedError(ServiceError):
 class BadFrameError(ServiceError):
     """A live message cannot be read."""
 
-    def __init__(self, reason: str) -> None:
+    way_out = "send mono samples in binary messages, see docs/streaming.md"
+
+    def __init__(self, reason: str, way_out: str = way_out) -> None:
         self.reason = reason
-        super().__init__(f"{reason}; send 16-bit little-endian mono PCM in binary messages, see docs/streaming.md")
+        super().__init__(f"{reason}; {way_out}")
 
 
 class LiveLimitError(ServiceError):

@@ -113,6 +113,15 @@ def read_network(text: str) -> str:
     return text if text == "*" else str(ip_network(text) if "/" in text else ip_address(text))
 
 
+def read_subnet(text: str) -> str:
+    """A network, or that of one address.
+
+    Raises:
+        ValueError: The text is neither.
+    """
+    return str(ip_network(text))
+
+
 def describe_errors(
     error: ValidationError, settings: type[BaseModel], label: Callable[[tuple[str, ...]], str]
 ) -> Iterator[str]:

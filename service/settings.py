@@ -1,23 +1,33 @@
 """Deployment settings, from CAN_* variables. None of them changes a feature or a score."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from platformdirs import user_state_path
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from alignment.aligners.selection import AlignerChoice, EmbeddedConfig
 from alignment.aligners.weights.config import VadChoice, WhisperXConfig
+from alignment.user_folders import is_fallback, state_folder
 from service.errors import SettingsError
-from service.setting_values import Expected, Secret, describe_errors, read_network, read_origin, read_path, read_typed
+from service.setting_values import (
+    Expected,
+    Secret,
+    describe_errors,
+    read_network,
+    read_origin,
+    read_path,
+    read_subnet,
+    read_typed,
+)
 
 PREFIX: Final = "CAN_"
 # Timers of the event loop and of threads overflow at far longer times.
 _DAY_S: Final = 86_400
+_CALLBACK_HOST: Final = r"^(https?://)?(\*\.)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$"
 
 
 class _Group(BaseModel):
@@ -86,8 +96,8 @@ class JobSettings(_Group):
     """Jobs: long recordings, analysed in the background."""
 
     folder: Path = Field(
-        default_factory=lambda: user_state_path("can-ser") / "jobs",
-        description="Folder of jobs and their recordings; created for the first job.",
+        default_factory=lambda: state_folder() / "jobs",
+        description="Folder of jobs and their recordings, for one service; created at the start.",
     )
     workers: Annotated[int, Field(ge=1, le=64, description="Jobs processed at once.")] = 1
     max_waiting: Annotated[int, Field(ge=1, le=100_000, description="Jobs waiting or running.")] = 100
@@ -105,6 +115,37 @@ class JobSettings(_Group):
         int, Field(ge=1_000_000, description="Bytes of all results; then the jobs that ended first are deleted.")
     ] = 2_000_000_000
     max_reads: Annotated[int, Field(ge=1, le=10_000, description="Results sent to clients at once.")] = 16
+    callback_hosts: Annotated[
+        tuple[Annotated[str, Field(pattern=_CALLBACK_HOST), Expected("a host", "hooks.example.org")], ...],
+        Field(
+            description="Hosts to which callbacks may be sent, with commas: hooks.example.org, *.example.org for "
+            "subdomains, http://app:9000 for one without TLS; empty: no callbacks."
+        ),
+    ] = ()
+    callback_networks: Annotated[
+        tuple[Annotated[str, AfterValidator(read_subnet), Expected("an address or a network", "10.0.0.0/8")], ...],
+        Field(description="Networks of these hosts in addition to public addresses, with commas: 10.0.0.0/8,::1."),
+    ] = ()
+    callback_secret: Annotated[
+        SecretStr,
+        Field(
+            description="Secret that signs callbacks, from `can-ser key --callback`; two, separated by a space, while "
+            "one replaces the other."
+        ),
+        Secret("`can-ser key --callback` creates one"),
+    ] = SecretStr("")
+    callback_attempts: Annotated[int, Field(ge=1, le=20, description="Attempts to send a callback.")] = 8
+    callback_retry_s: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=3_600,
+            description="Longest wait for the second attempt; each further one is four times as long, up to an hour.",
+        ),
+    ] = 5.0
+    callback_timeout_s: Annotated[
+        float, Field(gt=0, le=60, description="Longest time of one attempt to send a callback.")
+    ] = 10.0
 
 
 class LiveSettings(_Group):
@@ -155,6 +196,13 @@ class Settings(BaseSettings):
         Field(description="Proxies whose X-Forwarded-* headers are trusted, with commas; * for all."),
     ] = ("127.0.0.1", "::1")
     bundle: Annotated[str, Field(description="Name of a shipped bundle, or a folder.")] = "starter"
+    bundles: Annotated[
+        tuple[str, ...],
+        Field(
+            description="Several bundles in place of CAN_BUNDLE, with commas; the first is the default, `bundle` in a "
+            "request names others."
+        ),
+    ] = ()
     provider: Annotated[
         Literal["auto", "cpu", "cuda"],
         Field(description="Execution provider of the network; auto is CUDA where it works."),
@@ -236,9 +284,24 @@ class Settings(BaseSettings):
         Field(description="Lowest level that is logged; libraries log no more than at info."),
     ] = "info"
 
+    @property
+    def bundle_names(self) -> tuple[str, ...]:
+        """Names or folders of the served bundles, the default first."""
+        return self.bundles or (self.bundle,)
+
+    @property
+    def names_bundles(self) -> bool:
+        """Whether the operator has named the served bundles."""
+        return bool(self.bundles) or "bundle" in self.model_fields_set
+
     def owner_limit(self, limit: int) -> int:
         """The part of a limit that one API key may use; all of it where there is only one key."""
         return max(1, round(limit * self.key_share)) if len(self.api_keys) > 1 and limit else limit
+
+    def temporary_folders(self) -> dict[str, str]:
+        """Folders by variable that are in the temporary folder, because the user has no home folder."""
+        folders = {"CAN_JOBS__FOLDER": self.jobs.folder, "CAN_WHISPERX__WEIGHTS": self.whisperx.config().folder}
+        return {name: str(folder) for name, folder in folders.items() if is_fallback(folder)}
 
     def embedded_config(self) -> EmbeddedConfig:
         """Configuration of the embedded aligners."""
@@ -253,14 +316,21 @@ def load_settings(overrides: Mapping[str, Any] | None = None, *, prefix: str = "
         prefix: Start of the names of options in messages.
 
     Raises:
-        SettingsError: A value is out of bounds, or a CAN_* variable does not exist; a line for each.
+        SettingsError: A value is out of bounds, a CAN_* variable does not exist, or two exclude each other; a line for
+            each.
     """
     given = {name: value for name, value in (overrides or {}).items() if value is not None}
     lines = list(_unknown(os.environ))
+    if "bundle" in given:
+        given["bundles"] = ()
+    elif "bundles" not in given and os.environ.get("CAN_BUNDLE") and os.environ.get("CAN_BUNDLES"):
+        lines.append("CAN_BUNDLE and CAN_BUNDLES exclude each other; set CAN_BUNDLES alone, its first is the default")
     try:
         settings = Settings(**given)
     except ValidationError as exc:
         lines += describe_errors(exc, Settings, lambda path: _label(path, given, prefix))
+    except FileNotFoundError as exc:
+        lines.append(f"{exc.strerror}; set TMPDIR to a folder that can be written to")
     if lines:
         # Without the error of pydantic, which contains the values.
         raise SettingsError("\n".join(lines)) from None
@@ -272,6 +342,13 @@ def _label(path: tuple[str, ...], given: Mapping[str, Any], prefix: str) -> str:
     if path[0] in given:
         return f"{prefix}{path[-1].replace('_', '-') if prefix else path[-1]}"
     return f"{PREFIX}{'__'.join(path)}".upper()
+
+
+def name_bundles(names: Sequence[str]) -> dict[str, Any]:
+    """Overrides of `load_settings` that serve the named bundles; none where none are named."""
+    if len(names) > 1:
+        return {"bundles": tuple(names)}
+    return {"bundle": names[0]} if names else {}
 
 
 def variable_names() -> list[str]:

@@ -12,9 +12,12 @@ from alignment.transcripts import words
 from can_ser_client.retries import RetryPolicy
 from model import bundle, bundle_files
 from service import settings
-from service.http import bodies, connection_limit, http_protocol, live_session, turns, websocket_protocol
+from service.agents import server, tools
+from service.exports import answers
+from service.http import bodies, connection_limit, http_protocol, lifecycle, live_session, turns, websocket_protocol
+from service.http.routes import twilio
 from service.inference import decoding, request
-from service.jobs import analysis, job
+from service.jobs import analysis, callback_address, callback_post, callbacks, job
 from service.results import problems
 from service.settings import PREFIX, Settings, variable_names
 from tests.builders import ROOT
@@ -29,6 +32,8 @@ CONSTANTS: Final[dict[str, tuple[float, ...]]] = {
     "pipelined requests of all connections": (PER_SECOND,),
     "parts of a form": (bodies._MAX_FIELDS, bodies._MAX_FILES),
     "a field of a form": (bodies._MAX_TEXT_BYTES,),
+    "body of `/export`": (answers.MAX_ANSWER_BYTES, answers._MAX_CONTAINERS, answers._MAX_VALUES),
+    "exports of responses and of results of jobs at once": (lifecycle._EXPORTS, lifecycle._CONVERSIONS),
     "shortest audio": (audio.MIN_DURATION_S,),
     "sample rate": audio.SAMPLE_RATE_BOUNDS_HZ,
     "channels": (audio.CHANNEL_BOUNDS[1], *channels._SPEAKER_BOUNDS),
@@ -41,10 +46,18 @@ CONSTANTS: Final[dict[str, tuple[float, ...]]] = {
     "name of a job's file": (job.MAX_NAME,),
     "jobs of a page": (job.MAX_PAGE,),
     "deaths of the process in one window of a job": (analysis.MAX_ATTEMPTS,),
+    "address of a callback": (callback_address._MAX_LENGTH,),
+    "bytes of a response to a callback": (callback_post.MAX_HEAD_BYTES,),
+    "callbacks sent at once": (callbacks.MAX_AT_ONCE, callback_post._RESOLVERS),
     "utterances whose results wait": (live_session._MAX_PENDING,),
     "frames without content": (websocket_protocol.MAX_IDLE_FRAMES, websocket_protocol.IDLE_FRAMES_PER_S),
+    "messages without audio": (websocket_protocol.MAX_IDLE_FRAMES, websocket_protocol.IDLE_FRAMES_PER_S),
+    "time of a connection of `/stream/twilio`": (twilio._START_S,),
     "frames after the service has closed the connection": (websocket_protocol.MAX_FRAMES_AFTER_CLOSE,),
     "seconds of a setting for waiting or processing": (settings._DAY_S,),
+    "calls of `can-ser mcp`": (tools.MAX_WAITING,),
+    "sessions of `can-ser mcp": (server.MAX_SESSIONS,),
+    "recordings that `list_recordings`": (tools.MAX_LISTED,),
     "text files of a bundle": (bundle_files.MAX_TEXT_BYTES / 2**20,),
     "features of a bundle": (bundle._MAX_FFT, bundle._MAX_MELS, bundle._MIN_HOP_SAMPLES),
 }

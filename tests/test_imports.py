@@ -19,6 +19,7 @@ def loaded_modules(statement: str) -> set[str]:
 @pytest.mark.parametrize(
     ("statement", "absent"),
     [
+        ("import service.app", {"pysubs2", "praatio", "xlsxwriter", "openai"}),
         (
             "import service.app",
             {"torch", "whisperx", "librosa", "sklearn", "pandas", "transformers", "ray", "pyarrow", "httpx"},

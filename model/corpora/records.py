@@ -23,6 +23,7 @@ class CorpusUtterance:
         wav: Audio file.
         words: Words timed relative to the wav, with fillers and without control tokens; possibly empty.
         source: Part of a mixed corpus; empty for others.
+        span: Start and end in seconds of the utterance in its recording; None for the whole of it.
     """
 
     name: str
@@ -34,6 +35,7 @@ class CorpusUtterance:
     wav: Path
     words: tuple[TimedWord, ...]
     source: str = ""
+    span: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,14 @@ PARTS: Final = ("train", "validation", "test")
 MAX_LABEL: Final = 64
 """Longest label in characters."""
 _REQUIRED: Final = ("file", "label")
+_OTHER_NAMES: Final = {
+    "file": ("path", "filename", "filepath", "audio", "wav", "clip", "recording"),
+    "label": ("emotion", "class", "category", "target", "y"),
+    "speaker": ("actor", "person", "speaker_id"),
+    "session": ("dialog", "dialogue", "conversation"),
+    "text": ("transcript", "transcription", "sentence", "utterance"),
+    "split": ("part", "set", "subset", "partition", "fold"),
+}
 _WHOLE_COLUMNS: Final = ("speaker", "session", "split")
 _DELIMITERS: Final = (",", ";", "\t")
 _IGNORED: Final = "_"
@@ -124,9 +132,10 @@ def _read_cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
 def _find_header_faults(header: Sequence[str]) -> Iterator[str]:
     for name in header:
         if name not in COLUMNS and not name.startswith(_IGNORED):
-            close = get_close_matches(name.lower(), COLUMNS, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"the columns are {', '.join(COLUMNS)}"
-            yield f"unknown column {name!r}; {hint} A column whose name begins with {_IGNORED!r} is ignored"
+            known = [column for column, others in _OTHER_NAMES.items() if name.lower() in others]
+            close = known or get_close_matches(name.lower(), COLUMNS, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"the columns are {', '.join(COLUMNS)}."
+            yield f"unknown column {name!r}: {hint} A column whose name begins with {_IGNORED!r} is ignored"
     for name, count in Counter(header).items():
         if name in COLUMNS and count > 1:
             yield f"the column {name!r} occurs {count} times; keep one"

@@ -115,7 +115,9 @@ def _describe_repetition(row: TableRow, first: TableRow) -> str:
 
 def _make_utterance(row: TableRow, found: RowWords, sessions: dict[str, int]) -> CorpusUtterance:
     number = sessions[row.session] if row.session else 0
-    return CorpusUtterance(row.name, number, row.speaker, row.name, "improvised", row.label, row.path, found.words)
+    return CorpusUtterance(
+        row.name, number, row.speaker, row.name, "improvised", row.label, row.path, found.words, span=found.span
+    )
 
 
 def _make_corpus(rows: Sequence[TableRow], utterances: Sequence[CorpusUtterance]) -> Corpus:

@@ -1,7 +1,8 @@
 """Words and times of the recordings of a table, found by the functions of the service.
 
 A recording is decoded, brought to the level of the features, and its words are given, aligned or recognised, as for a
-request to the service. One recording is one utterance. Recordings that cannot be used are left out, with the reason.
+request to the service. One recording is one utterance: from the first of those that the service would find to the end
+of the last. Recordings that cannot be used are left out, with the reason.
 """
 
 import hashlib
@@ -29,7 +30,7 @@ from alignment.errors import (
 )
 from alignment.features.extraction import FeatureSpec
 from alignment.pipeline import bring_to_level, find_words
-from alignment.transcripts.words import AlignerInfo, TimedWord
+from alignment.transcripts.words import AlignerInfo, TimedWord, Transcript
 from model.corpora.table import TableRow
 from model.corpora.word_store import WordStore
 
@@ -52,15 +53,17 @@ class RowWords:
 
     Attributes:
         words: Words with times; empty where the recording is left out.
+        span: Start and end in seconds of the utterance that they are, with the margins of the service.
         duration_s: Length of the recording.
         digest: SHA-256 of the file.
         fault: Why the recording is left out, in a few words; "" where it is used.
         reason: The same as a whole message.
     """
 
-    words: tuple[TimedWord, ...] = ()
-    duration_s: float = 0.0
-    digest: str = ""
+    words: tuple[TimedWord, ...]
+    span: tuple[float, float]
+    duration_s: float
+    digest: str
     fault: str = ""
     reason: str = ""
 
@@ -136,7 +139,7 @@ def _find_stored(
             try:
                 store.add(keys[row.number], future.result())
             except AlignerFailedError as exc:  # not stored: it may succeed another time
-                failed[row.number] = RowWords(fault=_FAULTS[AlignerFailedError], reason=str(exc))
+                failed[row.number] = _left_out("", AlignerFailedError, str(exc))
     finally:
         pool.shutdown(cancel_futures=True)
     for row in rows:
@@ -169,23 +172,24 @@ def _find(row: TableRow, aligner: Aligner | None, source: WordSource) -> RowWord
     digest = hashlib.sha256(data).hexdigest()
     try:
         waveform = decode_audio(data, MAX_RECORDING_S)
-        words = _words_of(row, bring_to_level(waveform, source.spec), aligner, source.language)
+        transcript = _transcribe(row, bring_to_level(waveform, source.spec), aligner, source.language)
     except AlignerError:
         raise
     except AudioTooLongError:
         reason = f"it is longer than {MAX_RECORDING_S:g} s; cut it into utterances, and label each"
-        return RowWords((), 0.0, digest, _FAULTS[AudioTooLongError], reason)
+        return _left_out(digest, AudioTooLongError, reason)
     except AlignmentError as exc:
-        fault = next(name for kind, name in _FAULTS.items() if isinstance(exc, kind))
-        return RowWords((), 0.0, digest, fault, str(exc))
-    return RowWords(words, waveform.duration_s, digest)
+        return _left_out(digest, next(kind for kind in _FAULTS if isinstance(exc, kind)), str(exc))
+    utterances = transcript.utterances
+    words = tuple(word for utterance in utterances for word in utterance.words)
+    return RowWords(words, (utterances[0].start_s, utterances[-1].end_s), waveform.duration_s, digest)
 
 
-def _words_of(
-    row: TableRow, waveform: Waveform, aligner: Aligner | None, language: str | None
-) -> tuple[TimedWord, ...]:
+def _left_out(digest: str, kind: type[AlignmentError], reason: str) -> RowWords:
+    return RowWords((), (0.0, 0.0), 0.0, digest, _FAULTS[kind], reason)
+
+
+def _transcribe(row: TableRow, waveform: Waveform, aligner: Aligner | None, language: str | None) -> Transcript:
     if aligner is None:
-        transcript = build_given_transcript(row.words or (), waveform.duration_s)
-    else:
-        transcript = find_words(waveform, aligner, transcript=row.text or None, language=language)
-    return tuple(word for utterance in transcript.utterances for word in utterance.words)
+        return build_given_transcript(row.words or (), waveform.duration_s)
+    return find_words(waveform, aligner, transcript=row.text or None, language=language)

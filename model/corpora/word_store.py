@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 Entry = TypeVar("Entry")
 
 
 class WordStore(Generic[Entry]):
-    """Results by key in a file that only grows; truncated lines are ignored."""
+    """Results by key in a file that only grows; truncated lines and those of earlier versions are ignored."""
 
     def __init__(self, path: Path, kind: TypeAdapter[Entry]) -> None:
         """Read the stored results.
@@ -26,9 +26,9 @@ class WordStore(Generic[Entry]):
         for line in lines:
             try:
                 stored: Any = json.loads(line)
-            except json.JSONDecodeError:
-                continue  # empty or truncated
-            self._entries[stored[0]] = kind.validate_python(stored[1])
+                self._entries[stored[0]] = kind.validate_python(stored[1])
+            except (json.JSONDecodeError, ValidationError):
+                continue  # empty, truncated, or of an earlier version
 
     def __contains__(self, key: str) -> bool:
         return key in self._entries

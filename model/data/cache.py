@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from platformdirs import user_cache_path
 
 from alignment.features.extraction import FeatureSpec
+from alignment.user_folders import cache_folder
 from model.atomic import atomic_folder
 from model.corpora.records import CorpusUtterance
 from model.data.features import FeatureSet, build_feature_set
+from model.data.spans import build_spanned_set
 
 _ARRAYS: Final = ("frames", "frame_counts", "segment_counts")
 _FEATURE_CODE: Final = (
@@ -31,7 +32,7 @@ _FEATURE_CODE: Final = (
 
 def default_cache() -> Path:
     """Cache folder of the user for this program."""
-    return user_cache_path("can-ser")
+    return cache_folder()
 
 
 def cached_feature_set(
@@ -51,7 +52,8 @@ def cached_feature_set(
     """
     folder = feature_folder(utterances, spec, speed, cache)
     if not folder.is_dir():
-        features = build_feature_set(utterances, spec, speed=speed, processes=processes)
+        build = build_spanned_set if _are_spans(utterances) else build_feature_set
+        features = build(utterances, spec, speed=speed, processes=processes)
         store_feature_set(features, folder)
     return load_feature_set(folder)
 
@@ -61,11 +63,18 @@ def feature_folder(utterances: Sequence[CorpusUtterance], spec: FeatureSpec, spe
     digest = hashlib.sha256(json.dumps([asdict(spec), speed], sort_keys=True).encode())
     digest_code(digest, "alignment", _FEATURE_CODE)
     digest_code(digest, "model", ("data/features.py",))
+    if _are_spans(utterances):
+        digest_code(digest, "model", ("data/spans.py",))
+        digest.update(repr([utterance.span for utterance in utterances]).encode())
     for utterance in utterances:
         stat = utterance.wav.stat()
         words = [(word.word, word.start_s, word.end_s) for word in utterance.words]
         digest.update(repr((utterance.name, stat.st_size, stat.st_mtime_ns, words)).encode())
     return cache / f"features-{digest.hexdigest()[:16]}"
+
+
+def _are_spans(utterances: Sequence[CorpusUtterance]) -> bool:
+    return any(utterance.span for utterance in utterances)
 
 
 def digest_code(digest: "hashlib._Hash", package: str, names: Sequence[str]) -> None:

@@ -3,6 +3,9 @@
 `model.network.load(FOLDER)` returns the torch network of a bundle, of a fold or of a run.
 """
 
-from model.network.stored import StoredNetwork, load
+from alignment.errors import optional_packages
+
+with optional_packages("train", "torch", "onnx", "safetensors"):
+    from model.network.stored import StoredNetwork, load
 
 __all__ = ["StoredNetwork", "load"]

@@ -30,7 +30,9 @@ class JointPrediction:
     unimodal: dict[str, Tensor] = field(default_factory=dict)
 
 
-def training_loss(prediction: Prediction, targets: Tensor, alpha: float, smoothing: float = 0.0) -> Tensor:
+def training_loss(
+    prediction: Prediction, targets: Tensor, alpha: float, smoothing: float = 0.0, weights: Tensor | None = None
+) -> Tensor:
     """Mean of CE(ŷ, y) + α · Σ CE of the unimodal heads; the paper's `smoothing` is 0.
 
     Args:
@@ -38,12 +40,13 @@ def training_loss(prediction: Prediction, targets: Tensor, alpha: float, smoothi
         targets: (batch,) int64 labels, or (batch, classes) probabilities.
         alpha: Weight α of the unimodal heads.
         smoothing: Label smoothing.
+        weights: (classes,) weight of each class; None for equal weights, as in the paper.
 
     Source: Lee, Yoon, Jung 2020, Section 3.3, Eqs. (13) and (14).
     """
 
     def cross_entropy(logits: Tensor) -> Tensor:
-        return functional.cross_entropy(logits, targets, label_smoothing=smoothing)
+        return functional.cross_entropy(logits, targets, weight=weights, label_smoothing=smoothing)
 
     loss = cross_entropy(prediction.joint)
     if alpha:

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Any, Final
 
-from model.report.comparison import SystemResult
 from model.report.plan import Plan
+from model.report.results import SystemResult
 from model.training.recipes import DERIVED, LITERAL, change, leaves
 from model.training.systems import SYSTEMS
 
@@ -15,24 +15,32 @@ _FIXED: Final = (
 )
 _PAPER_FOLDS: Final = 10
 _PAPER_CLASSES: Final = 7
+_WITHOUT_ALIGN_LOSS: Final = {"can-no-align-loss", "can-no-stop-gradient-no-align-loss", "can-no-cross-attention"}
 
 
-def changed_settings(systems: Sequence[SystemResult]) -> list[str]:
-    """Settings that differ from the literal recipe, each with the literal value, over all systems.
+def changed_settings(plan: Plan, systems: Sequence[SystemResult]) -> list[str]:
+    """Settings that differ from the literal recipe, each with the literal value, over all rows.
 
-    A setting that a system changes by definition, such as the segmentation of "Equal segmentation", is not among them.
+    A setting that a row changes by definition, such as the segmentation of "Equal segmentation", is not among them, nor
+    is a seed or an α of several.
     """
-    changed = dict.fromkeys(line for system in systems for line in _changes(system))
+    changed = dict.fromkeys(line for system in systems for line in _changes(plan, system))
     return list(changed)
 
 
-def _changes(system: SystemResult) -> Iterator[str]:
-    experiment = system.folds[0].experiment
-    literal = dict(leaves(asdict(change(LITERAL, SYSTEMS[system.name].settings))))
+def _changes(plan: Plan, system: SystemResult) -> Iterator[str]:
+    experiment, row = system.experiment, system.row
+    literal = dict(leaves(asdict(change(LITERAL, (*SYSTEMS[row.system].settings, *row.settings)))))
+    ignored = {*DERIVED} | ({"training.seed"} if _has_seeds(plan) else set())
+    ignored |= {"training.alpha"} if any(run.alpha is not None for run in plan.runs if run.row == row.key) else set()
     recipe = replace(experiment.recipe, features=replace(experiment.features, encoder_sha256=""))
     for name, value in leaves(asdict(recipe)):
-        if name not in DERIVED and value != literal[name]:
+        if name not in ignored and value != literal[name]:
             yield f"`{name}={_format(value)}` (literal: {_format(literal[name])})"
+
+
+def _has_seeds(plan: Plan) -> bool:
+    return len({run.seed for run in plan.runs}) > 1
 
 
 def _format(value: Any) -> str:
@@ -41,7 +49,7 @@ def _format(value: Any) -> str:
 
 def fixed_deviations(plan: Plan, systems: Sequence[SystemResult]) -> list[str]:
     """Deviations of this implementation and of the protocol that concern the trained systems."""
-    return [*_FIXED, *_protocol_deviations(plan), *_system_deviations({system.name for system in systems})]
+    return [*_FIXED, *_protocol_deviations(plan), *_system_deviations({system.row.system for system in systems})]
 
 
 def _protocol_deviations(plan: Plan) -> Iterator[str]:
@@ -56,14 +64,15 @@ def _protocol_deviations(plan: Plan) -> Iterator[str]:
     if all(split.name.startswith("fold-") for split in plan.splits):
         yield "the random folds are stratified by label"
     else:
-        yield "the folds are not random: see the protocol"
+        yield "the folds are not random"
     if len(plan.splits) != _PAPER_FOLDS:
         yield f"{len(plan.splits)} folds instead of {_PAPER_FOLDS}"
-    yield "one random seed for all folds and systems"
+    if not _has_seeds(plan):
+        yield "one random seed for all folds and systems"
 
 
-def _system_deviations(names: set[str]) -> Iterator[str]:
-    if names & {"can-no-align-loss", "can-no-stop-gradient-no-align-loss", "can-no-cross-attention"}:
+def _system_deviations(systems: set[str]) -> Iterator[str]:
+    if systems & _WITHOUT_ALIGN_LOSS:
         yield "without L_align, the unimodal heads are also left out of Eq. (15), because they are not trained"
-    if any(name.startswith("yoon") for name in names):
+    if any(system.startswith("yoon") for system in systems):
         yield "Yoon et al. without the prosody vector of their paper"

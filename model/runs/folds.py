@@ -17,7 +17,7 @@ from rich.console import Console
 from model.bundle import Origin
 from model.bundle_files import SUMS
 from model.data.cache import digest_code
-from model.data.prepared import summarise_frames
+from model.data.prepared import PreparedData, summarise_frames
 from model.data.splits import Split
 from model.errors import DivergenceError, TrainingError
 from model.export.packaging import write_bundle
@@ -26,7 +26,7 @@ from model.runs.folder import FoldResult, Run
 from model.runs.progress import FoldEpoch, FoldProgress, showing
 from model.runs.summary import summarise_fold, summarise_folds
 from model.training.calibration import fit_reference
-from model.training.experiment import train_fold
+from model.training.experiment import TrainedFold, retest_fold, train_fold
 from model.training.loop import Epoch
 
 _TRAINING_CODE: Final = (
@@ -58,6 +58,7 @@ class Fold:
         bundle: Where to write a bundle of the fold, and its origin; None for no bundle.
         device: Training device, as torch names it.
         protocol: Description of the folds for metrics; "" for the one that their names imply.
+        also_test: Folders of other prepared runs of the same utterances that the trained network is tested on.
     """
 
     run: Path
@@ -67,6 +68,7 @@ class Fold:
     bundle: tuple[Path, Origin] | None = None
     device: str = "cpu"
     protocol: str = ""
+    also_test: tuple[Path, ...] = ()
 
     @property
     def name(self) -> str:
@@ -78,8 +80,9 @@ class Fold:
         return Run(self.run).result(self.split)
 
     def is_finished(self) -> bool:
-        """Whether the result and, if requested, the bundle are stored."""
-        return self.result() is not None and (self.bundle is None or (self.bundle[0] / SUMS).is_file())
+        """Whether the result, those of other tests and, if requested, the bundle are stored."""
+        tested = all(Run(other).result(self.split) for other in self.also_test)
+        return self.result() is not None and tested and (self.bundle is None or (self.bundle[0] / SUMS).is_file())
 
 
 def finish_folds(folds: Sequence[Fold], processes: int, console: Console) -> list[FoldResult]:
@@ -145,6 +148,8 @@ def run_fold(fold: Fold, on_epoch: Callable[[Epoch], None] = lambda epoch: None)
     run.store_network(fold.split, trained)
     measured = summarise_fold(fold.split, experiment, trained, data.labels, time.monotonic() - started, code)
     result = replace(measured, environment=describe_environment(fold.device))
+    for other in fold.also_test:
+        _test_on(Run(other), fold, trained, data, result)
     if fold.bundle is not None:
         folder, origin = fold.bundle
         metrics = {}
@@ -156,6 +161,16 @@ def run_fold(fold: Fold, on_epoch: Callable[[Epoch], None] = lambda epoch: None)
         write_bundle(folder, name, trained, experiment, data.embeddings, origin, metrics, sound)
     run.store_result(fold.split, result)
     return result
+
+
+def _test_on(other: Run, fold: Fold, trained: TrainedFold, data: PreparedData, result: FoldResult) -> None:
+    """Test a trained network on the data of another run and store the result there."""
+    other_data, experiment = other.data(), other.experiment()
+    retested = retest_fold(trained, data, other_data, fold.split, fold.device)
+    other.store_logits(fold.split, retested)
+    other.store_predictions(fold.split, experiment.training.alpha)
+    measured = summarise_fold(fold.split, experiment, retested, other_data.labels, result.seconds, result.code)
+    other.store_result(fold.split, replace(measured, environment=result.environment))
 
 
 def _run_here(folds: Sequence[Fold], progress: FoldProgress) -> Iterator[tuple[str, _Outcome]]:

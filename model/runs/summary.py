@@ -11,17 +11,15 @@ from torch import nn
 
 from model.corpora.pairing import CLIP, COMPOSITE, FOREIGN, Sentence, read_sentences
 from model.data.prepared import PreparedData
+from model.data.protocols import describe_folds
 from model.data.splits import Split
 from model.runs.folder import FoldResult, Run
 from model.scores import log_softmax
 from model.training.experiment import Experiment, TrainedFold
-from model.training.loop import Logits
-from model.training.metrics import calibration_error, compute_metrics, fit_temperature
+from model.training.metrics import compute_metrics
 
-_METRICS: Final = ("wa", "ua", "weighted_precision", "macro_precision", "calibration_error")
+_METRICS: Final = ("wa", "ua", "macro_f1", "weighted_precision", "macro_precision", "calibration_error")
 _HEADS: Final = {"final": "both (Eq. 15)", "joint": "joint head alone", "text": "text alone", "audio": "sound alone"}
-
-_PROTOCOLS: Final = {True: "by session (no speaker in two parts)", False: "at random (speakers are shared)"}
 
 
 def summarise_fold(
@@ -71,10 +69,9 @@ def summarise_folds(
     """
     experiment = results[0].experiment
     alpha = experiment.training.alpha
-    by_session = all(split.name.startswith("Ses") for split in splits)
     summary: dict[str, Any] = {
         "folds": len(results),
-        "protocol": protocol or _PROTOCOLS[by_session],
+        "protocol": protocol or describe_folds(splits),
         "utterances": sum(result.metrics["final"].count for result in results),
         "command": command,
         "heads": {
@@ -87,31 +84,6 @@ def summarise_folds(
     if sentences := read_sentences(root):
         summary["by_kind"] = _by_kind(run, splits, data, sentences, alpha)
     return summary
-
-
-def calibration_after(run: Run, splits: Sequence[Split], labels: NDArray[np.int64], alpha: float) -> list[float] | None:
-    """Calibration error of each test part at a temperature fitted on other data; None if there is no other data.
-
-    The temperature is fitted on the fold's validation part or, without one, on the test parts of the other folds.
-    """
-    errors = []
-    for split in splits:
-        sources = [split] if len(split.validation) else [other for other in splits if other is not split]
-        if not sources:
-            return None
-        temperature = _fit([_held_out(run, source) for source in sources], labels, alpha)
-        indices, logits = run.logits(split, "test")
-        errors.append(calibration_error(logits.final(alpha) / temperature, labels[indices]))
-    return errors
-
-
-def _held_out(run: Run, split: Split) -> tuple[NDArray[np.int64], Logits]:
-    return run.logits(split, "validation" if len(split.validation) else "test")
-
-
-def _fit(parts: Sequence[tuple[NDArray[np.int64], Logits]], labels: NDArray[np.int64], alpha: float) -> float:
-    scores = np.concatenate([logits.final(alpha) for _, logits in parts])
-    return fit_temperature(scores, np.concatenate([labels[indices] for indices, _ in parts]))
 
 
 def _by_kind(

@@ -97,7 +97,7 @@ def fit_calibration(unseen_speakers: HeldOut, unseen_corpora: Sequence[HeldOut] 
 def _fit_expected_distance(part: HeldOut) -> Calibration:
     """Least squares of the relative error of a + b / frames, by iterated weights."""
     terms = np.stack((np.ones(len(part.frames)), 1.0 / part.frames), axis=1)
-    expected = np.full(len(part.frames), float(np.median(part.distances)))
+    expected = np.full(len(part.frames), max(float(np.median(part.distances)), _DISTANCE_FLOOR))
     for _ in range(_ROUNDS):
         (distance, distance_frames), _ = nnls(terms / expected[:, None], part.distances / expected)
         expected = np.maximum(terms @ (distance, distance_frames), _DISTANCE_FLOOR)

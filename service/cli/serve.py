@@ -3,6 +3,7 @@
 import gc
 import signal
 import sys
+from collections.abc import Sequence
 from functools import partial
 from typing import Final, TextIO
 
@@ -14,19 +15,25 @@ from service.cli.console import print_error
 from service.errors import ListenError
 from service.http.lifecycle import AppState
 from service.http.server import configure_server
-from service.settings import Settings, load_settings
+from service.settings import Settings, load_settings, name_bundles
 
 _ALL_ADDRESSES: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104
 
 
-def run_server(*, host: str | None, port: int | None, bundle: str | None, aligner: str | None) -> int:
+def run_server(*, host: str | None, port: int | None, bundles: Sequence[str], aligner: str | None) -> int:
     """Serve until SIGINT, SIGTERM or SIGHUP.
+
+    Args:
+        host: Address to listen on.
+        port: Port to listen on.
+        bundles: Names or folders, the default first; empty for those of the environment.
+        aligner: Name.
 
     Returns:
         0; 2 when the service cannot start or listen, or a model cannot run.
     """
     try:
-        settings = load_settings({"host": host, "port": port, "bundle": bundle, "aligner": aligner})
+        settings = load_settings({"host": host, "port": port, "aligner": aligner, **name_bundles(bundles)})
         application = create_app(settings)
     except CanSerError as exc:
         print_error(exc)

@@ -7,6 +7,7 @@ sets their defaults. docs/scaling.md shows how to change them.
 """
 
 import asyncio
+from functools import cache
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -22,6 +23,7 @@ from alignment.transcripts.words import AlignerInfo, Transcript
 from model.scores import UtteranceScores
 from service.app import create_app
 from service.cluster.remote import RemoteAligner, RemoteClassifier, RemoteStage
+from service.errors import SettingsError
 from service.inference.engine import EmotionEngine
 from service.inference.loading import choose_bundle, load_aligner, load_classifier
 from service.observability.logs import configure_logs
@@ -141,7 +143,12 @@ def app(options: dict[str, str]) -> Application:
         SettingsError: They are invalid.
         BundleError, AlignerUnavailableError: The bundle or the aligner is missing on this machine.
     """
-    settings = load_settings(options)
+    settings = load_settings(options, prefix="")
+    if len(settings.bundle_names) > 1:
+        raise SettingsError(
+            f"a cluster serves one bundle, CAN_BUNDLES names {len(settings.bundle_names)}; set CAN_BUNDLE, and run a "
+            "cluster for each"
+        )
     aligner = load_aligner(settings)
     calls = aligner.calls_at_once
     aligner.close()
@@ -167,3 +174,9 @@ def app(options: dict[str, str]) -> Application:
         ray_actor_options={"num_cpus": 0.5, "resources": _HEAD},
     )(IngressReplica)
     return ingress.bind(settings, aligners.bind(settings), classifiers.bind(settings))
+
+
+@cache
+def build_application() -> Application:
+    """The application graph with the settings of the environment; see `app`."""
+    return app({})

@@ -1,13 +1,23 @@
-"""Responses that a client sends back, to have them written as a file."""
+"""Responses that a client sends back, to have them written as a file.
 
+Their text is parsed by the standard library and bounded first: pydantic needs a kilobyte for each empty list of a text,
+and for each mistake.
+"""
+
+import json
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from pydantic import ValidationError
 
 from can_ser_client.schemas import PredictOut, UtteranceOut, WordOut
 from service.errors import InvalidAnswerError
 
+MAX_ANSWER_BYTES: Final = 32_000_000
+"""Four hours of dense speech with contributions to every emotion have 25 MB."""
+_MAX_CONTAINERS: Final = 400_000
+_MAX_VALUES: Final = 2_000_000
+_MAX_KEYS: Final = 100
 _ROUNDING_S: Final = 0.01
 _LONGEST_S: Final = 356_400
 """99 hours, the longest time that SubRip can write."""
@@ -19,15 +29,32 @@ def read_answer(body: bytes) -> PredictOut:
     Raises:
         InvalidAnswerError: It is not a response of POST /predict, or its times or emotions contradict each other.
     """
+    document = _parse(body)
     try:
-        response = PredictOut.model_validate_json(body)
+        response = PredictOut.model_validate(document)
     except ValidationError as exc:
         [first, *_] = exc.errors()
         place = ".".join(str(part) for part in first["loc"]) or "body"
         raise InvalidAnswerError(f"{place[:100]}: {first['msg']}") from exc
     _check_times(response)
     _check_emotions(response)
+    _check_texts(response)
     return response
+
+
+def _parse(body: bytes) -> Any:
+    if body.count(b"{") + body.count(b"[") > _MAX_CONTAINERS or body.count(b",") > _MAX_VALUES:
+        raise InvalidAnswerError("it has more values than the longest response")
+    try:
+        return json.loads(body, object_hook=_bound_object)
+    except (ValueError, RecursionError) as exc:
+        raise InvalidAnswerError(f"it is not JSON ({exc})") from exc
+
+
+def _bound_object(value: dict[str, Any]) -> dict[str, Any]:
+    if len(value) > _MAX_KEYS:
+        raise InvalidAnswerError(f"an object has {len(value):,} names, more than any of a response")
+    return value
 
 
 def _check_times(response: PredictOut) -> None:
@@ -67,3 +94,23 @@ def _check_contributions(place: str, utterance: UtteranceOut) -> None:
             word.contribution_to(utterance.emotion)
         except KeyError as exc:
             raise InvalidAnswerError(f"{place}.words.{index}.contribution lacks {utterance.emotion!r}") from exc
+
+
+def _check_texts(response: PredictOut) -> None:
+    """Refuse single surrogates, which JSON can express and no file can hold."""
+    for place, text in _texts(response):
+        try:
+            (text or "").encode()
+        except UnicodeEncodeError as exc:
+            raise InvalidAnswerError(f"{place} holds invalid characters ({exc.reason})") from exc
+
+
+def _texts(response: PredictOut) -> Iterator[tuple[str, str | None]]:
+    for label in response.probabilities:
+        yield "probabilities", label
+    for place, each in _spans(response):
+        yield place, each.speaker
+        if isinstance(each, UtteranceOut):
+            yield place, " ".join([each.text, *each.uncertain_reasons])
+        else:
+            yield place, each.word

@@ -68,7 +68,7 @@ def _table(create: Callable[[], Table]) -> Callable[[PredictOut, str, ExportRequ
 
 _CSV: Final = "text/csv; charset=utf-8; header=present"
 _XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-FORMATS: Final[Mapping[ExportFormat, FormatInfo]] = {
+FORMATS: Final[dict[ExportFormat, FormatInfo]] = {
     "srt": FormatInfo(
         "application/x-subrip; charset=utf-8", ".srt", lambda response, _, export: write_srt(response, export.emotions)
     ),

@@ -44,7 +44,7 @@ def separate(spans: Iterable[_S], total_ms: int) -> list[_S]:
 
     A span ends where the next one starts. Of more spans than milliseconds, the first ones are omitted.
     """
-    ordered = sorted(spans, key=lambda span: (span.start_ms, span.end_ms))
+    ordered = sorted(spans, key=lambda span: span.start_ms)
     return _end_by(total_ms, _trim(ordered))
 
 

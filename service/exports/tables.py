@@ -57,7 +57,7 @@ def _utterance_rows(name: str, response: PredictOut) -> Iterator[dict[str, Any]]
         values = (
             *(name, number, each.start_s, each.end_s, each.speaker, each.text, each.emotion, each.confidence),
             *(each.uncertain, "; ".join(each.uncertain_reasons), sum(1 for word in each.words if word.word)),
-            sum(word.doubtful for word in each.words),
+            sum(1 for word in each.words if word.word and word.doubtful),
         )
         yield dict(zip(UTTERANCE_COLUMNS, values, strict=True))
 
@@ -70,7 +70,7 @@ def _probabilities(utterance: UtteranceOut) -> dict[str, float]:
     }
 
 
-def _round(value: Any) -> Cell:
+def _round(value: Cell) -> Cell:
     """A value of a cell; a number that is not finite is left out."""
     if isinstance(value, float):
         return round(value, _DIGITS) if math.isfinite(value) else None

@@ -17,6 +17,9 @@ from can_ser_client.schemas import Problem
 from service.errors import MalformedFormError, NoRoomError, ServiceError
 from service.http.disconnect import CLIENT_DISCONNECTED
 from service.http.names import describe_method, describe_missing
+from service.observability.route_path import route_path
+from service.openai.errors import find_param, find_status, to_openai_error
+from service.openai.names import is_openai_path
 from service.results.problems import make_problem, to_problem
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -25,18 +28,25 @@ log = structlog.stdlib.get_logger("service.http.exception_handlers")
 
 
 class ProblemResponse(JSONResponse):
-    """A problem document, whose code is added to the scope for the log and the metrics."""
+    """A problem document, whose code is added to the scope for the log and the metrics.
+
+    On the paths of OpenAI's API it is an error in OpenAI's form.
+    """
 
     media_type = MEDIA_TYPE
 
-    def __init__(self, problem: Problem, headers: Mapping[str, str] | None = None) -> None:
-        self._code = problem.code
+    def __init__(self, problem: Problem, headers: Mapping[str, str] | None = None, param: str | None = None) -> None:
+        self._problem, self._extra, self._param = problem, headers, param
         super().__init__(problem.model_dump(), problem.status, headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response."""
-        scope["problem_code"] = self._code
-        await super().__call__(scope, receive, send)
+        scope["problem_code"] = self._problem.code
+        if is_openai_path(route_path(scope)):
+            body = to_openai_error(self._problem, self._param).model_dump()
+            await JSONResponse(body, find_status(self._problem), self._extra)(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 async def refuse(error: BaseException, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,7 +61,7 @@ def problem_response(error: BaseException, path: str) -> ProblemResponse:
     """The response for an error, with Retry-After where the error names a time."""
     retry_after_s = getattr(error, "retry_after_s", None)
     headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
-    return ProblemResponse(to_problem(error, path), headers)
+    return ProblemResponse(to_problem(error, path), headers, find_param(error))
 
 
 def install_exception_handlers(app: FastAPI) -> None:
@@ -124,10 +134,12 @@ def _describe(error: RequestValidationError) -> MalformedFormError:
     name = ".".join(str(part) for part in first["loc"][1:]) or "body"
     if name == "file":
         reason = "was sent as text" if first["type"] != "missing" else "is missing"
-        return MalformedFormError(f"`file` {reason}")
+        return MalformedFormError(f"`file` {reason}", field=name)
     if first["type"] == "string_type":
-        return MalformedFormError(f"`{name}` was sent as a file", f"send its text: curl -F '{name}=<FILE' …")
-    return MalformedFormError(f"`{name}`: {first['msg']}", "correct it, or omit it")
+        return MalformedFormError(
+            f"`{name}` was sent as a file", f"send its text: curl -F '{name}=<FILE' …", field=name
+        )
+    return MalformedFormError(f"`{name}`: {first['msg']}", "correct it, or omit it", field=name)
 
 
 def _describe_form(detail: str) -> MalformedFormError:

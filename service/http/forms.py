@@ -5,23 +5,47 @@ this takes longer than reading the form, on the event loop (`python -m benchmark
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Any, Final, get_args
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.datastructures import FormData, ImmutableMultiDict, UploadFile
 
+from can_ser_client.fields import SubtitleEmotions
 from service.errors import MalformedFormError, NoRoomError
+from service.exports.formats import FORMAT_NAMES
 from service.http.bodies import FILE, FORM_TYPE, RAW_TYPES, is_raw, read_form, read_recording, require_plain
 from service.http.names import refuse_parameters, refuse_unknown_fields
 from service.inference.request import AnalysisRequest
 
 PREDICT_FIELDS: Final = tuple(AnalysisRequest.model_fields)
-JOB_FIELDS: Final = ("words", "language", "aligner", "explain")
+EXPORT_SCHEMAS: Final[dict[str, dict[str, Any]]] = {
+    "format": {
+        "type": "string",
+        "enum": list(FORMAT_NAMES),
+        "default": "json",
+        "description": "What the response is written as; without this field, the Accept header counts.",
+    },
+    "subtitle_emotions": {
+        "type": "string",
+        "enum": list(get_args(SubtitleEmotions)),
+        "default": "omit",
+        "description": "prefix: subtitles begin with the emotion, as in [angry]; class: WebVTT has it as <c.angry>.",
+    },
+}
+"""OpenAPI schemas of `service.exports.formats.EXPORT_FIELDS`."""
+JOB_FIELDS: Final = ("words", "language", "aligner", "bundle", "explain")
+CALLBACK: Final = "callback"
+CALLBACK_SCHEMA: Final[dict[str, Any]] = {
+    "anyOf": [{"type": "string"}, {"type": "null"}],
+    "default": None,
+    "title": "Callback",
+    "description": "Address to which a signed message is sent when the job has ended.",
+}
 _RECORDING: Final = "Recording: wav, flac, ogg, mp3, m4a, mp4 or webm."
 _SEVERAL: Final = "Recordings, each in a part named `file`; one is enough. Each becomes a job."
 _BINARY: Final = {"type": "string", "format": "binary", "description": _RECORDING}
@@ -30,10 +54,22 @@ _AS_BODY: Final = "With the recording as the body; in a form it is a field."
 
 @dataclass(frozen=True, slots=True)
 class RecordingForm:
-    """Recordings, one unless the route accepts several, and their request."""
+    """Recordings and their request.
+
+    Attributes:
+        files: The recordings, one unless the route accepts several.
+        request: What is known about them.
+        output: Other fields, where they were sent: about the form of the response, or the callback of a job.
+    """
 
     files: tuple[UploadFile, ...]
     request: AnalysisRequest
+    output: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Name of the recording, as the client sent it."""
+        return self.file.filename or ""
 
     @property
     def file(self) -> UploadFile:
@@ -42,35 +78,42 @@ class RecordingForm:
 
 
 @asynccontextmanager
-async def open_form(http: Request, fields: Collection[str], max_files: int = 1) -> AsyncIterator[RecordingForm]:
+async def open_form(
+    http: Request, fields: Collection[str], output_fields: Collection[str] = (), max_files: int = 1
+) -> AsyncIterator[RecordingForm]:
     """Read recordings and their request; on leaving, the recordings are closed and their temporary files deleted.
 
     Args:
         http: The HTTP request: a form, or the recording as the body and the fields as query parameters.
-        fields: Names of the accepted fields, in addition to `file`.
+        fields: Names of the accepted fields of the request, in addition to `file`.
+        output_fields: Names of the accepted other fields.
         max_files: Number of recordings that a form may contain.
 
     Raises:
-        HTTPException: The body is not a form.
-        EncodedBodyError: The body is compressed.
-        MalformedFormError: Its type or its charset cannot be read, or a field was sent more than once, or
-            the recording more often than accepted.
+        MalformedFormError: A field was sent more than once, or the recording more often than accepted; or see
+            `open_parts`.
         UnknownNameError: There is no field of that name.
-        NoRoomError: The disk has no space for the recording.
         RequestValidationError: The recording is missing, or a field is out of bounds.
         ServiceError: See `AnalysisRequest`.
+        HTTPException, EncodedBodyError, NoRoomError: See `open_parts`.
     """
-    require_plain(http)
-    async with _open_body(http, fields) if is_raw(http) else _open_multipart(http, fields, max_files) as form:
+    if is_raw(http):
+        opening = _open_body(http, fields, output_fields)
+    else:
+        opening = _open_multipart(http, fields, output_fields, max_files)
+    async with opening as form:
         yield form
 
 
 @asynccontextmanager
-async def _open_body(http: Request, fields: Collection[str]) -> AsyncIterator[RecordingForm]:
+async def _open_body(
+    http: Request, fields: Collection[str], output_fields: Collection[str]
+) -> AsyncIterator[RecordingForm]:
     """A recording as the body; its options are checked before it is read."""
-    refuse_unknown_fields(http.query_params, fields, "query parameter")
+    require_plain(http)
+    refuse_unknown_fields(http.query_params, (*fields, *output_fields), "query parameter")
     _check_repetitions(http.query_params)
-    request = _read_request(http.query_params, fields, "query")
+    request = make_request(read_texts(http.query_params, fields), "query")
     async with AsyncExitStack() as opened:
         try:
             file = await opened.enter_async_context(read_recording(http))
@@ -78,12 +121,40 @@ async def _open_body(http: Request, fields: Collection[str]) -> AsyncIterator[Re
             raise NoRoomError(exc.strerror or "disk") from exc
         if not file.size and "content-type" not in http.headers:
             raise _invalid(FILE, "missing")
-        yield RecordingForm((file,), request)
+        yield RecordingForm((file,), request, read_texts(http.query_params, output_fields))
 
 
 @asynccontextmanager
-async def _open_multipart(http: Request, fields: Collection[str], max_files: int) -> AsyncIterator[RecordingForm]:
+async def _open_multipart(
+    http: Request, fields: Collection[str], output_fields: Collection[str], max_files: int
+) -> AsyncIterator[RecordingForm]:
     refuse_parameters(http)
+    async with open_parts(http, max_files) as form:
+        refuse_unknown_fields(form, (FILE, *fields, *output_fields))
+        _check_repetitions(form, max_files)
+        files, request = find_files(form), make_request(read_texts(form, fields))
+        if len(files) > 1 and request.words is not None:
+            raise MalformedFormError(
+                f"`words` belong to one recording, and {len(files)} were sent", "send each recording with its own words"
+            )
+        yield RecordingForm(files, request, read_texts(form, output_fields))
+
+
+@asynccontextmanager
+async def open_parts(http: Request, max_files: int = 1) -> AsyncIterator[FormData]:
+    """Read the parts of a form within its limits; on leaving, its temporary files are deleted.
+
+    Args:
+        http: The HTTP request.
+        max_files: Number of recordings that the form may contain.
+
+    Raises:
+        HTTPException: The body is not a form.
+        EncodedBodyError: The body is compressed.
+        MalformedFormError: Its type or its charset cannot be read.
+        NoRoomError: The disk has no space for the recording.
+    """
+    require_plain(http)
     try:
         form = await (read_form(http) if max_files == 1 else read_form(http, max_files))
     except UnicodeError as exc:
@@ -91,14 +162,7 @@ async def _open_multipart(http: Request, fields: Collection[str], max_files: int
     except OSError as exc:
         raise NoRoomError(exc.strerror or "disk") from exc
     try:
-        refuse_unknown_fields(form, (FILE, *fields))
-        _check_repetitions(form, max_files)
-        files, request = _find_files(form), _read_request(form, fields, "body")
-        if len(files) > 1 and request.words is not None:
-            raise MalformedFormError(
-                f"`words` belong to one recording, and {len(files)} were sent", "send each recording with its own words"
-            )
-        yield RecordingForm(files, request)
+        yield form
     finally:
         await form.close()
 
@@ -112,7 +176,21 @@ def _check_repetitions(form: ImmutableMultiDict[str, Any], max_files: int = 1) -
             raise MalformedFormError(f"`{name}` was sent {count} times", way_out)
 
 
-def _find_files(form: FormData) -> tuple[UploadFile, ...]:
+def find_file(form: FormData) -> UploadFile:
+    """The recording of a form.
+
+    Raises:
+        RequestValidationError: There is none, or it was sent as text.
+    """
+    return find_files(form)[0]
+
+
+def find_files(form: FormData) -> tuple[UploadFile, ...]:
+    """The recordings of a form, at least one.
+
+    Raises:
+        RequestValidationError: There is none, or one was sent as text.
+    """
     values = form.getlist(FILE)
     # Browsers send an unnamed empty file for an empty field.
     files = [value for value in values if isinstance(value, UploadFile) and (value.filename or value.size)]
@@ -121,13 +199,32 @@ def _find_files(form: FormData) -> tuple[UploadFile, ...]:
     return tuple(files)
 
 
-def _read_request(form: ImmutableMultiDict[str, Any], fields: Collection[str], place: str) -> AnalysisRequest:
-    given = {name: form[name] for name in fields if form.get(name)}
+def read_texts(form: ImmutableMultiDict[str, Any], names: Collection[str]) -> dict[str, str]:
+    """Text fields of a form, or query parameters, that are not empty.
+
+    Raises:
+        RequestValidationError: One was sent as a file.
+    """
+    given = {name: form[name] for name in names if form.get(name)}
     for name, value in given.items():
         if not isinstance(value, str):
             raise _invalid(name, "string_type")
+    return given
+
+
+def make_request(fields: Mapping[str, str], place: str = "body") -> AnalysisRequest:
+    """The request of text fields.
+
+    Args:
+        fields: The fields.
+        place: Where they were sent: "body" or "query".
+
+    Raises:
+        RequestValidationError: A field is out of bounds.
+        ServiceError: See `AnalysisRequest`.
+    """
     try:
-        return AnalysisRequest(**given)
+        return AnalysisRequest.model_validate(fields)
     except ValidationError as exc:
         raise RequestValidationError([{**error, "loc": (place, *error["loc"])} for error in exc.errors()]) from exc
 
@@ -136,14 +233,23 @@ def _invalid(name: str, kind: str) -> RequestValidationError:
     return RequestValidationError([{"type": kind, "loc": ("body", name), "msg": kind.replace("_", " ")}])
 
 
-def describe_form(fields: Collection[str], *, several: bool = False) -> dict[str, Any]:
-    """OpenAPI description of a form with these fields, or a recording as the body, for `openapi_extra` of a route.
+def describe_form(
+    fields: Collection[str],
+    others: Mapping[str, dict[str, Any]] | None = None,
+    *,
+    raw: bool = True,
+    several: bool = False,
+) -> dict[str, Any]:
+    """OpenAPI description of a form, or a recording as the body, for `openapi_extra` of a route.
 
     Args:
-        fields: Names of the fields, in addition to `file`.
+        fields: Names of fields of the request.
+        others: Schemas of further fields, by name.
+        raw: Whether a recording as the body is accepted.
         several: Whether a form may contain several recordings.
     """
-    properties = AnalysisRequest.model_json_schema()["properties"]
+    known = AnalysisRequest.model_json_schema()["properties"]
+    properties = {name: known[name] for name in fields} | dict(others or {})
     file: dict[str, Any] = {
         "type": "string",
         "contentMediaType": "application/octet-stream",
@@ -152,14 +258,12 @@ def describe_form(fields: Collection[str], *, several: bool = False) -> dict[str
     }
     if several:
         file = {"type": "array", "items": file, "minItems": 1, "title": "File", "description": _SEVERAL}
-    schema = {
-        "title": "RecordingForm",
-        "type": "object",
-        "properties": {FILE: file, **{name: properties[name] for name in fields}},
-        "required": [FILE],
-    }
-    content = {FORM_TYPE: {"schema": schema}, **{kind: {"schema": _BINARY} for kind in RAW_TYPES}}
-    parameters = [_describe_parameter(name, properties[name]) for name in fields]
+    schema = {"title": "RecordingForm", "type": "object", "properties": {FILE: file, **properties}, "required": [FILE]}
+    content: dict[str, Any] = {FORM_TYPE: {"schema": schema}}
+    if not raw:
+        return {"requestBody": {"required": True, "content": content}}
+    content |= {kind: {"schema": _BINARY} for kind in RAW_TYPES}
+    parameters = [_describe_parameter(name, schema) for name, schema in properties.items()]
     return {"requestBody": {"required": True, "content": content}, "parameters": parameters}
 
 

@@ -22,6 +22,8 @@ from service.settings import Settings
 
 _RETRY_AFTER_S: Final = 5
 _UNLOADED: Final = "the models of {} are unloaded, because they were not used; the next request loads them"
+_EXPORTS: Final = 16
+_CONVERSIONS: Final = 2
 log = structlog.stdlib.get_logger("service")
 
 
@@ -48,6 +50,8 @@ class AppState:
         )
         self.requests = self._bound(settings.max_waiting, lambda limit: BusyError(limit, _RETRY_AFTER_S))
         self.reads = self._bound(settings.jobs.max_reads, lambda limit: BusyError(limit, _RETRY_AFTER_S))
+        self.exports = self._bound(_EXPORTS, lambda limit: BusyError(limit, _RETRY_AFTER_S))
+        self.conversions = asyncio.Semaphore(_CONVERSIONS)
         self.live = self._bound(settings.live.max_connections, LiveFullError)
         self.metrics.add_gauge("live_connections", "Open live connections.", lambda: self.live.held)
         self.metrics.add_gauge(
@@ -103,7 +107,12 @@ class AppState:
             CanSerError: A model cannot run.
         """
         bundle, aligner = self.engine.bundle, self.engine.aligner
-        log.info("loading models", bundle=bundle.config.name, aligner=aligner.name, aligner_reason=aligner.reason)
+        log.info(
+            "loading models",
+            bundle=",".join(self.engine.by_bundle),
+            aligner=aligner.name,
+            aligner_reason=aligner.reason,
+        )
         await asyncio.to_thread(self.engine.warm_up)
         await asyncio.to_thread(self.scheduler.warm_up)
         await asyncio.to_thread(self.on_ready)
@@ -115,6 +124,7 @@ class AppState:
             version=bundle.version,
             provider=self.engine.classifier.provider,
             aligner=f"{aligner.name} {aligner.model}",
+            bundles=",".join(self.engine.by_bundle),
         )
         log.info(
             "ready", provider=self.engine.classifier.provider, version=bundle.version, scorers=self.settings.scorers

@@ -7,19 +7,23 @@ from typing import Any, Final
 import numpy as np
 import soxr
 
-from alignment.audio import SAMPLE_RATE_BOUNDS_HZ, AudioSource
+from alignment.audio import AudioSource
+from alignment.errors import NonFiniteAudioError
+from alignment.pcm import Encoding, PcmDecoder
 from alignment.priority import Priority
 from alignment.speech import endpointing
 from alignment.speech.windows import Window
 from alignment.timing import SAMPLE_RATE_HZ, Seconds
 from service.errors import BadFrameError, DeadlineError
-from service.inference.engine import EmotionEngine, WindowLoop
+from service.inference.engine import EmotionEngine
 from service.inference.request import AnalysisRequest, Explain
 from service.inference.result import ResultBuilder, ScoredUtterance
 from service.inference.scheduler import Scheduler
+from service.inference.window_loop import WindowLoop
 from service.results.serialisation import to_overall, to_utterance
 
 Message = dict[str, Any]
+Send = Callable[[Message], Awaitable[None]]
 _MAX_PENDING: Final = 4
 # Detection needs 32 ms at a time; a thread for each of many tiny frames would take longer than their audio.
 _MIN_DETECTED_S: Final = 0.02
@@ -32,10 +36,12 @@ class LiveSession:
         self,
         engine: EmotionEngine,
         scheduler: Scheduler,
-        send: Callable[[Message], Awaitable[None]],
+        send: Send,
         *,
         rate_hz: int,
+        encoding: Encoding,
         explain: Explain,
+        bundle: str | None = None,
         deadline_s: Seconds,
     ) -> None:
         """Read nothing yet.
@@ -44,17 +50,21 @@ class LiveSession:
             engine: The models.
             scheduler: Schedules their use.
             send: Sends a message to the client.
-            rate_hz: Sample rate of the audio.
+            rate_hz: Sample rate of the audio, within `SAMPLE_RATE_BOUNDS_HZ`.
+            encoding: Encoding of the audio.
             explain: As in POST /predict.
+            bundle: Name of the bundle; None for the default.
             deadline_s: Longest processing time of one utterance.
 
         Raises:
-            BadFrameError: The rate is out of bounds.
+            BadFrameError: Several bundles are named.
+            UnknownBundleError: The bundle is not served.
         """
-        low, high = SAMPLE_RATE_BOUNDS_HZ
-        if not low <= rate_hz <= high:
-            raise BadFrameError(f"the rate is {rate_hz} Hz, accepted are {low} to {high} Hz")
-        self._engine, self._scheduler, self._send, self._explain = engine, scheduler, send, explain
+        self._request = AnalysisRequest(explain=explain, bundle=bundle)
+        if len(self._request.bundles) > 1:
+            raise BadFrameError("a live connection has one bundle", "open another one for the next")
+        [self._engine] = engine.choose(self._request)
+        self._scheduler, self._send, self._explain = scheduler, send, explain
         self._deadline_s = deadline_s
         self._endpointer = endpointing.Endpointer(engine.detector)
         self._resampler = soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32", quality="HQ")
@@ -63,7 +73,8 @@ class LiveSession:
         self._scored: list[ScoredUtterance] = []
         self._number = -1
         self._undetected = bytearray()
-        self._min_detected_bytes = round(2 * rate_hz * _MIN_DETECTED_S)
+        self._decoder = PcmDecoder(encoding, rate_hz)
+        self._min_detected_bytes = round(self._decoder.sample_bytes * rate_hz * _MIN_DETECTED_S)
 
     @property
     def duration_s(self) -> Seconds:
@@ -71,16 +82,12 @@ class LiveSession:
         return self._endpointer.duration_s
 
     async def feed(self, frame: bytes) -> None:
-        """Process 16-bit little-endian mono samples.
+        """Process mono samples; a frame may be empty, or end within a sample.
 
         Raises:
-            BadFrameError: The frame is empty or holds half a sample.
+            BadFrameError: A sample is not finite.
             AlignmentError, DeadlineError: An utterance could not be analysed.
         """
-        if not frame:
-            raise BadFrameError("a frame is empty")
-        if len(frame) % 2:
-            raise BadFrameError(f"a frame has {len(frame)} bytes; 16-bit samples need an even number")
         self._undetected += frame
         if len(self._undetected) < self._min_detected_bytes:
             return
@@ -110,7 +117,10 @@ class LiveSession:
         return frames
 
     def _detect(self, frame: bytes, *, last: bool) -> list[endpointing.SpeechEvent]:
-        samples = np.frombuffer(frame, "<i2").astype(np.float32) / np.float32(32_768)
+        try:
+            samples = self._decoder.decode(frame)
+        except NonFiniteAudioError as exc:
+            raise BadFrameError(f"the sample at {exc.at_s:.3f} s is not a finite number", "check the encoding") from exc
         resampled = np.clip(self._resampler.resample_chunk(samples, last=last), -1.0, 1.0)
         return self._endpointer.feed(resampled) + (self._endpointer.finish() if last else [])
 
@@ -137,9 +147,9 @@ class LiveSession:
 
     async def _analyse(self, window: Window) -> tuple[ScoredUtterance, ...]:
         context = self._scheduler.open_context(Priority.LIVE)
-        request = AnalysisRequest(explain=self._explain)
-        result = ResultBuilder(AudioSource(window.end_s, SAMPLE_RATE_HZ, 1), ())
-        loop = WindowLoop(self._engine, [(window, request)], result, context.stopwatch)
+        source = AudioSource(window.end_s, SAMPLE_RATE_HZ, 1)
+        result = ResultBuilder(source, (), [self._engine.name])
+        loop = WindowLoop(self._engine, [(window, self._request)], result, context.stopwatch)
         try:
             async with asyncio.timeout(self._deadline_s):
                 [found] = [each async for each in self._scheduler.run_windows(context, loop)]

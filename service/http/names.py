@@ -13,6 +13,12 @@ from service.observability.route_path import route_path
 
 _LONGEST: Final = 100
 _ALL_ADDRESSES: Final = "{}/docs lists all addresses"
+_ABSENT: Final = {
+    "/jobs": "this service keeps no jobs, because it runs in a cluster; send recordings to {}/predict, and long ones "
+    "to a single service (`can-ser serve`), or use `can-ser bulk`",
+    "/metrics": "the operator has set CAN_METRICS=off",
+}
+"""Reasons for addresses that some configurations do not have."""
 
 
 def suggest(name: str, known: Collection[str]) -> str:
@@ -69,6 +75,9 @@ def describe_missing(http: Request) -> str:
     """What to do about an address that does not exist."""
     prefix, path = http.scope.get("root_path", ""), route_path(http.scope)
     addresses = [context.path for context in iter_route_contexts(http.app.routes) if context.path]
+    start = f"/{path.split('/')[1]}" if path.startswith("/") else path
+    if start in _ABSENT and start not in addresses:
+        return f"there is nothing at {shorten(http.url.path)}: {_ABSENT[start].format(prefix)}"
     close = get_close_matches(path, addresses, 1)
     everything = _ALL_ADDRESSES.format(prefix)
     hint = f"did you mean {prefix}{close[0]}? {everything}" if close else everything

@@ -1,10 +1,10 @@
-"""Server-sent events of POST /predict: `progress`, `utterance`, and `result` or `error`."""
+"""Server-sent events of an analysis; those of POST /predict are `progress`, `utterance`, and `result` or `error`."""
 
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import asdict
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 from fastapi import Request
@@ -27,24 +27,63 @@ def accepts_events(request: Request) -> bool:
     return any(part.split(";")[0].strip() == MEDIA_TYPE for part in request.headers.get("accept", "").split(","))
 
 
+class EventWriter(Protocol):
+    """The form of the events of a stream."""
+
+    def progress(self, progress: Progress) -> bytes:
+        """Event for progress."""
+
+    def utterance(self, scored: ScoredUtterance) -> bytes:
+        """Event for an utterance; called in a thread."""
+
+    def result(self, result: str) -> bytes:
+        """Last event."""
+
+    def error(self, error: BaseException) -> bytes:
+        """Last event of an analysis that failed."""
+
+
+class EventFormat:
+    """The events of POST /predict."""
+
+    def __init__(self, serialise: Callable[[ScoredUtterance], str], path: str) -> None:
+        """Form of events.
+
+        Args:
+            serialise: Returns an utterance as JSON.
+            path: Path of the request, for problem documents.
+        """
+        self._serialise, self._path = serialise, path
+
+    def progress(self, progress: Progress) -> bytes:
+        """Event `progress`."""
+        return format_sse_event(event="progress", data_str=json.dumps(asdict(progress)))
+
+    def utterance(self, scored: ScoredUtterance) -> bytes:
+        """Event `utterance`."""
+        return format_sse_event(event="utterance", data_str=self._serialise(scored))
+
+    def result(self, result: str) -> bytes:
+        """Event `result`."""
+        return format_sse_event(event="result", data_str=result)
+
+    def error(self, error: BaseException) -> bytes:
+        """Event `error`."""
+        return format_sse_event(event="error", data_str=to_problem(error, self._path).model_dump_json())
+
+
 class EventStream:
     """Runs an analysis while the response reports on it; a client that disconnects cancels the analysis."""
 
-    def __init__(
-        self,
-        analyse: Callable[[ProgressListener], Awaitable[str]],
-        serialise: Callable[[ScoredUtterance], str],
-        path: str,
-    ) -> None:
+    def __init__(self, analyse: Callable[[ProgressListener], Awaitable[str]], writer: EventWriter) -> None:
         """Start the analysis.
 
         Args:
-            analyse: Returns the whole response as JSON, and reports to a listener meanwhile.
-            serialise: Returns an utterance as JSON; called in a thread.
-            path: Path of the request, for problem documents.
+            analyse: Returns the whole response as text, and reports to a listener meanwhile.
+            writer: Form of the events.
         """
         self._events: asyncio.Queue[_Event | None] = asyncio.Queue()
-        self._serialise, self._path = serialise, path
+        self._writer = writer
         self._task = asyncio.create_task(self._run(analyse))
 
     async def respond(self) -> EventSourceResponse:
@@ -82,7 +121,7 @@ class EventStream:
                 event = following
             if error := self._task.exception() if self._task.done() else None:
                 log.error("unexpected error", exc_info=error)
-                yield self._format_error(error)
+                yield self._writer.error(error)
         finally:
             self._task.cancel()
 
@@ -96,12 +135,9 @@ class EventStream:
 
     async def _format(self, event: _Event) -> bytes:
         if isinstance(event, Progress):
-            return format_sse_event(event="progress", data_str=json.dumps(asdict(event)))
+            return self._writer.progress(event)
         if isinstance(event, ScoredUtterance):
-            return format_sse_event(event="utterance", data_str=await asyncio.to_thread(self._serialise, event))
+            return await asyncio.to_thread(self._writer.utterance, event)
         if isinstance(event, str):
-            return format_sse_event(event="result", data_str=event)
-        return self._format_error(event)
-
-    def _format_error(self, error: BaseException) -> bytes:
-        return format_sse_event(event="error", data_str=to_problem(error, self._path).model_dump_json())
+            return self._writer.result(event)
+        return self._writer.error(event)

@@ -2,7 +2,7 @@
 
 uvicorn does not send the response to a handshake that websockets refuses, parses all bytes that have arrived before
 anything else runs, and answers pings while its client reads nothing. Messages have limits of their own
-(`service.http.routes.stream`).
+(`service.http.live_connection`).
 """
 
 import asyncio

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from heapq import merge
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from alignment.channels import decode_channels
 from alignment.errors import NoSpeechError
 from alignment.features.extraction import UtteranceFeatures
 from alignment.pipeline import bring_to_level, choose_encoder, compute_features, find_words, select_transcript
-from alignment.quality import SoundQuality, measure_quality
+from alignment.quality import measure_quality
 from alignment.speech.voice_activity import VoiceActivityDetector
 from alignment.speech.windows import WINDOW_S, Window, cut_windows
 from alignment.timing import SAMPLE_RATE_HZ
@@ -28,16 +28,15 @@ from alignment.transcripts.words import AlignerInfo, TimedWord, Transcript, chec
 from model.bundle import Bundle
 from model.occlusion import HiddenSound, add_effects, occlude_in_chunks
 from model.scores import UtteranceScores
-from service.errors import AlignerNotServedError
-from service.inference.loading import load_aligner, load_classifier
+from service.errors import AlignerNotServedError, SettingsError, UnknownBundleError
+from service.inference.loading import load_aligner, load_classifier, load_others
 from service.inference.request import AnalysisRequest
-from service.inference.result import AnalysisResult, ResultBuilder, WindowResult
+from service.inference.result import AnalysisResult, ResultBuilder
+from service.inference.window_loop import Classify, PreparedWindow, WindowEngine, WindowLoop, WindowRequest
 from service.observability.stopwatch import Stopwatch
 from service.settings import Settings
 
-Classify = Callable[[Sequence[UtteranceFeatures]], list[UtteranceScores]]
-WindowRequest = tuple[Window, AnalysisRequest]
-"""A window, and the request as it applies to it."""
+_MAX_NAME: Final = 100
 
 
 class Classifier(Protocol):
@@ -55,27 +54,13 @@ class Classifier(Protocol):
         """Run the network once."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PreparedWindow:
-    """A window without scores.
+class EmotionEngine:
+    """All models of the path; thread-safe.
 
     Attributes:
-        window: Part of the recording.
-        transcript: Its utterances, in the time of the window; None where it holds no speech.
-        features: One entry per utterance.
-        occludes: Whether the request asks for the effects of words.
-        quality: Quality of the sound; None without speech.
+        by_bundle: An engine for each served bundle, by its name, the default (this one) first; they share the aligner,
+            the encoder and the detectors.
     """
-
-    window: Window
-    transcript: Transcript | None
-    features: list[UtteranceFeatures]
-    occludes: bool = False
-    quality: SoundQuality | None = None
-
-
-class EmotionEngine:
-    """All models of the path; thread-safe."""
 
     def __init__(
         self,
@@ -106,6 +91,40 @@ class EmotionEngine:
         self._encoder = choose_encoder(self.bundle.config.features, settings.threads)
         self._aligner = aligner or load_aligner(settings)
         self._diarizer = diarizer or PyannoteDiarizer(settings.whisperx.config())
+        self.by_bundle = {self.name: self}
+        for other in () if classifier else load_others(settings):
+            self._add_bundle(other, settings)
+
+    def _add_bundle(self, classifier: Classifier, settings: Settings) -> None:
+        """Serve another bundle."""
+        name = classifier.bundle.config.name
+        if name in self.by_bundle:
+            raise SettingsError(f"CAN_BUNDLES holds two bundles with the name {name!r}; serve one of them")
+        single = settings.model_copy(update={"bundles": ()})
+        engine = EmotionEngine(single, aligner=self._aligner, classifier=classifier, diarizer=self._diarizer)
+        engine.detector = self.detector
+        self.by_bundle[name] = engine
+
+    def choose(self, request: AnalysisRequest) -> "tuple[EmotionEngine, ...]":
+        """Engines of the bundles that a request names, in its order; this one where it names none.
+
+        Raises:
+            UnknownBundleError: A bundle is not served.
+        """
+        for name in request.bundles:
+            if name not in self.by_bundle:
+                raise UnknownBundleError(name[:_MAX_NAME], list(self.by_bundle))
+        return tuple(self.by_bundle[name] for name in request.bundles) or (self,)
+
+    @property
+    def bundles(self) -> dict[str, Bundle]:
+        """The served bundles by name, the default first."""
+        return {name: engine.bundle for name, engine in self.by_bundle.items()}
+
+    @property
+    def name(self) -> str:
+        """Name of the bundle."""
+        return self.bundle.config.name
 
     @property
     def bundle(self) -> Bundle:
@@ -140,7 +159,8 @@ class EmotionEngine:
         """
         with ThreadPoolExecutor(1) as parallel:
             aligner = parallel.submit(self._aligner.warm_up)
-            self.warm_up_network()
+            for engine in self.by_bundle.values():
+                engine.warm_up_network()
             aligner.result()
 
     def warm_up_network(self) -> None:
@@ -174,16 +194,18 @@ class EmotionEngine:
         self.check(request)
         stopwatch = Stopwatch()
         loop = self.start(self.decode(data, request, stopwatch), request, stopwatch)
-        return loop.run(self.classify).finish(stopwatch.timings_ms)
+        return loop.run().finish(stopwatch.timings_ms)
 
     def check(self, request: AnalysisRequest) -> None:
         """Raise unless this engine can process the request.
 
         Raises:
             AlignerNotServedError: It names another aligner.
+            UnknownBundleError: It names a bundle that is not served.
             DiarizationUnavailableError: It requests diarization, whose package or weights are missing.
             WordTooLongError: A given word lasts longer than 15 s.
         """
+        self.choose(request)
         check_word_lengths(request.words or ())
         if request.speakers == "diarize":
             self._diarizer.require()
@@ -206,7 +228,7 @@ class EmotionEngine:
         decode = decode_channels if request.speakers == "channels" else decode_audio
         return stopwatch.run("decode", lambda: decode(data, self._max_audio_s, abandoned=cancelled))
 
-    def start(self, waveform: Waveform, request: AnalysisRequest, stopwatch: Stopwatch) -> "WindowLoop":
+    def start(self, waveform: Waveform, request: AnalysisRequest, stopwatch: Stopwatch) -> WindowLoop:
         """The loop over the windows of a decoded recording.
 
         Raises:
@@ -214,8 +236,28 @@ class EmotionEngine:
         """
         request = request.with_duration(waveform.duration_s)
         windows = ((window, request) for window in self._cut(waveform, request, stopwatch))
-        result = ResultBuilder(waveform.source, waveform.warnings)
-        return WindowLoop(self, windows, result, stopwatch)
+        return self.loop(windows, waveform.source, waveform.warnings, request, stopwatch)
+
+    def loop(
+        self,
+        windows: Iterable[WindowRequest],
+        source: AudioSource,
+        warnings: Sequence[str],
+        request: AnalysisRequest,
+        stopwatch: Stopwatch,
+    ) -> WindowLoop:
+        """The loop over windows, with the bundles that the request names.
+
+        Args:
+            windows: Windows in order.
+            source: The decoded file.
+            warnings: Warnings of the decoder.
+            request: The request.
+            stopwatch: Measures the stages.
+        """
+        engine, *others = self.choose(request)
+        result = ResultBuilder(source, warnings, [each.name for each in (engine, *others)])
+        return WindowLoop(engine, windows, result, stopwatch, others)
 
     def _cut(self, waveform: Waveform, request: AnalysisRequest, stopwatch: Stopwatch) -> Iterable[Window]:
         """Windows in order; a recording whose words or segments are given is one window."""
@@ -240,23 +282,64 @@ class EmotionEngine:
         for window in cut_windows(waveform.samples, self.detector):
             yield replace(window, turns=turns)
 
-    def prepare(self, window: Window, request: AnalysisRequest, stopwatch: Stopwatch) -> PreparedWindow:
-        """Words (recognised, aligned or given) and features of a window."""
-        source = AudioSource(window.end_s - window.start_s, SAMPLE_RATE_HZ, 1)
-        spec = self.bundle.config.features
-        waveform = bring_to_level(Waveform(window.samples, source, speech=request.segments), spec)
+    def prepare(
+        self, window: Window, request: AnalysisRequest, stopwatch: Stopwatch, others: Sequence[WindowEngine] = ()
+    ) -> PreparedWindow:
+        """Words (recognised, aligned or given) and features of a window.
+
+        Args:
+            window: Part of the recording.
+            request: The request as it applies to it.
+            stopwatch: Measures the stages.
+            others: Engines of further bundles, which use the same words.
+        """
+        waveform = self._bring_to_level(window, request)
         stage = "recognise" if request.recognises else "align"
         try:
             words = stopwatch.run(stage, partial(self._find_words, waveform, request))
         except NoSpeechError:
-            return PreparedWindow(window, None, [])
+            return PreparedWindow(self, window, None, [])
         if window.turns is not None:
             words = assign_speakers(words, window.turns, window.start_s)
+        quality = window.quality or measure_quality(window.samples)
+        found = PreparedWindow(self, window, words, [], request.explain == "occlusion", quality)
+        further = tuple(each.prepare_again(found, words, self, request, stopwatch) for each in others)
+        return replace(self._add_features(found, waveform, words, stopwatch), others=further)
+
+    def _bring_to_level(self, window: Window, request: AnalysisRequest) -> Waveform:
+        source = AudioSource(window.end_s - window.start_s, SAMPLE_RATE_HZ, 1)
+        waveform = Waveform(window.samples, source, speech=request.segments)
+        return bring_to_level(waveform, self.bundle.config.features)
+
+    def _add_features(
+        self, found: PreparedWindow, waveform: Waveform, words: Transcript, stopwatch: Stopwatch
+    ) -> PreparedWindow:
+        spec = self.bundle.config.features
         transcript = select_transcript(words, spec)
         compute = partial(compute_features, waveform, transcript, spec, self._encoder)
-        features = stopwatch.run("features", compute)
-        quality = window.quality or measure_quality(window.samples)
-        return PreparedWindow(window, transcript, features, request.explain == "occlusion", quality)
+        return replace(found, engine=self, transcript=transcript, features=stopwatch.run("features", compute))
+
+    def prepare_again(
+        self,
+        found: PreparedWindow,
+        words: Transcript,
+        engine: WindowEngine,
+        request: AnalysisRequest,
+        stopwatch: Stopwatch,
+    ) -> PreparedWindow:
+        """Features of this engine's bundle for a window whose words another engine has found.
+
+        Args:
+            found: The window.
+            words: Its words.
+            engine: The other engine.
+            request: The request as it applies to the window.
+            stopwatch: Measures the stages.
+        """
+        if self.bundle.config.features.level_db != engine.bundle.config.features.level_db:
+            # Encoder states depend on the level of the sound.
+            words = replace(words, encoded=())
+        return self._add_features(found, self._bring_to_level(found.window, request), words, stopwatch)
 
     def classify(self, features: Sequence[UtteranceFeatures]) -> list[UtteranceScores]:
         """Scores of utterances, possibly of several requests."""
@@ -282,57 +365,3 @@ class EmotionEngine:
         return find_words(
             waveform, self._aligner, transcript=request.transcript, words=request.words, language=request.language
         )
-
-
-class WindowLoop:
-    """The loop over the windows of one recording: prepare, classify, add.
-
-    Every path uses it: the command line and archives in one thread (`run`, `windows`), the service with `prepare` in a
-    pool of threads and the features of several requests scored together, worker processes with several loops at once.
-    """
-
-    def __init__(
-        self, engine: EmotionEngine, windows: Iterable[WindowRequest], result: ResultBuilder, stopwatch: Stopwatch
-    ) -> None:
-        """Prepare nothing yet.
-
-        Args:
-            engine: The models.
-            windows: Windows in order; the next one may be cut when it is needed.
-            result: Collects the window results.
-            stopwatch: Measures the stages.
-        """
-        self._engine, self._stopwatch = engine, stopwatch
-        self._windows: Iterator[WindowRequest] = iter(windows)
-        self.result = result
-
-    def prepare(self) -> PreparedWindow | None:
-        """Cut and prepare the next window; None after the last one. This is the expensive part.
-
-        Raises:
-            AlignmentError: The words cannot be found or used; see `find_words`.
-        """
-        pair = next(self._windows, None)
-        return None if pair is None else self._engine.prepare(*pair, self._stopwatch)
-
-    def add(self, prepared: PreparedWindow, scores: Sequence[UtteranceScores]) -> WindowResult:
-        """Add the scores of a prepared window to the result."""
-        if prepared.transcript is None:
-            return WindowResult(prepared.window, ())
-        return self.result.add(prepared.window, prepared.transcript, scores, prepared.quality)
-
-    def windows(self, classify: Classify, cancelled: Callable[[], bool] = lambda: False) -> Iterator[WindowResult]:
-        """Results of the remaining windows, one after the other, until `cancelled` returns true."""
-        while not cancelled() and (prepared := self.prepare()) is not None:
-            score = partial(self._engine.score, prepared, classify)
-            yield self.add(prepared, self._stopwatch.run("classify", score) if prepared.features else [])
-
-    def close(self) -> None:
-        """Release the recording: the traceback of a failed request can keep this loop until it is collected."""
-        self._windows = iter(())
-
-    def run(self, classify: Classify) -> ResultBuilder:
-        """Process all windows in the calling thread and return the result builder."""
-        for _ in self.windows(classify):
-            pass
-        return self.result

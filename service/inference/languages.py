@@ -125,3 +125,8 @@ def find_language_code(language: str) -> str:
     """
     name = " ".join(language.lower().split())
     return _codes().get(name) or _codes().get(name.replace("_", "-").split("-")[0], language)
+
+
+def find_language_name(code: str) -> str:
+    """English name of a language ("english") by its code; a code that is not in the table is returned as it is."""
+    return next((name for name, known in _codes().items() if known == code and name != code), code)

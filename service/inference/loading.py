@@ -32,8 +32,8 @@ def choose_bundle(settings: Settings) -> tuple[Bundle, str]:
     Raises:
         BundleError: The bundle cannot be read.
     """
-    bundle = read_bundle(locate_bundle(settings.bundle))
-    if "bundle" in settings.model_fields_set:
+    bundle = read_bundle(locate_bundle(settings.bundle_names[0]))
+    if settings.names_bundles:
         return bundle, ""
     try:
         choose_encoder(bundle.config.features)
@@ -41,6 +41,16 @@ def choose_bundle(settings: Settings) -> tuple[Bundle, str]:
         fallback = read_bundle(locate_bundle(FALLBACK_BUNDLE))
         return fallback, f"the weights {FALLBACK_BUNDLE} replace {settings.bundle}, because {exc.reason}"
     return bundle, ""
+
+
+def load_others(settings: Settings) -> list[EmotionClassifier]:
+    """The networks of the settings after the first one.
+
+    Raises:
+        BundleError, ProviderError: One of them cannot be served.
+    """
+    bundles = [read_bundle(locate_bundle(name)) for name in settings.bundle_names[1:]]
+    return [EmotionClassifier(bundle, settings.provider, settings.threads) for bundle in bundles]
 
 
 def load_aligner(settings: Settings) -> Aligner:

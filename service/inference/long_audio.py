@@ -10,8 +10,8 @@ from alignment.speech.voice_activity import VoiceActivityDetector
 from alignment.speech.windows import Window, WindowCutter, cut_between_words
 from alignment.timing import samples_to_seconds, seconds_to_samples
 from alignment.transcripts.words import check_words
-from service.inference.engine import WindowRequest
 from service.inference.request import AnalysisRequest
+from service.inference.window_loop import WindowRequest
 
 
 def cut_recording(

@@ -34,6 +34,7 @@ Speakers = client_fields.Speakers
 Segment = tuple[Seconds, Seconds]
 MAX_NAME_LENGTH: Final = 100
 """Characters of a language or an aligner."""
+_MAX_BUNDLES_LENGTH: Final = 1_000
 _EXCLUSIVE: Final = (
     ("transcript", "words"),
     ("transcript", "speakers"),
@@ -102,6 +103,7 @@ class AnalysisRequest(BaseModel):
         aligner: Name of an aligner; "auto" or None for the default of the server.
         speakers: "channels" for one speaker per channel of the recording, "diarize" to separate them by voice.
         segments: (start_s, end_s) of speech segments, in place of detection; empty for detection.
+        bundle: Names of served bundles, separated by commas; None for the default of the server.
         explain: "true" returns words with contributions to the predicted class, "full" to every class, "false" none;
             "occlusion" adds to "true" the effect of each word, measured by leaving out its text or its sound.
 
@@ -150,6 +152,14 @@ class AnalysisRequest(BaseModel):
             json_schema_extra={"default": None},
         ),
     ] = ()
+    bundle: Annotated[
+        str | None,
+        Field(
+            description="Name of a served bundle, or several separated by commas: the response is that of the first, "
+            "`others` those of the rest.",
+            max_length=_MAX_BUNDLES_LENGTH,
+        ),
+    ] = None
     explain: Annotated[
         Explain,
         Field(
@@ -170,6 +180,11 @@ class AnalysisRequest(BaseModel):
             if {first, second} <= given.keys():
                 raise ConflictingFieldsError(first, second)
         return given
+
+    @property
+    def bundles(self) -> tuple[str, ...]:
+        """Names of the requested bundles, each once; empty for the default."""
+        return tuple(dict.fromkeys(filter(None, map(str.strip, (self.bundle or "").split(",")))))
 
     @property
     def recognises(self) -> bool:

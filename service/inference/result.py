@@ -26,10 +26,17 @@ class ScoredUtterance:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowResult:
-    """A window of a recording and its scored utterances; none where the window holds no speech."""
+    """A window of a recording and its scored utterances; none where the window holds no speech.
+
+    Attributes:
+        window: Part of the recording.
+        utterances: Scores of the first requested bundle.
+        others: Scores of further bundles.
+    """
 
     window: Window
     utterances: tuple[ScoredUtterance, ...]
+    others: tuple[tuple[ScoredUtterance, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +49,8 @@ class AnalysisResult:
         aligner: The engine that provided the words.
         warnings: What was cut, interpolated or doubtful.
         timings_ms: Time by stage.
+        bundle: Name of the bundle; "" for the default.
+        others: Results of further bundles, in the order of the request.
     """
 
     source: AudioSource
@@ -49,11 +58,14 @@ class AnalysisResult:
     aligner: AlignerInfo
     warnings: tuple[str, ...]
     timings_ms: dict[str, float]
+    bundle: str = ""
+    others: "tuple[AnalysisResult, ...]" = ()
 
     @property
     def word_count(self) -> int:
-        """Number of words of all utterances."""
-        return sum(len(each.utterance.words) for each in self.utterances)
+        """Number of words of all utterances, counted for each bundle."""
+        own = sum(len(each.utterance.words) for each in self.utterances)
+        return own + sum(other.word_count for other in self.others)
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
@@ -79,14 +91,17 @@ def average_by_duration(probabilities: Sequence[ArrayLike], durations_s: Sequenc
 class ResultBuilder:
     """Collects window results into an `AnalysisResult`."""
 
-    def __init__(self, source: AudioSource, warnings: Sequence[str]) -> None:
+    def __init__(self, source: AudioSource, warnings: Sequence[str], bundles: Sequence[str] = ("",)) -> None:
         """Start without utterances.
 
         Args:
             source: The decoded file.
             warnings: Warnings of the decoder.
+            bundles: Names of the bundles whose results are collected, at least one; "" for the default.
         """
         self.source = source
+        self.bundle, *others = bundles
+        self.others = [ResultBuilder(source, (), [name]) for name in others]
         self.warnings = list(warnings)
         self._utterances: list[ScoredUtterance] = []
         self._aligner: AlignerInfo | None = None
@@ -125,7 +140,15 @@ class ResultBuilder:
         if self._aligner is None or not self._utterances:
             raise NoSpeechError(self.source.duration_s)
         ordered = sorted(self._utterances, key=lambda scored: scored.utterance.start_s)
-        return AnalysisResult(self.source, tuple(ordered), self._aligner, tuple(self.warnings), timings_ms)
+        return AnalysisResult(
+            self.source,
+            tuple(ordered),
+            self._aligner,
+            tuple(self.warnings),
+            timings_ms,
+            self.bundle,
+            tuple(other.finish({}) for other in self.others),
+        )
 
 
 def _since(window: Window) -> str:

@@ -25,10 +25,11 @@ from model.scores import UtteranceScores
 from service.errors import ScorersUnavailableError
 from service.inference.admission import AdmissionControl, RequestContext
 from service.inference.decoding import LargeRecordingError, decode_small
-from service.inference.engine import EmotionEngine, PreparedWindow, WindowLoop
+from service.inference.engine import EmotionEngine
 from service.inference.executor import Executor, Pool, wait_for
 from service.inference.request import AnalysisRequest
 from service.inference.result import AnalysisResult, ResultBuilder, ScoredUtterance, WindowResult
+from service.inference.window_loop import PreparedWindow, WindowEngine, WindowLoop
 from service.inference.worker_pool import InferenceWorkerPool, Task, Upload, is_small
 from service.observability.metrics import Metrics
 from service.observability.stopwatch import Stopwatch
@@ -47,6 +48,7 @@ class Progress:
     total_s: Seconds
 
 
+_Classifier = Batcher[Sequence[UtteranceFeatures], list[UtteranceScores]]
 ProgressListener = Callable[[Progress | ScoredUtterance], None]
 
 
@@ -62,21 +64,25 @@ class Scheduler:
         self._metrics = metrics or Metrics()
         self._executor = Executor(engine.aligner_calls_at_once)
         self.admission = AdmissionControl(settings.max_waiting, settings.deadline_s)
-        self._classifier: Batcher[Sequence[UtteranceFeatures], list[UtteranceScores]] = Batcher(
-            "classify",
-            self._classify_batch,
-            max_items=settings.batch.max_requests,
-            linger_s=settings.batch.linger_ms / 1_000,
-            pending=lambda: len(self._before_classifier),
-            on_batch=self._metrics.count_batch,
-            workers=engine.classifier.calls_at_once,
-        )
+        self._classifiers = {id(each): self._open_classifier(each, settings) for each in engine.by_bundle.values()}
         self._workers = InferenceWorkerPool(settings, self._metrics.count_batch) if settings.scorers else None
         # Decoded large recordings at once, which bounds the memory that they take.
         self._large = asyncio.Semaphore(max(os.cpu_count() or 1, engine.aligner_calls_at_once))
         self._with_words: set[RequestContext] = set()
         self._before_classifier: set[RequestContext] = set()
         self._export_queues()
+
+    def _open_classifier(self, engine: EmotionEngine, settings: Settings) -> _Classifier:
+        """The batches of one bundle."""
+        return Batcher(
+            "classify",
+            partial(_classify_batch, engine),
+            max_items=settings.batch.max_requests,
+            linger_s=settings.batch.linger_ms / 1_000,
+            pending=lambda: len(self._before_classifier),
+            on_batch=self._metrics.count_batch,
+            workers=engine.classifier.calls_at_once,
+        )
 
     @asynccontextmanager
     async def admit(self) -> AsyncIterator[RequestContext]:
@@ -129,6 +135,7 @@ class Scheduler:
             result = await self._analyse(Task(upload, request, context), slot, on_progress)
         analysis = result.finish(context.timings_ms())
         self._metrics.count_recording(analysis.source.duration_s, analysis.timings_ms)
+        self._metrics.count_bundles([each.bundle or self._engine.name for each in (analysis, *analysis.others)])
         return analysis
 
     async def _analyse(self, task: Task, slot: AsyncExitStack, on_progress: ProgressListener | None) -> ResultBuilder:
@@ -136,7 +143,8 @@ class Scheduler:
         if request.words is None or on_progress is not None:
             return await self._analyse_windows(task, slot, on_progress or (lambda _: None))
         several = len(self._with_words) > 1
-        if self._workers and not self.trouble and several and is_small(task.upload, request):
+        default = self._engine.choose(request) == (self._engine,)
+        if self._workers and not self.trouble and several and default and is_small(task.upload, request):
             self._before_classifier.discard(context)
             # A thread scores where no process can, or where the recording is large.
             with suppress(LargeRecordingError, ScorersUnavailableError):
@@ -145,19 +153,20 @@ class Scheduler:
 
     async def _analyse_given(self, task: Task, slot: AsyncExitStack) -> ResultBuilder:
         """Given words: while no other request is about to be classified, one thread does everything at once."""
-        engine, context = self._engine, task.context
+        context = task.context
 
         def begin(loop: WindowLoop) -> tuple[WindowLoop, PreparedWindow | None]:
             prepared = loop.prepare()
-            if prepared is None or prepared.occludes or len(self._before_classifier) > 1:
+            if prepared is None or prepared.occludes or prepared.others or len(self._before_classifier) > 1:
                 return loop, prepared
             self._metrics.count_batch(1)
-            loop.add(prepared, context.stopwatch.run("classify", partial(engine.classify, prepared.features)))
+            classify = partial(prepared.engine.classify, prepared.features)
+            loop.add(prepared, context.stopwatch.run("classify", classify))
             return loop, None
 
         (loop, prepared), _ = await self._open(task, slot, begin)
         if prepared is not None:
-            loop.add(prepared, await self._score(context, prepared))
+            await self._score_window(context, loop, prepared)
         return loop.result
 
     async def _analyse_windows(self, task: Task, slot: AsyncExitStack, notify: ProgressListener) -> ResultBuilder:
@@ -182,7 +191,7 @@ class Scheduler:
             pool: Threads that prepare them: "recognise" where they use the aligner.
         """
         while (prepared := await self._executor.run(context, loop.prepare, pool)) is not None:
-            yield loop.add(prepared, await self._score(context, prepared) if prepared.features else [])
+            yield await self._score_window(context, loop, prepared)
 
     async def run(self, context: RequestContext, work: Callable[[], _T]) -> _T:
         """Return the result of quick work in a thread, such as serialisation."""
@@ -217,32 +226,42 @@ class Scheduler:
         slot.callback(loop.close)
         return loop
 
+    async def _score_window(self, context: RequestContext, loop: WindowLoop, prepared: PreparedWindow) -> WindowResult:
+        """Score a window with every requested bundle and add it to its recording."""
+        scores, *others = [await self._score(context, each) for each in (prepared, *prepared.others)]
+        return loop.add(prepared, scores, others)
+
     async def _score(self, context: RequestContext, prepared: PreparedWindow) -> list[UtteranceScores]:
         """As `EmotionEngine.score`; variants are built in a thread, and scored in chunks with other requests."""
-        scores = await self._classify(context, prepared.features)
+        if not prepared.features:
+            return []
+        engine = prepared.engine
+        scores = await self._classify(context, engine, prepared.features)
         if not prepared.occludes:
             return scores
-        chunks, variants = self._engine.occlude(prepared), list[UtteranceScores]()
+        chunks, variants = engine.occlude(prepared), list[UtteranceScores]()
         while (chunk := await self._executor.run(context, partial(next, chunks, None))) is not None:
-            variants += await self._classify(context, chunk)
+            variants += await self._classify(context, engine, chunk)
         return add_effects(scores, variants)
 
-    async def _classify(self, context: RequestContext, features: Sequence[UtteranceFeatures]) -> list[UtteranceScores]:
+    async def _classify(
+        self, context: RequestContext, engine: WindowEngine, features: Sequence[UtteranceFeatures]
+    ) -> list[UtteranceScores]:
         started = time.perf_counter()
         self._before_classifier.discard(context)
-        scores = await wait_for(context, self._classifier.submit(features))
+        scores = await wait_for(context, self._classifiers[id(engine)].submit(features))
         context.stopwatch.add("classify", time.perf_counter() - started)
         return scores
-
-    def _classify_batch(self, requests: Sequence[Sequence[UtteranceFeatures]]) -> list[list[UtteranceScores]]:
-        scores = iter(self._engine.classify([features for request in requests for features in request]))
-        return [[next(scores) for _ in request] for request in requests]
 
     @property
     def waiting(self) -> dict[str, int]:
         """Length of the queue of each stage."""
         workers = {"score": self._workers.waiting} if self._workers else {}
-        return {**self._executor.waiting, "classify": self._classifier.waiting, **workers}
+        return {
+            **self._executor.waiting,
+            "classify": sum(each.waiting for each in self._classifiers.values()),
+            **workers,
+        }
 
     @property
     def trouble(self) -> str:
@@ -252,7 +271,8 @@ class Scheduler:
     def close(self) -> None:
         """End threads and processes; work that has not begun is dropped."""
         self._executor.close()
-        self._classifier.close()
+        for classifier in self._classifiers.values():
+            classifier.close()
         if self._workers:
             self._workers.close()
 
@@ -263,3 +283,10 @@ class Scheduler:
         for stage in self.waiting:
             waiting = partial(lambda stage: self.waiting[stage], stage)
             self._metrics.add_gauge("queue_depth", "Work items waiting for a worker.", waiting, stage=stage)
+
+
+def _classify_batch(
+    engine: EmotionEngine, requests: Sequence[Sequence[UtteranceFeatures]]
+) -> list[list[UtteranceScores]]:
+    scores = iter(engine.classify([features for request in requests for features in request]))
+    return [[next(scores) for _ in request] for request in requests]

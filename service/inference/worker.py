@@ -11,9 +11,10 @@ from alignment.timing import Seconds
 from model.scores import UtteranceScores
 from service.errors import ScorersUnavailableError
 from service.inference.decoding import LargeRecordingError, decode_small
-from service.inference.engine import EmotionEngine, PreparedWindow, WindowLoop
+from service.inference.engine import EmotionEngine
 from service.inference.request import AnalysisRequest
 from service.inference.result import ResultBuilder
+from service.inference.window_loop import PreparedWindow, WindowLoop
 from service.observability.stopwatch import Stopwatch
 from service.settings import Settings
 
@@ -77,7 +78,8 @@ def start_worker(settings: Settings, version: str) -> None:
 
 
 def _open_engine(settings: Settings, version: str) -> EmotionEngine:
-    engine = EmotionEngine(settings)
+    # Only requests for the default bundle are sent here.
+    engine = EmotionEngine(settings.model_copy(update={"bundles": settings.bundles[:1]}))
     if engine.bundle.version != version:
         raise ScorersUnavailableError("the bundle on disk has changed since the service loaded it")
     engine.warm_up_network()

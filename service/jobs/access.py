@@ -4,7 +4,6 @@ SQLite waits for other processes, and a disk may be slow; the event loop must no
 """
 
 import asyncio
-import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,11 +15,11 @@ import structlog
 
 from alignment.timing import Seconds
 from service.errors import JobsUnavailableError, NotReadyError
-from service.jobs.database import explain_failure
 from service.jobs.store import JobStore
 
 _T = TypeVar("_T")
 _RETRY_S: Final[Seconds] = 5.0
+_START_S: Final[Seconds] = 5.0
 log = structlog.stdlib.get_logger("service.jobs.access")
 
 
@@ -47,11 +46,14 @@ class StoreAccess:
         return str(self._failure or "")
 
     async def check(self) -> None:
-        """Open the store of an existing folder; a failure is logged, and becomes `trouble`.
+        """Open the store, so that no other process can use its folder; a failure is logged, and becomes `trouble`.
 
-        A folder that does not exist is created for the first job; until then, only whether it can be is checked.
+        A disk that does not respond delays the start by some seconds only.
         """
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._check)
+        opening = asyncio.get_running_loop().run_in_executor(self._thread, self._check)
+        done, _ = await asyncio.wait([opening], timeout=_START_S)
+        for each in done:
+            each.result()
 
     async def call(self, work: Callable[[JobStore], _T]) -> _T:
         """Result of `work` on the open store.
@@ -71,17 +73,8 @@ class StoreAccess:
         self._thread.shutdown(wait=False)
 
     def _check(self) -> None:
-        try:
-            if self._folder.exists():
-                with suppress(JobsUnavailableError):
-                    self._open()
-                return
-            parent = next(path for path in self._folder.absolute().parents if path.exists())
-        except OSError as exc:
-            self._remember(explain_failure(self._folder, exc))
-            return
-        if not (parent.is_dir() and os.access(parent, os.W_OK | os.X_OK)):
-            self._remember(JobsUnavailableError(self._folder, "the folder does not exist and cannot be created"))
+        with suppress(JobsUnavailableError):
+            self._open()
 
     def _open(self) -> JobStore:
         if self._store is not None and not self._store.is_current:

@@ -28,6 +28,11 @@ CREATE TABLE IF NOT EXISTS utterances (
     job TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE, number INTEGER NOT NULL, body TEXT NOT NULL,
     PRIMARY KEY (job, number)
 );
+CREATE TABLE IF NOT EXISTS callbacks (
+    job TEXT PRIMARY KEY REFERENCES jobs (id) ON DELETE CASCADE, url TEXT NOT NULL, root_path TEXT NOT NULL,
+    status TEXT NOT NULL DEFAULT 'pending', attempts INTEGER NOT NULL DEFAULT 0, last_error TEXT,
+    next_attempt REAL NOT NULL DEFAULT 0, delivered REAL
+);
 """
 # Columns that databases of earlier versions lack.
 _ADDED: Final = {"attempts": "INTEGER NOT NULL DEFAULT 0", "name": "TEXT NOT NULL DEFAULT ''"}

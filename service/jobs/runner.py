@@ -19,6 +19,8 @@ from service.inference.request import AnalysisRequest
 from service.inference.scheduler import Scheduler
 from service.jobs.access import StoreAccess
 from service.jobs.analysis import JobAnalysis
+from service.jobs.callback_table import Callback, NewCallback
+from service.jobs.callbacks import CallbackSender
 from service.jobs.database import explain_failure
 from service.jobs.job import Job, JobFilter, JobPage
 from service.jobs.store import JobStore
@@ -56,12 +58,16 @@ class JobRunner:
             metrics: Counts jobs.
             traces: None records none.
             owner_waiting: Jobs of one API key that may wait or run; None for as many as of all keys.
+
+        Raises:
+            SettingsError: Callbacks are allowed, and their secret cannot be used.
         """
         self._owner_waiting = owner_waiting or settings.max_waiting
         self._engine, self._settings, self._metrics = engine, settings, metrics
         self._traces = traces or NoTraces()
         self._access = StoreAccess(settings.folder, settings.keep_s)
         self._analysis = JobAnalysis(engine, scheduler, self._access, metrics, settings.max_audio_s)
+        self._callbacks = CallbackSender(self._access, settings, metrics)
         self._tasks: list[asyncio.Task[None]] = []
         self._added = asyncio.Event()
         self._average_s = 60.0
@@ -76,24 +82,40 @@ class JobRunner:
         return self._access.trouble or self._trouble
 
     async def start(self) -> None:
-        """Process jobs, those of an earlier process first; the folder is created for the first job only."""
+        """Process jobs, those of an earlier process first; no other process can use the folder from now on."""
         await self._access.check()
         # An empty context: the id of a request must not appear in the log of every job.
-        self._tasks = [asyncio.create_task(self._work(), context=Context()) for _ in range(self._settings.workers)]
+        loops = [self._callbacks.run(), *(self._work() for _ in range(self._settings.workers))]
+        self._tasks = [asyncio.create_task(loop, context=Context()) for loop in loops]
 
-    async def submit(self, uploads: Sequence[JobUpload], request: AnalysisRequest, owner: str = "") -> list[Job]:
+    async def submit(
+        self,
+        uploads: Sequence[JobUpload],
+        request: AnalysisRequest,
+        owner: str = "",
+        callback: NewCallback | None = None,
+    ) -> list[Job]:
         """Queue a job for each recording, or none.
 
+        Args:
+            uploads: The recordings.
+            request: What is known about each of them.
+            owner: Name of the API key.
+            callback: Receiver of a message when each job has ended.
+
         Raises:
+            CallbackRefusedError: Callbacks may not be sent to this address.
             JobsFullError: There is no room for all of them.
             JobsUnavailableError: The folder cannot be used.
             AlignmentError, ServiceError: A recording is not audio, or the request cannot be processed.
         """
         self._engine.check(request)
+        if callback is not None:
+            self._callbacks.check(callback.url)
         await self._require_capacity(owner, len(uploads))
         self._arriving[owner] += len(uploads)
         try:
-            jobs = await self._add(uploads, json.dumps(request.to_form()), owner)
+            jobs = await self._add(uploads, json.dumps(request.to_form()), owner, callback)
         finally:
             self._arriving[owner] -= len(uploads)
         self._added.set()
@@ -110,7 +132,9 @@ class JobRunner:
         if own + count > self._owner_waiting:
             raise JobsFullError(own, retry_after_s, count, self._owner_waiting)
 
-    async def _add(self, uploads: Sequence[JobUpload], request: str, owner: str) -> list[Job]:
+    async def _add(
+        self, uploads: Sequence[JobUpload], request: str, owner: str, callback: NewCallback | None
+    ) -> list[Job]:
         """Store recordings and their jobs; nothing stays on disk where this fails."""
         await self._access.call(JobStore.require_space)
         ids = [uuid.uuid4().hex for _ in uploads]
@@ -122,7 +146,7 @@ class JobRunner:
                 await asyncio.to_thread(save_all, uploads, paths)
             except OSError as exc:
                 raise explain_failure(self._settings.folder, exc) from exc
-            jobs = await self._access.call(lambda store: store.add_all(named, request, owner))
+            jobs = await self._access.call(lambda store: store.add_all(named, request, owner, callback))
             undo.pop_all()
         self._open_jobs = await self._access.call(JobStore.count_open)
         return jobs
@@ -143,6 +167,14 @@ class JobRunner:
             JobsUnavailableError: The folder cannot be used.
         """
         return await self._access.call(lambda store: store.find(job_id, owner))
+
+    async def find_callback(self, job_id: str) -> Callback | None:
+        """The callback of a job; None without one.
+
+        Raises:
+            JobsUnavailableError: As for `find`.
+        """
+        return await self._access.call(lambda store: store.callbacks.find(job_id))
 
     async def count_result(self, job_id: str) -> int:
         """Length of the response of a job that is done, in bytes.
@@ -220,6 +252,7 @@ class JobRunner:
         self._open_jobs = await self._access.call(JobStore.count_open)
         self._average_s = 0.5 * self._average_s + 0.5 * (loop.time() - began)
         self._metrics.count_job(status)
+        self._callbacks.wake()
 
     async def _analyse(self, job: Job) -> str | None:
         with self._traces.trace_job(job.id):

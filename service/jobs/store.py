@@ -16,6 +16,7 @@ import structlog
 
 from alignment.timing import Seconds
 from service.errors import JobsUnavailableError, UnknownJobError
+from service.jobs.callback_table import CallbackTable, NewCallback, add_callback
 from service.jobs.clock import SteadyClock
 from service.jobs.database import JobDatabase, explain_failure
 from service.jobs.job import COLUMNS, Job, JobFilter, JobPage, read_page
@@ -31,7 +32,11 @@ log = structlog.stdlib.get_logger("service.jobs.store")
 
 
 class JobStore:
-    """The jobs of one process; thread-safe."""
+    """The jobs of one process; thread-safe.
+
+    Attributes:
+        callbacks: The callbacks of these jobs.
+    """
 
     def __init__(self, folder: Path, keep_s: Seconds, clock: Callable[[], Seconds] | None = None) -> None:
         """Open or create the folder, and requeue the jobs that ran when the last process ended.
@@ -49,6 +54,7 @@ class JobStore:
         self._database = JobDatabase(folder)
         try:
             self._recover()
+            self.callbacks = CallbackTable(self._database, self._clock)
         except OSError as exc:
             self._database.close()
             raise explain_failure(folder, exc) from exc
@@ -76,17 +82,22 @@ class JobStore:
         except OSError as exc:
             raise explain_failure(self._folder, exc) from exc
 
-    def add(self, job_id: str, request: str, owner: str = "", name: str = "") -> Job:
-        """Queue a job whose recording is stored."""
-        return self.add_all([(job_id, name)], request, owner)[0]
+    def add(
+        self, job_id: str, request: str, owner: str = "", callback: NewCallback | None = None, name: str = ""
+    ) -> Job:
+        """Queue a job whose recording is stored, with the address of its callback."""
+        return self.add_all([(job_id, name)], request, owner, callback)[0]
 
-    def add_all(self, recordings: Sequence[tuple[str, str]], request: str, owner: str = "") -> list[Job]:
+    def add_all(
+        self, recordings: Sequence[tuple[str, str]], request: str, owner: str = "", callback: NewCallback | None = None
+    ) -> list[Job]:
         """Queue jobs whose recordings are stored, all or none; they are processed in this order.
 
         Args:
             recordings: Id of the job, and name of the file.
             request: JSON of the fields of the request.
             owner: Name of the API key.
+            callback: Callback of each job.
         """
         now = self._clock()
         rows = [
@@ -94,7 +105,14 @@ class JobStore:
             for index, (job_id, name) in enumerate(recordings)
         ]
         statement = f"INSERT INTO jobs ({COLUMNS}) VALUES (?, ?, 'queued', ?, NULL, ?, NULL, 0, 0, '[]', NULL, 0, ?)"  # noqa: S608
-        self._database.run(lambda database: database.executemany(statement, rows))
+
+        def add(database: sqlite3.Connection) -> None:
+            database.executemany(statement, rows)
+            if callback is not None:
+                for job_id, _ in recordings:
+                    add_callback(database, job_id, callback)
+
+        self._database.run(add)
         return [self.find(job_id, owner) for job_id, _ in recordings]
 
     def read_page(self, wanted: JobFilter) -> JobPage:

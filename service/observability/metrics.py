@@ -1,6 +1,6 @@
 """Prometheus metrics; docker/grafana/dashboard.json displays them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import prometheus_client as prometheus
@@ -30,8 +30,10 @@ class Metrics:
         self._stages = self._histogram("stage_seconds", "Time of a recording in each stage.", _STAGE_S, "stage")
         self._batches = self._histogram("batch_requests", "Requests in one call of the network.", _SIZES)
         self._audio = self._counter("audio_seconds", "Duration of the analysed recordings.")
+        self._bundles = self._counter("recordings", "Analysed recordings, by bundle.", "bundle")
         self._factor = self._histogram("real_time_factor", "Processing time per second of audio.", _FACTORS)
         self._jobs = self._counter("jobs", "Ended jobs.", "status")
+        self._callbacks = self._counter("callbacks", "Attempts to send a callback.", "outcome")
 
     def count_request(self, method: str, path: str, status: int, spent_s: Seconds, code: str | None) -> None:
         """Count a response.
@@ -56,6 +58,11 @@ class Metrics:
         if duration_s and "total" in timings_ms:
             self._factor.observe(timings_ms["total"] / 1_000 / duration_s)
 
+    def count_bundles(self, names: Sequence[str]) -> None:
+        """Count a recording for every bundle that scored it."""
+        for name in names:
+            self._bundles.labels(name).inc()
+
     def count_batch(self, requests: int) -> None:
         """Count a call of the network for a number of requests."""
         self._batches.observe(requests)
@@ -63,6 +70,10 @@ class Metrics:
     def count_job(self, status: str) -> None:
         """Count an ended job."""
         self._jobs.labels(status).inc()
+
+    def count_callback(self, outcome: str) -> None:
+        """Count an attempt to send a callback: delivered, retried (later) or failed."""
+        self._callbacks.labels(outcome).inc()
 
     def set_model_info(self, **facts: str) -> None:
         """Set the weights, provider and aligner that are served."""

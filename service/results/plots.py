@@ -7,24 +7,13 @@ import numpy as np
 from alignment.audio import Waveform
 from alignment.errors import optional_packages
 from can_ser_client.schemas import PredictOut, UtteranceOut, WordOut
+from service.results.colours import colour_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS: Final = {
-    "angry": "#d5403b",
-    "happy": "#e3a008",
-    "excited": "#ea7317",
-    "sad": "#3b7dd8",
-    "frustrated": "#a0522d",
-    "surprised": "#a44bc7",
-    "neutral": "#808794",
-    "fearful": "#4b5675",
-    "disgusted": "#7a8f1c",
-}
-"""As on the web page."""
-TEXT, SOUND, OTHER, QUIET = "#4f58d6", "#0d9488", "#9a6b8f", "#c9c6be"
+TEXT, SOUND, QUIET = "#4f58d6", "#0d9488", "#c9c6be"
 _POINTS_PER_INCH, _INCHES_A_SECOND = 200, 1.1
 _WIDTH_IN: Final = (9.0, 40.0)
 _READABLE_WORDS_A_SECOND: Final = 5.0
@@ -85,9 +74,10 @@ def _draw_waveform(axes: "Axes", response: PredictOut, waveform: Waveform, width
     high, low = (extreme.reduceat(waveform.samples, starts) for extreme in (np.maximum, np.minimum))
     time_s = starts / len(waveform.samples) * waveform.duration_s
     axes.fill_between(time_s, low, high, color=QUIET, linewidth=0)
+    colours = colour_labels(response.probabilities)
     for utterance in response.utterances:
         inside = (time_s >= utterance.start_s) & (time_s < utterance.end_s)
-        axes.fill_between(time_s, low, high, where=inside.tolist(), color=_colour(utterance.emotion), linewidth=0)
+        axes.fill_between(time_s, low, high, where=inside.tolist(), color=colours[utterance.emotion], linewidth=0)
         axes.annotate(
             summarise(utterance), (utterance.start_s, 1), xycoords=("data", "axes fraction"), va="bottom", fontsize=8
         )
@@ -118,15 +108,15 @@ def _draw_emotions(axes: "Axes", response: PredictOut) -> None:
     starts = [utterance.start_s for utterance in response.utterances]
     widths = [utterance.end_s - utterance.start_s for utterance in response.utterances]
     bottom = np.zeros(len(starts))
-    for label in response.probabilities:
+    for label, colour in colour_labels(response.probabilities).items():
         heights = np.array([utterance.probabilities[label] for utterance in response.utterances])
-        axes.bar(starts, heights, widths, bottom, align="edge", color=_colour(label), label=label)
+        axes.bar(starts, heights, widths, bottom, align="edge", color=colour, label=label)
         bottom += heights
     axes.set(ylim=(0, 1), ylabel="emotion")
     axes.legend(
-        loc="upper left", bbox_to_anchor=(0, -0.35), ncols=len(response.probabilities), frameon=False, fontsize=8
+        loc="upper left",
+        bbox_to_anchor=(0, -0.35),
+        ncols=min(8, len(response.probabilities)),
+        frameon=False,
+        fontsize=8,
     )
-
-
-def _colour(emotion: str) -> str:
-    return COLOURS.get(emotion, OTHER)

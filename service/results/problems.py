@@ -51,6 +51,7 @@ _TABLE: Final[tuple[tuple[type[CanSerError], int, str, str], ...]] = (
     (service_errors.InvalidWordsError, 422, "invalid-words", "The words are invalid"),
     (service_errors.InvalidSegmentsError, 422, "invalid-segments", "The segments are invalid"),
     (service_errors.ConflictingFieldsError, 422, "conflicting-fields", "Two fields exclude each other"),
+    (service_errors.CallbackRefusedError, 422, "callback-refused", "Callbacks to this address are not allowed"),
     (service_errors.InvalidAnswerError, 422, "invalid-answer", "The body is not a response to export"),
     (service_errors.JobNotDoneError, 409, "job-not-done", "The job has no result to export"),
     (service_errors.UnknownModelError, 404, "unknown-model", "The model is not served"),
@@ -62,6 +63,7 @@ _TABLE: Final[tuple[tuple[type[CanSerError], int, str, str], ...]] = (
     (service_errors.WrongKeyError, 401, "wrong-key", "An API key is required"),
     (service_errors.ForeignPageError, 403, "foreign-page", "A page of another site sent the request"),
     (service_errors.RateLimitedError, 429, "rate-limited", "The request rate of this key is reached"),
+    (service_errors.UnknownBundleError, 422, "unknown-bundle", "The bundle is not served"),
     (service_errors.AlignerNotServedError, 422, "aligner-not-served", "The aligner is not served"),
     (service_errors.NotReadyError, 503, "not-ready", "The service is not ready"),
     (service_errors.BusyError, 503, "busy", "The service is busy"),
@@ -85,17 +87,19 @@ NEVER_OVER_HTTP: Final = frozenset(
         alignment_errors.WdsegError,
         alignment_errors.FetchError,
         service_errors.SettingsError,
+        service_errors.ListenError,
         service_errors.NoRecordingsError,
         service_errors.ArchiveError,
         service_errors.ResultsError,
         service_errors.TableFullError,
         service_errors.UnwritableError,
         service_errors.ScorersUnavailableError,
+        service_errors.RecordingPathError,
         service_errors.ClusterError,
         service_errors.MissingPackageError,
     }
 )
-"""Errors of training, the start, the command line and clients, of requests without a client, and mended ones."""
+"""Errors of training, the start, commands, agents and clients, of requests without a client, and mended ones."""
 
 
 def find_problem(error: BaseException) -> ProblemType | None:

@@ -30,7 +30,19 @@ _MILLISECOND: Final = 3
 
 
 def to_response(result: AnalysisResult, engine: EmotionEngine, explain: Explain = "true") -> schemas.PredictOut:
-    """Response for a recording."""
+    """Response for a recording, with those of further bundles."""
+    response = _to_single_response(result, engine.by_bundle.get(result.bundle, engine), explain)
+    others = [to_other(_to_single_response(each, engine.by_bundle[each.bundle], explain)) for each in result.others]
+    return response.model_copy(update={"others": others}) if others else response
+
+
+def to_other(response: schemas.PredictOut) -> schemas.OtherOut:
+    """Prediction of a further bundle, without what it shares with that of the first one."""
+    fields = response.model_fields_set & schemas.OtherOut.model_fields.keys()
+    return schemas.OtherOut.model_construct(fields, **{name: getattr(response, name) for name in fields})
+
+
+def _to_single_response(result: AnalysisResult, engine: EmotionEngine, explain: Explain) -> schemas.PredictOut:
     utterances = [to_utterance(scored, engine, explain) for scored in result.utterances]
     response = assemble_response(
         result.probabilities,
@@ -141,6 +153,7 @@ def to_served_model(engine: EmotionEngine, settings: Settings) -> schemas.Served
         aligner=to_aligner(engine.aligner),
         aligner_loaded=engine.aligner_loaded,
         limits=schemas.LimitsOut(max_audio_s=settings.max_audio_s, max_upload_bytes=settings.max_upload_bytes),
+        bundles=[to_model(each) for each in engine.by_bundle.values()],
     )
 
 

@@ -5,7 +5,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from can_ser_client.schemas import PredictOut, UtteranceOut, WordOut
+from can_ser_client.schemas import OtherOut, PredictOut, UtteranceOut, WordOut
 
 _BAR_WIDTH, _BRIEF_WIDTH, _CONTRIBUTION_WIDTH = 24, 10, 10
 _COLOURS = {
@@ -23,7 +23,7 @@ _COLOURS = {
 def render(name: str, response: PredictOut) -> RenderableType:
     """The whole response for one file."""
     heading = f"[bold]{escape(name)}[/]  {response.audio.duration_s:.2f} s  →  "
-    result = f"[bold {_colour(response.emotion)}]{response.emotion}[/] {response.confidence:.2f}"
+    result = f"[bold {_colour(response.emotion)}]{escape(response.emotion)}[/] {response.confidence:.2f}"
     parts: list[RenderableType] = [Text.from_markup(heading + result), *_doubts(response)]
     for utterance in response.utterances:
         speaker = f"  {utterance.speaker}:" if utterance.speaker else ""
@@ -39,7 +39,15 @@ def render(name: str, response: PredictOut) -> RenderableType:
         Text(f"\nwords: {aligner}\nscores: {weights}, {response.model.licence}, {response.model.provider}", "dim")
     )
     parts += [Text(f"note: {warning}", "yellow") for warning in response.warnings]
+    parts += [_other(each) for each in response.others]
     return Group(*parts)
+
+
+def _other(other: OtherOut) -> Text:
+    """One line for a further bundle."""
+    text = Text(f"\n{other.model.name} {other.model.version}  →  ")
+    text.append(f"{other.emotion}", f"bold {_colour(other.emotion)}")
+    return text.append(f" {other.confidence:.2f}" + ("  not sure" if other.uncertain else ""))
 
 
 def render_brief(name: str, response: PredictOut) -> RenderableType:

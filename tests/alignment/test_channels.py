@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from alignment import audio, containers
+from alignment import audio
 from alignment.channels import decode_channels
 from alignment.errors import AudioTooLargeError, SilentAudioError, UnsupportedAudioError
+from alignment.libsndfile import open_with_soundfile
+from alignment.parts import Part
 from tests.builders import encode, noise, tone
 
 Sound = NDArray[np.float32]
@@ -26,15 +28,15 @@ SOUNDS = {
 
 @pytest.fixture
 def passes(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """Files that were opened, one entry each time."""
+    """Heads of the files that were opened, one entry each time."""
     opened: list[bytes] = []
-    real: Callable[[bytes], AbstractContextManager[Any]] = containers.open_with_soundfile
+    real: Callable[[Part, int], AbstractContextManager[Any]] = open_with_soundfile
 
-    def record(source: bytes) -> AbstractContextManager[Any]:
-        opened.append(source)
-        return real(source)
+    def record(part: Part, track: int = 0) -> AbstractContextManager[Any]:
+        opened.append(part.head)
+        return real(part, track)
 
-    monkeypatch.setattr("alignment.audio.open_with_soundfile", record)
+    monkeypatch.setattr("alignment.containers.open_with_soundfile", record)
     return opened
 
 

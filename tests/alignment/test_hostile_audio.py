@@ -8,8 +8,9 @@ import pytest
 
 from alignment.audio import decode_audio
 from alignment.channels import decode_channels
-from alignment.containers import open_with_ffmpeg
 from alignment.errors import DecodingAbandonedError, UndecodableAudioError
+from alignment.ffmpeg import open_with_ffmpeg
+from alignment.parts import open_parts
 from tests.builders import FIXTURES, encode, encode_with_ffmpeg, tone
 from tests.mutations import CONTAINERS, whole
 
@@ -17,7 +18,7 @@ from tests.mutations import CONTAINERS, whole
 @pytest.mark.parametrize("container", CONTAINERS)
 def test_ffmpeg_decodes_every_container(container: str) -> None:
     """FFmpeg opens the files that libsndfile refuses, so its list of decoders must be complete."""
-    with open_with_ffmpeg(whole(container)) as opened:
+    with open_parts(whole(container)) as [part], open_with_ffmpeg(part) as opened:
         assert sum(len(block) for block in opened.blocks) / opened.sample_rate_hz == pytest.approx(0.8, abs=0.05)
 
 

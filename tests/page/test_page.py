@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import FilePayload, Page, Playwright, Route, expect
@@ -14,6 +15,7 @@ from playwright.sync_api import FilePayload, Page, Playwright, Route, expect
 from can_ser_client.schemas import COLUMNS
 from tests.builders import SPEECH, speech, spoken_words
 from tests.page.conftest import OpenPage, find_chromium
+from tests.service.exports.answers import read_srt
 
 pytestmark = pytest.mark.slow
 
@@ -52,6 +54,35 @@ def assert_accessible(page: Page) -> None:
     violations = Axe().run(page).response["violations"]
     serious = [v for v in violations if v["impact"] in {"serious", "critical"}]
     assert [(v["id"], [n["html"] for n in v["nodes"]]) for v in serious] == []
+
+
+def test_result_is_downloaded_in_formats_of_other_tools(open_page: OpenPage, address: str) -> None:
+    page = open_page(address)
+    upload(page)
+    response: dict[str, Any] = json.loads(download(page, "Download JSON"))
+    text = response["utterances"][0]["text"]
+    [cue] = read_srt(download(page, "Download SRT"))
+    assert cue.text.replace("\n", " ") == text
+    page.get_by_label("emotions in subtitles").check()
+    assert f"[{response['emotion']}" in download(page, "Download WebVTT").decode()
+    assert download(page, "Download TextGrid").startswith(b'File type = "ooTextFile"')
+    book = openpyxl.load_workbook(io.BytesIO(download(page, "Download XLSX")))
+    header, *rows = book["words"].iter_rows(values_only=True)
+    assert {row[header.index("file")] for row in rows} == {"numbers.flac"}
+    assert len(rows) == len(response["utterances"][0]["words"])
+    assert_accessible(page)
+
+
+def test_refused_download_is_explained(open_page: OpenPage, address: str) -> None:
+    page = open_page(address)
+    upload(page)
+    problem = {"title": "Busy", "detail": "retry in 5 s", "code": "busy"}
+    page.route("**/export?*", lambda route: route.fulfill(status=503, json=problem))
+    page.get_by_role("button", name="Download SRT").click()
+    expect(page.locator(".report [role=alert]")).to_have_text("SRT: retry in 5 s")
+    page.unroute("**/export?*")
+    assert download(page, "Download SRT").startswith(b"1\n")
+    expect(page.locator(".report [role=alert]")).to_be_hidden()
 
 
 def test_upload_shows_and_exports_response(open_page: OpenPage, address: str) -> None:

@@ -87,9 +87,9 @@ class RunningServer:
 
 
 @contextmanager
-def run_server(settings: Settings, aligner: Aligner) -> Iterator[RunningServer]:
+def run_server(settings: Settings, aligner: Aligner, *, diarizer: Diarizer | None = None) -> Iterator[RunningServer]:
     """Run a server on a free port for the duration of the block, which starts when it is ready."""
-    app = create_app(settings, engine=EmotionEngine(settings, aligner=aligner))
+    app = create_app(settings, engine=EmotionEngine(settings, aligner=aligner, diarizer=diarizer))
     config = configure_server(app, settings)
     config.port = 0
     server = uvicorn.Server(config)

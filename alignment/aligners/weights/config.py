@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from platformdirs import user_cache_path
-
 from alignment.timing import Seconds
+from alignment.user_folders import cache_folder
 
 NAME: Final = "whisperx"
 DETECT: Final = "auto"
@@ -50,7 +49,7 @@ class WhisperXConfig:
     @property
     def folder(self) -> Path:
         """Folder of fetched weights."""
-        return Path(self.weights) if self.weights else user_cache_path("can-ser")
+        return Path(self.weights) if self.weights else cache_folder()
 
     @property
     def usual_language(self) -> str:

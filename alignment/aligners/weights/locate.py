@@ -21,6 +21,7 @@ from alignment.aligners.weights import catalogue
 from alignment.aligners.weights.config import NAME, WhisperXConfig
 from alignment.aligners.weights.permissions import find_refused_path
 from alignment.errors import AlignerUnavailableError
+from alignment.user_folders import expand_user, home_folder
 
 INSTALL: Final = "`make install-whisperx` installs it, or `pip install '.[whisperx]'` in this project's folder"
 # Without a tokenizer of its own, the library would download one.
@@ -148,7 +149,7 @@ def align_folder(folder: Path, language: str, name: str = "") -> Path:
 def diarize_folder(config: WhisperXConfig) -> Path:
     """Folder of the diarization pipeline: the one that is named, or the one that `can-ser fetch --diarize` fills."""
     name = config.diarize_model
-    return Path(name).expanduser() if is_path(name) else config.folder / "diarize" / name.replace("/", "--")
+    return expand_user(name) if is_path(name) else config.folder / "diarize" / name.replace("/", "--")
 
 
 def is_path(name: str) -> bool:
@@ -178,7 +179,7 @@ def _missing_align_model(config: WhisperXConfig, language: str) -> str:
 def _nltk_folders(config: WhisperXConfig, resource: Path) -> list[Path]:
     folders = [config.folder / "nltk_data"]
     folders += [Path(entry) for entry in os.environ.get("NLTK_DATA", "").split(os.pathsep) if entry]
-    folders += [Path.home() / "nltk_data", Path("/usr/share/nltk_data"), Path("/usr/local/share/nltk_data")]
+    folders += [home_folder() / "nltk_data", Path("/usr/share/nltk_data"), Path("/usr/local/share/nltk_data")]
     return [folder for folder in folders if (folder / resource).is_dir()]
 
 
@@ -232,7 +233,7 @@ def _holds(folder: Path, *files: str) -> bool:
 
 
 def _torch_checkpoints() -> Path:
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or home_folder() / ".cache")
     return Path(os.environ.get("TORCH_HOME", cache / "torch")) / "hub" / "checkpoints"
 
 

@@ -10,7 +10,19 @@ import httpx
 
 from can_ser_client.errors import UnreachableError
 from can_ser_client.events import MEDIA_TYPE, Event, EventParser
-from can_ser_client.fields import Explain, Fields, JobFields, Recording, make_form, open_recording, open_recordings
+from can_ser_client.fields import (
+    Encoding,
+    Explain,
+    ExportFormat,
+    Fields,
+    JobFields,
+    Recording,
+    SubtitleEmotions,
+    make_export_parameters,
+    make_form,
+    open_recording,
+    open_recordings,
+)
 from can_ser_client.live import stream_async_frames
 from can_ser_client.live_events import LiveEvent, make_live_address
 from can_ser_client.responses import read_job_result, read_record, read_submitted
@@ -65,13 +77,32 @@ class AsyncClient(AbstractAsyncContextManager["AsyncClient"]):
             await response.aclose()
 
     async def live(
-        self, frames: AsyncIterable[bytes], *, rate_hz: int = 16_000, explain: Explain = "true"
+        self,
+        frames: AsyncIterable[bytes],
+        *,
+        rate_hz: int = 16_000,
+        explain: Explain = "true",
+        encoding: Encoding = "pcm_s16le",
     ) -> AsyncIterator[LiveEvent]:
         """See `Client.live`; `frames` are read in a task."""
-        address = make_live_address(self._base_url, rate_hz, explain)
+        address = make_live_address(self._base_url, rate_hz, explain, encoding)
         async with aclosing(stream_async_frames(address, self._headers, frames)) as events:
             async for event in events:
                 yield event
+
+    async def export(
+        self,
+        response: PredictOut,
+        format: ExportFormat,  # noqa: A002
+        *,
+        subtitle_emotions: SubtitleEmotions = "omit",
+        name: str = "",
+    ) -> bytes:
+        """See `Client.export`."""
+        parameters = make_export_parameters(format, subtitle_emotions, name)
+        headers = {"Content-Type": "application/json"}
+        body = response.model_dump_json(exclude_unset=True)
+        return (await self._run("POST", "export", params=parameters, content=body, headers=headers)).content
 
     async def served_model(self) -> ServedModelOut:
         """The served weights and aligner, and the limits of a request."""
@@ -150,6 +181,17 @@ class AsyncJobs:
         """See `Jobs.get`."""
         response = await self._run("GET", f"jobs/{job_id}")
         return read_record(JobOut, response.content, str(response.url))
+
+    async def export(
+        self,
+        job_id: str,
+        format: ExportFormat,  # noqa: A002
+        *,
+        subtitle_emotions: SubtitleEmotions = "omit",
+    ) -> bytes:
+        """See `Jobs.export`."""
+        parameters = make_export_parameters(format, subtitle_emotions)
+        return (await self._run("GET", f"jobs/{job_id}", params=parameters)).content
 
     async def delete(self, job_id: str) -> None:
         """See `Jobs.delete`."""

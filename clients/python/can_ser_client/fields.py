@@ -8,6 +8,8 @@ from typing import Any, BinaryIO, Final, Literal, TypedDict
 
 Explain = Literal["true", "false", "full", "occlusion"]
 Speakers = Literal["channels", "diarize"]
+Encoding = Literal["pcm_s16le", "pcm_f32le", "mulaw", "alaw"]
+"""Encoding of live speech."""
 ExportFormat = Literal["srt", "vtt", "textgrid", "rttm", "words-csv", "utterances-csv", "xlsx"]
 SubtitleEmotions = Literal["omit", "prefix", "class"]
 Recording = str | Path | bytes
@@ -15,25 +17,39 @@ Recording = str | Path | bytes
 _NO_NAME: Final = "recording"
 
 
-class JobFields(TypedDict, total=False):
-    """Fields of a job; None counts as omitted.
+class CommonFields(TypedDict, total=False):
+    """Fields of every request; None counts as omitted.
 
     Attributes:
-        words: (word, start_s, end_s) of the words that are said; nothing is recognised.
-        language: ISO 639-1 code, or "auto"; omitted for the default of the service.
+        words: (word, start_s, end_s) of the words that are said, None for times that are not known; nothing is
+            recognised.
+        language: Code (ISO 639), English name or locale, or "auto"; omitted for the default of the service.
         aligner: Name of an aligner; omitted for that of the service.
+        bundle: Name of a bundle of the service, or several: the response is that of the first, `others` those of the
+            rest; omitted for the default.
         explain: "true" returns words with contributions to the predicted emotion, "full" to every emotion, "false" no
             words; "occlusion" adds to "true" the effect of leaving out each word.
     """
 
-    words: Sequence[tuple[str, float, float]] | None
+    words: Sequence[tuple[str, float | None, float | None]] | None
     language: str | None
     aligner: str | None
+    bundle: str | Sequence[str] | None
     explain: Explain | None
 
 
-class Fields(JobFields, total=False):
-    """Fields of a request, in addition to those of a job.
+class JobFields(CommonFields, total=False):
+    """Fields of a job, in addition to those of every request.
+
+    Attributes:
+        callback: Address to which a signed message is sent when the job has ended.
+    """
+
+    callback: str | None
+
+
+class Fields(CommonFields, total=False):
+    """Fields of a request, in addition to those of every request.
 
     Attributes:
         transcript: Words that are said; they are aligned, nothing is recognised.
@@ -59,12 +75,22 @@ def make_form(fields: Fields | JobFields, accepted: type[Fields | JobFields]) ->
     return {name: _write(name, value) for name, value in fields.items() if value is not None}
 
 
+def make_export_parameters(
+    name: ExportFormat, subtitle_emotions: SubtitleEmotions, recording: str = ""
+) -> dict[str, str]:
+    """Query parameters of an export; the service checks their values."""
+    parameters: dict[str, str] = {"format": name}
+    if subtitle_emotions != "omit":
+        parameters["subtitle_emotions"] = subtitle_emotions
+    return parameters | ({"name": recording} if recording else {})
+
+
 def _write(name: str, value: Any) -> str:
     if name == "words":
         return json.dumps([{"word": word, "start": start_s, "end": end_s} for word, start_s, end_s in value])
     if name == "segments":
         return json.dumps([{"start": start_s, "end": end_s} for start_s, end_s in value])
-    return str(value)
+    return value if isinstance(value, str) else ",".join(value)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from pydantic import BaseModel
 
 from can_ser_client.errors import UnreadableResponseError
-from can_ser_client.fields import Explain
+from can_ser_client.fields import Encoding, Explain
 from can_ser_client.responses import read_record, refusal
 from can_ser_client.schemas import Problem, UtteranceOut
 
@@ -85,7 +85,7 @@ def read_live_event(message: str | bytes, url: str) -> Iterator[LiveEvent]:
         yield read_record(_KINDS[kind], message, url)
 
 
-def make_live_address(base_url: str, rate_hz: int, explain: Explain) -> str:
+def make_live_address(base_url: str, rate_hz: int, explain: Explain, encoding: Encoding) -> str:
     """Address of the WebSocket of a service.
 
     Raises:
@@ -94,5 +94,5 @@ def make_live_address(base_url: str, rate_hz: int, explain: Explain) -> str:
     scheme, separator, rest = base_url.partition("://")
     if not separator or scheme not in {"http", "https"}:
         raise UnreadableResponseError(base_url, "the address has no http:// or https://")
-    query = urlencode({"rate": rate_hz, "explain": explain})
+    query = urlencode({"rate": rate_hz, "encoding": encoding, "explain": explain})
     return f"{scheme.replace('http', 'ws', 1)}://{rest.rstrip('/')}/stream?{query}"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, FailFast, Field
 
 from can_ser_client.errors import MissingPackageError
 
@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 Probability = Annotated[float, Field(ge=0, le=1)]
 Confidence = Annotated[float, Field(ge=0, le=1, description="Calibrated probability of the emotion.")]
 Uncertain = Annotated[bool, Field(description="Whether the confidence is under CAN_UNCERTAIN_BELOW.")]
+# A long response can hold a million mistakes; the first one of a list is reported.
 UncertainReasons = Annotated[
-    list[str], Field(description="Reasons why the emotion is uncertain, as far as they are known; else empty.")
+    list[str],
+    FailFast(),
+    Field(description="Reasons why the emotion is uncertain, as far as they are known; else empty."),
 ]
 JobStatus = Literal["queued", "running", "done", "failed"]
 COLUMNS: Final = (
@@ -112,7 +115,7 @@ class UtteranceOut(BaseModel):
         float | dict[str, float],
         Field(description="Contribution of the biases; with all contributions it sums to the centred log-probability."),
     ] = 0.0
-    words: list[WordOut] = []
+    words: Annotated[list[WordOut], FailFast()] = []
     speaker: Annotated[str | None, Field(description="Speaker, where speakers were requested.")] = None
 
     def __str__(self) -> str:
@@ -143,7 +146,7 @@ class SpeakerOut(BaseModel):
     confidence: Confidence
     uncertain: Uncertain
     uncertain_reasons: UncertainReasons = []
-    timeline: list[MomentOut]
+    timeline: Annotated[list[MomentOut], FailFast()]
 
 
 class AudioOut(BaseModel):
@@ -159,7 +162,7 @@ class ModelOut(BaseModel):
 
     name: str
     version: str
-    labels: list[str]
+    labels: Annotated[list[str], FailFast()]
     trained_on: str
     licence: str
     provider: str
@@ -178,6 +181,20 @@ class AlignerOut(BaseModel):
     reason: str
 
 
+class OtherOut(BaseModel):
+    """Prediction of a further bundle for the same words of the same recording."""
+
+    model: ModelOut
+    emotion: str
+    probabilities: dict[str, Probability]
+    confidence: Confidence
+    uncertain: Uncertain
+    uncertain_reasons: UncertainReasons = []
+    utterances: Annotated[list[UtteranceOut], FailFast()]
+    warnings: Annotated[list[str], FailFast()]
+    speakers: Annotated[list[SpeakerOut], FailFast(), Field(description="As in the response of the first bundle.")] = []
+
+
 class PredictOut(BaseModel):
     """Response of POST /predict; as text, the emotion with its confidence, a line per utterance, and the warnings."""
 
@@ -188,14 +205,21 @@ class PredictOut(BaseModel):
     confidence: Confidence
     uncertain: Uncertain
     uncertain_reasons: UncertainReasons = []
-    utterances: list[UtteranceOut]
+    utterances: Annotated[list[UtteranceOut], FailFast()]
     audio: AudioOut
     model: ModelOut
     aligner: AlignerOut
-    warnings: list[str]
+    warnings: Annotated[list[str], FailFast()]
     timings_ms: dict[str, float]
     speakers: Annotated[
-        list[SpeakerOut], Field(description="Emotion of each speaker over time, where speakers were requested.")
+        list[SpeakerOut],
+        FailFast(),
+        Field(description="Emotion of each speaker over time, where speakers were requested."),
+    ] = []
+    others: Annotated[
+        list[OtherOut],
+        FailFast(),
+        Field(description="Predictions of the further bundles of the request, in its order; omitted without any."),
     ] = []
 
     @property
@@ -266,6 +290,20 @@ class ProgressOut(BaseModel):
     total_s: Annotated[float | None, Field(description="Duration of the audio; null until the file has been read.")]
 
 
+class CallbackOut(BaseModel):
+    """Delivery of the callback of a job."""
+
+    url: Annotated[str, Field(description="Address without its query string.")]
+    status: Annotated[
+        Literal["waiting", "pending", "delivered", "failed"],
+        Field(description="waiting: the job has not ended; pending: it is sent, or will be sent again."),
+    ]
+    attempts: int
+    last_error: Annotated[str | None, Field(description="Why the last attempt failed.")]
+    next_attempt_at: Annotated[datetime | None, Field(description="When it is sent again; null unless it is pending.")]
+    delivered_at: datetime | None
+
+
 class JobOut(BaseModel):
     """Response of POST /jobs with one recording, and of GET /jobs/{id}."""
 
@@ -275,6 +313,7 @@ class JobOut(BaseModel):
     created_at: datetime
     expires_at: Annotated[datetime | None, Field(description="When the job is deleted; null until it has ended.")]
     progress: ProgressOut
+    callback: Annotated[CallbackOut | None, Field(description="Delivery of the callback, if there is one.")] = None
     result: Annotated[
         PredictOut | None, Field(description="As the response of POST /predict; null until the job is done.")
     ] = None
@@ -323,6 +362,9 @@ class ServedModelOut(ModelOut):
         Field(description="Whether the models of the aligner are in memory; otherwise the next request loads them."),
     ] = True
     limits: LimitsOut
+    bundles: Annotated[
+        list[ModelOut], Field(description="All served bundles, the default first; `bundle` in a request names one.")
+    ] = []
 
 
 class HealthOut(BaseModel):

@@ -9,7 +9,19 @@ import httpx
 
 from can_ser_client.errors import UnreachableError
 from can_ser_client.events import MEDIA_TYPE, Event, EventParser
-from can_ser_client.fields import Explain, Fields, JobFields, Recording, make_form, open_recording, open_recordings
+from can_ser_client.fields import (
+    Encoding,
+    Explain,
+    ExportFormat,
+    Fields,
+    JobFields,
+    Recording,
+    SubtitleEmotions,
+    make_export_parameters,
+    make_form,
+    open_recording,
+    open_recordings,
+)
 from can_ser_client.live import stream_frames
 from can_ser_client.live_events import LiveEvent, make_live_address
 from can_ser_client.responses import read_job_result, read_record, read_submitted
@@ -90,20 +102,53 @@ class Client(AbstractContextManager["Client"]):
         finally:
             response.close()
 
-    def live(self, frames: Iterable[bytes], *, rate_hz: int = 16_000, explain: Explain = "true") -> Iterator[LiveEvent]:
+    def live(
+        self,
+        frames: Iterable[bytes],
+        *,
+        rate_hz: int = 16_000,
+        explain: Explain = "true",
+        encoding: Encoding = "pcm_s16le",
+    ) -> Iterator[LiveEvent]:
         """Events of speech while it is spoken; requires the extra `live`. Nothing is retried.
 
         Args:
-            frames: 16-bit little-endian mono samples, in pieces of any length up to 256 KiB; read in a thread.
+            frames: Mono samples, in pieces of any length up to 256 KiB; read in a thread.
             rate_hz: Sample rate of the samples.
             explain: As in `predict`.
+            encoding: "pcm_s16le" (16-bit little-endian), "pcm_f32le", "mulaw" or "alaw" (G.711).
 
         Raises:
             MissingPackageError: The package websockets is not installed.
             RefusedError: The service refuses or ends the connection.
             UnreachableError: The service does not respond, or the connection breaks.
         """
-        yield from stream_frames(make_live_address(self._base_url, rate_hz, explain), self._headers, frames)
+        yield from stream_frames(make_live_address(self._base_url, rate_hz, explain, encoding), self._headers, frames)
+
+    def export(
+        self,
+        response: PredictOut,
+        format: ExportFormat,  # noqa: A002
+        *,
+        subtitle_emotions: SubtitleEmotions = "omit",
+        name: str = "",
+    ) -> bytes:
+        """A response as a file; nothing is analysed again.
+
+        Args:
+            response: Response of `predict` or of a job.
+            format: "srt", "vtt", "textgrid", "rttm", "words-csv", "utterances-csv" or "xlsx".
+            subtitle_emotions: "prefix" begins subtitles with the emotion, as in "[angry]"; "class" makes it a class of
+                WebVTT.
+            name: Name of the recording, which RTTM and tables contain.
+
+        Raises:
+            ClientError: See `predict`.
+        """
+        parameters = make_export_parameters(format, subtitle_emotions, name)
+        headers = {"Content-Type": "application/json"}
+        body = response.model_dump_json(exclude_unset=True)
+        return self._run("POST", "export", params=parameters, content=body, headers=headers).content
 
     def served_model(self) -> ServedModelOut:
         """The served weights and aligner, and the limits of a request."""
@@ -204,6 +249,21 @@ class Jobs:
         """
         response = self._run("GET", f"jobs/{job_id}")
         return read_record(JobOut, response.content, str(response.url))
+
+    def export(
+        self,
+        job_id: str,
+        format: ExportFormat,  # noqa: A002
+        *,
+        subtitle_emotions: SubtitleEmotions = "omit",
+    ) -> bytes:
+        """Result of a job that is done, as a file; see `Client.export`.
+
+        Raises:
+            ClientError: See `Client.predict`; code "job-not-done" where there is no result yet.
+        """
+        parameters = make_export_parameters(format, subtitle_emotions)
+        return self._run("GET", f"jobs/{job_id}", params=parameters).content
 
     def delete(self, job_id: str) -> None:
         """Stop and delete a job, its recording and its result.

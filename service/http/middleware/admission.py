@@ -1,5 +1,7 @@
 """Early refusal of recordings, before their bytes are read."""
 
+from typing import Final
+
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -8,6 +10,8 @@ from service.http.exception_handlers import problem_response
 from service.http.lifecycle import AppState
 from service.observability.route_path import route_path
 
+_WITHOUT_ANALYSIS: Final = frozenset({"/jobs", "/export"})
+"""Paths whose requests are not analysed at once."""
 log = structlog.stdlib.get_logger("service.http.middleware.admission")
 
 
@@ -23,7 +27,7 @@ class EarlyAdmission:
         if scope["type"] == "http" and scope["method"] == "POST":
             try:
                 self._state.require_ready()
-                if route_path(scope) != "/jobs":
+                if route_path(scope) not in _WITHOUT_ANALYSIS:
                     self._state.scheduler.admission.require_capacity()
                     self._state.requests.require(scope.get("state", {}).get("owner", ""))
             except (NotReadyError, BusyError) as error:

@@ -21,6 +21,8 @@ from service.observability.route_path import route_path
 from service.settings import Settings
 
 SUBPROTOCOL: Final = "can-ser"
+TWILIO_PATH: Final = "/stream/twilio"
+"""WebSocket whose client may send its key in a message: the route calls `identify` of the connection's state."""
 _OWNER_LENGTH: Final = 16
 _WINDOW_S: Final[Seconds] = 60.0
 _PUBLIC: Final = ("/health/", "/static/", "/docs", "/openapi.json")
@@ -54,10 +56,24 @@ class Authentication:
         headers = Headers(scope=scope)
         if scope["type"] == "http" and scope["method"] == "OPTIONS":
             return
-        owner = self._keys.identify(headers)
-        scope.setdefault("state", {})["owner"] = owner
+        state = scope.setdefault("state", {})
+        if scope["type"] == "websocket" and route_path(scope) == TWILIO_PATH and not read_key(headers):
+            state["identify"] = self._identify
+            return
+        owner = state["owner"] = self._keys.identify(headers)
         if scope["type"] == "websocket" or scope["method"] == "POST":
             self._rate.count(owner)
+
+    def _identify(self, key: str) -> str:
+        """Name of a key that a message holds.
+
+        Raises:
+            WrongKeyError: It is unknown.
+            RateLimitedError: Its limit is reached.
+        """
+        owner = self._keys.find_owner((sha256(key.encode(errors="replace")).hexdigest(),))
+        self._rate.count(owner)
+        return owner
 
 
 def make_key() -> tuple[str, str]:
@@ -76,14 +92,21 @@ class KeyRing:
     def identify(self, headers: Headers) -> str:
         """Name of the key of a request, "" where none is needed.
 
-        Every digest is compared, in constant time, so that the duration reveals nothing.
-
         Raises:
             WrongKeyError: The request has no key, or an unknown one.
         """
+        return self.find_owner(_hash_key(read_key(headers)))
+
+    def find_owner(self, digests: Sequence[str]) -> str:
+        """Name of a key of one of these digests, "" where none is needed.
+
+        Every digest is compared, in constant time, so that the duration reveals nothing.
+
+        Raises:
+            WrongKeyError: They are unknown.
+        """
         if not self._digests:
             return ""
-        digests = _hash_key(read_key(headers))
         pairs = [(hmac.compare_digest(each, known), known) for known in self._digests for each in digests]
         matches = [known for is_equal, known in pairs if is_equal]
         if not matches:

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from alignment.timing import Seconds
 from service.errors import UploadsFullError, UploadTimeoutError, UploadTooLargeError
+from service.exports.answers import MAX_ANSWER_BYTES
 from service.http.exception_handlers import problem_response
 from service.observability.route_path import route_path
 from service.settings import Settings
@@ -23,7 +24,13 @@ class UploadLimits:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._settings = settings
-        self._limits: Mapping[str, int] = {"/jobs": settings.jobs.max_upload_bytes}
+        self._default = UploadTooLargeError(settings.max_upload_bytes)
+        self._limits: Mapping[str, UploadTooLargeError] = {
+            "/jobs": UploadTooLargeError(
+                settings.jobs.max_upload_bytes, "compress it (flac, ogg) or raise CAN_JOBS__MAX_UPLOAD_BYTES"
+            ),
+            "/export": UploadTooLargeError(MAX_ANSWER_BYTES, "request the recording itself with `format`"),
+        }
         self._arriving: set[_Upload] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -31,7 +38,7 @@ class UploadLimits:
         if scope["type"] != "http" or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
-        upload = _Upload(receive, self._limits.get(route_path(scope), self._settings.max_upload_bytes), self._settings)
+        upload = _Upload(receive, self._limits.get(route_path(scope), self._default), self._settings)
         try:
             upload.check_length(Headers(scope=scope))
             self._register(upload)
@@ -53,8 +60,9 @@ class UploadLimits:
 class _Upload:
     """One request body."""
 
-    def __init__(self, receive: Receive, limit_bytes: int, settings: Settings) -> None:
-        self._receive, self._limit_bytes = receive, limit_bytes
+    def __init__(self, receive: Receive, too_large: UploadTooLargeError, settings: Settings) -> None:
+        self._receive, self._too_large = receive, too_large
+        self._limit_bytes = too_large.limit_bytes
         self._idle_s, self._total_s = settings.upload_idle_s, settings.upload_s
         self._received, self._complete = 0, False
         self._deadline: Seconds = asyncio.get_running_loop().time() + settings.upload_s
@@ -68,7 +76,7 @@ class _Upload:
         """
         length = headers.get("content-length", "0")
         if length.isdecimal() and int(length) > self._limit_bytes:
-            raise UploadTooLargeError(self._limit_bytes)
+            raise self._refuse()
 
     async def receive(self) -> Message:
         """The next part of the body.
@@ -86,8 +94,12 @@ class _Upload:
             raise UploadTimeoutError(self._idle_s, self._total_s) from exc
         self._received += len(message.get("body", b""))
         if self._received > self._limit_bytes:
-            raise UploadTooLargeError(self._limit_bytes)
+            raise self._refuse()
         if not message.get("more_body", False):
             self._complete = True
             self.on_complete()
         return message
+
+    def _refuse(self) -> UploadTooLargeError:
+        """A new error for each request: a raised one keeps its traceback."""
+        return UploadTooLargeError(self._limit_bytes, self._too_large.way_out)

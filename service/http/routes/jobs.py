@@ -10,13 +10,17 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from can_ser_client.schemas import JobEntryOut, JobListOut, JobOut, Problem, ProgressOut
-from service.errors import BusyError, UnknownJobError
+from can_ser_client.schemas import CallbackOut, JobEntryOut, JobListOut, JobOut, Problem, ProgressOut
+from service.errors import BusyError, JobNotDoneError, UnknownJobError
+from service.exports.formats import ExportRequest, read_export
 from service.http.dependencies import AppStateDep, OwnerDep
 from service.http.exception_handlers import problem_response
-from service.http.forms import JOB_FIELDS, describe_form, open_form
+from service.http.exports import EXPORT_RESPONSES, convert, export_response
+from service.http.forms import CALLBACK, CALLBACK_SCHEMA, EXPORT_SCHEMAS, JOB_FIELDS, describe_form, open_form
+from service.http.lifecycle import AppState
 from service.http.names import refuse_unknown_parameters
 from service.http.openapi import refusals
+from service.jobs.callback_table import Callback, NewCallback
 from service.jobs.job import CURSOR, MAX_PAGE, Job, JobFilter, JobStatus, clean_name
 from service.jobs.uploads import JobUpload
 
@@ -49,7 +53,7 @@ async def list_jobs(
     status_code=202,
     response_model=JobOut | JobListOut,
     responses=_LOCATION | refusals(400, 401, 403, 408, 413, 415, 422, 429, 503),
-    openapi_extra=describe_form(JOB_FIELDS, several=True),
+    openapi_extra=describe_form(JOB_FIELDS, {CALLBACK: CALLBACK_SCHEMA}, several=True),
 )
 async def create_job(http: Request, state: AppStateDep, owner: OwnerDep) -> Response:
     """Accept a recording of up to hours; `Location` is the address of its progress and response.
@@ -59,23 +63,43 @@ async def create_job(http: Request, state: AppStateDep, owner: OwnerDep) -> Resp
     has no `Location`.
     """
     limits = state.settings.jobs
-    async with open_form(http, JOB_FIELDS, limits.max_files) as form:
+    async with open_form(http, JOB_FIELDS, (CALLBACK,), limits.max_files) as form:
+        url = form.output.get(CALLBACK, "").strip()
+        new = NewCallback(url, http.scope.get("root_path", "")) if url else None
         uploads = [JobUpload(file.file, clean_name(file.filename)) for file in form.files]
-        jobs = await state.jobs.submit(uploads, form.request, owner)
+        jobs = await state.jobs.submit(uploads, form.request, owner, new)
     if len(jobs) > 1:
         body = JobListOut(jobs=_entries(http, jobs, limits.keep_s)).model_dump_json()
         return Response(body, 202, media_type="application/json")
-    return _respond(jobs[0], limits.keep_s, 202, {"Location": _address(http, jobs[0])})
+    callback = await state.jobs.find_callback(jobs[0].id) if new else None
+    return _respond(jobs[0], callback, limits.keep_s, 202, {"Location": _address(http, jobs[0])})
 
 
-@router.get("/jobs/{job_id}", dependencies=_CHECKED, response_model=JobOut, responses=refusals(400, 401, 403, 404, 503))
-async def read_job(state: AppStateDep, owner: OwnerDep, job_id: str) -> Response:
-    """Progress of a job, and its response once it is done."""
+@router.get(
+    "/jobs/{job_id}",
+    dependencies=_CHECKED,
+    response_model=JobOut,
+    responses=EXPORT_RESPONSES | refusals(400, 401, 403, 404, 409, 422, 503),
+)
+async def read_job(
+    http: Request,
+    state: AppStateDep,
+    owner: OwnerDep,
+    job_id: str,
+    format: Annotated[str | None, Query(json_schema_extra=EXPORT_SCHEMAS["format"])] = None,  # noqa: A002
+    subtitle_emotions: Annotated[str | None, Query(json_schema_extra=EXPORT_SCHEMAS["subtitle_emotions"])] = None,
+) -> Response:
+    """Progress of a job, and its response once it is done; with `format` or a media type in `Accept`, as a file."""
+    fields = {"format": format, "subtitle_emotions": subtitle_emotions}
+    export = read_export(fields, http.headers.get("accept", ""))
     job = await state.jobs.find(job_id, owner)
+    if export is not None:
+        return await _export(state, owner, job, export)
+    callback = await state.jobs.find_callback(job_id)
     if job.status != "done":
-        return _respond(job, state.settings.jobs.keep_s)
+        return _respond(job, callback, state.settings.jobs.keep_s)
     length = await state.jobs.count_result(job.id)
-    before, after = _split(job, state.settings.jobs.keep_s)
+    before, after = _split(job, callback, state.settings.jobs.keep_s)
     return ResultResponse(state.reads.hold(owner), before, state.jobs.read_result(job.id, length), length, after)
 
 
@@ -89,6 +113,15 @@ async def read_job(state: AppStateDep, owner: OwnerDep, job_id: str) -> Response
 async def delete_job(state: AppStateDep, owner: OwnerDep, job_id: str) -> None:
     """Stop and delete a job, its recording and its response."""
     await state.jobs.delete(job_id, owner)
+
+
+async def _export(state: AppState, owner: str, job: Job, export: ExportRequest) -> Response:
+    if job.status != "done":
+        raise JobNotDoneError(job.id, job.status)
+    with state.exports.hold(owner):
+        length = await state.jobs.count_result(job.id)
+        body = b"".join([piece async for piece in state.jobs.read_result(job.id, length)])
+        return await export_response(convert(state, body, export, job.id), export, job.id)
 
 
 class ResultResponse(StreamingResponse):
@@ -124,8 +157,10 @@ class ResultResponse(StreamingResponse):
             log.info("job deleted while its result was sent")
 
 
-def _respond(job: Job, keep_s: float, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    before, after = _split(job, keep_s)
+def _respond(
+    job: Job, callback: Callback | None, keep_s: float, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
+    before, after = _split(job, callback, keep_s)
     return Response(before + b"null" + after, status, headers, "application/json")
 
 
@@ -156,7 +191,22 @@ def _common(job: Job, keep_s: float) -> dict[str, Any]:
     }
 
 
-def _split(job: Job, keep_s: float) -> tuple[bytes, bytes]:
+def _split(job: Job, callback: Callback | None, keep_s: float) -> tuple[bytes, bytes]:
     """JSON of a job before and after its result, which is stored as JSON, and may be long: it is not parsed again."""
-    head = JobOut(**_common(job, keep_s)).model_dump_json(exclude={"result", "problem"})[:-1]
+    described = callback and _describe_callback(callback, ended=job.ended is not None)
+    head = JobOut(**_common(job, keep_s), callback=described).model_dump_json(exclude={"result", "problem"})[:-1]
     return f'{head},"result":'.encode(), f',"problem":{job.problem or "null"}}}'.encode()
+
+
+def _describe_callback(callback: Callback, *, ended: bool) -> CallbackOut:
+    """Delivery of a callback; its query string may hold a secret."""
+    status = callback.status if ended else "waiting"
+    is_next = status == "pending" and callback.attempts
+    return CallbackOut(
+        url=callback.url.partition("?")[0],
+        status=status,
+        attempts=callback.attempts,
+        last_error=callback.last_error,
+        next_attempt_at=datetime.fromtimestamp(callback.next_attempt, UTC) if is_next else None,
+        delivered_at=None if callback.delivered is None else datetime.fromtimestamp(callback.delivered, UTC),
+    )

@@ -8,6 +8,7 @@ import { hideProblem, hideProgress, showProblem, showProgress } from "./intake/n
 import { decode, durationOf } from "./intake/sound.js";
 import { saveKey, servedModel } from "./lib/api.js";
 import { byId } from "./lib/dom.js";
+import { registerLabels } from "./lib/emotions.js";
 import { alignerName, clock } from "./lib/format.js";
 import { setUpTheme } from "./lib/theme.js";
 import { Analysis } from "./recordings/analysis.js";
@@ -46,6 +47,7 @@ async function start() {
 async function showService() {
   const served = await servedModel();
   if (!served) return;
+  registerLabels(served.labels);
   byId("service-info").textContent =
     `model “${served.name}” · speech recognition by ${alignerName(served.aligner.name)}`;
   analysis.limits = served.limits ?? null;

@@ -26,6 +26,14 @@ def test_eq_13_and_14_by_hand() -> None:
     assert float(loss) == pytest.approx(np.log(2) + 0.1 * (np.log(4) + np.log(8)), rel=1e-6)
 
 
+def test_weighted_loss_by_hand() -> None:
+    """Losses log 2 and log 4 with weights 1 and 3: their weighted mean."""
+    joint = torch.log(torch.tensor([[0.5, 0.5], [0.75, 0.25]]))
+    prediction = Prediction(joint, joint, joint, torch.empty(0), torch.empty(0))
+    loss = training_loss(prediction, torch.tensor([0, 1]), alpha=0.0, weights=torch.tensor([1.0, 3.0]))
+    assert float(loss) == pytest.approx((np.log(2) + 3 * np.log(4)) / 4, rel=1e-6)
+
+
 def test_alpha_0_removes_unimodal_losses() -> None:
     joint, text, audio = torch.randn(3, 3, 4)
     prediction = Prediction(joint, text, audio, torch.empty(0), torch.empty(0))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_rel
 
-from model.report.comparison import corrected_difference
+from model.report.comparison import correct_holm, corrected_difference, measure_spread
 
 OURS = [0.58, 0.60, 0.55, 0.59, 0.57]
 THEIRS = [0.56, 0.57, 0.56, 0.57, 0.55]
@@ -31,3 +31,26 @@ def test_single_fold_has_no_interval() -> None:
 
 def test_equal_metrics_do_not_differ() -> None:
     assert corrected_difference(OURS, OURS, 0.1).p == 1.0
+
+
+def test_holm_by_hand() -> None:
+    """Of .01, .04, .03, .005 in order .005 × 4, .01 × 3, .03 × 2, and .04 × 1, at least as large as the one before."""
+    assert correct_holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+def test_holm_is_at_most_one_and_ignores_missing_values() -> None:
+    corrected = correct_holm([0.6, float("nan"), 0.7])
+    assert corrected[0] == corrected[2] == 1.0
+    assert np.isnan(corrected[1])
+    assert correct_holm([]) == []
+
+
+def test_spread_between_folds_and_seeds_by_hand() -> None:
+    """Means .5 and .7; variances within the folds .02 and 0."""
+    spread = measure_spread([[0.4, 0.6], [0.7, 0.7]])
+    assert spread["between_folds"] == pytest.approx(np.std([0.5, 0.7], ddof=1))
+    assert spread["between_seeds"] == pytest.approx(0.01**0.5)
+
+
+def test_single_seed_has_no_spread_between_seeds() -> None:
+    assert np.isnan(measure_spread([[0.4], [0.5]])["between_seeds"])

@@ -8,9 +8,10 @@ import torch
 from model.config import AugmentationConfig, NetworkConfig, TrainingConfig
 from model.data.batches import RaggedData
 from model.data.splits import Split
+from model.errors import DivergenceError
 from model.export.onnx_graphs import random_data
 from model.network.can import CrossAttentionNetwork
-from model.training.loop import Epoch, predict, train_split
+from model.training.loop import Epoch, predict, train_split, weigh_classes
 from tests.builders import tiny_network
 
 PLAIN = TrainingConfig(
@@ -123,3 +124,57 @@ def test_label_smoothing_reduces_confidence() -> None:
         for s in (0.0, 0.3)
     )
     assert smoothed < plain
+
+
+def test_class_weights_by_hand() -> None:
+    """Training labels 0, 0, 0, 1: shares 3/4 and 1/4 of two classes; the third is not in the training part."""
+    labels = torch.tensor([0, 0, 0, 1, 2, 1])
+    assert weigh_classes(labels, np.array([0, 1, 2, 3])).tolist() == pytest.approx([4 / 6, 2.0, 0.0])
+
+
+def test_class_weights_change_the_training() -> None:
+    uneven = replace(SPLIT, train=np.flatnonzero(DATA.labels[:64].numpy() != 3)[:40])
+    curves = []
+    for weighted in (False, True):
+        config = replace(PLAIN, max_epochs=1, class_weights=weighted)
+        curves.append(train_split(tiny_network(CONFIG), [DATA], uneven, config, 1.0)[1][0].loss)
+    assert curves[0] != curves[1]
+
+
+def test_loss_that_is_not_finite_stops_training() -> None:
+    frames = DATA.frames.clone()
+    frames[: int(DATA.frame_counts[0])] = float("nan")
+    with pytest.raises(
+        DivergenceError, match="diverged in epoch 1: the loss is nan; reduce --set training.learning_rate"
+    ):
+        train(data=replace(DATA, frames=frames))
+
+
+def test_exploding_loss_stops_training() -> None:
+    with pytest.raises(DivergenceError) as raised:
+        train(replace(PLAIN, learning_rate=1e6))
+    assert np.isfinite(raised.value.loss)
+    assert raised.value.loss > 100
+
+
+def test_high_loss_that_does_not_explode_is_no_divergence() -> None:
+    assert len(train(replace(PLAIN, learning_rate=0.3, max_epochs=3, patience=3)).history) == 3
+
+
+@pytest.mark.parametrize(
+    ("validations", "best_epoch", "epochs"),
+    [
+        # An equal accuracy with a lower loss is better; with the same loss it is not.
+        ([(0.5, 1.0), (0.5, 0.9), (0.5, 0.9), (0.4, 0.1), (0.9, 0.1)], 2, 4),
+        ([(0.5, 1.0), (0.4, 0.5), (0.6, 2.0), (0.6, 3.0), (0.5, 0.1), (0.9, 0.1)], 3, 5),
+        ([(0.5, 1.0), (0.4, 0.9), (0.4, 0.8), (0.9, 0.1)], 1, 3),
+        ([(0.1, 1.0), (0.2, 1.0), (0.3, 1.0), (0.4, 1.0)], 4, 4),
+    ],
+)
+def test_patience_counts_epochs_after_the_best_one(
+    monkeypatch: pytest.MonkeyPatch, validations: list[tuple[float, float]], best_epoch: int, epochs: int
+) -> None:
+    results = iter(validations)
+    monkeypatch.setattr("model.training.loop._validate", lambda *_: next(results))
+    trained = train(replace(PLAIN, patience=2, max_epochs=len(validations)))
+    assert (trained.best_epoch, len(trained.history)) == (best_epoch, epochs)

@@ -23,6 +23,7 @@ def core_only(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (("bulk", str(SPEECH), "--out", "missing/table.parquet"), "cluster"),
         (("bulk", "s3://missing/", "--out", "missing/table.parquet"), "cluster"),
         (("fetch",), "whisperx"),
+        (("mcp",), "mcp"),
         (("serve", "--aligner", "whisperx"), "whisperx"),
     ],
 )

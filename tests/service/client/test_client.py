@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
+from typing import get_args
 
 import httpx
 import pytest
@@ -24,15 +25,17 @@ from can_ser_client import (
     UtteranceResult,
     UtteranceStarted,
 )
-from can_ser_client.fields import Fields, JobFields, make_form
+from can_ser_client.fields import ExportFormat, Fields, JobFields, make_form
 from service import Client as ProductClient
-from service.http.forms import JOB_FIELDS, PREDICT_FIELDS
+from service.http.forms import CALLBACK, JOB_FIELDS, PREDICT_FIELDS
 from service.http.middleware.authentication import make_key
 from service.settings import Settings
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner
 from tests.service.http.test_stream import spoken
+from tests.service.jobs.receiver import allow, run_receiver
 from tests.service.serving import run_server
+from tests.waiting import wait_until
 
 ONCE = RetryPolicy(attempts=1)
 RECORDING = encode(noise(3.0))
@@ -67,7 +70,7 @@ def test_product_exports_the_same_client() -> None:
 
 def test_fields_are_those_of_the_service() -> None:
     examples = {"words": WORDS, "segments": [(0.0, 1.0)]}
-    for fields, accepted in ((Fields, PREDICT_FIELDS), (JobFields, JOB_FIELDS)):
+    for fields, accepted in ((Fields, PREDICT_FIELDS), (JobFields, (*JOB_FIELDS, CALLBACK))):
         assert make_form({name: examples.get(name, "a") for name in accepted}, fields).keys() == set(accepted)  # type: ignore[arg-type]
     with pytest.raises(TypeError) as refused:
         make_form({"x": "a"}, Fields)  # type: ignore[arg-type]
@@ -96,6 +99,22 @@ def test_refusals_of_the_service(url: str) -> None:
     codes = [refused.value.code for refused in (conflicting, undecodable, unknown)]
     assert codes == ["conflicting-fields", "not-audio", "unknown-job"]
     assert all(refused.value.request_id for refused in (conflicting, undecodable, unknown))
+
+
+def test_callback_of_a_job(settings: Settings, aligner: FakeAligner) -> None:
+    with run_receiver() as receiver:
+        jobs = allow(settings.jobs, f"http://127.0.0.1:{receiver.port}")
+        with (
+            run_server(settings.model_copy(update={"jobs": jobs}), aligner) as server,
+            Client(server.url, retries=ONCE) as client,
+        ):
+            job = client.jobs.submit(RECORDING, callback=receiver.url)
+            wait_until(lambda: client.jobs.get(job.id).callback.status == "delivered")  # type: ignore[union-attr]
+            with pytest.raises(RefusedError) as refused:
+                client.jobs.submit(RECORDING, callback="https://hooks.example.org/")
+    assert job.callback is not None
+    assert refused.value.code == "callback-refused"
+    assert len(receiver.requests) == 1
 
 
 def test_jobs(url: str, aligner: FakeAligner) -> None:
@@ -159,9 +178,27 @@ def test_wait_for_job_ends_at_its_timeout(url: str, aligner: FakeAligner) -> Non
         assert client.jobs.wait(job.id, poll_s=0.05, timeout_s=60).utterances
 
 
+def test_exports(url: str) -> None:
+    with Client(url, retries=ONCE) as client:
+        response = client.predict(RECORDING, explain="full")
+        job = client.jobs.submit(RECORDING)
+        client.jobs.wait(job.id, poll_s=0.05, timeout_s=60)
+        for name in get_args(ExportFormat):
+            assert client.export(response, name)
+            assert client.jobs.export(job.id, name)
+        prefixed = client.export(response, "srt", subtitle_emotions="prefix").decode()
+        assert f"[{response.emotion}" in prefixed
+        assert client.jobs.export(job.id, "srt", subtitle_emotions="prefix").decode() == prefixed
+        assert client.export(response, "rttm", name="a.wav").startswith(b"SPEAKER a 1 ")
+        with pytest.raises(RefusedError) as refused:
+            client.export(response.model_copy(update={"probabilities": {}}), "srt")
+    assert refused.value.code == "invalid-answer"
+
+
 def test_live_speech(url: str) -> None:
     with Client(url) as client:
         first, *_, last = client.live(frames(spoken()))
+        *_, telephone = client.live(frames(b"\xff" * 16_000), rate_hz=8_000, encoding="mulaw")
         with pytest.raises(RefusedError) as refused:
             list(client.live(frames(spoken()), rate_hz=1))
         with pytest.raises(OSError, match="unplugged"):
@@ -172,6 +209,8 @@ def test_live_speech(url: str) -> None:
     assert isinstance(first, UtteranceStarted)
     assert isinstance(last, LiveDone)
     assert last.emotion
+    assert isinstance(telephone, LiveDone)
+    assert telephone.duration_s == pytest.approx(2.0, abs=0.05)
     assert refused.value.code == "bad-frame"
 
 
@@ -182,7 +221,9 @@ def test_asynchronous_client(url: str) -> None:
             assert (await client.served_model()).labels
             assert isinstance([event async for event in client.events(RECORDING)][-1], PredictOut)
             job = await client.jobs.submit(RECORDING)
-            assert (await client.jobs.wait(job.id, poll_s=0.05, timeout_s=60)).utterances
+            result = await client.jobs.wait(job.id, poll_s=0.05, timeout_s=60)
+            assert (await client.export(result, "vtt", subtitle_emotions="class")).startswith(b"WEBVTT")
+            assert (await client.jobs.export(job.id, "vtt")).startswith(b"WEBVTT")
             await client.jobs.delete(job.id)
             assert isinstance([event async for event in client.live(asynchronous(frames(spoken())))][-1], LiveDone)
             with pytest.raises(OSError, match="unplugged"):

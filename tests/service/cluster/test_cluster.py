@@ -102,8 +102,10 @@ def test_other_routes(two_nodes: TwoNodes, one_process: TestClient) -> None:
     assert "<html" in two_nodes.client.get("/").text
     response = two_nodes.client.get("/model", headers={"X-Request-ID": "6f1c9a5e-6d35-4c1e-9f2e-0f6a3c1d2b4a"})
     assert response.headers.get_list("x-request-id") == ["6f1c9a5e-6d35-4c1e-9f2e-0f6a3c1d2b4a"]
-    missing = two_nodes.client.get("/jobs/none")
-    assert (missing.status_code, missing.json()["code"]) == (404, "not-found")
+    for missing in (two_nodes.client.get("/jobs/none"), two_nodes.client.post("/jobs", files={"file": b"x"})):
+        assert (missing.status_code, missing.json()["code"]) == (404, "not-found")
+        assert "this service keeps no jobs, because it runs in a cluster" in missing.json()["detail"]
+    assert "did you mean /predict?" in two_nodes.client.get("/predct").json()["detail"]
 
 
 def test_server_sent_events(two_nodes: TwoNodes) -> None:

@@ -146,6 +146,7 @@ def test_metrics_with_keys(
         response = client.get("/metrics")
         assert response.status_code == without_key
         assert ("can_requests_total" in response.text) == (response.status_code == 200)
+        assert metrics != "off" or response.json()["detail"].endswith("the operator has set CAN_METRICS=off")
         assert ("/metrics" in client.get("/openapi.json").json()["paths"]) == (metrics != "off")
 
 

@@ -22,7 +22,7 @@ def detail(response: Any, status: int, code: str) -> str:
     [
         ("/predict", {"transcipt": "a"}, "there is no form field `transcipt`; did you mean `transcript`?"),
         ("/predict", {"colour": "red"}, "there is no form field `colour`; choose from file, transcript, words"),
-        ("/jobs", {"transcript": "a"}, "`transcript`; this request accepts file, words, language, aligner, explain"),
+        ("/jobs", {"transcript": "a"}, "`transcript`; this request accepts file, words, language, aligner, bundle, explain, callback"),
         ("/predict", {"x" * 900: "a"}, f"`{'x' * 100}…`"),
     ],
 )
@@ -59,7 +59,7 @@ def test_unknown_parameter_is_refused(client: TestClient, method: str, path: str
     ("method", "path", "status", "expected"),
     [
         ("POST", "/predct", 404, "there is nothing at /predct; did you mean /predict? /docs lists all addresses"),
-        ("GET", "/v1/audio/transcriptions", 404, "nothing at /v1/audio/transcriptions; /docs lists all addresses"),
+        ("GET", "/audio/to/text", 404, "nothing at /audio/to/text; /docs lists all addresses"),
         ("GET", "/static/missing.js", 404, "there is nothing at /static/missing.js"),
         ("GET", "/predict", 405, "/predict does not accept GET; use POST, as in curl -F file=@speech.wav …"),
         ("PUT", "/model", 405, "/model does not accept PUT; use GET"),

@@ -1,3 +1,4 @@
+import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ import pytest
 import soundfile
 import soxr
 from fastapi.testclient import TestClient
+from numpy.typing import NDArray
 from starlette.testclient import WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
@@ -99,8 +101,13 @@ def test_silence_has_no_emotion(client: TestClient) -> None:
 @pytest.mark.parametrize(
     ("address", "frames", "code"),
     [
-        ("/stream", [b"abc"], "bad-frame"),
         ("/stream", ["hello"], "bad-frame"),
+        ("/stream", ["{}"], "bad-frame"),
+        ("/stream", ['{"type": "pause"}'], "bad-frame"),
+        ("/stream", [bytes(100), '{"type": "start", "rate": 8000}'], "bad-frame"),
+        ("/stream", ['{"type": "start", "rate": 7}'], "bad-frame"),
+        ("/stream?encoding=pcm_f32le", [np.full(250, np.nan, "<f4").tobytes()] * 2, "bad-frame"),
+        ("/stream", ['{"type": "keepalive"}'] * 400, "live-limit"),
         ("/stream", ["[]"], "bad-frame"),
         ("/stream?rate=7", [], "bad-frame"),
         ("/stream", [bytes(2_000)], "bad-frame"),
@@ -123,6 +130,81 @@ def test_limits_and_invalid_messages(
         messages, closed = read_all(session)
     assert (messages[-1]["type"], messages[-1]["problem"]["code"]) == ("error", code)
     assert closed == 1008
+
+
+@pytest.mark.parametrize(
+    ("address", "message", "detail"),
+    [
+        ("/stream", '{"type": "pause"}', """there is no message 'pause'; accepted are {"type": "start"}, """),
+        ("/stream", '{"event": "connected"}', "connect to /stream/twilio"),
+        ("/stream?encoding=opus", "", "`encoding` is 'opus'; accepted are pcm_s16le, pcm_f32le, mulaw, alaw; decode"),
+        ("/stream?encoding=opus-in-webm", "", "examples/live.html"),
+        ("/stream?rate=fast", "", "`rate` is 'fast': input should be a valid integer"),
+        ("/stream?explain=yes", "", "`explain` is 'yes': input should be 'true', 'false', 'full' or 'occlusion'"),
+        ("/stream?sample_rate=8000", "", "there is no option `sample_rate`; choose from rate, encoding, explain"),
+    ],
+)
+def test_refusal_states_what_to_send(client: TestClient, address: str, message: str, detail: str) -> None:
+    with client.websocket_connect(address) as session:
+        session.send_text(message)
+        messages, code = read_all(session)
+    assert detail in messages[-1]["problem"]["detail"]
+    assert code == 1008
+
+
+ENCODERS: dict[str, tuple[str, str]] = {
+    "pcm_s16le": ("RAW", "PCM_16"),
+    "pcm_f32le": ("RAW", "FLOAT"),
+    "mulaw": ("RAW", "ULAW"),
+    "alaw": ("RAW", "ALAW"),
+}
+
+
+def encode_raw(samples: NDArray[np.floating], encoding: str, rate_hz: int) -> bytes:
+    """Samples without a header, encoded by libsndfile."""
+    container, subtype = ENCODERS[encoding]
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples, rate_hz, format=container, subtype=subtype, endian="LITTLE")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("by_message", [False, True])
+@pytest.mark.parametrize("encoding", ENCODERS)
+def test_encodings_in_chunks_that_end_within_samples(client: TestClient, encoding: str, by_message: bool) -> None:
+    samples = np.frombuffer(spoken(8_000), "<i2").astype(np.float32) / 32_768
+    data = encode_raw(samples, encoding, 8_000)
+    with client.websocket_connect("/stream" if by_message else f"/stream?encoding={encoding}&rate=8000") as session:
+        if by_message:
+            session.send_json({"type": "start", "encoding": encoding, "rate": 8_000})
+        send(session, data, 3_001)
+        session.send_text(END)
+        messages, code = read_all(session)
+    assert [message["type"] for message in messages] == ["utterance.start", "utterance.result", "done"]
+    assert messages[-1]["duration_s"] == pytest.approx(len(samples) / 8_000, abs=0.04)
+    assert messages[0]["start_s"] < 0.5
+    assert code == 1000
+
+
+def test_telephone_encodings_have_the_rate_of_the_telephone(client: TestClient) -> None:
+    with client.websocket_connect("/stream?encoding=mulaw") as session:
+        session.send_bytes(b"\xff" * 16_000)
+        session.send_text(END)
+        [done], _ = read_all(session)
+    assert done["duration_s"] == pytest.approx(2.0, abs=0.04)
+
+
+@pytest.mark.parametrize("message", ["keepalive", "KeepAlive", "keep_alive", "ping"])
+def test_keep_alive_messages_have_no_effect(settings: Settings, aligner: FakeAligner, message: str) -> None:
+    pcm = spoken()
+    with run_with(settings, aligner) as client, client.websocket_connect("/stream") as session:
+        for start in range(0, len(pcm), 6_400):
+            session.send_text(json.dumps({"type": message}))
+            session.send_bytes(b"")
+            session.send_bytes(pcm[start : start + 6_400])
+        session.send_text(END)
+        messages, code = read_all(session)
+    assert [message["type"] for message in messages] == ["utterance.start", "utterance.result", "done"]
+    assert code == 1000
 
 
 def test_connections_are_bounded_and_counted(settings: Settings, aligner: FakeAligner) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from service.inference.languages import find_language_code
+from service.inference.languages import find_language_code, find_language_name
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,9 @@ from service.inference.languages import find_language_code
 )
 def test_code_of_a_language(language: str, code: str) -> None:
     assert find_language_code(language) == code
+
+
+@pytest.mark.parametrize(("code", "name"), [("en", "english"), ("ht", "haitian creole"), ("auto", "auto"), ("", "")])
+def test_name_of_a_language(code: str, name: str) -> None:
+    assert find_language_name(code) == name
+    assert find_language_code(name) == code

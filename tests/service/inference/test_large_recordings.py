@@ -14,8 +14,9 @@ from fastapi.testclient import TestClient
 from alignment.audio import Waveform
 from alignment.errors import DecodingAbandonedError
 from service.inference.decoding import LargeRecordingError, decode_small
-from service.inference.engine import EmotionEngine, WindowLoop
+from service.inference.engine import EmotionEngine
 from service.inference.request import AnalysisRequest, Speakers
+from service.inference.window_loop import WindowLoop
 from service.inference.worker import WorkerInput, score
 from service.observability.stopwatch import Stopwatch
 from service.settings import Settings

@@ -83,7 +83,7 @@ def test_failure_to_open_is_remembered(
 def test_event_loop_does_not_wait_for_the_folder(
     settings: Settings, aligner: FakeAligner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Other requests get responses while SQLite waits for another process."""
+    """The service starts, and other requests get responses, while SQLite waits for another process."""
     opening, proceed = threading.Event(), threading.Event()
 
     def wait(folder: Path, keep_s: float) -> JobStore:
@@ -92,6 +92,7 @@ def test_event_loop_does_not_wait_for_the_folder(
         raise JobsUnavailableError(folder, "it is in use")
 
     monkeypatch.setattr("service.jobs.access.JobStore", wait)
+    monkeypatch.setattr("service.jobs.access._START_S", 0.05)
     with run_server(settings, aligner) as server:
         statuses: list[int] = []
         poller = threading.Thread(target=lambda: statuses.append(server.client.get("/jobs/x").status_code))
@@ -136,8 +137,18 @@ def test_folder_that_cannot_be_created_is_reported_at_start(
         assert "CAN_JOBS__FOLDER" in client.get("/health/ready").json()["detail"]
 
 
-def test_start_does_not_create_the_folder(client: TestClient, settings: Settings) -> None:
-    assert not settings.jobs.folder.exists()
+def test_second_service_finds_the_folder_in_use_at_its_start(
+    client: TestClient, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither has a job yet."""
+    assert client.get("/health/ready").json() == {"status": "ready"}
+    with run_app(settings, FakeAligner()) as second:
+        wait_until(lambda: "detail" in second.get("/health/ready").json())
+        logged = capsys.readouterr().err
+        for text in (second.get("/health/ready").json()["detail"], logged):
+            assert "another process uses the folder" in text
+            assert "CAN_JOBS__FOLDER" in text
+    assert submit(client).status_code == 202
 
 
 @pytest.mark.parametrize("made_anew", [False, True])
@@ -173,18 +184,19 @@ def test_folder_replaced_during_a_job_ends_the_job(
     assert client.get(second).json()["status"] == "done"
 
 
-def test_files_are_private(client: TestClient, settings: Settings, aligner: FakeAligner) -> None:
+def test_files_are_private(settings: Settings, aligner: FakeAligner) -> None:
     """In a folder that existed before with the usual mode, and in one with files of an earlier version."""
     folder = settings.jobs.folder
     folder.mkdir(mode=0o755)
     folder.chmod(0o755)
     aligner.gate.clear()
-    submit(client)
-    wait_until(lambda: aligner.calls == 1)
-    assert len(list(folder.glob("*.audio"))) == 1
-    assert {path.name: mode(path) for path in folder.iterdir() if mode(path) != "600"} == {}
-    assert mode(folder) == "700"
-    aligner.gate.set()
+    with run_app(settings, aligner) as client:
+        submit(client)
+        wait_until(lambda: aligner.calls == 1)
+        assert len(list(folder.glob("*.audio"))) == 1
+        assert {path.name: mode(path) for path in folder.iterdir() if mode(path) != "600"} == {}
+        assert mode(folder) == "700"
+        aligner.gate.set()
 
 
 def test_files_of_an_earlier_version_become_private(tmp_path: Path) -> None:

@@ -154,9 +154,7 @@ def test_queue_is_bounded_and_deletion_frees_capacity(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", ["recognise", "classify"])
-def test_jobs_survive_killed_process(
-    tmp_path: Path, tiny_bundle: Bundle, settings: Settings, client: TestClient, stage: str
-) -> None:
+def test_jobs_survive_killed_process(tmp_path: Path, tiny_bundle: Bundle, settings: Settings, stage: str) -> None:
     (tmp_path / "long.wav").write_bytes(TWO_WINDOWS)
     command = [sys.executable, "-m", "tests.service.jobs.killed_job", str(tiny_bundle.folder)]
     command += [str(settings.jobs.folder), str(tmp_path / "long.wav"), stage]

@@ -76,7 +76,7 @@ def test_quality_of_the_waveform_reaches_the_response(tiny_bundle: Bundle) -> No
     engine = EmotionEngine(Settings(bundle=str(tiny_bundle.folder), uncertain_below=1.0), aligner=FakeAligner())
     telephone = SoundQuality(-26.0, 9.0, 3_400.0)
     waveform = Waveform(noise(3.0), AudioSource(3.0, 8_000, 1), quality=telephone)
-    analysis = engine.start(waveform, AnalysisRequest(), Stopwatch()).run(engine.classify).finish({})
+    analysis = engine.start(waveform, AnalysisRequest(), Stopwatch()).run().finish({})
     assert [each.quality for each in analysis.utterances] == [telephone]
     response = to_response(analysis, engine)
     for each in (response, response.utterances[0]):

@@ -1,6 +1,7 @@
-/** Download of a result (CSV, JSON, a printed report, the equivalent command), and details of its origin. */
+/** Download of a result (CSV, JSON, other formats, a printed report, the equivalent command), and details of its origin. */
 
 import { h } from "../lib/dom.js";
+import { exportButtons } from "./exports.js";
 import { utteranceTable, wordTable } from "./tables.js";
 
 /** The same request as a curl command. */
@@ -40,7 +41,7 @@ export function downloadSection(recording, result) {
   const print = { type: "button", textContent: "Print or save as PDF", on: { click: () => window.print() } };
   buttons.append(h("button", print));
   return h("section.card.report", { aria: { labelledby: "download-title" } },
-    h("h2", { id: "download-title", textContent: "Download" }), buttons,
+    h("h2", { id: "download-title", textContent: "Download" }), buttons, ...exportButtons(recording, result, save),
     h("details.more", {}, h("summary", { textContent: "The same request from a terminal" }),
       h("p.fine", { textContent: "In the folder of the recording:" }),
       h("div.command", {}, h("pre", { tabIndex: 0, aria: { label: "Command" } }, h("code", { textContent: command })),
@@ -48,14 +49,16 @@ export function downloadSection(recording, result) {
 }
 
 function downloadButton(label, scope, name, type, write) {
-  const download = () => {
-    const address = URL.createObjectURL(new Blob([write()], { type }));
-    h("a", { href: address, download: name }).click();
-    URL.revokeObjectURL(address);
-  };
+  const download = () => save(name, new Blob([write()], { type }));
   return h("button", {
     type: "button", textContent: label, aria: { label: `Download ${label}${scope}` }, on: { click: download },
   });
+}
+
+function save(name, blob) {
+  const address = URL.createObjectURL(blob);
+  h("a", { href: address, download: name }).click();
+  URL.revokeObjectURL(address);
 }
 
 /** Details of a result's origin: weights, aligner, audio, timings. */

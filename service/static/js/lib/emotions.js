@@ -4,9 +4,20 @@ import { h } from "./dom.js";
 
 const KNOWN = ["angry", "happy", "excited", "sad", "frustrated", "surprised", "neutral", "calm", "fearful", "disgusted"];
 
-/** CSS colour of a label; labels outside the list share one colour. */
+/** Number of the colours --other-1, --other-2, … of labels outside the list; after the last one they begin again. */
+const OTHERS = 8;
+const others = new Map();
+
+/** Choose the colours of the labels of the served model, so that a label outside the list always has the same one. */
+export function registerLabels(labels) {
+  labels.forEach(colourOf);
+}
+
+/** CSS colour of a label. */
 export function colourOf(emotion) {
-  return KNOWN.includes(emotion) ? `var(--${emotion})` : "var(--other)";
+  if (KNOWN.includes(emotion)) return `var(--${emotion})`;
+  if (!others.has(emotion)) others.set(emotion, others.size % OTHERS + 1);
+  return `var(--other-${others.get(emotion)})`;
 }
 
 /** A CSS colour as rgb() in the current theme, for a canvas. */

@@ -1,0 +1,206 @@
+"""Blocks of samples by FFmpeg (PyAV): m4a, mp4, webm and others that hold their own audio."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from typing import Final
+
+import av
+import av.error
+import numpy as np
+from numpy.typing import NDArray
+
+from alignment.errors import UndecodableAudioError
+from alignment.parts import Part
+from alignment.sample_blocks import SampleBlocks, length_warnings
+from alignment.timeline import Timeline
+from alignment.timing import Seconds
+
+_WITH_LENGTH: Final = ("mov", "matroska")
+_WITH_TIMESTAMPS: Final = (*_WITH_LENGTH, "mpegts", "flv", "asf", "ogg")
+_MAX_TRACKS: Final = 8
+_TAGGED_LENGTH: Final = re.compile(r"(\d{2,4}):(\d\d):(\d\d(?:\.\d+)?)")
+# FFmpeg would follow the addresses inside a playlist; only containers that hold their own audio are allowed.
+_FFMPEG_FORMATS: Final = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,wav,w64,mp3,aac,ogg,flac,aiff,au,caf,amr,asf,avi,flv,mpegts,mpeg"
+)
+# FFmpeg has hundreds of decoders, also for old games and cameras; each one is code that a file may attack.
+_FFMPEG_CODECS: Final = (
+    "aac,aac_latm,ac3,adpcm_ima_qt,adpcm_ima_wav,adpcm_ms,alac,amrnb,amrwb,eac3,flac,gsm,gsm_ms,libopus,mp1,mp1float,mp2,"
+    "mp2float,mp3,mp3float,opus,pcm_alaw,pcm_f32be,pcm_f32le,pcm_f64be,pcm_f64le,pcm_mulaw,pcm_s16be,pcm_s16le,pcm_s24be,"
+    "pcm_s24le,pcm_s32be,pcm_s32le,pcm_s8,pcm_u8,speex,vorbis,wmapro,wmav1,wmav2"
+)
+_FFMPEG_OPTIONS: Final = {
+    "format_whitelist": _FFMPEG_FORMATS,
+    "codec_whitelist": _FFMPEG_CODECS,
+    "protocol_whitelist": "none",
+}
+
+
+def count_tracks(part: Part) -> int:
+    """Number of audio tracks of a file, at most 8; 1 where FFmpeg cannot read it."""
+    try:
+        with _open_container(part) as container:
+            return min(_MAX_TRACKS, len(container.streams.audio))
+    except UndecodableAudioError:
+        return 1
+
+
+@contextmanager
+def open_with_ffmpeg(part: Part, track: int = 0) -> Iterator[SampleBlocks]:
+    """Open a file in another format of FFmpeg that holds its own audio.
+
+    Raises:
+        UndecodableAudioError: FFmpeg does not support the format, or the file holds no audio track.
+    """
+    with _open_container(part) as container:
+        yield _opened_by_ffmpeg(container, part, track)
+
+
+@contextmanager
+def _open_container(part: Part) -> Iterator[av.container.InputContainer]:
+    try:
+        container = av.open(part.open(), "r", options=_FFMPEG_OPTIONS, metadata_errors="replace")
+    except av.error.FFmpegError as exc:
+        raise UndecodableAudioError(exc.strerror or "unknown format") from exc
+    with container:
+        yield container
+
+
+def _opened_by_ffmpeg(container: av.container.InputContainer, part: Part, track: int) -> SampleBlocks:
+    if track >= len(container.streams.audio):
+        raise UndecodableAudioError(
+            "the file holds no audio track" if not track else f"it has no audio track {track + 1}"
+        )
+    stream = container.streams.audio[track]
+    if getattr(stream, "codec_context", None) is None:
+        raise UndecodableAudioError("its audio codec is unknown")
+    if stream.codec_context.name not in _FFMPEG_CODECS.split(","):
+        raise UndecodableAudioError(f"its audio codec {stream.codec_context.name} is not supported")
+    opened = SampleBlocks(stream.rate or 0, stream.channels or 0, _stated_length(container, stream))
+    opened.warnings.extend(length_warnings(part))
+    opened.blocks = _ffmpeg_blocks(container, stream, opened.warnings)
+    return opened
+
+
+def _stated_length(container: av.container.InputContainer, stream: av.AudioStream) -> Seconds:
+    """Length of a track in its header, 0 where there is none; that of a container can be the length of a video.
+
+    Other containers state no length: FFmpeg estimates it from the bit rate of the first frames.
+    """
+    if not container.format.name.startswith(_WITH_LENGTH):
+        return 0.0
+    if stream.duration and stream.time_base:
+        start_s = (container.start_time or 0) / av.time_base
+        return float(
+            (stream.start_time or 0) * stream.time_base - Fraction(start_s) + stream.duration * stream.time_base
+        )
+    if tagged := _TAGGED_LENGTH.fullmatch(stream.metadata.get("DURATION", "")):
+        hours, minutes, seconds = tagged.groups()
+        return 3_600 * int(hours) + 60 * int(minutes) + float(seconds)
+    return container.duration / av.time_base if container.duration and len(container.streams) == 1 else 0.0
+
+
+def _make_timeline(container: av.container.InputContainer, stream: av.AudioStream) -> Timeline | None:
+    """The timeline of a track; None where timestamps are counted from the samples."""
+    if not container.format.name.startswith(_WITH_TIMESTAMPS) or not stream.rate:
+        return None
+    start_s = None if container.start_time is None else container.start_time / av.time_base
+    end_s = container.duration / av.time_base if container.duration else 0.0
+    return Timeline(stream.rate, stream.channels or 1, start_s, end_s)
+
+
+def _ffmpeg_blocks(
+    container: av.container.InputContainer, stream: av.AudioStream, warnings: list[str]
+) -> Iterator[NDArray[np.float32]]:
+    """Blocks of all packets that can be decoded; damaged ones are left out and counted in a warning."""
+    converter, timeline = Converter(stream.rate, stream.layout), _make_timeline(container, stream)
+    for frame in _decode_frames(container, stream, warnings):
+        time_s = frame.time if frame.pts is not None else None
+        if timeline is not None:
+            yield from timeline.fill(time_s)
+        for block in converter.convert(frame):
+            if timeline is not None:
+                timeline.advance(len(block))
+            yield block
+    if timeline is not None:
+        warnings.extend(timeline.describe())
+
+
+def _decode_frames(
+    container: av.container.InputContainer, stream: av.AudioStream, warnings: list[str]
+) -> Iterator[av.AudioFrame]:
+    damaged = 0
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.error.FFmpegError as exc:
+            warnings.append(f"the file is damaged ({exc.strerror}); the part before the damage was used")
+            break
+        except IndexError:
+            # In a damaged transport stream, a track can begin that PyAV has not listed. Depending on the content of
+            # memory, it leaves out the packets of that track or fails; a new iterator knows the track.
+            packets = container.demux(stream)
+            continue
+        if packet is None:
+            break
+        try:
+            frames = packet.decode()
+        except av.error.FFmpegError:
+            # The empty packet at the end, where it comes twice, is no damage.
+            damaged += bool(packet.size)
+            continue
+        yield from frames
+    if damaged:
+        warnings.append(f"the file is damaged: {damaged} packets could not be decoded and were left out")
+
+
+class Converter:
+    """Converter of frames of any format to float blocks at one rate, with one layout of channels."""
+
+    def __init__(self, rate_hz: int, layout: av.AudioLayout | str) -> None:
+        self._rate_hz, self._layout = rate_hz, layout
+        self._resampler: av.AudioResampler | None = None
+        self._source: tuple[str, str, int] | None = None
+
+    def convert(self, frame: av.AudioFrame) -> Iterator[NDArray[np.float32]]:
+        """(samples, channels) blocks of one frame."""
+        source = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if self._resampler is None or source != self._source:
+            self._resampler = av.AudioResampler(format="fltp", layout=self._layout, rate=self._rate_hz)
+            self._source = source
+        frame.pts = None
+        yield from self._resample(frame)
+
+    def convert_block(self, block: NDArray[np.float32], rate_hz: int, channels: int) -> Iterator[NDArray[np.float32]]:
+        """Blocks of another file: (samples, channels); where it has other channels, their average in each.
+
+        Args:
+            block: (samples, channels of the other file).
+            rate_hz: Its rate.
+            channels: Number of channels that are needed.
+        """
+        if block.shape[1] != channels:
+            block = np.tile(block.mean(axis=1, dtype=np.float32)[:, None], (1, channels))
+        if rate_hz == self._rate_hz:
+            yield block
+            return
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block.T), format="fltp", layout=name_layout(channels))
+        frame.sample_rate = rate_hz
+        yield from self.convert(frame)
+
+    def finish(self) -> Iterator[NDArray[np.float32]]:
+        """(samples, channels) blocks that are left after the last one."""
+        if self._resampler is not None:
+            yield from self._resample(None)
+
+    def _resample(self, frame: av.AudioFrame | None) -> Iterator[NDArray[np.float32]]:
+        for planar in self._resampler.resample(frame) if self._resampler else ():
+            yield np.ascontiguousarray(planar.to_ndarray().T)
+
+
+def name_layout(channels: int) -> str:
+    """Name of FFmpeg's layout of so many channels."""
+    return {1: "mono", 2: "stereo"}.get(channels, f"{channels}c")

@@ -1,0 +1,166 @@
+"""Recordings that were joined by writing one file after the other (`cat a.ogg b.ogg`).
+
+A decoder stops at the end of the first file, or reads the header of the second one as sound. The files are found by
+their signatures, from the end of the first file on where its structure shows it, else after its header. A signature has
+at least 48 fixed bits. Searches go block by block, because they hold the interpreter lock.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from alignment.sample_chunks import Data, Range, find_end, is_chunked
+
+MAX_FILES: Final = 200
+"""Files that are decoded; each one costs time whatever its length."""
+_BLOCK_BYTES: Final = 1 << 20
+# Of hostile files; a recording of hours has fewer.
+_MAX_HEADERS: Final = 1_000
+_MAX_BOXES: Final = 30_000
+_Signature = tuple[bytes, int, re.Pattern[bytes]]
+_EBML: Final = b"\x1a\x45\xdf\xa3"
+_CLUSTER: Final = b"\x1f\x43\xb6\x75"
+_CONTAINERS: Final = (_EBML, b"FLV\x01", b"\x30\x26\xb2\x75")
+"""Starts of containers whose mp3 track may begin with the statement of a length."""
+# The first frame of an mp3 file may state the length, which no other frame does.
+_FIRST_FRAME_BYTES: Final = 64
+_TAG: Final = re.compile(rb"ID3[\x02-\x04]\x00[\x00\x10\x20\x40\x80\xc0\xe0][\x00-\x7f]{4}")
+_SIGNATURES: Final = tuple(
+    (word, ahead, re.compile(pattern, re.DOTALL))
+    for word, ahead, pattern in (
+        (b"WAVE", 8, rb"R(?:IFF|F64).{4}WAVE[\x20-\x7e]{4}"),
+        (b"AIF", 8, rb"FORM.{4}AIF[CF][A-Z]{4}"),
+        (b"riff\x2e\x91", 0, rb"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb"),
+        (b"caff\x00", 0, rb"caff\x00[\x01\x02]\x00\x00desc"),
+        (
+            b".snd\x00\x00",
+            0,
+            rb"\.snd\x00\x00.{2}.{4}\x00\x00\x00[\x01-\x20]\x00[\x00-\x0b].{2}\x00\x00\x00[\x01-\x20]",
+        ),
+        (b"fLaC", 0, rb"fLaC[\x00\x80]\x00\x00\x22"),
+        (b"OggS\x00\x02", 0, rb"OggS\x00\x02\x00{8}"),
+        (b"\x1a\x45\xdf\xa3", 0, rb"\x1a\x45\xdf\xa3.{1,60}?\x42\x82[\x80-\x90](?:webm|matroska)"),
+        (b"ftyp", 4, rb"\x00\x00\x00[\x10-\x80]ftyp[\x20-\x7e]{4}\x00"),
+        (b"FLV\x01", 0, rb"FLV\x01[\x01\x04\x05]\x00\x00\x00\x09"),
+        (b"\x30\x26\xb2\x75", 0, rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\x00\xaa\x00\x62\xce\x6c"),
+        (b"#!AMR", 0, rb"#!AMR(?:-WB)?\n"),
+    )
+)
+"""A word to search for, the bytes before it, and the whole signature."""
+_MP3_SIGNATURES: Final = (
+    (b"ID3", 0, _TAG),
+    *(
+        (
+            word,
+            ahead,
+            re.compile(rb"\xff[\xe2-\xff].{2}\x00{" + str(ahead - 4).encode() + b"}" + word + rb"\x00{3}", re.DOTALL),
+        )
+        for word in (b"Xing", b"Info")
+        for ahead in (13, 21, 36)
+    ),
+)
+
+
+def split_files(data: Data) -> list[Range]:
+    """Ranges of the files that the data hold; one, from 0 to the end, for most data."""
+    starts, search = [0], _Search(data)
+    while len(starts) <= MAX_FILES and (found := _find_next(data, starts[-1], search)) is not None:
+        starts.append(found)
+    return list(zip(starts, [*starts[1:], len(data)], strict=True))
+
+
+def _find_next(data: Data, start: int, search: "_Search") -> int | None:
+    """Start of the file after the one that begins at `start`."""
+    at = _skip_tag(data, start)
+    after = _skip_header(data, at)
+    signatures = _SIGNATURES if data[at : at + 4] in _CONTAINERS else (*_SIGNATURES, *_MP3_SIGNATURES)
+    found = min(search.find(signature, after) for signature in signatures)
+    return found if found < len(data) else None
+
+
+class _Search:
+    """Places of the signatures, in ascending order: every byte is searched once for each signature."""
+
+    def __init__(self, data: Data) -> None:
+        self._data = data
+        self._found: dict[_Signature, int] = {}
+
+    def find(self, signature: _Signature, after: int) -> int:
+        """First place from `after` on that has a signature; the end of the data where there is none."""
+        if self._found.get(signature, -1) < after:
+            self._found[signature] = self._search(*signature, after)
+        return self._found[signature]
+
+    def _search(self, word: bytes, ahead: int, pattern: re.Pattern[bytes], after: int) -> int:
+        for at in _find_words(self._data, after + ahead, word):
+            if pattern.match(self._data, at - ahead):
+                return at - ahead
+        return len(self._data)
+
+
+def _find_words(data: Data, after: int, word: bytes) -> Iterator[int]:
+    for block in range(after, len(data), _BLOCK_BYTES):
+        at, limit = block, block + _BLOCK_BYTES + len(word) - 1
+        while (at := data.find(word, at, limit)) >= 0:
+            yield at
+            at += 1
+
+
+def _skip_header(data: Data, start: int) -> int:
+    """Offset from which a signature belongs to another file."""
+    magic = bytes(data[start : start + 4])
+    if magic == b"fLaC":
+        return _skip_flac(data, start + 4)
+    if magic == b"OggS":
+        return _skip_ogg(data, start)
+    if magic == _EBML:
+        # The private data of a codec hold the header of a flac file.
+        return max(start + 8, data.find(_CLUSTER, start))
+    if data[start + 4 : start + 8] == b"ftyp":
+        return _skip_boxes(data, start)
+    return find_end(data, start) if is_chunked(magic) else start + _FIRST_FRAME_BYTES
+
+
+def _skip_flac(data: Data, at: int) -> int:
+    """End of the blocks of metadata, which may hold the header of the wav file that was compressed."""
+    for _ in range(_MAX_HEADERS):
+        if at + 4 > len(data):
+            break
+        is_last, size = data[at] & 0x80, int.from_bytes(data[at + 1 : at + 4], "big")
+        at += 4 + size
+        if is_last:
+            break
+    return min(at, len(data))
+
+
+def _skip_ogg(data: Data, at: int) -> int:
+    """Start of the first page that does not begin a stream: the streams of one file begin one after the other."""
+    for _ in range(_MAX_HEADERS):
+        if data[at : at + 4] != b"OggS" or at + 27 > len(data) or not data[at + 5] & 2:
+            break
+        segments = data[at + 26]
+        at += 27 + segments + sum(data[at + 27 : at + 27 + segments])
+    return at
+
+
+def _skip_boxes(data: Data, start: int) -> int:
+    """End of the boxes of an mp4 file, up to the next one that begins a file."""
+    at = start
+    for _ in range(_MAX_BOXES):
+        if at + 8 > len(data) or (at > start and data[at + 4 : at + 8] == b"ftyp"):
+            break
+        size, name = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        if size == 1:
+            size = int.from_bytes(data[at + 8 : at + 16], "big")
+        if size < 8 or not all(0x20 <= letter <= 0x7E or letter == 0xA9 for letter in name):
+            break
+        at += size
+    return max(start + 8, min(at, len(data)))
+
+
+def _skip_tag(data: Data, start: int) -> int:
+    """End of the ID3 tag at a place, if there is one."""
+    if not _TAG.match(data, start):
+        return start
+    high, upper, lower, low = data[start + 6 : start + 10]
+    return min(len(data), start + 10 + (high << 21) + (upper << 14) + (lower << 7) + low)

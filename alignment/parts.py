@@ -1,0 +1,127 @@
+"""Files inside a recording, as streams for the decoders: joined files one by one, with corrected headers."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import SEEK_CUR, SEEK_END, BytesIO, RawIOBase
+from mmap import ACCESS_READ, mmap
+from pathlib import Path
+from typing import BinaryIO, Final, cast
+
+from alignment.joined_files import split_files
+from alignment.sample_chunks import Data, Range, find_samples
+
+_HEAD_BYTES: Final = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A file inside the data of a recording.
+
+    Attributes:
+        data: The recording.
+        start: Offset of the file.
+        end: Offset of its end.
+        ranges: Ranges to read in order; empty for all from `start` to `end`.
+        patches: Corrected fields: (offset, bytes), inside the first range.
+        warnings: What is wrong with its header.
+    """
+
+    data: Data
+    start: int
+    end: int
+    ranges: tuple[Range, ...] = ()
+    patches: tuple[tuple[int, bytes], ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def head(self) -> bytes:
+        """First bytes of the file."""
+        return bytes(self.data[self.start : min(self.end, self.start + _HEAD_BYTES)])
+
+    def open(self) -> BinaryIO:
+        """Stream of the file with its corrections."""
+        if not self.ranges and isinstance(self.data, bytes) and self.end - self.start == len(self.data):
+            return BytesIO(self.data)
+        return cast("BinaryIO", _Splice(self.data, [*self._pieces()]))
+
+    def _pieces(self) -> Iterator[Range | bytes]:
+        first, *others = self.ranges or ((self.start, self.end),)
+        at = first[0]
+        for offset, value in self.patches:
+            yield at, offset
+            yield value
+            at = offset + len(value)
+        yield at, first[1]
+        yield from others
+
+
+@contextmanager
+def open_parts(source: bytes | Path) -> Iterator[list[Part]]:
+    """Files that a recording in memory or on disk consists of, in order; one for most recordings.
+
+    A recording on disk is mapped and not loaded as a whole.
+    """
+    if isinstance(source, bytes):
+        yield _find_parts(source)
+        return
+    with source.open("rb") as stream, mmap(stream.fileno(), 0, access=ACCESS_READ) as view:
+        yield _find_parts(view)
+
+
+def _find_parts(data: Data) -> list[Part]:
+    return [_repair(data, start, end) for start, end in split_files(data)]
+
+
+def _repair(data: Data, start: int, end: int) -> Part:
+    samples = find_samples(data, start, end)
+    if samples is None:
+        return Part(data, start, end)
+    ranges = (samples.header, *samples.ranges)
+    return Part(data, start, end, ranges, samples.patches, samples.warnings)
+
+
+class _Splice(RawIOBase):
+    """Stream of ranges of data and of bytes in their place."""
+
+    def __init__(self, data: Data, pieces: list[Range | bytes]) -> None:
+        self._data, self._pieces, self._at = data, [piece for piece in pieces if _length(piece)], 0
+        self._size = sum(_length(piece) for piece in pieces)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        origin = {SEEK_CUR: self._at, SEEK_END: self._size}.get(whence, 0)
+        self._at = max(0, origin + offset)
+        return self._at
+
+    def readinto(self, buffer: object) -> int:
+        """Fill the buffer as far as there are bytes."""
+        view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
+        done, begin = 0, 0
+        for piece in self._pieces:
+            inside = self._at - begin
+            length = _length(piece)
+            if 0 <= inside < length and done < len(view):
+                taken = self._read(piece, inside, min(length - inside, len(view) - done))
+                view[done : done + len(taken)] = taken
+                done += len(taken)
+                self._at += len(taken)
+            begin += length
+        return done
+
+    def _read(self, piece: Range | bytes, start: int, count: int) -> bytes:
+        if isinstance(piece, bytes):
+            return piece[start : start + count]
+        return bytes(self._data[piece[0] + start : piece[0] + start + count])
+
+
+def _length(piece: Range | bytes) -> int:
+    return len(piece) if isinstance(piece, bytes) else piece[1] - piece[0]

@@ -1,0 +1,65 @@
+/** Download of a result as subtitles, a TextGrid or a workbook, which the service writes: POST /export. */
+
+import { authorisation, readProblem, request } from "../lib/api.js";
+import { h } from "../lib/dom.js";
+import { contributionTo } from "./words.js";
+
+const FORMATS = {
+  srt: { label: "SRT", suffix: ".srt" },
+  vtt: { label: "WebVTT", suffix: ".vtt" },
+  textgrid: { label: "TextGrid", suffix: ".TextGrid" },
+  xlsx: { label: "XLSX", suffix: ".xlsx" },
+};
+const SUBTITLES = ["srt", "vtt"];
+const LONGEST_NAME = 255;
+
+/**
+ * Buttons for the formats that the service writes, and a line for its refusal.
+ *
+ * @param {{name: string}} recording
+ * @param {object} result
+ * @param {(name: string, blob: Blob) => void} save
+ */
+export function exportButtons({ name }, result, save) {
+  const emotions = h("input", { type: "checkbox" });
+  const failure = h("p.fine", { role: "alert", hidden: true });
+  const stem = name.replace(/\.[^.]+$/, "") || "result";
+  const buttons = Object.entries(FORMATS).map(([format, { label, suffix }]) => {
+    const button = h("button", { type: "button", textContent: label, aria: { label: `Download ${label}` } });
+    button.addEventListener("click", async () => {
+      failure.hidden = true;
+      button.disabled = true;
+      try {
+        save(stem + suffix, await convert(result, format, name, emotions.checked));
+      } catch (error) {
+        Object.assign(failure, { textContent: `${label}: ${error.message}`, hidden: false });
+      }
+      button.disabled = false;
+    });
+    return button;
+  });
+  return [
+    h("div.row.exports", {}, ...buttons, h("label.fine", {}, emotions, " emotions in subtitles")),
+    failure,
+  ];
+}
+
+/** @throws {Problem} */
+async function convert(result, format, name, emotions) {
+  const parameters = new URLSearchParams({ format, name: name.slice(0, LONGEST_NAME) });
+  if (emotions && SUBTITLES.includes(format)) parameters.set("subtitle_emotions", "prefix");
+  const headers = { "Content-Type": "application/json", ...authorisation() };
+  const body = JSON.stringify({ ...result, utterances: result.utterances.map(shorten) });
+  const response = await request(`export?${parameters}`, { method: "POST", body, headers });
+  if (!response.ok) throw await readProblem(response);
+  return response.blob();
+}
+
+/** An utterance with contributions to its emotion only, which makes hours of speech half as large. */
+function shorten(utterance) {
+  const words = utterance.words.map((word) => {
+    const { text, sound } = contributionTo(word, utterance.emotion);
+    return { ...word, contribution: { text, audio: sound } };
+  });
+  return { ...utterance, words };
+}
