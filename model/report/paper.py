@@ -18,10 +18,14 @@ def paper_row(name: str) -> Row:
 
 
 def paper_tables(names: Sequence[str]) -> dict[str, list[str]]:
-    """Systems of each table of the paper, by its caption, and additional ones last; no table is empty."""
+    """Systems of each table of the paper, by its caption, and additional ones last.
+
+    A table without any system but the reference is left out, unless it is the only one.
+    """
     tables = {caption: [n for n in names if number in SYSTEMS[n].tables] for number, caption in _CAPTIONS.items()}
     tables[_ADDITIONAL] = [name for name in names if not SYSTEMS[name].tables]
-    return {caption: members for caption, members in tables.items() if members}
+    compared = {caption: members for caption, members in tables.items() if {*members} - {REFERENCE}}
+    return compared or {_CAPTIONS[2]: list(names)}
 
 
 def upgrade_plan(record: dict[str, Any]) -> dict[str, Any]:

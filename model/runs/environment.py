@@ -44,7 +44,7 @@ def describe_in_words(environment: dict[str, Any]) -> str:
     machine = environment.get("gpu") or f"{environment['processor']}, {environment['cores']} cores"
     packages = ", ".join(f"{name} {number}" for name, number in environment["packages"].items())
     return (
-        f"{machine}; {environment['threads']} threads per fold; Python {environment['python']}, {packages}; "
+        f"{machine}; threads per fold {environment['threads']}; Python {environment['python']}, {packages}; "
         f"commit {environment['commit']}"
     )
 

@@ -1,11 +1,12 @@
 """Analysis for agents, and its implementation with models in this process."""
 
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 from can_ser_client.schemas import PredictOut
-from model.bundle import locate_bundle, read_bundle
+from model.bundle import Bundle, locate_bundle, read_bundle
 from model.errors import ModelError
 from service.agents.schemas import ListedBundle
 from service.inference.engine import EmotionEngine
@@ -58,25 +59,29 @@ class LocalAnalyser:
 
     def list_bundles(self) -> list[ListedBundle]:
         """See `Analyser`; shipped bundles that cannot be read are left out."""
-        bundles = [self._engine.bundle]
-        for folder in sorted(locate_bundle("starter").parent.iterdir()):
-            with suppress(ModelError):
-                bundle = read_bundle(folder)
-                if bundle.folder.resolve() != self._engine.bundle.folder.resolve():
-                    bundles.append(bundle)
-        return [
-            ListedBundle(
-                name=bundle.config.name,
-                version=bundle.version,
-                emotions=list(bundle.config.emotions),
-                front_end=bundle.config.features.front_end,
-                trained_on=bundle.config.origin.trained_on,
-                licence=bundle.config.origin.licence,
-                served=bundle is self._engine.bundle,
-            )
-            for bundle in bundles
-        ]
+        served = list(self._engine.bundles.values())
+        others = [bundle for bundle in _read_shipped() if bundle.config.name not in self._engine.bundles]
+        return [_list_bundle(bundle, served=any(bundle is each for each in served)) for bundle in (*served, *others)]
 
     def close(self) -> None:
         """End the processes of the aligner."""
         self._engine.close()
+
+
+def _read_shipped() -> Iterator[Bundle]:
+    for folder in sorted(locate_bundle("starter").parent.iterdir()):
+        with suppress(ModelError):
+            yield read_bundle(folder)
+
+
+def _list_bundle(bundle: Bundle, *, served: bool) -> ListedBundle:
+    config = bundle.config
+    return ListedBundle(
+        name=config.name,
+        version=bundle.version,
+        emotions=list(config.emotions),
+        front_end=config.features.front_end,
+        trained_on=config.origin.trained_on,
+        licence=config.origin.licence,
+        served=served,
+    )

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from can_ser_client.schemas import PredictOut
-from service.agents.schemas import ListedBundle
+from service.agents.schemas import ListedBundle, to_bundle
 from service.client import Client
 
 
@@ -22,17 +22,7 @@ class RemoteAnalyser:
     def list_bundles(self) -> list[ListedBundle]:
         """See `Analyser`; the service names only the weights that it serves."""
         served = self._client.served_model()
-        return [
-            ListedBundle(
-                name=served.name,
-                version=served.version,
-                emotions=served.labels,
-                front_end=served.front_end,
-                trained_on=served.trained_on,
-                licence=served.licence,
-                served=True,
-            )
-        ]
+        return [to_bundle(each, served=True) for each in served.bundles or [served]]
 
     def close(self) -> None:
         """Close connections."""

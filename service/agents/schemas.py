@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from can_ser_client.schemas import PredictOut, SpeakerOut, UtteranceOut, WordOut
+from can_ser_client.schemas import ModelOut, PredictOut, SpeakerOut, UtteranceOut, WordOut
 
 
 class EmotionOut(BaseModel):
@@ -97,6 +97,12 @@ class ListedBundles(BaseModel):
     """Result of list_bundles."""
 
     bundles: list[ListedBundle]
+
+
+def to_bundle(model: ModelOut, *, served: bool) -> ListedBundle:
+    """Weights of a list."""
+    names = ("name", "version", "front_end", "trained_on", "licence")
+    return ListedBundle(emotions=model.labels, served=served, **{name: getattr(model, name) for name in names})
 
 
 def to_recording(path: str, response: PredictOut) -> AnalysedRecording:

@@ -47,6 +47,12 @@ SpeakersArgument = Annotated[
 ]
 
 
+BundleArgument = Annotated[
+    str | None,
+    Field(description="Name of weights that list_bundles marks as served; omit it for the default.", max_length=100),
+]
+
+
 class Tools:
     """The tools of one server; one recording is analysed at a time, and the last results are kept."""
 
@@ -67,7 +73,11 @@ class Tools:
             server.add_tool(tool, title=title, annotations=_READ_ONLY, structured_output=True)
 
     async def analyse_recording(
-        self, path: PathArgument, transcript: TranscriptArgument = None, speakers: SpeakersArgument = None
+        self,
+        path: PathArgument,
+        transcript: TranscriptArgument = None,
+        speakers: SpeakersArgument = None,
+        bundle: BundleArgument = None,
     ) -> AnalysedRecording:
         """Recognise the words of a recording and the emotion of each utterance, from its words and its sound.
 
@@ -75,7 +85,7 @@ class Tools:
         confidence. Where `uncertain` is true, report the emotion as not sure, with the reasons. A minute of speech
         takes several seconds.
         """
-        response = await self._run(lambda: self._analyse(path, transcript, speakers, "true"))
+        response = await self._run(lambda: self._analyse(path, transcript, speakers, bundle, "true"))
         return to_recording(path, response)
 
     async def explain_utterance(
@@ -84,17 +94,18 @@ class Tools:
         utterance: Annotated[int, Field(ge=1, description="Number of the utterance in analyse_recording.")],
         transcript: TranscriptArgument = None,
         speakers: SpeakersArgument = None,
+        bundle: BundleArgument = None,
         effects: Annotated[
             bool, Field(description="Also measure how the probability changes without each word; takes longer.")
         ] = False,
     ) -> ExplainedUtterance:
         """Explain the emotion of one utterance: how much the text and the sound of each word contribute to it.
 
-        Use the same path, transcript and speakers as in analyse_recording. The contributions are those of the network's
-        computation; they are not a statement about the feelings of the speaker.
+        Use the same path, transcript, speakers and bundle as in analyse_recording. The contributions are those of the
+        network's computation; they are not a statement about the feelings of the speaker.
         """
         explain = "occlusion" if effects else "true"
-        response = await self._run(lambda: self._analyse(path, transcript, speakers, explain))
+        response = await self._run(lambda: self._analyse(path, transcript, speakers, bundle, explain))
         count = len(response.utterances)
         if utterance > count:
             raise ToolError(f"there is no utterance {utterance}; the recording has {count}, numbered from 1")
@@ -131,12 +142,14 @@ class Tools:
         except OSError as exc:
             raise ToolError(f"the file cannot be read ({exc.strerror or exc}); check its permissions") from exc
 
-    def _analyse(self, path: str, transcript: str | None, speakers: str | None, explain: str) -> PredictOut:
+    def _analyse(
+        self, path: str, transcript: str | None, speakers: str | None, bundle: str | None, explain: str
+    ) -> PredictOut:
         """The response for a recording; that of an earlier call where the file has not changed."""
         file = self._folders.find(path)
-        key = (*_identify(file), transcript, speakers, explain)
+        fields: dict[str, Any] = {"transcript": transcript, "speakers": speakers, "bundle": bundle, "explain": explain}
+        key = (*_identify(file), *fields.values())
         if key not in self._results:
-            fields: dict[str, Any] = {"transcript": transcript, "speakers": speakers, "explain": explain}
             self._results[key] = self._analyser.analyse(file, fields)
             while len(self._results) > _RESULTS:
                 self._results.popitem(last=False)

@@ -186,7 +186,7 @@ def mcp(
         str | None, typer.Option(help="Running service that analyses the recordings; no models are loaded here.")
     ] = None,
     key: Annotated[str | None, typer.Option(envvar="CANSER_KEY", help="API key of --url.", show_envvar=True)] = None,
-    bundle: BundleOption = None,
+    bundle: BundlesOption = None,
     aligner: AlignerOption = None,
 ) -> None:
     """Serve tools for agents (Model Context Protocol): analyse and explain the recordings that a user names.
@@ -195,7 +195,7 @@ def mcp(
     """
     from service.cli.mcp import AgentOptions, run_agent_server
 
-    raise typer.Exit(run_agent_server(AgentOptions(folder or (), http, port, url, key, bundle, aligner)))
+    raise typer.Exit(run_agent_server(AgentOptions(folder or (), http, port, url, key, bundle or (), aligner)))
 
 
 @bundles.command()

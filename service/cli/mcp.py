@@ -10,7 +10,7 @@ from alignment.errors import CanSerError, optional_packages
 from service.cli.console import print_error
 from service.errors import ConflictingFieldsError
 from service.observability.logs import configure_logs
-from service.settings import load_settings
+from service.settings import load_settings, name_bundles
 
 if TYPE_CHECKING:
     from service.agents.analysis import Analyser
@@ -26,7 +26,7 @@ class AgentOptions:
         port: Port of HTTP.
         url: Address of a running service; None for models in this process.
         key: API key of that service.
-        bundle: Name or folder.
+        bundles: Names or folders; the first is the default.
         aligner: Name.
     """
 
@@ -35,7 +35,7 @@ class AgentOptions:
     port: int
     url: str | None
     key: str | None
-    bundle: str | None
+    bundles: Sequence[str]
     aligner: str | None
 
 
@@ -71,12 +71,12 @@ def _open_analyser(options: AgentOptions) -> "Analyser":
         CanSerError: See `LocalAnalyser`.
     """
     if options.url:
-        for name, value in (("--bundle", options.bundle), ("--aligner", options.aligner)):
-            if value is not None:
+        for name, value in (("--bundle", options.bundles), ("--aligner", options.aligner)):
+            if value:
                 raise ConflictingFieldsError("--url", name)
         with optional_packages("client", "httpx"):
             from service.agents.remote import RemoteAnalyser
         return RemoteAnalyser(options.url, options.key)
     from service.agents.analysis import LocalAnalyser
 
-    return LocalAnalyser(load_settings({"bundle": options.bundle, "aligner": options.aligner}))
+    return LocalAnalyser(load_settings({**name_bundles(options.bundles), "aligner": options.aligner}))

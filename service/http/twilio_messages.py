@@ -17,6 +17,7 @@ from service.http.names import shorten
 Track = Literal["inbound", "outbound"]
 _ENCODINGS: Final[dict[str, Encoding]] = {"audio/x-mulaw": "mulaw", "audio/x-alaw": "alaw", "audio/x-l16": "pcm_s16le"}
 _KEY: Final = "key"
+_OPTIONS: Final = frozenset({"bundle", "explain"})
 
 
 class _Part(BaseModel):
@@ -55,13 +56,14 @@ class Start(_Part):
         """Options of the sessions.
 
         Raises:
-            BadFrameError: The format of the audio is not supported, or `explain` is unknown.
+            BadFrameError: The format of the audio is not supported, or an option is unknown.
         """
         name = self.media_format.encoding
         if name not in _ENCODINGS:
             raise BadFrameError(f"the encoding is {shorten(name)!r}; accepted are {', '.join(_ENCODINGS)}")
         values = {"rate": self.media_format.sample_rate, "encoding": _ENCODINGS[name]}
-        return read_options(values | {"explain": self.custom_parameters.get("explain", "true")})
+        chosen = {name: value for name, value in self.custom_parameters.items() if name in _OPTIONS}
+        return read_options(values | chosen)
 
 
 def _read_base64(value: object) -> bytes:

@@ -130,10 +130,10 @@ class AnalysisRequest(BaseModel):
     ] = None
     language: Annotated[
         str | None,
-        AfterValidator(lambda language: language and find_language_code(language)),
         Field(
             description='ISO 639 code, English name or locale: "en", "english", "en-US".', max_length=MAX_NAME_LENGTH
         ),
+        AfterValidator(lambda language: language and find_language_code(language)),
     ] = None
     aligner: Annotated[
         str | None,

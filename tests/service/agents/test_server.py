@@ -162,6 +162,7 @@ def test_errors_state_what_to_do(tools: Tools, folder: Path) -> None:
         assert str(folder) in outside
         assert "list_recordings" in await fail(client, "analyse_recording", path="missing.wav")
         assert "send wav, flac" in await fail(client, "analyse_recording", path="text.wav")
+        assert "served" in await fail(client, "analyse_recording", path="a.wav", bundle="unknown")
         both = {"transcript": "the", "speakers": "channels"}
         assert "exclude each other" in await fail(client, "analyse_recording", path="a.wav", **both)
         assert "it has 1" in (await fail(client, "explain_utterance", path="a.wav", utterance=7)).replace(

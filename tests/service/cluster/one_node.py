@@ -30,7 +30,7 @@ def main(config: str) -> None:
         for _ in sys.stdin:
             [application] = serve.status().applications.values()
             states = application.deployments["Aligner"].replica_states.items()
-            print(sum(number for state, number in states if state.value == "RUNNING"), file=replies, flush=True)
+            print(sum(number for state, number in states if str(state).endswith("RUNNING")), file=replies, flush=True)
     finally:
         ray.shutdown()
         cluster.shutdown()

@@ -130,6 +130,7 @@ def test_invalid_message_ends_the_connection(
         ({"event": "start"}, "has no field `start`"),
         (start("sideways"), "start.tracks.0"),
         (start(explain="maybe"), "`explain` is 'maybe'"),
+        (start(bundle="unknown"), "unknown"),
         (start() | {"start": {"mediaFormat": {"encoding": "audio/opus"}}}, "the encoding is 'audio/opus'"),
     ],
 )

@@ -13,8 +13,8 @@ from tests.service.serving import run_server
 pytestmark = pytest.mark.slow
 
 
-def test_call_made_of_a_clip_has_utterances_before_it_ends(settings: Settings, moonshine: MoonshineAligner) -> None:
-    """The clip ends with a second of silence, and the result of its utterance arrives during it."""
+def test_call_made_of_a_clip_has_its_utterance(settings: Settings, moonshine: MoonshineAligner) -> None:
+    """`test_twilio.py` shows that results arrive during a call; here they do where the machine is fast enough."""
     with run_server(settings, moonshine) as server:
         address = f"ws://127.0.0.1:{server.port}/stream/twilio"
         command = [sys.executable, "examples/twilio.py", str(SPEECH / "numbers.flac"), address]
