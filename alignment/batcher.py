@@ -49,8 +49,11 @@ class Batcher(Generic[_In, _Out]):
         # Submitting never waits for a lock that a worker holds: it happens in the event loop.
         self._items: queue.SimpleQueue[tuple[_In, Future[_Out]] | None] = queue.SimpleQueue()
         self._closed = threading.Event()
-        for index in range(workers):
-            threading.Thread(target=self._work, name=f"{name}_{index}", daemon=True).start()
+        self._threads = [
+            threading.Thread(target=self._work, name=f"{name}_{index}", daemon=True) for index in range(workers)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     @property
     def waiting(self) -> int:
@@ -66,10 +69,16 @@ class Batcher(Generic[_In, _Out]):
             future.cancel()
         return future
 
-    def close(self) -> None:
-        """End the threads after their current batch and cancel queued items."""
+    def close(self, wait_s: Seconds = 0.0) -> None:
+        """End the threads after their current batch and cancel queued items.
+
+        Args:
+            wait_s: Longest wait for the end of each thread, after which it holds `process` no longer.
+        """
         self._closed.set()
         self._items.put(None)
+        for thread in self._threads if wait_s else ():
+            thread.join(wait_s)
 
     def _work(self) -> None:
         while not self._closed.is_set():

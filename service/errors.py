@@ -356,9 +356,17 @@ class BusyError(ServiceError):
 class JobsFullError(ServiceError):
     """The limit of waiting jobs is reached."""
 
-    def __init__(self, waiting: int, retry_after_s: int) -> None:
-        self.waiting, self.retry_after_s = waiting, retry_after_s
-        super().__init__(f"{waiting} jobs are waiting, the limit; retry in {retry_after_s} s")
+    def __init__(self, waiting: int, retry_after_s: int, count: int = 1, limit: int | None = None) -> None:
+        self.waiting, self.retry_after_s, self.count, self.limit = waiting, retry_after_s, count, limit
+        if limit is None or count == 1:
+            super().__init__(f"{waiting} jobs are waiting, the limit; retry in {retry_after_s} s")
+        elif count > limit:
+            super().__init__(f"{count} recordings were sent, and at most {limit} jobs may wait; send fewer at once")
+        else:
+            super().__init__(
+                f"{waiting} jobs are waiting, the limit is {limit}: there is no room for {count} more, and none was "
+                f"accepted; send fewer at once, or retry in {retry_after_s} s"
+            )
 
 
 class JobsUnavailableError(ServiceError):

@@ -69,6 +69,14 @@ class WhisperXSettings(_Group):
     diarize_model: Annotated[str, Field(description="Diarization pipeline (speakers=diarize): a folder or a name.")] = (
         "pyannote/speaker-diarization-community-1"
     )
+    unload_after_s: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=_DAY_S,
+            description="Seconds without use until the models are unloaded; the next request loads them. 0 keeps them.",
+        ),
+    ] = 0.0
 
     def config(self) -> WhisperXConfig:
         """Configuration of the aligner."""
@@ -93,10 +101,13 @@ class JobSettings(_Group):
     )
     workers: Annotated[int, Field(ge=1, le=64, description="Jobs processed at once.")] = 1
     max_waiting: Annotated[int, Field(ge=1, le=100_000, description="Jobs waiting or running.")] = 100
+    max_files: Annotated[
+        int, Field(ge=1, le=1_000, description="Recordings of one request, each of which becomes a job.")
+    ] = 20
     max_audio_s: Annotated[float, Field(gt=0, le=86_400, description="Longest accepted audio in seconds.")] = 14_400.0
-    max_upload_bytes: Annotated[int, Field(ge=1_000, description="Largest accepted recording in bytes.")] = (
-        1_000_000_000
-    )
+    max_upload_bytes: Annotated[
+        int, Field(ge=1_000, description="Largest accepted recording in bytes, or recordings of one request.")
+    ] = 1_000_000_000
     keep_s: Annotated[
         float, Field(gt=0, le=315_360_000, description="Seconds after its end until a job is deleted.")
     ] = 86_400.0

@@ -17,6 +17,7 @@ class FakeAligner:
         gate: Calls block while it is cleared.
         error: Raised by every call, where it is set.
         calls: Number of calls so far.
+        loaded: Whether the models are in memory.
         doubtful: Words that are doubtful wherever they occur.
         languages: Language of each call.
     """
@@ -24,6 +25,7 @@ class FakeAligner:
     def __init__(self) -> None:
         self.languages: list[str | None] = []
         self.calls_at_once = 1
+        self.loaded = True
         self.doubtful: set[str] = set()
         self.info = AlignerInfo("fake", "none", "en", "configured by a test")
         self.gate = threading.Event()

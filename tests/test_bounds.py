@@ -17,7 +17,7 @@ from service.exports import answers
 from service.http import bodies, connection_limit, http_protocol, lifecycle, live_session, turns, websocket_protocol
 from service.http.routes import twilio
 from service.inference import decoding, request
-from service.jobs import analysis, callback_address, callback_post, callbacks
+from service.jobs import analysis, callback_address, callback_post, callbacks, job
 from service.results import problems
 from service.settings import PREFIX, Settings, variable_names
 from tests.builders import ROOT
@@ -43,6 +43,8 @@ CONSTANTS: Final[dict[str, tuple[float, ...]]] = {
     "a given word": (words.MAX_WORD_S, 200),
     "language, aligner": (request.MAX_NAME_LENGTH,),
     "a window of a job": (windows.WINDOW_S, windows.WINDOW_S, windows._MAX_SILENCE_S),
+    "name of a job's file": (job.MAX_NAME,),
+    "jobs of a page": (job.MAX_PAGE,),
     "deaths of the process in one window of a job": (analysis.MAX_ATTEMPTS,),
     "address of a callback": (callback_address._MAX_LENGTH,),
     "bytes of a response to a callback": (callback_post.MAX_HEAD_BYTES,),

@@ -17,6 +17,10 @@ class Aligner(Protocol):
     def calls_at_once(self) -> int:
         """Number of concurrent calls that are useful; further ones only queue inside."""
 
+    @property
+    def loaded(self) -> bool:
+        """False where the models were unloaded because they were not used; the next call loads them."""
+
     def warm_up(self) -> None:
         """Load the models and run each once, so that the first request is not delayed.
 

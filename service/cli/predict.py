@@ -1,6 +1,7 @@
 """`can-ser predict`: tables, JSON lines, CSV, plots and exports of recordings."""
 
 import csv
+import mimetypes
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -28,6 +29,8 @@ from service.settings import Settings, load_settings, name_bundles
 from service.sources import find_recordings, read_special
 
 _MAX_WORDS_BYTES: Final = 16_000_000
+# A moving image of one frame, and formats that only other programs of matplotlib read.
+_NOT_DRAWN: Final = frozenset({"gif", "raw", "rgba", "pgf"})
 Format = Literal["table", "json", "csv", "brief"]
 
 
@@ -213,19 +216,24 @@ def plan_plots(plot: Path | None, recordings: Sequence[Path]) -> list[Path | Non
     if plot is None:
         return [None] * len(recordings)
     require_matplotlib()
-    is_image = plot.suffix[1:].lower() in _image_formats() and not plot.is_dir()
     if len(recordings) == 1 and not plot.is_dir():
-        if plot.suffix and not is_image:
+        if plot.suffix and plot.suffix[1:].lower() not in _image_formats():
             raise SettingsError(f"--plot {plot}: use one of the suffixes {', '.join(sorted(_image_formats()))}")
         plot.parent.mkdir(parents=True, exist_ok=True)
         return [plot]
-    if is_image:
+    if _names_image(plot) and not plot.is_dir():
         raise SettingsError(f"--plot {plot}: the plots of {len(recordings)} recordings need a folder, not a file")
     plot.mkdir(parents=True, exist_ok=True)
     return [plot / f"{number:03d}-{path.stem}.png" for number, path in enumerate(recordings, start=1)]
 
 
+def _names_image(path: Path) -> bool:
+    """Whether the suffix is that of an image, drawn here or not."""
+    kind, _ = mimetypes.guess_type(path.name)
+    return path.suffix[1:].lower() in _image_formats() or (kind or "").startswith("image/")
+
+
 def _image_formats() -> frozenset[str]:
     from matplotlib.backend_bases import FigureCanvasBase
 
-    return frozenset(FigureCanvasBase.get_supported_filetypes()) - {"raw", "rgba", "pgf"}
+    return frozenset(FigureCanvasBase.get_supported_filetypes()) - _NOT_DRAWN

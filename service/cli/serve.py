@@ -2,7 +2,10 @@
 
 import gc
 import signal
+import sys
 from collections.abc import Sequence
+from functools import partial
+from typing import Final, TextIO
 
 import uvicorn
 
@@ -13,6 +16,8 @@ from service.errors import ListenError
 from service.http.lifecycle import AppState
 from service.http.server import configure_server
 from service.settings import Settings, load_settings, name_bundles
+
+_ALL_ADDRESSES: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104
 
 
 def run_server(*, host: str | None, port: int | None, bundles: Sequence[str], aligner: str | None) -> int:
@@ -34,7 +39,7 @@ def run_server(*, host: str | None, port: int | None, bundles: Sequence[str], al
         print_error(exc)
         return 2
     state: AppState = application.state.can_ser
-    state.on_ready = _freeze_loaded_objects
+    state.on_ready = partial(_on_ready, settings)
     server = uvicorn.Server(configure_server(application, settings))
     # uvicorn raises the signal that stopped it again; dying of it would leak semaphores of the worker processes.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -55,6 +60,23 @@ def _run(server: uvicorn.Server, settings: Settings) -> None:
         # Raised while the error of the socket was handled.
         if isinstance(exc.__context__, OSError):
             print_error(ListenError(settings.host, settings.port, exc.__context__.strerror or "unknown address"))
+
+
+def _on_ready(settings: Settings) -> None:
+    announce(settings, sys.stderr)
+    _freeze_loaded_objects()
+
+
+def announce(settings: Settings, stream: TextIO) -> None:
+    """Print the address of the page to a terminal; logs that are collected stay as they are."""
+    if stream.isatty():
+        print(f"Open {page_address(settings)}", file=stream, flush=True)
+
+
+def page_address(settings: Settings) -> str:
+    """Address of the page for a browser on the same machine."""
+    host = "127.0.0.1" if settings.host in _ALL_ADDRESSES else settings.host
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}{settings.root_path}"
 
 
 def _freeze_loaded_objects() -> None:

@@ -79,6 +79,8 @@ class RemoteAligner:
         """
         self.info = AlignerInfo("unknown", "", "", "its replicas are starting")
         self.calls_at_once = calls_at_once
+        # Each replica unloads its own models.
+        self.loaded = True
         self._stage, self._start_s = stage, start_s
 
     def warm_up(self) -> None:

@@ -48,8 +48,12 @@ def _type_of(http: Request) -> str:
     return http.headers.get("content-type", "").split(";")[0].strip().lower()
 
 
-async def read_form(http: Request) -> FormData:
+async def read_form(http: Request, max_files: int = _MAX_FILES) -> FormData:
     """Read a multipart form.
+
+    Args:
+        http: The HTTP request.
+        max_files: Files that the form may contain.
 
     Raises:
         MalformedFormError: The body is of another type.
@@ -64,11 +68,16 @@ async def read_form(http: Request) -> FormData:
             "@speech.wav -H 'Content-Type: audio/wav' …)",
         )
     parser = _FormParser(
-        http.headers, http.stream(), max_fields=_MAX_FIELDS, max_files=_MAX_FILES, max_part_size=_MAX_TEXT_BYTES
+        http.headers, http.stream(), max_fields=_MAX_FIELDS, max_files=max_files, max_part_size=_MAX_TEXT_BYTES
     )
     try:
         return await parser.parse()
     except MultiPartException as exc:
+        if exc.message.startswith("Too many files"):
+            raise MalformedFormError(
+                f"the form has more than {max_files} files",
+                "send one recording to /predict, or fewer at once to /jobs; the limit there is CAN_JOBS__MAX_FILES",
+            ) from exc
         raise HTTPException(400, exc.message) from exc
 
 

@@ -4,6 +4,7 @@ Forms are read here and not by FastAPI, which inspects the type of each field an
 this takes longer than reading the form, on the event loop (`python -m benchmarks.load` shows it under CPU).
 """
 
+from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -46,21 +47,22 @@ CALLBACK_SCHEMA: Final[dict[str, Any]] = {
     "description": "Address to which a signed message is sent when the job has ended.",
 }
 _RECORDING: Final = "Recording: wav, flac, ogg, mp3, m4a, mp4 or webm."
+_SEVERAL: Final = "Recordings, each in a part named `file`; one is enough. Each becomes a job."
 _BINARY: Final = {"type": "string", "format": "binary", "description": _RECORDING}
 _AS_BODY: Final = "With the recording as the body; in a form it is a field."
 
 
 @dataclass(frozen=True, slots=True)
 class RecordingForm:
-    """A recording and its request.
+    """Recordings and their request.
 
     Attributes:
-        file: The recording.
-        request: What is known about it.
+        files: The recordings, one unless the route accepts several.
+        request: What is known about them.
         output: Other fields, where they were sent: about the form of the response, or the callback of a job.
     """
 
-    file: UploadFile
+    files: tuple[UploadFile, ...]
     request: AnalysisRequest
     output: Mapping[str, str] = field(default_factory=dict)
 
@@ -69,27 +71,37 @@ class RecordingForm:
         """Name of the recording, as the client sent it."""
         return self.file.filename or ""
 
+    @property
+    def file(self) -> UploadFile:
+        """The first recording."""
+        return self.files[0]
+
 
 @asynccontextmanager
 async def open_form(
-    http: Request, fields: Collection[str], output_fields: Collection[str] = ()
+    http: Request, fields: Collection[str], output_fields: Collection[str] = (), max_files: int = 1
 ) -> AsyncIterator[RecordingForm]:
-    """Read a recording and its request; on leaving, the recording is closed and its temporary file deleted.
+    """Read recordings and their request; on leaving, the recordings are closed and their temporary files deleted.
 
     Args:
         http: The HTTP request: a form, or the recording as the body and the fields as query parameters.
         fields: Names of the accepted fields of the request, in addition to `file`.
         output_fields: Names of the accepted other fields.
+        max_files: Number of recordings that a form may contain.
 
     Raises:
-        MalformedFormError: A field or the recording was sent more than once; or see `open_parts`.
+        MalformedFormError: A field was sent more than once, or the recording more often than accepted; or see
+            `open_parts`.
         UnknownNameError: There is no field of that name.
         RequestValidationError: The recording is missing, or a field is out of bounds.
         ServiceError: See `AnalysisRequest`.
         HTTPException, EncodedBodyError, NoRoomError: See `open_parts`.
     """
-    opening = _open_body if is_raw(http) else _open_multipart
-    async with opening(http, fields, output_fields) as form:
+    if is_raw(http):
+        opening = _open_body(http, fields, output_fields)
+    else:
+        opening = _open_multipart(http, fields, output_fields, max_files)
+    async with opening as form:
         yield form
 
 
@@ -109,23 +121,32 @@ async def _open_body(
             raise NoRoomError(exc.strerror or "disk") from exc
         if not file.size and "content-type" not in http.headers:
             raise _invalid(FILE, "missing")
-        yield RecordingForm(file, request, read_texts(http.query_params, output_fields))
+        yield RecordingForm((file,), request, read_texts(http.query_params, output_fields))
 
 
 @asynccontextmanager
 async def _open_multipart(
-    http: Request, fields: Collection[str], output_fields: Collection[str]
+    http: Request, fields: Collection[str], output_fields: Collection[str], max_files: int
 ) -> AsyncIterator[RecordingForm]:
     refuse_parameters(http)
-    async with open_parts(http) as form:
+    async with open_parts(http, max_files) as form:
         refuse_unknown_fields(form, (FILE, *fields, *output_fields))
-        _check_repetitions(form)
-        yield RecordingForm(find_file(form), make_request(read_texts(form, fields)), read_texts(form, output_fields))
+        _check_repetitions(form, max_files)
+        files, request = find_files(form), make_request(read_texts(form, fields))
+        if len(files) > 1 and request.words is not None:
+            raise MalformedFormError(
+                f"`words` belong to one recording, and {len(files)} were sent", "send each recording with its own words"
+            )
+        yield RecordingForm(files, request, read_texts(form, output_fields))
 
 
 @asynccontextmanager
-async def open_parts(http: Request) -> AsyncIterator[FormData]:
+async def open_parts(http: Request, max_files: int = 1) -> AsyncIterator[FormData]:
     """Read the parts of a form within its limits; on leaving, its temporary files are deleted.
+
+    Args:
+        http: The HTTP request.
+        max_files: Number of recordings that the form may contain.
 
     Raises:
         HTTPException: The body is not a form.
@@ -135,7 +156,7 @@ async def open_parts(http: Request) -> AsyncIterator[FormData]:
     """
     require_plain(http)
     try:
-        form = await read_form(http)
+        form = await (read_form(http) if max_files == 1 else read_form(http, max_files))
     except UnicodeError as exc:
         raise MalformedFormError(f"the form's charset cannot be read ({exc})", "send UTF-8") from exc
     except OSError as exc:
@@ -146,13 +167,13 @@ async def open_parts(http: Request) -> AsyncIterator[FormData]:
         await form.close()
 
 
-def _check_repetitions(form: ImmutableMultiDict[str, Any]) -> None:
+def _check_repetitions(form: ImmutableMultiDict[str, Any], max_files: int = 1) -> None:
     """Refuse repeated fields, of which all but one would have no effect."""
-    names = [name for name, _ in form.multi_items()]
-    if len(names) > len(form):
-        name = next(name for name in form if names.count(name) > 1)
-        way_out = "send one recording per request" if name == FILE else "send it once"
-        raise MalformedFormError(f"`{name}` was sent {names.count(name)} times", way_out)
+    allowed = {FILE: max_files}
+    for name, count in Counter(name for name, _ in form.multi_items()).items():
+        if count > allowed.get(name, 1):
+            way_out = "send one recording per request" if name == FILE else "send it once"
+            raise MalformedFormError(f"`{name}` was sent {count} times", way_out)
 
 
 def find_file(form: FormData) -> UploadFile:
@@ -161,11 +182,21 @@ def find_file(form: FormData) -> UploadFile:
     Raises:
         RequestValidationError: There is none, or it was sent as text.
     """
-    value = form.get(FILE)
-    if isinstance(value, UploadFile) and (value.filename or value.size):
-        return value
+    return find_files(form)[0]
+
+
+def find_files(form: FormData) -> tuple[UploadFile, ...]:
+    """The recordings of a form, at least one.
+
+    Raises:
+        RequestValidationError: There is none, or one was sent as text.
+    """
+    values = form.getlist(FILE)
     # Browsers send an unnamed empty file for an empty field.
-    raise _invalid(FILE, "not_a_file" if value and isinstance(value, str) else "missing")
+    files = [value for value in values if isinstance(value, UploadFile) and (value.filename or value.size)]
+    if not files or len(files) < len(values):
+        raise _invalid(FILE, "not_a_file" if any(value and isinstance(value, str) for value in values) else "missing")
+    return tuple(files)
 
 
 def read_texts(form: ImmutableMultiDict[str, Any], names: Collection[str]) -> dict[str, str]:
@@ -203,7 +234,11 @@ def _invalid(name: str, kind: str) -> RequestValidationError:
 
 
 def describe_form(
-    fields: Collection[str], others: Mapping[str, dict[str, Any]] | None = None, *, raw: bool = True
+    fields: Collection[str],
+    others: Mapping[str, dict[str, Any]] | None = None,
+    *,
+    raw: bool = True,
+    several: bool = False,
 ) -> dict[str, Any]:
     """OpenAPI description of a form, or a recording as the body, for `openapi_extra` of a route.
 
@@ -211,15 +246,18 @@ def describe_form(
         fields: Names of fields of the request.
         others: Schemas of further fields, by name.
         raw: Whether a recording as the body is accepted.
+        several: Whether a form may contain several recordings.
     """
     known = AnalysisRequest.model_json_schema()["properties"]
     properties = {name: known[name] for name in fields} | dict(others or {})
-    file = {
+    file: dict[str, Any] = {
         "type": "string",
         "contentMediaType": "application/octet-stream",
         "title": "File",
         "description": _RECORDING,
     }
+    if several:
+        file = {"type": "array", "items": file, "minItems": 1, "title": "File", "description": _SEVERAL}
     schema = {"title": "RecordingForm", "type": "object", "properties": {FILE: file, **properties}, "required": [FILE]}
     content: dict[str, Any] = {FORM_TYPE: {"schema": schema}}
     if not raw:

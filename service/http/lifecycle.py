@@ -21,6 +21,7 @@ from service.observability.tracing import NoTraces, Traces
 from service.settings import Settings
 
 _RETRY_AFTER_S: Final = 5
+_UNLOADED: Final = "the models of {} are unloaded, because they were not used; the next request loads them"
 _EXPORTS: Final = 16
 _CONVERSIONS: Final = 2
 log = structlog.stdlib.get_logger("service")
@@ -53,6 +54,9 @@ class AppState:
         self.conversions = asyncio.Semaphore(_CONVERSIONS)
         self.live = self._bound(settings.live.max_connections, LiveFullError)
         self.metrics.add_gauge("live_connections", "Open live connections.", lambda: self.live.held)
+        self.metrics.add_gauge(
+            "aligner_loaded", "1 while the models of the aligner are in memory.", lambda: self.engine.aligner_loaded
+        )
         self._reason = "the models are loading"
         self._ready = False
         self.failed = False
@@ -89,6 +93,12 @@ class AppState:
         self.require_ready()
         if self.scheduler.trouble:
             raise NotReadyError(str(ScorersUnavailableError(self.scheduler.trouble)))
+
+    @property
+    def details(self) -> list[str]:
+        """What is not available at present, although requests are accepted."""
+        unloaded = "" if self.engine.aligner_loaded else _UNLOADED.format(self.engine.aligner.name)
+        return [text for text in (self.jobs.trouble, unloaded) if text]
 
     async def warm_up(self) -> None:
         """Run every model once, then accept requests.

@@ -89,7 +89,7 @@ async def open_transcription_form(http: Request) -> AsyncIterator[TranscriptionF
         output = _read_output(form, texts)
         stream = _read_stream(texts, output)
         _check_temperature(texts.get("temperature", "0"))
-        recording = RecordingForm(find_file(form), make_request(_request_fields(texts, output)))
+        recording = RecordingForm((find_file(form),), make_request(_request_fields(texts, output)))
         yield TranscriptionForm(recording, texts.get("model", "").strip(), output, stream, _warn(form))
 
 

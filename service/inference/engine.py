@@ -142,6 +142,11 @@ class EmotionEngine:
         return self._aligner.info
 
     @property
+    def aligner_loaded(self) -> bool:
+        """Whether the models of the aligner are in memory; otherwise the next request that needs them loads them."""
+        return self._aligner.loaded
+
+    @property
     def aligner_calls_at_once(self) -> int:
         """See `alignment.aligners.protocol.Aligner.calls_at_once`."""
         return self._aligner.calls_at_once

@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from alignment.batcher import Batcher
 from alignment.features.extraction import UtteranceFeatures
+from alignment.memory import return_memory
 from alignment.priority import Priority
 from alignment.timing import Seconds
 from model.occlusion import add_effects
@@ -26,7 +27,6 @@ from service.inference.admission import AdmissionControl, RequestContext
 from service.inference.decoding import LargeRecordingError, decode_small
 from service.inference.engine import EmotionEngine
 from service.inference.executor import Executor, Pool, wait_for
-from service.inference.memory import return_memory
 from service.inference.request import AnalysisRequest
 from service.inference.result import AnalysisResult, ResultBuilder, ScoredUtterance, WindowResult
 from service.inference.window_loop import PreparedWindow, WindowEngine, WindowLoop

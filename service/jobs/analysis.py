@@ -24,7 +24,8 @@ from service.inference.request import AnalysisRequest
 from service.inference.result import ResultBuilder, ScoredUtterance, WindowResult, average_by_duration
 from service.inference.scheduler import Scheduler
 from service.jobs.access import StoreAccess
-from service.jobs.store import Job, JobStore
+from service.jobs.job import Job
+from service.jobs.store import JobStore
 from service.observability.metrics import Metrics
 from service.results.serialisation import assemble_response, to_other, to_utterance
 from service.results.uncertainty import Evidence, combine_evidence, find_evidence

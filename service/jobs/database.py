@@ -20,8 +20,10 @@ _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS jobs (
     id TEXT PRIMARY KEY, owner TEXT NOT NULL, status TEXT NOT NULL, created REAL NOT NULL, ended REAL,
     request TEXT NOT NULL, total_s REAL, next_sample INTEGER NOT NULL, done_s REAL NOT NULL,
-    warnings TEXT NOT NULL, result TEXT, problem TEXT, attempts INTEGER NOT NULL DEFAULT 0
+    warnings TEXT NOT NULL, result TEXT, problem TEXT, attempts INTEGER NOT NULL DEFAULT 0,
+    name TEXT NOT NULL DEFAULT ''
 );
+CREATE INDEX IF NOT EXISTS jobs_of_owner ON jobs (owner, created, id);
 CREATE TABLE IF NOT EXISTS utterances (
     job TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE, number INTEGER NOT NULL, body TEXT NOT NULL,
     PRIMARY KEY (job, number)
@@ -32,6 +34,8 @@ CREATE TABLE IF NOT EXISTS callbacks (
     next_attempt REAL NOT NULL DEFAULT 0, delivered REAL
 );
 """
+# Columns that databases of earlier versions lack.
+_ADDED: Final = {"attempts": "INTEGER NOT NULL DEFAULT 0", "name": "TEXT NOT NULL DEFAULT ''"}
 _FREE_SPACE: Final = "free space on the disk of CAN_JOBS__FOLDER"
 _DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _REASONS: Final = {
@@ -82,8 +86,9 @@ class JobDatabase:
         self._connection.execute("PRAGMA foreign_keys = ON")
         self._connection.executescript(_SCHEMA)
         columns = {row[1] for row in self._connection.execute("PRAGMA table_info(jobs)")}
-        if "attempts" not in columns:
-            self._connection.execute("ALTER TABLE jobs ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0")
+        for name, definition in _ADDED.items():
+            if name not in columns:
+                self._connection.execute(f"ALTER TABLE jobs ADD COLUMN {name} {definition}")
 
     @property
     def is_current(self) -> bool:

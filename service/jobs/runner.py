@@ -3,20 +3,16 @@
 import asyncio
 import json
 import math
-import shutil
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack, suppress
 from contextvars import Context
 from functools import partial
-from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 import structlog
 
-from alignment.audio import probe_audio
-from model.atomic import atomic_file
 from service.errors import JobsFullError, JobsUnavailableError
 from service.inference.engine import EmotionEngine
 from service.inference.request import AnalysisRequest
@@ -26,8 +22,9 @@ from service.jobs.analysis import JobAnalysis
 from service.jobs.callback_table import Callback, NewCallback
 from service.jobs.callbacks import CallbackSender
 from service.jobs.database import explain_failure
-from service.jobs.privacy import create_private
-from service.jobs.store import Job, JobStore
+from service.jobs.job import Job, JobFilter, JobPage
+from service.jobs.store import JobStore
+from service.jobs.uploads import JobUpload, remove_all, save_all
 from service.observability.failures import outline_traceback
 from service.observability.metrics import Metrics
 from service.observability.tracing import NoTraces, Traces
@@ -92,58 +89,75 @@ class JobRunner:
         self._tasks = [asyncio.create_task(loop, context=Context()) for loop in loops]
 
     async def submit(
-        self, recording: BinaryIO, request: AnalysisRequest, owner: str = "", callback: NewCallback | None = None
-    ) -> Job:
-        """Queue a job.
+        self,
+        uploads: Sequence[JobUpload],
+        request: AnalysisRequest,
+        owner: str = "",
+        callback: NewCallback | None = None,
+    ) -> list[Job]:
+        """Queue a job for each recording, or none.
 
         Args:
-            recording: The audio file.
-            request: What is known about it.
+            uploads: The recordings.
+            request: What is known about each of them.
             owner: Name of the API key.
-            callback: Receiver of a message when the job has ended.
+            callback: Receiver of a message when each job has ended.
 
         Raises:
             CallbackRefusedError: Callbacks may not be sent to this address.
-            JobsFullError: Too many jobs are waiting.
+            JobsFullError: There is no room for all of them.
             JobsUnavailableError: The folder cannot be used.
-            AlignmentError, ServiceError: The recording is not audio, or the request cannot be processed.
+            AlignmentError, ServiceError: A recording is not audio, or the request cannot be processed.
         """
         self._engine.check(request)
         if callback is not None:
             self._callbacks.check(callback.url)
-        await self._require_capacity(owner)
-        self._arriving[owner] += 1
+        await self._require_capacity(owner, len(uploads))
+        self._arriving[owner] += len(uploads)
         try:
-            job = await self._add(recording, json.dumps(request.to_form()), owner, callback)
+            jobs = await self._add(uploads, json.dumps(request.to_form()), owner, callback)
         finally:
-            self._arriving[owner] -= 1
+            self._arriving[owner] -= len(uploads)
         self._added.set()
-        return job
+        return jobs
 
-    async def _require_capacity(self, owner: str) -> None:
+    async def _require_capacity(self, owner: str, count: int) -> None:
         waiting = await self._access.call(JobStore.count_open) + self._arriving.total()
-        own = 0
-        if owner:
-            own = await self._access.call(partial(JobStore.count_open, owner=owner)) + self._arriving[owner]
-        if waiting >= self._settings.max_waiting or own >= self._owner_waiting:
-            raise JobsFullError(own or waiting, max(1, math.ceil(self._average_s)))
+        retry_after_s = max(1, math.ceil(self._average_s))
+        if waiting + count > self._settings.max_waiting:
+            raise JobsFullError(waiting, retry_after_s, count, self._settings.max_waiting)
+        if not owner:
+            return
+        own = await self._access.call(partial(JobStore.count_open, owner=owner)) + self._arriving[owner]
+        if own + count > self._owner_waiting:
+            raise JobsFullError(own, retry_after_s, count, self._owner_waiting)
 
-    async def _add(self, recording: BinaryIO, request: str, owner: str, callback: NewCallback | None) -> Job:
-        """Store a recording and its job; nothing stays on disk where this fails."""
-        job_id = uuid.uuid4().hex
+    async def _add(
+        self, uploads: Sequence[JobUpload], request: str, owner: str, callback: NewCallback | None
+    ) -> list[Job]:
+        """Store recordings and their jobs; nothing stays on disk where this fails."""
         await self._access.call(JobStore.require_space)
-        path = await self._access.call(lambda store: store.recording(job_id))
-        try:
-            await asyncio.to_thread(_save, recording, path)
-            job = await self._access.call(lambda store: store.add(job_id, request, owner, callback))
-        except OSError as exc:
-            path.unlink(missing_ok=True)
-            raise explain_failure(self._settings.folder, exc) from exc
-        except JobsUnavailableError:
-            path.unlink(missing_ok=True)
-            raise
+        ids = [uuid.uuid4().hex for _ in uploads]
+        paths = await self._access.call(lambda store: [store.recording(job_id) for job_id in ids])
+        named = [(job_id, upload.name) for job_id, upload in zip(ids, uploads, strict=True)]
+        with ExitStack() as undo:
+            undo.callback(remove_all, paths)
+            try:
+                await asyncio.to_thread(save_all, uploads, paths)
+            except OSError as exc:
+                raise explain_failure(self._settings.folder, exc) from exc
+            jobs = await self._access.call(lambda store: store.add_all(named, request, owner, callback))
+            undo.pop_all()
         self._open_jobs = await self._access.call(JobStore.count_open)
-        return job
+        return jobs
+
+    async def read_page(self, wanted: JobFilter) -> JobPage:
+        """A page of the jobs of an owner, newest first.
+
+        Raises:
+            JobsUnavailableError: The folder cannot be used.
+        """
+        return await self._access.call(lambda store: store.read_page(wanted))
 
     async def find(self, job_id: str, owner: str = "") -> Job:
         """A job.
@@ -261,11 +275,3 @@ class JobRunner:
         else:
             log.warning("job failed", job=job.id, error=type(error).__name__)
         return "failed"
-
-
-def _save(recording: BinaryIO, path: Path) -> None:
-    """Copy an upload to the place of its job, if it is audio."""
-    with atomic_file(path) as part:
-        with create_private(part) as file:
-            shutil.copyfileobj(recording, file, 2**20)
-        probe_audio(part)

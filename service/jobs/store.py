@@ -9,9 +9,8 @@ import json
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Final, Literal, TypeVar
+from typing import Final, TypeVar
 
 import structlog
 
@@ -20,51 +19,16 @@ from service.errors import JobsUnavailableError, UnknownJobError
 from service.jobs.callback_table import CallbackTable, NewCallback, add_callback
 from service.jobs.clock import SteadyClock
 from service.jobs.database import JobDatabase, explain_failure
+from service.jobs.job import COLUMNS, Job, JobFilter, JobPage, read_page
 
 _T = TypeVar("_T")
-JobStatus = Literal["queued", "running", "done", "failed"]
+_MICROSECOND: Final[Seconds] = 1e-6
 _DELETE_FIRST_ENDED: Final = """
 DELETE FROM jobs WHERE id = (
     SELECT id FROM jobs WHERE ended < (SELECT max(ended) FROM jobs) ORDER BY ended LIMIT 1
 )
 """
 log = structlog.stdlib.get_logger("service.jobs.store")
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A row of the table `jobs`.
-
-    Attributes:
-        id: Unique id.
-        owner: Name of the API key that may access it; "" without keys.
-        status: Current status.
-        created: Seconds since 1970.
-        ended: Seconds since 1970; None before.
-        request: JSON of the fields of the request.
-        total_s: Duration of the recording; None until it has been read.
-        next_sample: Start of the next window, at 16 kHz.
-        done_s: The same in seconds.
-        warnings: JSON list.
-        problem: JSON of a problem document.
-        attempts: Processes that have begun the current window; all but the last one died.
-    """
-
-    id: str
-    owner: str
-    status: JobStatus
-    created: Seconds
-    ended: Seconds | None
-    request: str
-    total_s: Seconds | None
-    next_sample: int
-    done_s: Seconds
-    warnings: str
-    problem: str | None
-    attempts: int
-
-
-_COLUMNS: Final = ", ".join(field.name for field in fields(Job))
 
 
 class JobStore:
@@ -118,19 +82,42 @@ class JobStore:
         except OSError as exc:
             raise explain_failure(self._folder, exc) from exc
 
-    def add(self, job_id: str, request: str, owner: str = "", callback: NewCallback | None = None) -> Job:
+    def add(
+        self, job_id: str, request: str, owner: str = "", callback: NewCallback | None = None, name: str = ""
+    ) -> Job:
         """Queue a job whose recording is stored, with the address of its callback."""
+        return self.add_all([(job_id, name)], request, owner, callback)[0]
+
+    def add_all(
+        self, recordings: Sequence[tuple[str, str]], request: str, owner: str = "", callback: NewCallback | None = None
+    ) -> list[Job]:
+        """Queue jobs whose recordings are stored, all or none; they are processed in this order.
+
+        Args:
+            recordings: Id of the job, and name of the file.
+            request: JSON of the fields of the request.
+            owner: Name of the API key.
+            callback: Callback of each job.
+        """
+        now = self._clock()
+        rows = [
+            (job_id, owner, now + _MICROSECOND * index, request, name)
+            for index, (job_id, name) in enumerate(recordings)
+        ]
+        statement = f"INSERT INTO jobs ({COLUMNS}) VALUES (?, ?, 'queued', ?, NULL, ?, NULL, 0, 0, '[]', NULL, 0, ?)"  # noqa: S608
 
         def add(database: sqlite3.Connection) -> None:
-            database.execute(
-                f"INSERT INTO jobs ({_COLUMNS}) VALUES (?, ?, 'queued', ?, NULL, ?, NULL, 0, 0, '[]', NULL, 0)",  # noqa: S608
-                (job_id, owner, self._clock(), request),
-            )
+            database.executemany(statement, rows)
             if callback is not None:
-                add_callback(database, job_id, callback)
+                for job_id, _ in recordings:
+                    add_callback(database, job_id, callback)
 
         self._database.run(add)
-        return self.find(job_id, owner)
+        return [self.find(job_id, owner) for job_id, _ in recordings]
+
+    def read_page(self, wanted: JobFilter) -> JobPage:
+        """A page of the jobs of an owner that have not expired, newest first; nothing is written."""
+        return read_page(self._database, wanted, self._clock() - self._keep_s, self._forgotten)
 
     def find(self, job_id: str, owner: str = "") -> Job:
         """A job that has not expired; nothing is written.
@@ -139,7 +126,7 @@ class JobStore:
             UnknownJobError: The owner has no job of that id.
         """
         rows = self._database.read(
-            f"SELECT {_COLUMNS} FROM jobs WHERE id = ? AND owner = ? AND (ended IS NULL OR ended >= ?)",  # noqa: S608
+            f"SELECT {COLUMNS} FROM jobs WHERE id = ? AND owner = ? AND (ended IS NULL OR ended >= ?)",  # noqa: S608
             (job_id, owner, self._clock() - self._keep_s),
         )
         if not rows or job_id in self._forgotten:
@@ -193,7 +180,7 @@ class JobStore:
         )
         statement = (
             "UPDATE jobs SET status = 'running', attempts = attempts + 1 "  # noqa: S608
-            f"WHERE id = ({first}) RETURNING {_COLUMNS}"
+            f"WHERE id = ({first}) RETURNING {COLUMNS}"
         )
         rows = self._database.read(statement, (json.dumps(list(self._forgotten)),))
         return Job(*rows[0]) if rows else None

@@ -111,7 +111,7 @@ def to_problem(error: BaseException, path: str, logged_under: str = "the request
     """The problem document of an error; the message of an unexpected error is not exposed.
 
     Args:
-        error: Any exception.
+        error: Any exception; its notes precede the message.
         path: Path of the request.
         logged_under: What an unexpected error is logged under.
     """
@@ -119,7 +119,8 @@ def to_problem(error: BaseException, path: str, logged_under: str = "the request
     if known is None:
         detail = f"an unexpected error occurred; it is logged under {logged_under}, please report it"
         return make_problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", "Internal error", detail, path)
-    return make_problem(known.status, known.code, known.title, str(error), path)
+    detail = ": ".join([*getattr(error, "__notes__", ()), str(error)])
+    return make_problem(known.status, known.code, known.title, detail, path)
 
 
 def make_problem(status: int, code: str, title: str, detail: str, path: str) -> Problem:

@@ -151,6 +151,7 @@ def to_served_model(engine: EmotionEngine, settings: Settings) -> schemas.Served
         features=asdict(config.features),
         network=asdict(config.network),
         aligner=to_aligner(engine.aligner),
+        aligner_loaded=engine.aligner_loaded,
         limits=schemas.LimitsOut(max_audio_s=settings.max_audio_s, max_upload_bytes=settings.max_upload_bytes),
         bundles=[to_model(each) for each in engine.by_bundle.values()],
     )

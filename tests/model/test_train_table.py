@@ -19,6 +19,7 @@ from model.errors import DivergenceError
 from model.network import load
 from model.runs.folder import FoldResult, Run
 from model.runs.folds import Fold, run_fold
+from model.runs.predictions import PREDICTIONS, read_predictions
 from model.runtime import EmotionClassifier
 from model.scores import log_softmax
 from model.train import main
@@ -211,8 +212,11 @@ def test_torch_network_and_bundle_reproduce_stored_predictions(
             np.testing.assert_allclose(log_softmax(repeated.heads[head]), log_softmax(logits), atol=1e-5)
         classifier = EmotionClassifier(read_bundle(run.path / name / "bundle"))
         scores = classifier.classify(utterances_of(data.by_speed[0], indices.tolist()))
-        probabilities = np.exp(log_softmax(stored.final(loaded.description.alpha)))
-        np.testing.assert_allclose([each.probabilities for each in scores], probabilities, atol=1e-5)
+        written = read_predictions(run.path / name / PREDICTIONS)
+        assert written.utterances == tuple(data.names[index] for index in indices)
+        for head, logits in repeated.heads.items():
+            np.testing.assert_allclose(np.exp(log_softmax(logits)), written.probabilities[head], atol=1e-5)
+        np.testing.assert_allclose([each.probabilities for each in scores], written.probabilities["final"], atol=1e-5)
     assert load(run.path).description.labels == LABELS
 
 

@@ -281,7 +281,7 @@ def test_problem_shows_detail_code_and_request(open_page: OpenPage, address: str
 
 def test_unreachable_service_offers_retry(open_page: OpenPage, address: str) -> None:
     page = open_page(address)
-    expect(page.locator("#examples button")).to_have_count(2)
+    expect(page.locator("#examples button")).to_have_count(3)
     page.context.set_offline(True)
     page.locator("#file").set_input_files(SPEECH / "numbers.flac")
     expect(page.get_by_role("alert")).to_contain_text("The service cannot be reached")
@@ -323,7 +323,7 @@ def test_keyboard_reaches_examples_utterances_and_words(open_page: OpenPage, add
 
 def test_axe_reports_no_serious_violation(open_page: OpenPage, address: str) -> None:
     page = open_page(address, color_scheme="light", reduced_motion="reduce")
-    expect(page.locator("#examples button")).to_have_count(2)
+    expect(page.locator("#examples button")).to_have_count(3)
     assert_accessible(page)
     upload(page)
     page.locator("details.provenance summary").click()
@@ -356,7 +356,7 @@ def test_page_is_small_and_has_strict_policy(open_page: OpenPage, address: str) 
     policy = response.headers["content-security-policy"]
     assert "unsafe" not in policy
     assert "default-src 'none'" in policy
-    expect(page.locator("#examples button")).to_have_count(2)
+    expect(page.locator("#examples button")).to_have_count(3)
     assert 10_000 < sum(sizes) < LIMIT_BYTES
 
 

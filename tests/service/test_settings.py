@@ -31,7 +31,7 @@ def other_value(field: FieldInfo) -> str:
         return str(not default)
     if isinstance(default, int) or default is None:
         return str((default or 0) + 1)
-    return str(default / 2) if isinstance(default, float) else "xx"
+    return str(default / 2 or 1.0) if isinstance(default, float) else "xx"
 
 
 def test_defaults() -> None:

@@ -88,6 +88,11 @@ class MoonshineAligner:
         """See `Aligner.calls_at_once`: calls share the cores stretch by stretch, by their priority."""
         return self._stretches_at_once + _CALLS_WAITING
 
+    @property
+    def loaded(self) -> bool:
+        """See `Aligner.loaded`; the model is never unloaded."""
+        return True
+
     def warm_up(self) -> None:
         """Verify and load the model, start the processes, and run each once.
 

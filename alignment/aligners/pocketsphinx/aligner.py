@@ -46,6 +46,11 @@ class PocketSphinxAligner:
         """See `Aligner.calls_at_once`: one per worker."""
         return self._worker_count
 
+    @property
+    def loaded(self) -> bool:
+        """See `Aligner.loaded`; the worker processes keep their models."""
+        return True
+
     def warm_up(self) -> None:
         """Start the workers and run each model once."""
         self._detector.detect(np.zeros(SAMPLE_RATE_HZ, np.float32))

@@ -29,6 +29,7 @@ class WhisperXConfig:
         batch_size: Windows decoded together.
         threads: CPU threads of one call.
         diarize_model: pyannote's speaker diarization pipeline: a folder, or a hub name.
+        unload_after_s: Time without a use after which the models are unloaded; 0 for never.
     """
 
     model: str = "small.en"
@@ -43,6 +44,7 @@ class WhisperXConfig:
     batch_size: int = 8
     threads: int = 2
     diarize_model: str = "pyannote/speaker-diarization-community-1"
+    unload_after_s: Seconds = 0.0
 
     @property
     def folder(self) -> Path:

@@ -13,7 +13,6 @@ from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil
-from threading import Lock
 from time import monotonic
 from typing import Final
 
@@ -27,6 +26,7 @@ from alignment.aligners.whisperx.word_aligner import AlignmentInput, WordAligner
 from alignment.audio import Waveform
 from alignment.batcher import Batcher
 from alignment.errors import AlignerFailedError, NoSpeechError, UnsupportedLanguageError
+from alignment.idle import IdleModels
 from alignment.timing import Seconds
 from alignment.transcripts.doubt import WHISPERX_BELOW, mark_doubtful
 from alignment.transcripts.interpolation import anchor_words, share_time
@@ -37,6 +37,8 @@ from alignment.transcripts.words import AlignerInfo, TimedWord, Timing, Transcri
 
 _LONGEST_SOUND_S: Final = 30.0
 _DETECTION_WINDOWS: Final = 3
+# The recognition thread holds the model; it ends at once, unless the aligner is closed during a batch.
+_THREAD_END_S: Final[Seconds] = 1.0
 
 Recognition = Batcher[RecognitionInput, str]
 
@@ -50,7 +52,7 @@ class RecognisedWindow:
 
 
 class WhisperXAligner:
-    """Recognition and forced alignment with models that are loaded on first use."""
+    """Recognition and forced alignment with models that are loaded on first use, and unloaded when idle."""
 
     def __init__(self, config: WhisperXConfig, reason: str = "", limit_s: Seconds = 600.0) -> None:
         """Check that everything is there; nothing is loaded yet.
@@ -66,26 +68,45 @@ class WhisperXAligner:
         require_weights(config)
         self.info = AlignerInfo(NAME, config.model, config.language, reason)
         self._config, self._limit_s = config, limit_s
-        self._loaded: tuple[WhisperXModels, Recognition] | None = None
-        self._lock = Lock()
+        self._models = IdleModels(NAME, self._load, _release, config.unload_after_s)
 
     @property
     def calls_at_once(self) -> int:
         """See `Aligner.calls_at_once`: one batch is recognised while the next one queues."""
         return 2 * self._config.batch_size
 
+    @property
+    def loaded(self) -> bool:
+        """See `Aligner.loaded`."""
+        return self._models.loaded
+
     def warm_up(self) -> None:
         """Load the models of the usual language and run each once."""
-        models, recognition = self._load()
         language = self._config.usual_language
         silence = np.zeros(16_000, np.float32)
-        models.detector.detect(silence)
-        models.word_aligner(language).align_words([AlignmentInput([silence], ["a"])])
-        transcribe([RecognitionInput(silence, self._options(language))], recognition, 1, self._limit_s)
+        with self._models.use() as (models, recognition):
+            models.detector.detect(silence)
+            models.word_aligner(language).align_words([AlignmentInput([silence], ["a"])])
+            transcribe([RecognitionInput(silence, self._options(language))], recognition, 1, self._limit_s)
 
     def recognise(self, waveform: Waveform, language: str | None = None) -> Transcript:
         """See `Aligner.recognise`; `language="auto"` detects it."""
-        models, recognition = self._load()
+        with self._models.use() as (models, recognition):
+            return self._recognise(models, recognition, waveform, language)
+
+    def align(self, waveform: Waveform, text: str, language: str | None = None) -> Transcript:
+        """See `Aligner.align`; where the audio is too short for the text, recognised words anchor the others."""
+        words = check_transcript(text, waveform.duration_s)
+        with self._models.use() as (models, recognition):
+            return self._align(models, recognition, waveform, words, language)
+
+    def close(self) -> None:
+        """End the recognition thread and release the models."""
+        self._models.close()
+
+    def _recognise(
+        self, models: WhisperXModels, recognition: Recognition, waveform: Waveform, language: str | None
+    ) -> Transcript:
         windows = self._windows(models, waveform)
         language = self._language(models, waveform, windows, language)
         aligner, options = models.word_aligner(language), self._options(language)
@@ -100,10 +121,14 @@ class WhisperXAligner:
         utterances = group_words(words, waveform.duration_s, frozenset(breaks))
         return Transcript(utterances, replace(self.info, language=language), recognition_warnings(words))
 
-    def align(self, waveform: Waveform, text: str, language: str | None = None) -> Transcript:
-        """See `Aligner.align`; where the audio is too short for the text, recognised words anchor the others."""
-        words = check_transcript(text, waveform.duration_s)
-        models, _ = self._load()
+    def _align(
+        self,
+        models: WhisperXModels,
+        recognition: Recognition,
+        waveform: Waveform,
+        words: Sequence[str],
+        language: str | None,
+    ) -> Transcript:
         windows = self._windows(models, waveform)
         language = self._language(models, waveform, windows, language)
         aligner = models.word_aligner(language)
@@ -111,26 +136,17 @@ class WhisperXAligner:
         if timed is None:
             timed = _align_over(waveform, _cover(windows, 0.0, waveform.duration_s), words, aligner)
         if timed is None:
-            recognised = [w for u in self.recognise(waveform, language).utterances for w in u.words if w.word]
+            transcript = self._recognise(models, recognition, waveform, language)
+            recognised = [w for u in transcript.utterances for w in u.words if w.word]
             timed = list(anchor_words(words, recognised, [(w.start_s, w.end_s) for w in windows]))
         marked = mark_doubtful(timed, WHISPERX_BELOW, WHISPERX_BELOW)
         utterances = group_words(marked, waveform.duration_s, frozenset(aligner.sentence_starts(words)))
         return Transcript(utterances, replace(self.info, language=language), recognition_warnings(marked))
 
-    def close(self) -> None:
-        """End the recognition thread and release the models."""
-        with self._lock:
-            loaded, self._loaded = self._loaded, None
-        if loaded is not None:
-            loaded[1].close()
-
     def _load(self) -> tuple[WhisperXModels, Recognition]:
-        with self._lock:
-            if self._loaded is None:
-                models = WhisperXModels(self._config)
-                process = models.recogniser.transcribe_many
-                self._loaded = models, Batcher(NAME, process, max_items=self._config.batch_size, linger_s=0.0)
-            return self._loaded
+        models = WhisperXModels(self._config)
+        process = models.recogniser.transcribe_many
+        return models, Batcher(NAME, process, max_items=self._config.batch_size, linger_s=0.0)
 
     def _windows(self, models: WhisperXModels, waveform: Waveform) -> list[SpeechSegment]:
         segments = check_segments(waveform.speech, waveform.duration_s) or models.detector.detect(waveform.samples)
@@ -159,6 +175,12 @@ class WhisperXAligner:
 
     def _options(self, language: str) -> DecodingOptions:
         return DecodingOptions(language, self._config.numerals)
+
+
+def _release(loaded: tuple[WhisperXModels, Recognition]) -> None:
+    models, recognition = loaded
+    recognition.close(_THREAD_END_S)
+    models.release()
 
 
 def transcribe(

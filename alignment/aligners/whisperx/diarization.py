@@ -16,6 +16,7 @@ from alignment.aligners.whisperx.loading import loading
 from alignment.aligners.whisperx.placement import choose_device
 from alignment.audio import Waveform
 from alignment.errors import AlignerFailedError, DiarizationUnavailableError
+from alignment.idle import IdleModels
 from alignment.transcripts.speakers import Turn, name_speakers
 
 NAME: Final = "pyannote"
@@ -41,12 +42,12 @@ class Diarizer(Protocol):
 
 
 class PyannoteDiarizer:
-    """Diarization pipeline of a local folder, loaded on first use."""
+    """Diarization pipeline of a local folder, loaded on first use, and unloaded when idle."""
 
     def __init__(self, config: WhisperXConfig) -> None:
         """Store the configuration; nothing is loaded or checked."""
         self._config = config
-        self._pipeline: Any = None
+        self._pipeline: IdleModels[Any] = IdleModels(NAME, self._load, unload_after_s=config.unload_after_s)
         self._lock = Lock()
 
     def require(self) -> None:
@@ -58,11 +59,9 @@ class PyannoteDiarizer:
     def diarize(self, waveform: Waveform) -> list[Turn]:
         """See `Diarizer.diarize`; processes one recording at a time."""
         self.require()
-        with self._lock:
-            if self._pipeline is None:
-                self._pipeline = self._load()
+        with self._lock, self._pipeline.use() as pipeline:
             try:
-                rows = self._pipeline(waveform.samples)
+                rows = pipeline(waveform.samples)
             except (RuntimeError, ValueError) as exc:
                 raise AlignerFailedError(NAME, str(exc)) from exc
         return name_speakers([Turn(float(row.start), float(row.end), str(row.speaker)) for row in rows.itertuples()])

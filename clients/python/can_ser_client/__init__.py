@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from can_ser_client.events import Progress
     from can_ser_client.live_events import LiveDone, UtteranceDropped, UtteranceResult, UtteranceStarted
     from can_ser_client.retries import RetryPolicy
-    from can_ser_client.schemas import JobOut, PredictOut, ServedModelOut, UtteranceOut
+    from can_ser_client.schemas import JobEntryOut, JobOut, PredictOut, ServedModelOut, UtteranceOut
     from can_ser_client.synchronous import Client
 
 _NAMES = {
@@ -38,13 +38,14 @@ _NAMES = {
     "events": ("Progress",),
     "live_events": ("LiveDone", "UtteranceDropped", "UtteranceResult", "UtteranceStarted"),
     "retries": ("RetryPolicy",),
-    "schemas": ("JobOut", "PredictOut", "ServedModelOut", "UtteranceOut"),
+    "schemas": ("JobEntryOut", "JobOut", "PredictOut", "ServedModelOut", "UtteranceOut"),
 }
 _MODULES = {name: module for module, names in _NAMES.items() for name in names}
 __all__ = [
     "AsyncClient",
     "Client",
     "ClientError",
+    "JobEntryOut",
     "JobFailedError",
     "JobOut",
     "LiveDone",

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from typing import Any, Unpack
 
@@ -21,13 +21,14 @@ from can_ser_client.fields import (
     make_export_parameters,
     make_form,
     open_recording,
+    open_recordings,
 )
 from can_ser_client.live import stream_async_frames
 from can_ser_client.live_events import LiveEvent, make_live_address
-from can_ser_client.responses import read_job_result, read_record
+from can_ser_client.responses import read_job_result, read_record, read_submitted
 from can_ser_client.retries import Outcome, RetryPolicy, attempt
-from can_ser_client.schemas import JobOut, PredictOut, ServedModelOut
-from can_ser_client.synchronous import LOCAL, check_time, make_headers
+from can_ser_client.schemas import JobEntryOut, JobListOut, JobOut, JobStatus, PredictOut, ServedModelOut
+from can_ser_client.synchronous import LOCAL, check_time, make_headers, make_page
 
 
 class AsyncClient(AbstractAsyncContextManager["AsyncClient"]):
@@ -156,6 +157,25 @@ class AsyncJobs:
             form = make_form(fields, JobFields)
             response = await self._run("POST", "jobs", repeatable=False, files=files, data=form)
         return read_record(JobOut, response.content, str(response.url))
+
+    async def submit_all(self, recordings: Iterable[Recording], **fields: Unpack[JobFields]) -> Sequence[JobEntryOut]:
+        """See `Jobs.submit_all`."""
+        with open_recordings(recordings) as files:
+            form = make_form(fields, JobFields)
+            response = await self._run("POST", "jobs", repeatable=False, files=files, data=form)
+        return read_submitted(response)
+
+    async def list(self, *, status: JobStatus | None = None) -> AsyncIterator[JobEntryOut]:
+        """See `Jobs.list`."""
+        cursor: str | None = None
+        while True:
+            response = await self._run("GET", "jobs", params=make_page(status, cursor))
+            page = read_record(JobListOut, response.content, str(response.url))
+            for job in page.jobs:
+                yield job
+            cursor = page.next_cursor
+            if cursor is None:
+                return
 
     async def get(self, job_id: str) -> JobOut:
         """See `Jobs.get`."""

@@ -1,8 +1,8 @@
 """Recordings and form fields of a request."""
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal, TypedDict
 
@@ -106,3 +106,14 @@ def open_recording(recording: Recording) -> Iterator[dict[str, tuple[str, bytes 
     path = Path(recording)
     with path.open("rb") as file:
         yield {"file": (path.name, file)}
+
+
+@contextmanager
+def open_recordings(recordings: Iterable[Recording]) -> Iterator[list[tuple[str, tuple[str, bytes | BinaryIO]]]]:
+    """The argument `files` of httpx for several recordings, each as of `open_recording`.
+
+    Raises:
+        OSError: A file cannot be read.
+    """
+    with ExitStack() as opened:
+        yield [part for each in recordings for part in opened.enter_context(open_recording(each)).items()]

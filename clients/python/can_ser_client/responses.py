@@ -8,7 +8,7 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from can_ser_client.errors import JobFailedError, RefusedError, UnreachableError, UnreadableResponseError
-from can_ser_client.schemas import JobOut, PredictOut, Problem
+from can_ser_client.schemas import JobEntryOut, JobListOut, JobOut, PredictOut, Problem
 
 _Record = TypeVar("_Record", bound=BaseModel)
 
@@ -25,6 +25,20 @@ def read_record(kind: type[_Record], text: str | bytes, url: str) -> _Record:
         [first, *_] = exc.errors()
         field = ".".join(str(part) for part in first["loc"]) or "body"
         raise UnreadableResponseError(url, f"{field}: {first['msg']}") from exc
+
+
+def read_submitted(response: httpx.Response) -> list[JobEntryOut]:
+    """Jobs that the service accepted, in the order of their recordings; it lists them where there are several.
+
+    Raises:
+        UnreadableResponseError: The response has another form.
+    """
+    url = str(response.url)
+    if "location" not in response.headers:
+        return read_record(JobListOut, response.content, url).jobs
+    job = read_record(JobOut, response.content, url)
+    fields = job.model_dump(exclude={"result"}) | {"address": response.headers["location"]}
+    return [JobEntryOut.model_validate(fields)]
 
 
 def read_job_result(job: JobOut, url: str) -> PredictOut:

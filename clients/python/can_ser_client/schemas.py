@@ -20,6 +20,7 @@ UncertainReasons = Annotated[
     FailFast(),
     Field(description="Reasons why the emotion is uncertain, as far as they are known; else empty."),
 ]
+JobStatus = Literal["queued", "running", "done", "failed"]
 COLUMNS: Final = (
     "file",
     "utterance",
@@ -304,10 +305,11 @@ class CallbackOut(BaseModel):
 
 
 class JobOut(BaseModel):
-    """Response of POST /jobs and GET /jobs/{id}."""
+    """Response of POST /jobs with one recording, and of GET /jobs/{id}."""
 
     id: str
-    status: Literal["queued", "running", "done", "failed"]
+    file: Annotated[str, Field(description="Name of the file; empty where none was sent.")] = ""
+    status: JobStatus
     created_at: datetime
     expires_at: Annotated[datetime | None, Field(description="When the job is deleted; null until it has ended.")]
     progress: ProgressOut
@@ -316,6 +318,28 @@ class JobOut(BaseModel):
         PredictOut | None, Field(description="As the response of POST /predict; null until the job is done.")
     ] = None
     problem: Annotated["Problem | None", Field(description="Why the job failed.")] = None
+
+
+class JobEntryOut(BaseModel):
+    """A job in a list, without its result."""
+
+    id: str
+    address: Annotated[str, Field(description="Where GET returns the job with its result, and DELETE deletes it.")]
+    file: Annotated[str, Field(description="Name of the file; empty where none was sent.")] = ""
+    status: JobStatus
+    created_at: datetime
+    expires_at: Annotated[datetime | None, Field(description="When the job is deleted; null until it has ended.")]
+    progress: ProgressOut
+    problem: Annotated["Problem | None", Field(description="Why the job failed.")] = None
+
+
+class JobListOut(BaseModel):
+    """Response of GET /jobs, newest first, and of POST /jobs with several recordings, in their order."""
+
+    jobs: list[JobEntryOut]
+    next_cursor: Annotated[
+        str | None, Field(description="Value of the parameter `cursor` for older jobs; null on the last page.")
+    ] = None
 
 
 class ServedModelOut(ModelOut):
@@ -333,6 +357,10 @@ class ServedModelOut(ModelOut):
     features: dict[str, object]
     network: dict[str, object]
     aligner: AlignerOut
+    aligner_loaded: Annotated[
+        bool,
+        Field(description="Whether the models of the aligner are in memory; otherwise the next request loads them."),
+    ] = True
     limits: LimitsOut
     bundles: Annotated[
         list[ModelOut], Field(description="All served bundles, the default first; `bundle` in a request names one.")

@@ -1,7 +1,7 @@
 """The synchronous client."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final, Unpack
 
@@ -20,14 +20,16 @@ from can_ser_client.fields import (
     make_export_parameters,
     make_form,
     open_recording,
+    open_recordings,
 )
 from can_ser_client.live import stream_frames
 from can_ser_client.live_events import LiveEvent, make_live_address
-from can_ser_client.responses import read_job_result, read_record
+from can_ser_client.responses import read_job_result, read_record, read_submitted
 from can_ser_client.retries import Outcome, RetryPolicy, attempt
-from can_ser_client.schemas import JobOut, PredictOut, ServedModelOut
+from can_ser_client.schemas import JobEntryOut, JobListOut, JobOut, JobStatus, PredictOut, ServedModelOut
 
 LOCAL: Final = "http://127.0.0.1:8000"
+_PAGE: Final = "100"
 
 
 class Client(AbstractContextManager["Client"]):
@@ -205,6 +207,40 @@ class Jobs:
             response = self._run("POST", "jobs", repeatable=False, files=files, data=form)
         return read_record(JobOut, response.content, str(response.url))
 
+    def submit_all(self, recordings: Iterable[Recording], **fields: Unpack[JobFields]) -> Sequence[JobEntryOut]:
+        """Submit several recordings in one request; each becomes a job, all or none.
+
+        Args:
+            recordings: At most as many as the service accepts in one request (20 unless it is configured otherwise).
+            fields: The same for all; `words` only with a single recording.
+
+        Raises:
+            OSError: A file cannot be read.
+            ClientError: See `Client.predict`.
+        """
+        with open_recordings(recordings) as files:
+            form = make_form(fields, JobFields)
+            response = self._run("POST", "jobs", repeatable=False, files=files, data=form)
+        return read_submitted(response)
+
+    def list(self, *, status: JobStatus | None = None) -> Iterator[JobEntryOut]:
+        """The caller's jobs without their results, newest first; pages are requested as they are needed.
+
+        Args:
+            status: Only jobs of this status.
+
+        Raises:
+            ClientError: See `Client.predict`.
+        """
+        cursor: str | None = None
+        while True:
+            response = self._run("GET", "jobs", params=make_page(status, cursor))
+            page = read_record(JobListOut, response.content, str(response.url))
+            yield from page.jobs
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
     def get(self, job_id: str) -> JobOut:
         """Status and progress of a job, and its result once it is done.
 
@@ -267,6 +303,11 @@ class Jobs:
                 return read_job_result(job, f"job {job_id}")
             check_time(job, over_at)
             self._pause(poll_s)
+
+
+def make_page(status: JobStatus | None, cursor: str | None) -> dict[str, str]:
+    """Query parameters of a page of jobs."""
+    return {"limit": _PAGE} | ({"status": status} if status else {}) | ({"cursor": cursor} if cursor else {})
 
 
 def check_time(job: JobOut, over_at: float | None) -> None:

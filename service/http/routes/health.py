@@ -29,9 +29,9 @@ async def live() -> HealthOut:
 
 @router.get("/health/ready", responses=refusals(503), response_model_exclude_none=True)
 async def ready(state: AppStateDep) -> HealthOut:
-    """Whether every model has been loaded and run once; `detail` states why jobs cannot be stored."""
+    """Whether every model has been loaded and run once; `detail` states what is not available."""
     state.require_healthy()
-    return HealthOut(status="ready", detail=state.jobs.trouble or None)
+    return HealthOut(status="ready", detail="; ".join(state.details) or None)
 
 
 @metrics_router.get("/metrics", response_class=MetricsResponse, responses=refusals(401, 403))

@@ -1,6 +1,6 @@
 """Jobs: long recordings, analysed in the background."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from can_ser_client.schemas import CallbackOut, JobOut, ProgressOut
+from can_ser_client.schemas import CallbackOut, JobEntryOut, JobListOut, JobOut, Problem, ProgressOut
 from service.errors import BusyError, JobNotDoneError, UnknownJobError
 from service.exports.formats import ExportRequest, read_export
 from service.http.dependencies import AppStateDep, OwnerDep
@@ -21,7 +21,8 @@ from service.http.lifecycle import AppState
 from service.http.names import refuse_unknown_parameters
 from service.http.openapi import refusals
 from service.jobs.callback_table import Callback, NewCallback
-from service.jobs.store import Job
+from service.jobs.job import CURSOR, MAX_PAGE, Job, JobFilter, JobStatus, clean_name
+from service.jobs.uploads import JobUpload
 
 router = APIRouter(tags=["jobs"])
 _CHECKED: Final = [Depends(refuse_unknown_parameters)]
@@ -33,26 +34,45 @@ _LOCATION: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
+@router.get("/jobs", dependencies=_CHECKED, response_model=JobListOut, responses=refusals(400, 401, 403, 503))
+async def list_jobs(
+    http: Request,
+    state: AppStateDep,
+    owner: OwnerDep,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="Number of jobs of a page.")] = 20,
+    cursor: Annotated[str | None, Query(pattern=CURSOR, description="`next_cursor` of the previous page.")] = None,
+    status: Annotated[JobStatus | None, Query(description="Only jobs of this status.")] = None,
+) -> JobListOut:
+    """The caller's jobs, newest first; with keys, those that the same key created."""
+    page = await state.jobs.read_page(JobFilter(owner, limit, cursor, status))
+    return JobListOut(jobs=_entries(http, page.jobs, state.settings.jobs.keep_s), next_cursor=page.cursor)
+
+
 @router.post(
     "/jobs",
     status_code=202,
-    response_model=JobOut,
+    response_model=JobOut | JobListOut,
     responses=_LOCATION | refusals(400, 401, 403, 408, 413, 415, 422, 429, 503),
-    openapi_extra=describe_form(JOB_FIELDS, {CALLBACK: CALLBACK_SCHEMA}),
+    openapi_extra=describe_form(JOB_FIELDS, {CALLBACK: CALLBACK_SCHEMA}, several=True),
 )
 async def create_job(http: Request, state: AppStateDep, owner: OwnerDep) -> Response:
     """Accept a recording of up to hours; `Location` is the address of its progress and response.
 
     The recording is kept on disk until the job has ended, and no longer. A job survives the end of the service's
-    process and resumes where it was.
+    process and resumes where it was. Several recordings become a job each, all or none; the response lists them, and
+    has no `Location`.
     """
-    root_path = http.scope.get("root_path", "")
-    async with open_form(http, JOB_FIELDS, (CALLBACK,)) as form:
+    limits = state.settings.jobs
+    async with open_form(http, JOB_FIELDS, (CALLBACK,), limits.max_files) as form:
         url = form.output.get(CALLBACK, "").strip()
-        new = NewCallback(url, root_path) if url else None
-        job = await state.jobs.submit(form.file.file, form.request, owner, new)
-    callback = await state.jobs.find_callback(job.id) if new else None
-    return _respond(job, callback, state.settings.jobs.keep_s, 202, {"Location": f"{root_path}/jobs/{job.id}"})
+        new = NewCallback(url, http.scope.get("root_path", "")) if url else None
+        uploads = [JobUpload(file.file, clean_name(file.filename)) for file in form.files]
+        jobs = await state.jobs.submit(uploads, form.request, owner, new)
+    if len(jobs) > 1:
+        body = JobListOut(jobs=_entries(http, jobs, limits.keep_s)).model_dump_json()
+        return Response(body, 202, media_type="application/json")
+    callback = await state.jobs.find_callback(jobs[0].id) if new else None
+    return _respond(jobs[0], callback, limits.keep_s, 202, {"Location": _address(http, jobs[0])})
 
 
 @router.get(
@@ -144,17 +164,37 @@ def _respond(
     return Response(before + b"null" + after, status, headers, "application/json")
 
 
+def _address(http: Request, job: Job) -> str:
+    return f"{http.scope.get('root_path', '')}/jobs/{job.id}"
+
+
+def _entries(http: Request, jobs: Sequence[Job], keep_s: float) -> list[JobEntryOut]:
+    return [
+        JobEntryOut(
+            **_common(job, keep_s),
+            address=_address(http, job),
+            problem=Problem.model_validate_json(job.problem) if job.problem else None,
+        )
+        for job in jobs
+    ]
+
+
+def _common(job: Job, keep_s: float) -> dict[str, Any]:
+    """The fields of a job that `JobOut` and `JobEntryOut` share."""
+    return {
+        "id": job.id,
+        "file": job.name,
+        "status": job.status,
+        "created_at": datetime.fromtimestamp(job.created, UTC),
+        "expires_at": None if job.ended is None else datetime.fromtimestamp(job.ended + keep_s, UTC),
+        "progress": ProgressOut(done_s=round(job.done_s, 3), total_s=job.total_s),
+    }
+
+
 def _split(job: Job, callback: Callback | None, keep_s: float) -> tuple[bytes, bytes]:
     """JSON of a job before and after its result, which is stored as JSON, and may be long: it is not parsed again."""
-    fields = JobOut(
-        id=job.id,
-        status=job.status,
-        created_at=datetime.fromtimestamp(job.created, UTC),
-        expires_at=None if job.ended is None else datetime.fromtimestamp(job.ended + keep_s, UTC),
-        progress=ProgressOut(done_s=round(job.done_s, 3), total_s=job.total_s),
-        callback=callback and _describe_callback(callback, ended=job.ended is not None),
-    )
-    head = fields.model_dump_json(exclude={"result", "problem"})[:-1]
+    described = callback and _describe_callback(callback, ended=job.ended is not None)
+    head = JobOut(**_common(job, keep_s), callback=described).model_dump_json(exclude={"result", "problem"})[:-1]
     return f'{head},"result":'.encode(), f',"problem":{job.problem or "null"}}}'.encode()
 
 

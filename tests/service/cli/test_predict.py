@@ -167,8 +167,16 @@ def test_plots(folder: Path) -> None:
 
 def test_invalid_plot_targets(folder: Path) -> None:
     given = ("--words", folder / "words.json", "--plot")
-    format_refused = run("predict", folder / "a.wav", *given, folder / "one.txt")
-    assert (format_refused.exit_code, "png" in format_refused.stderr) == (2, True)
+    for name in ("one.txt", "one.gif"):
+        format_refused = run("predict", folder / "a.wav", *given, folder / name)
+        assert format_refused.exit_code == 2
+        formats = format_refused.stderr.split(f"{name}: use one of the suffixes ")[1].strip().split(", ")
+        assert {"pdf", "png", "svg"} <= set(formats)
+        assert "gif" not in formats
+        assert format_refused.stdout == ""
+    animation_for_two = run("predict", folder / "a.wav", folder / "silent.wav", *given, folder / "two.gif")
+    assert (animation_for_two.exit_code, "need a folder" in animation_for_two.stderr) == (2, True)
+    assert not (folder / "two.gif").exists()
     one_for_two = run("predict", folder / "a.wav", folder / "silent.wav", *given, folder / "one.png")
     assert (one_for_two.exit_code, "need a folder" in one_for_two.stderr) == (2, True)
     assert not (folder / "one.png").exists()

@@ -1,5 +1,6 @@
 """`can-ser serve` in a process of its own."""
 
+import io
 import os
 import signal
 import socket
@@ -14,6 +15,8 @@ import pytest
 
 from benchmarks.server_process import run_server
 from model.bundle import Bundle
+from service.cli.serve import announce, page_address
+from service.settings import Settings
 from tests.builders import speech
 from tests.waiting import wait_until
 
@@ -57,3 +60,28 @@ def test_closed_terminal_drops_no_request(tmp_path: Path) -> None:
             process.send_signal(signal.SIGHUP)
         assert result.result(60)["utterances"]
         wait_until(lambda: server.process.status() == psutil.STATUS_ZOMBIE)
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "root_path", "address"),
+    [
+        ("127.0.0.1", 8000, "", "http://127.0.0.1:8000"),
+        ("0.0.0.0", 9000, "/speech", "http://127.0.0.1:9000/speech"),
+        ("::1", 8000, "", "http://[::1]:8000"),
+        ("::", 8000, "", "http://127.0.0.1:8000"),
+        ("speech.example", 8000, "", "http://speech.example:8000"),
+    ],
+)
+def test_address_of_the_page(host: str, port: int, root_path: str, address: str) -> None:
+    assert page_address(Settings(host=host, port=port, root_path=root_path)) == address
+
+
+def test_only_a_terminal_gets_the_address() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal, file = Terminal(), io.StringIO()
+    for stream in (terminal, file):
+        announce(Settings(port=8001), stream)
+    assert (terminal.getvalue(), file.getvalue()) == ("Open http://127.0.0.1:8001\n", "")

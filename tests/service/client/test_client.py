@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
 from itertools import chain
+from pathlib import Path
 from typing import get_args
 
+import httpx
 import pytest
 
 from alignment.errors import AlignerFailedError
@@ -128,6 +130,42 @@ def test_jobs(url: str, aligner: FakeAligner) -> None:
         with pytest.raises(JobFailedError) as failure:
             client.jobs.wait(failed.id, poll_s=0.05, timeout_s=60)
     assert (statuses[-1].status, failure.value.code) == ("done", "aligner-failed")
+
+
+def test_several_jobs_and_their_list(url: str, tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(RECORDING)
+    with Client(url, retries=ONCE) as client:
+        jobs = client.jobs.submit_all([tmp_path / "a.wav", RECORDING], explain="false")
+        assert [job.file for job in jobs] == ["a.wav", "recording"]
+        for job in jobs:
+            client.jobs.wait(job.id, poll_s=0.05, timeout_s=60)
+        [last] = client.jobs.submit_all([RECORDING])
+        assert last.address == f"/jobs/{last.id}"
+        client.jobs.wait(last.id, poll_s=0.05, timeout_s=60)
+        assert [job.id for job in client.jobs.list()] == [last.id, jobs[1].id, jobs[0].id]
+        assert [job.file for job in client.jobs.list(status="done")][-1] == "a.wav"
+        for job in client.jobs.list():
+            client.jobs.delete(job.id)
+        assert list(client.jobs.list()) == []
+
+
+def test_pages_of_jobs_are_requested_as_needed() -> None:
+    entry: dict[str, object] = {"status": "done", "created_at": "2026-01-01T00:00:00Z", "expires_at": None}
+    entry |= {"progress": {"done_s": 1.0, "total_s": 1.0}}
+    queries: list[str] = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        queries.append(request.url.params.get("cursor", ""))
+        number = len(queries)
+        job = entry | {"id": str(number), "address": f"/jobs/{number}"}
+        return httpx.Response(200, json={"jobs": [job], "next_cursor": f"{number}_a" if number < 3 else None})
+
+    with Client(transport=httpx.MockTransport(respond)) as client:
+        jobs = client.jobs.list(status="done")
+        assert next(jobs).id == "1"
+        assert queries == [""]
+        assert [job.id for job in jobs] == ["2", "3"]
+    assert queries == ["", "1_a", "2_a"]
 
 
 def test_wait_for_job_ends_at_its_timeout(url: str, aligner: FakeAligner) -> None:

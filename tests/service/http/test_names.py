@@ -35,9 +35,8 @@ def test_recording_in_another_field_is_refused(client: TestClient) -> None:
 
 
 def test_repetition_is_refused(client: TestClient) -> None:
-    for path in ("/predict", "/jobs"):
-        text = detail(client.post(path, files=[FILE, FILE]), 400, "malformed-form")
-        assert text == "`file` was sent 2 times; send one recording per request"
+    text = detail(client.post("/predict", files=[FILE, FILE]), 400, "malformed-form")
+    assert text == "`file` was sent 2 times; send one recording per request"
     repeated = client.post("/predict", files=[FILE], data={"explain": ["full", "false"]})
     assert detail(repeated, 400, "malformed-form") == "`explain` was sent 2 times; send it once"
 

@@ -13,6 +13,7 @@ from service.inference.request import AnalysisRequest
 from service.inference.scheduler import Scheduler
 from service.jobs.callback_table import NewCallback
 from service.jobs.runner import JobRunner
+from service.jobs.uploads import JobUpload
 from service.observability.metrics import Metrics
 from service.settings import JobSettings, Settings
 from tests.fakes import FakeAligner
@@ -27,7 +28,7 @@ async def main(bundle: str, folder: str, recording: str, url: str) -> None:
     jobs = JobRunner(engine, Scheduler(engine, settings), allow(JobSettings(folder=Path(folder)), host), Metrics())
     await jobs.start()
     with Path(recording).open("rb") as file:
-        job = await jobs.submit(file, AnalysisRequest(), callback=NewCallback(url))
+        [job] = await jobs.submit([JobUpload(file)], AnalysisRequest(), callback=NewCallback(url))
     print(job.id, flush=True)  # noqa: T201
     await asyncio.Event().wait()
 

@@ -18,6 +18,7 @@ from service.inference.engine import EmotionEngine
 from service.inference.request import AnalysisRequest
 from service.inference.scheduler import Scheduler
 from service.jobs.runner import JobRunner
+from service.jobs.uploads import JobUpload
 from service.observability.metrics import Metrics
 from service.settings import JobSettings, Settings
 from tests.fakes import FakeAligner
@@ -66,7 +67,7 @@ async def main(bundle: str, folder: str, recording: str, stage: str) -> None:
     await jobs.start()
     for _ in range(2):
         with Path(recording).open("rb") as file:
-            job = await jobs.submit(file, AnalysisRequest())
+            [job] = await jobs.submit([JobUpload(file)], AnalysisRequest())
         print(job.id, flush=True)  # noqa: T201
     await asyncio.Event().wait()
 

@@ -411,7 +411,7 @@ def test_replaced_folder_does_not_end_callbacks(settings: Settings, aligner: Fak
         wait_for(client, submit(client, receiver.url), "delivered")
 
 
-@pytest.mark.parametrize("secret", ["", "whsec_", "whsec_!!", "whsec_c2hvcnQ=", make_secret().removeprefix("whsec_")])
+@pytest.mark.parametrize("secret", ["", "whsec_", "whsec_!!", "whsec_c2hvcnQ=", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])
 def test_unusable_secret_prevents_the_start(settings: Settings, aligner: FakeAligner, secret: str) -> None:
     jobs = allow(settings.jobs, "hooks.example.org", callback_secret=secret)
     with pytest.raises(SettingsError, match="CAN_JOBS__CALLBACK_SECRET") as refused:

@@ -13,7 +13,8 @@ from alignment.audio import AudioFile, inspect_audio
 from service.errors import SettingsError
 from service.jobs.analysis import MAX_ATTEMPTS
 from service.jobs.clock import SteadyClock
-from service.jobs.store import Job, JobStore
+from service.jobs.job import Job
+from service.jobs.store import JobStore
 from service.observability.failures import outline_traceback
 from service.settings import Settings, load_settings
 from tests.builders import encode, noise

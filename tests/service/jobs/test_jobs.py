@@ -238,7 +238,7 @@ def test_full_disk_is_503(client: TestClient, monkeypatch: pytest.MonkeyPatch) -
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("service.jobs.runner.shutil.copyfileobj", fail)
+    monkeypatch.setattr("service.jobs.uploads.shutil.copyfileobj", fail)
     refused = submit(client)
     assert (refused.status_code, refused.json()["code"]) == (503, "jobs-unavailable")
     assert "No space left" in refused.json()["detail"]

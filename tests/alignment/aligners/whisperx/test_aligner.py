@@ -40,7 +40,8 @@ TEXTS = {name: " ".join(word["word"] for word in words) for name, words in CLIPS
 
 @pytest.fixture(scope="session")
 def models(whisperx: WhisperXAligner) -> WhisperXModels:
-    return whisperx._load()[0]
+    with whisperx._models.use() as (models, _):
+        return models
 
 
 @pytest.fixture(scope="session")
@@ -185,7 +186,8 @@ def test_detected_language_without_alignment_model_is_refused(in_german: Whisper
 
 def test_language_without_sentence_ends_is_refused(in_german: WhisperXAligner, tmp_path: Path) -> None:
     """The library would fail in the middle of `align`."""
-    in_german._load()
+    with in_german._models.use():
+        pass
     (tmp_path / "nltk_data/tokenizers/punkt_tab/german").rename(tmp_path / "elsewhere")
     with pytest.raises(UnsupportedLanguageError, match="can-ser fetch --language de"):
         in_german.recognise(clip("00"))
