@@ -11,7 +11,7 @@ from alignment.speech import windows
 from alignment.transcripts import words
 from can_ser_client.retries import RetryPolicy
 from model import bundle, bundle_files
-from service import settings
+from service import setting_groups
 from service.agents import server, tools
 from service.exports import answers
 from service.http import bodies, connection_limit, http_protocol, lifecycle, live_session, turns, websocket_protocol
@@ -54,7 +54,7 @@ CONSTANTS: Final[dict[str, tuple[float, ...]]] = {
     "messages without audio": (websocket_protocol.MAX_IDLE_FRAMES, websocket_protocol.IDLE_FRAMES_PER_S),
     "time of a connection of `/stream/twilio`": (twilio._START_S,),
     "frames after the service has closed the connection": (websocket_protocol.MAX_FRAMES_AFTER_CLOSE,),
-    "seconds of a setting for waiting or processing": (settings._DAY_S,),
+    "seconds of a setting for waiting or processing": (setting_groups.DAY_S,),
     "calls of `can-ser mcp`": (tools.MAX_WAITING,),
     "sessions of `can-ser mcp": (server.MAX_SESSIONS,),
     "recordings that `list_recordings`": (tools.MAX_LISTED,),

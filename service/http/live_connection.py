@@ -24,7 +24,7 @@ from service.errors import (
 from service.http.live_session import Message
 from service.http.websocket_protocol import IDLE_FRAMES_PER_S, MAX_IDLE_FRAMES, FrameBudget
 from service.results.problems import to_problem
-from service.settings import LiveSettings
+from service.setting_groups import LiveSettings
 
 NORMAL: Final = 1000
 POLICY: Final = 1008

@@ -4,12 +4,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from heapq import merge
 from pathlib import Path
 from typing import Final, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from alignment.aligners.given import build_given_transcript
 from alignment.aligners.protocol import Aligner
@@ -21,7 +19,7 @@ from alignment.features.extraction import UtteranceFeatures
 from alignment.pipeline import bring_to_level, choose_encoder, compute_features, find_words, select_transcript
 from alignment.quality import measure_quality
 from alignment.speech.voice_activity import VoiceActivityDetector
-from alignment.speech.windows import WINDOW_S, Window, cut_windows
+from alignment.speech.windows import Window
 from alignment.timing import SAMPLE_RATE_HZ
 from alignment.transcripts.speakers import assign_speakers
 from alignment.transcripts.words import AlignerInfo, TimedWord, Transcript, check_word_lengths
@@ -29,6 +27,7 @@ from model.bundle import Bundle
 from model.occlusion import HiddenSound, add_effects, occlude_in_chunks
 from model.scores import UtteranceScores
 from service.errors import AlignerNotServedError, SettingsError, UnknownBundleError
+from service.inference.cutting import cut_recording
 from service.inference.loading import load_aligner, load_classifier, load_others
 from service.inference.request import AnalysisRequest
 from service.inference.result import AnalysisResult, ResultBuilder
@@ -235,7 +234,8 @@ class EmotionEngine:
             TranscriptError: The given words cannot be used; see `AnalysisRequest.with_duration`.
         """
         request = request.with_duration(waveform.duration_s)
-        windows = ((window, request) for window in self._cut(waveform, request, stopwatch))
+        cut = cut_recording(waveform, request, self.detector, self._diarizer, stopwatch)
+        windows = ((window, request) for window in cut)
         return self.loop(windows, waveform.source, waveform.warnings, request, stopwatch)
 
     def loop(
@@ -258,29 +258,6 @@ class EmotionEngine:
         engine, *others = self.choose(request)
         result = ResultBuilder(source, warnings, [each.name for each in (engine, *others)])
         return WindowLoop(engine, windows, result, stopwatch, others)
-
-    def _cut(self, waveform: Waveform, request: AnalysisRequest, stopwatch: Stopwatch) -> Iterable[Window]:
-        """Windows in order; a recording whose words or segments are given is one window."""
-        if request.speakers == "channels":
-            tracks = [self._cut_track(f"channel {number}", track) for number, track in enumerate(waveform.tracks, 1)]
-            return merge(*tracks, key=lambda window: window.start_s)
-        if request.speakers == "diarize":
-            return self._cut_with_turns(waveform, stopwatch)
-        if request.recognises and not request.segments and waveform.duration_s > WINDOW_S:
-            return cut_windows(waveform.samples, self.detector)
-        return [Window(0.0, waveform.samples, quality=waveform.quality)]
-
-    def _cut_track(self, speaker: str, samples: NDArray[np.float32] | None) -> Iterator[Window]:
-        """Windows of one channel; none of a silent one."""
-        if samples is not None:
-            for window in cut_windows(samples, self.detector):
-                yield replace(window, speaker=speaker)
-
-    def _cut_with_turns(self, waveform: Waveform, stopwatch: Stopwatch) -> Iterator[Window]:
-        """Windows with the speaker turns of the whole recording."""
-        turns = tuple(stopwatch.run("diarize", lambda: self._diarizer.diarize(waveform)))
-        for window in cut_windows(waveform.samples, self.detector):
-            yield replace(window, turns=turns)
 
     def prepare(
         self, window: Window, request: AnalysisRequest, stopwatch: Stopwatch, others: Sequence[WindowEngine] = ()

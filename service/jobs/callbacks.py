@@ -29,7 +29,7 @@ from service.jobs.callback_post import CallbackClient, DeliveryError
 from service.jobs.callback_table import DueCallback, RetrySchedule
 from service.observability.failures import outline_traceback
 from service.observability.metrics import Metrics
-from service.settings import JobSettings
+from service.setting_groups import JobSettings
 
 MAX_AT_ONCE: Final = 16
 """Callbacks that are sent at once, so that a slow receiver does not delay the others."""

@@ -29,7 +29,7 @@ from service.observability.failures import outline_traceback
 from service.observability.metrics import Metrics
 from service.observability.tracing import NoTraces, Traces
 from service.results.problems import find_problem, to_problem
-from service.settings import JobSettings
+from service.setting_groups import JobSettings
 
 _SWEEP_S: Final = 60.0
 _PIECE_BYTES: Final = 262_144

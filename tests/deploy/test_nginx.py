@@ -12,7 +12,8 @@ from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
 from model.bundle import Bundle
-from service.settings import JobSettings, Settings
+from service.setting_groups import JobSettings
+from service.settings import Settings
 from tests.builders import encode, noise
 from tests.deploy.nginx import PREFIX, Proxy, find_nginx, run_nginx
 from tests.fakes import FakeAligner

@@ -10,7 +10,8 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from model.bundle import Bundle
-from service.settings import JobSettings, Settings
+from service.setting_groups import JobSettings
+from service.settings import Settings
 from tests.builders import ROOT
 from tests.fakes import FakeAligner
 from tests.service.serving import run_app

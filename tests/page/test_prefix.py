@@ -8,7 +8,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from model.bundle import Bundle
-from service.settings import JobSettings, Settings
+from service.setting_groups import JobSettings
+from service.settings import Settings
 from tests.builders import SPEECH
 from tests.deploy.nginx import find_nginx, run_nginx
 from tests.fakes import FakeAligner

@@ -15,7 +15,8 @@ from playwright.sync_api import Locator, Page, Route, expect
 from model.bundle import Bundle
 from service.app import create_app
 from service.inference.engine import EmotionEngine
-from service.settings import JobSettings, Settings
+from service.setting_groups import JobSettings
+from service.settings import Settings
 from tests.builders import SPEECH, encode, noise, speech
 from tests.page.conftest import OpenPage
 from tests.page.test_page import assert_accessible, download, form_file, read_csv, upload

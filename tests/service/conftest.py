@@ -5,7 +5,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from model.bundle import Bundle
-from service.settings import JobSettings, Settings
+from service.setting_groups import JobSettings
+from service.settings import Settings
 from tests.fakes import FakeAligner
 from tests.service.serving import run_app
 

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
         UnreadableResponseError,
     )
     from can_ser_client.events import Progress
+    from can_ser_client.job_schemas import JobEntryOut, JobOut
     from can_ser_client.live_events import LiveDone, UtteranceDropped, UtteranceResult, UtteranceStarted
     from can_ser_client.retries import RetryPolicy
-    from can_ser_client.schemas import JobEntryOut, JobOut, PredictOut, ServedModelOut, UtteranceOut
+    from can_ser_client.schemas import PredictOut, ServedModelOut, UtteranceOut
     from can_ser_client.synchronous import Client
 
 _NAMES = {
@@ -38,7 +39,8 @@ _NAMES = {
     "events": ("Progress",),
     "live_events": ("LiveDone", "UtteranceDropped", "UtteranceResult", "UtteranceStarted"),
     "retries": ("RetryPolicy",),
-    "schemas": ("JobEntryOut", "JobOut", "PredictOut", "ServedModelOut", "UtteranceOut"),
+    "job_schemas": ("JobEntryOut", "JobOut"),
+    "schemas": ("PredictOut", "ServedModelOut", "UtteranceOut"),
 }
 _MODULES = {name: module for module, names in _NAMES.items() for name in names}
 __all__ = [

@@ -23,11 +23,12 @@ from can_ser_client.fields import (
     open_recording,
     open_recordings,
 )
+from can_ser_client.job_schemas import JobEntryOut, JobListOut, JobOut, JobStatus
 from can_ser_client.live import stream_async_frames
 from can_ser_client.live_events import LiveEvent, make_live_address
 from can_ser_client.responses import read_job_result, read_record, read_submitted
 from can_ser_client.retries import Outcome, RetryPolicy, attempt
-from can_ser_client.schemas import JobEntryOut, JobListOut, JobOut, JobStatus, PredictOut, ServedModelOut
+from can_ser_client.schemas import PredictOut, ServedModelOut
 from can_ser_client.synchronous import LOCAL, check_time, make_headers, make_page
 
 

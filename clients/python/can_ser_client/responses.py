@@ -8,7 +8,8 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from can_ser_client.errors import JobFailedError, RefusedError, UnreachableError, UnreadableResponseError
-from can_ser_client.schemas import JobEntryOut, JobListOut, JobOut, PredictOut, Problem
+from can_ser_client.job_schemas import JobEntryOut, JobListOut, JobOut
+from can_ser_client.schemas import PredictOut, Problem
 
 _Record = TypeVar("_Record", bound=BaseModel)
 

@@ -10,7 +10,8 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from can_ser_client.schemas import CallbackOut, JobEntryOut, JobListOut, JobOut, Problem, ProgressOut
+from can_ser_client.job_schemas import CallbackOut, JobEntryOut, JobListOut, JobOut, ProgressOut
+from can_ser_client.schemas import Problem
 from service.errors import BusyError, JobNotDoneError, UnknownJobError
 from service.exports.formats import ExportRequest, read_export
 from service.http.dependencies import AppStateDep, OwnerDep

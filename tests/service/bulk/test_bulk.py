@@ -29,7 +29,8 @@ from service.cli.app import app
 from service.errors import ArchiveError, NoRecordingsError, ResultsError, UnwritableError
 from service.inference.engine import EmotionEngine
 from service.results.serialisation import to_response
-from service.settings import JobSettings, Settings
+from service.setting_groups import JobSettings
+from service.settings import Settings
 from service.sources import find_archive, open_recording
 from tests.builders import ROOT, SPEECH, encode, noise, speech
 from tests.fakes import FakeAligner

@@ -15,7 +15,8 @@ from service.cli.app import app as command
 from service.errors import RateLimitedError, WrongKeyError
 from service.http.middleware.authentication import KeyRing, RequestRate
 from service.inference.engine import EmotionEngine
-from service.settings import LiveSettings, Settings, load_settings
+from service.setting_groups import LiveSettings
+from service.settings import Settings, load_settings
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner
 from tests.service.serving import run_app, state_of

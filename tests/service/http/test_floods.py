@@ -19,7 +19,8 @@ from model.bundle import Bundle
 from service.http.http_protocol import PIECE_BYTES, BoundedHttp
 from service.http.turns import Turns
 from service.http.websocket_protocol import MAX_IDLE_FRAMES, BoundedWebSocket
-from service.settings import LiveSettings, Settings
+from service.setting_groups import LiveSettings
+from service.settings import Settings
 from tests.fakes import FakeAligner
 from tests.service.serving import RunningServer, read_to_end, run_server
 from tests.waiting import wait_until

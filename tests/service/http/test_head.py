@@ -7,7 +7,8 @@ from fastapi.routing import iter_route_contexts
 
 from model.bundle import Bundle
 from service.app import create_app
-from service.settings import JobSettings, Settings
+from service.setting_groups import JobSettings
+from service.settings import Settings
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner
 from tests.service.serving import RunningServer, run_server

@@ -17,7 +17,8 @@ from websockets.typing import Origin
 
 from model.bundle import Bundle
 from service.http.http_protocol import MAX_HEAD_BYTES
-from service.settings import LiveSettings, Settings
+from service.setting_groups import LiveSettings
+from service.settings import Settings
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner
 from tests.service.serving import RunningServer, open_descriptors, read_to_end, run_server

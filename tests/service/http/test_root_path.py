@@ -9,7 +9,8 @@ import pytest
 from websockets.sync.client import connect
 
 from model.bundle import Bundle
-from service.settings import JobSettings, Settings
+from service.setting_groups import JobSettings
+from service.settings import Settings
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner
 from tests.service.serving import RunningServer, read_events, run_server

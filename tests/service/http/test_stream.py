@@ -14,7 +14,8 @@ from starlette.testclient import WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
 from alignment.errors import AlignerFailedError
-from service.settings import LiveSettings, Settings
+from service.setting_groups import LiveSettings
+from service.settings import Settings
 from tests.builders import SPEECH, noise
 from tests.fakes import FakeAligner
 from tests.service.serving import run_app

@@ -11,7 +11,8 @@ import pytest
 from fastapi.testclient import TestClient
 from starlette.testclient import WebSocketTestSession
 
-from service.settings import LiveSettings, Settings
+from service.setting_groups import LiveSettings
+from service.settings import Settings
 from tests.fakes import FakeAligner
 from tests.service.http.test_stream import encode_raw, read_all, spoken
 from tests.service.serving import run_app

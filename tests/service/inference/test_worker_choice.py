@@ -11,7 +11,8 @@ import pytest
 
 from model.bundle import Bundle
 from service.inference.worker_pool import MAX_BYTES, InferenceWorkerPool, Task
-from service.settings import BatchSettings, Settings
+from service.setting_groups import BatchSettings
+from service.settings import Settings
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner
 from tests.service.serving import WORDS_JSON, RunningServer, predict_with_words, run_server

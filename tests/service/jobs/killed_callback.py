@@ -15,7 +15,8 @@ from service.jobs.callback_table import NewCallback
 from service.jobs.runner import JobRunner
 from service.jobs.uploads import JobUpload
 from service.observability.metrics import Metrics
-from service.settings import JobSettings, Settings
+from service.setting_groups import JobSettings
+from service.settings import Settings
 from tests.fakes import FakeAligner
 from tests.service.jobs.receiver import allow
 

@@ -20,7 +20,8 @@ from service.inference.scheduler import Scheduler
 from service.jobs.runner import JobRunner
 from service.jobs.uploads import JobUpload
 from service.observability.metrics import Metrics
-from service.settings import JobSettings, Settings
+from service.setting_groups import JobSettings
+from service.settings import Settings
 from tests.fakes import FakeAligner
 
 COMPLETED_CALLS = 2

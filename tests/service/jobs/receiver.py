@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from service.jobs.callbacks import make_secret
-from service.settings import JobSettings
+from service.setting_groups import JobSettings
 
 SECRET = make_secret()
 

@@ -28,7 +28,8 @@ from service.jobs.callback_table import NewCallback, RetrySchedule
 from service.jobs.callbacks import make_secret
 from service.jobs.database import DATABASE
 from service.jobs.store import JobStore
-from service.settings import JobSettings, Settings, load_settings
+from service.setting_groups import JobSettings
+from service.settings import Settings, load_settings
 from tests.builders import ROOT, encode, noise
 from tests.fakes import FakeAligner
 from tests.service.jobs.receiver import SECRET, Receiver, allow, free_port, run_receiver

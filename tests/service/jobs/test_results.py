@@ -12,7 +12,8 @@ import pytest
 
 from service.errors import UnknownJobError
 from service.jobs.store import JobStore
-from service.settings import JobSettings, Settings
+from service.setting_groups import JobSettings
+from service.settings import Settings
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner
 from tests.service.serving import RunningServer, read_to_end, run_server
