@@ -47,6 +47,7 @@ ARGUMENTS: dict[object, object] = {
     int: 3,
     float: 1.5,
     float | None: 2.5,
+    str | None: "some text",
     int | None: None,
     object: "2",
     list[str]: ["a", "b"],
