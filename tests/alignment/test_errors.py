@@ -1,7 +1,7 @@
 import pickle
 import re
 from collections.abc import Sequence
-from inspect import signature
+from inspect import Parameter, signature
 from pathlib import Path
 from types import ModuleType
 
@@ -60,7 +60,10 @@ def make(kind: type[Exception]) -> Exception:
     """An instance, with an argument of the right type for each parameter."""
     if kind.__init__ is Exception.__init__:
         return kind("some text")
-    return kind(*(ARGUMENTS[parameter.annotation] for parameter in signature(kind).parameters.values()))
+    parameters = signature(kind).parameters.values()
+    positional = [ARGUMENTS[each.annotation] for each in parameters if each.kind is not Parameter.KEYWORD_ONLY]
+    named = {each.name: ARGUMENTS[each.annotation] for each in parameters if each.kind is Parameter.KEYWORD_ONLY}
+    return kind(*positional, **named)
 
 
 @pytest.mark.parametrize("kind", descendants(alignment_errors.CanSerError))
