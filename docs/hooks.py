@@ -17,7 +17,7 @@ ROOT: Final = Path(__file__).parent.parent
 GROUPS: Final = {
     "Start": ("index.md", "quickstart.md", "quickstart.ipynb"),
     "Use": ("command-line.md", "http.md", "api.md", "streaming.md", "troubleshooting.md"),
-    "Clients": ("clients.md", "openai.md"),
+    "Clients": ("clients.md", "agents.md", "openai.md"),
     "Weights": ("model-card.md", "model-card-mfcc.md", "bundles.md", "train-your-own.md", "retraining.md"),
     "Research": ("paper.md", "reproduction.md", "experiments.md"),
     "Operation": ("operations.md", "deploy.md", "scaling.md", "performance.md"),

@@ -47,7 +47,7 @@ def test_recording_is_analysed_under_the_prefix(
     open_page: OpenPage, prefixed: str, recording: Path, path: str, status: int
 ) -> None:
     page = open_page(prefixed, ignore_https_errors=True)
-    expect(page.locator("#examples button")).to_have_count(2)
+    expect(page.locator("#examples button")).to_have_count(3)
     page.locator("#file").set_input_files(recording)
     with page.expect_response(lambda response: response.status == status and response.url == f"{prefixed}{path}"):
         give_key(page)

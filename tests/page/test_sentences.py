@@ -111,7 +111,8 @@ def test_every_service_code_of_the_page_is_known(page: Page) -> None:
 
 def test_formulas_in_tables_are_text(page: Page) -> None:
     """A spreadsheet would run a recording's name or word that begins like a formula."""
-    word = {"word": "-5", "start_s": 0.123456, "end_s": 0.5, "timing": "aligned", "score": None, "known": True}
+    word = {"word": "-5", "start_s": 0.123456, "end_s": 0.5, "timing": "aligned", "score": None}
+    word |= {"doubtful": False, "known": True}
     word |= {"text_attention": 1, "audio_attention": 1, "contribution": {"text": {"sad": -0.5}, "audio": {"sad": 0.25}}}
     shares = {"probabilities": {"sad": 1}, "text_probabilities": {"sad": 1}, "audio_probabilities": {"sad": 1}}
     utterance = {
@@ -126,5 +127,5 @@ def test_formulas_in_tables_are_text(page: Page) -> None:
     table = call(page, "answer/tables", "wordTable", [{"name": '=1+1,"a".wav', "result": result}])
     header, row, end = table.split("\r\n")
     assert header.startswith("\ufefffile,utterance,")
-    assert row.startswith('"\'=1+1,""a"".wav",1,0,1,,sad,1,false,\'-5,0.1235,0.5,aligned,,true,1,1,-0.5,0.25')
+    assert row.startswith('"\'=1+1,""a"".wav",1,0,1,,sad,1,false,\'-5,0.1235,0.5,aligned,,false,true,1,1,-0.5,0.25')
     assert end == ""

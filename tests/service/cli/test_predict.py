@@ -102,7 +102,7 @@ def test_bad_file_does_not_stop_others(folder: Path) -> None:
         (("--transcript", "a", "--words", "words.json"), "--words"),
         (("--words", "none.json"), "none.json"),
         (("--bundle", "none"), "none/SHA256SUMS"),
-        (("--aligner", "none"), "CAN_ALIGNER"),
+        (("--aligner", "none"), "--aligner='none'"),
         (("--json", "--csv"), "--csv"),
         (("--csv", "--brief"), "--brief"),
         (("--speakers", "two"), "channels"),
@@ -219,7 +219,7 @@ def test_embedded_aligner_aligns_transcript(folder: Path) -> None:
 
 def test_serve_refuses_invalid_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     refused = run("serve", "--port", "99999")
-    assert (refused.exit_code, "CAN_PORT=99999" in refused.stderr) == (2, True)
+    assert (refused.exit_code, "--port=99999" in refused.stderr) == (2, True)
     monkeypatch.setenv("CAN_BUNDEL", "starter")
     refused = run("serve")
     assert refused.exit_code == 2

@@ -142,7 +142,7 @@ def test_mistyped_address_and_field_are_refused_before_sending() -> None:
             client.served_model()
         with pytest.raises(TypeError, match="'transcipt'; choose .*transcript"):
             client.predict(b"", transcipt="a")  # type: ignore[call-arg]
-        with pytest.raises(TypeError, match="'speakers'; choose words, language, aligner, explain"):
+        with pytest.raises(TypeError, match="'speakers'; choose words, language, aligner, bundle, explain, callback"):
             client.jobs.submit(b"", speakers="channels")  # type: ignore[call-arg]
     assert pauses == []
 

@@ -79,12 +79,17 @@ def test_documentation_and_schema(client: TestClient) -> None:
         "/health/ready",
         "/metrics",
         "/model",
+        "/export",
+        "/v1/audio/transcriptions",
+        "/v1/audio/translations",
+        "/v1/models",
+        "/v1/models/{name}",
     }
     responses = schema["paths"]["/predict"]["post"]["responses"]
     assert {"200", "400", "401", "403", "408", "413", "415", "422", "429", "503", "504"} == set(responses)
     form = schema["paths"]["/predict"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert form["required"] == ["file"]
-    assert set(form["properties"]) == {"file", *PREDICT_FIELDS}
+    assert set(form["properties"]) == {"file", *PREDICT_FIELDS, "format", "subtitle_emotions"}
 
 
 def test_unknown_paths_and_methods_are_problems(client: TestClient) -> None:

@@ -38,6 +38,7 @@ OPERATIONS = {
     "POST /v1/audio/translations": {400},
     "GET /v1/models": {200},
     "GET /v1/models/{name}": {200, 404},
+    "GET /jobs": {200, 400},
     "POST /jobs": {202, 400, 415, 422},
     "GET /jobs/{job_id}": {200, 404},
     "DELETE /jobs/{job_id}": {204, 404},
@@ -108,10 +109,10 @@ def test_operation_conforms_to_document(server: RunningServer, document: Any, la
             if known:
                 case.body = make_answer()
         elif isinstance(case.body, dict) and sound is not None:
-            case.body["file"] = sound
+            case.body["file"] = [sound] if path == "/jobs" else sound
             if words is not None:
                 model = {"model": "tiny" if known else "unknown"}
-                case.body = {"file": sound} | (model if path.startswith("/v1/") else {"words": words})
+                case.body = {"file": case.body["file"]} | (model if path.startswith("/v1/") else {"words": words})
         if known and "name" in case.path_parameters:
             case.path_parameters["name"] = "whisper-1"
         if known and "job_id" in case.path_parameters:

@@ -13,9 +13,9 @@ from tests.service.serving import run_server
 pytestmark = pytest.mark.slow
 
 
-def test_call_made_of_a_clip_has_its_utterance(settings: Settings, moonshine: MoonshineAligner) -> None:
+def test_call_made_of_a_clip_has_its_utterance(settings: Settings) -> None:
     """`test_twilio.py` shows that results arrive during a call; here they do where the machine is fast enough."""
-    with run_server(settings, moonshine) as server:
+    with run_server(settings, MoonshineAligner(1)) as server:
         address = f"ws://127.0.0.1:{server.port}/stream/twilio"
         command = [sys.executable, "examples/twilio.py", str(SPEECH / "numbers.flac"), address]
         finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=120)
