@@ -163,9 +163,10 @@ def main(
     vocabulary = frequent + added
     vectors = reduce_dimensions(word_piece_vectors(vocabulary), dim, fitted_on=20_000)
     write_glove(out, vocabulary, tune(vectors, vocabulary, texts, epochs, seed))
+    tuning = f"tuned on {len(texts.words)} comments" if epochs else "not tuned"
     typer.echo(
         f"{len(vocabulary)} words of {dim} values ({len(frequent)} of the language model, {len(added)} of the "
-        f"comments), tuned on {len(texts.words)} comments, written to {out}"
+        f"comments), {tuning}, written to {out}"
     )
 
 
