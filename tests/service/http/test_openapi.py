@@ -38,7 +38,7 @@ OPERATIONS = {
     "POST /v1/audio/translations": {400},
     "GET /v1/models": {200},
     "GET /v1/models/{name}": {200, 404},
-    "GET /jobs": {200, 400},
+    "GET /jobs": {200},
     "POST /jobs": {202, 400, 415, 422},
     "GET /jobs/{job_id}": {200, 404},
     "DELETE /jobs/{job_id}": {204, 404},
