@@ -18,6 +18,8 @@ _BLOCK_BYTES: Final = 1 << 20
 _MAX_HEADERS: Final = 1_000
 _MAX_BOXES: Final = 30_000
 _Signature = tuple[bytes, int, re.Pattern[bytes]]
+# A sparse file of a terabyte would be read for hours; recordings of jobs have at most 1 GB by default.
+_MAX_SEARCHED_BYTES: Final = 2 * 2**30
 _EBML: Final = b"\x1a\x45\xdf\xa3"
 _CLUSTER: Final = b"\x1f\x43\xb6\x75"
 _CONTAINERS: Final = (_EBML, b"FLV\x01", b"\x30\x26\xb2\x75")
@@ -62,7 +64,9 @@ _MP3_SIGNATURES: Final = (
 
 
 def split_files(data: Data) -> list[Range]:
-    """Ranges of the files that the data hold; one, from 0 to the end, for most data."""
+    """Ranges of the files that the data hold; one, from 0 to the end, for most data, and for more than 2 GiB."""
+    if len(data) > _MAX_SEARCHED_BYTES:
+        return [(0, len(data))]
     starts, search = [0], _Search(data)
     while len(starts) <= MAX_FILES and (found := _find_next(data, starts[-1], search)) is not None:
         starts.append(found)
