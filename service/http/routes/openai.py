@@ -49,9 +49,8 @@ _OWNER: Final = "can-ser"
 _DONE: Final = "[DONE]"
 _TEXTS: Final[dict[int | str, dict[str, Any]]] = {
     200: {
-        "content": {
-            kind.partition(";")[0]: {"schema": {"type": "string"}} for kind in (*MEDIA_TYPES.values(), MEDIA_TYPE)
-        }
+        "content": {kind.partition(";")[0]: {"schema": {"type": "string"}} for kind in MEDIA_TYPES.values()}
+        | {MEDIA_TYPE: {}}
     }
 }
 
