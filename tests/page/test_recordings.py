@@ -18,8 +18,8 @@ from service.inference.engine import EmotionEngine
 from service.setting_groups import JobSettings
 from service.settings import Settings
 from tests.builders import SPEECH, encode, noise, speech
+from tests.page.actions import assert_accessible, download, form_file, read_csv, upload
 from tests.page.conftest import OpenPage
-from tests.page.test_page import assert_accessible, download, form_file, read_csv, upload
 from tests.page.test_progress import SteppedAligner, serve_in_thread
 from tests.waiting import wait_until
 

@@ -1,69 +1,29 @@
 """Callbacks of jobs, with a local receiver."""
 
 import json
-import re
 import sqlite3
-import ssl
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-from fastapi.testclient import TestClient
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from model.bundle import Bundle
-from service.errors import SettingsError
 from service.jobs import callback_post
 from service.jobs.callback_table import NewCallback, RetrySchedule
 from service.jobs.callbacks import make_secret
 from service.jobs.database import DATABASE
 from service.jobs.store import JobStore
-from service.setting_groups import JobSettings
-from service.settings import Settings, load_settings
-from tests.builders import ROOT, encode, noise
+from service.settings import Settings
 from tests.fakes import FakeAligner
-from tests.service.jobs.receiver import SECRET, Receiver, allow, free_port, run_receiver
+from tests.service.jobs.callback_jobs import DATA, allowing, delivery, message_ids, submit, wait_for, with_jobs
+from tests.service.jobs.receiver import SECRET, allow, free_port, run_receiver
 from tests.service.serving import run_app, state_of
 from tests.waiting import wait_until
-
-DATA = encode(noise(2.0))
-
-
-def with_jobs(settings: Settings, jobs: JobSettings) -> Settings:
-    return settings.model_copy(update={"jobs": jobs})
-
-
-def allowing(settings: Settings, port: int, **fields: Any) -> Settings:
-    return with_jobs(settings, allow(settings.jobs, f"http://127.0.0.1:{port}", **fields))
-
-
-def submit(client: TestClient, callback: str) -> str:
-    response = client.post("/jobs", files={"file": DATA}, data={"callback": callback})
-    assert response.status_code == 202, response.text
-    return str(response.headers["location"])
-
-
-def delivery(client: TestClient, location: str) -> Any:
-    return client.get(location).json()["callback"]
-
-
-def wait_for(client: TestClient, location: str, *statuses: str) -> Any:
-    wait_until(lambda: delivery(client, location)["status"] in statuses)
-    return delivery(client, location)
-
-
-def message_ids(receiver: Receiver) -> list[str]:
-    return [headers["webhook-id"] for _, headers, _ in receiver.requests]
 
 
 def test_receiver_gets_one_signed_message(
@@ -304,103 +264,6 @@ def test_database_of_an_earlier_version_is_migrated(tmp_path: Path) -> None:
     store.close()
 
 
-@pytest.mark.parametrize(
-    ("hosts", "callback", "reason"),
-    [
-        ((), "https://hooks.example.org/", "CAN_JOBS__CALLBACK_HOSTS"),
-        (("hooks.example.org",), "http://hooks.example.org/?token=secret", "not an allowed host"),
-        (("hooks.example.org",), "http://127.0.0.1:9/", "not an allowed host"),
-        (("hooks.example.org",), "no address", "characters"),
-    ],
-)
-def test_other_callback_is_refused(
-    settings: Settings, aligner: FakeAligner, hosts: Sequence[str], callback: str, reason: str
-) -> None:
-    with run_app(with_jobs(settings, allow(settings.jobs, *hosts)), aligner) as client:
-        response = client.post("/jobs", files={"file": DATA}, data={"callback": callback})
-        assert (response.status_code, response.json()["code"]) == (422, "callback-refused")
-        assert client.post("/predict", files={"file": DATA}, data={"callback": callback}).status_code == 400
-    assert reason in response.json()["detail"]
-    assert "secret" not in response.text
-
-
-def test_name_of_a_private_address_fails(settings: Settings, aligner: FakeAligner) -> None:
-    with run_receiver() as receiver:
-        host = f"http://localhost:{receiver.port}"
-        for networks, status in (((), "failed"), (("127.0.0.0/8", "::1/128"), "delivered")):
-            jobs = allow(settings.jobs, host, callback_networks=networks, callback_attempts=2)
-            with run_app(with_jobs(settings, jobs), FakeAligner()) as client:
-                state = wait_for(client, submit(client, f"{host}/"), status)
-                assert ("CAN_JOBS__CALLBACK_NETWORKS" in str(state["last_error"])) == (status == "failed")
-    assert len(receiver.requests) == 1
-
-
-def test_connection_goes_to_the_checked_address(
-    settings: Settings, aligner: FakeAligner, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A name that resolves to another address the second time (DNS rebinding) is resolved once."""
-    lookups: list[str] = []
-
-    def look_up(host: str, port: int) -> list[str]:
-        lookups.append(host)
-        return ["127.0.0.1"] if len(lookups) == 1 else ["169.254.169.254"]
-
-    monkeypatch.setattr(callback_post, "_look_up", look_up)
-    with run_receiver() as receiver:
-        host = f"http://rebinding.test:{receiver.port}"
-        jobs = allow(settings.jobs, host, callback_networks=["127.0.0.0/8"])
-        with run_app(with_jobs(settings, jobs), aligner) as client:
-            wait_for(client, submit(client, f"{host}/x"), "delivered")
-    [(path, headers, _)] = receiver.requests
-    assert lookups == ["rebinding.test"]
-    assert (path, headers["host"]) == ("/x", f"rebinding.test:{receiver.port}")
-
-
-def make_certificate(folder: Path, name: str) -> Path:
-    """Self-signed certificate and key of a host."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / f"{name}.pem"
-    pem = serialization.Encoding.PEM
-    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    path.write_bytes(secret + certificate.public_bytes(pem))
-    return path
-
-
-def test_certificate_is_verified(
-    settings: Settings, aligner: FakeAligner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = make_certificate(tmp_path, "hooks.example.org")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(path)
-    monkeypatch.setattr(callback_post, "_look_up", lambda host, port: ["127.0.0.1"])
-    states = {}
-    with run_receiver(tls=context) as receiver:
-        for host, trusted in (("hooks.example.org", True), ("hooks.example.org", False), ("other.example.org", True)):
-            monkeypatch.setenv("SSL_CERT_FILE", str(path) if trusted else "")
-            address = f"{host}:{receiver.port}"
-            jobs = allow(settings.jobs, address, callback_networks=["127.0.0.0/8"], callback_attempts=1)
-            with run_app(with_jobs(settings, jobs), FakeAligner()) as client:
-                states[host, trusted] = wait_for(client, submit(client, f"https://{address}/"), "delivered", "failed")
-    assert states["hooks.example.org", True]["status"] == "delivered"
-    assert "self-signed certificate" in states["hooks.example.org", False]["last_error"]
-    assert "TLS" in states["other.example.org", True]["last_error"]
-    assert len(receiver.requests) == 1
-
-
 def test_replaced_folder_does_not_end_callbacks(settings: Settings, aligner: FakeAligner) -> None:
     """The database is opened again while an attempt is in progress; callbacks of later jobs are sent."""
     with run_receiver() as receiver, run_app(allowing(settings, receiver.port), aligner) as client:
@@ -410,54 +273,6 @@ def test_replaced_folder_does_not_end_callbacks(settings: Settings, aligner: Fak
         state_of(client).jobs._access._release()
         receiver.gate.set()
         wait_for(client, submit(client, receiver.url), "delivered")
-
-
-@pytest.mark.parametrize("secret", ["", "whsec_", "whsec_!!", "whsec_c2hvcnQ=", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])
-def test_unusable_secret_prevents_the_start(settings: Settings, aligner: FakeAligner, secret: str) -> None:
-    jobs = allow(settings.jobs, "hooks.example.org", callback_secret=secret)
-    with pytest.raises(SettingsError, match="CAN_JOBS__CALLBACK_SECRET") as refused:
-        run_app(with_jobs(settings, jobs), aligner).__enter__()
-    assert len(secret) < 9 or secret not in str(refused.value)
-
-
-def test_two_secrets_give_two_signatures(settings: Settings, aligner: FakeAligner) -> None:
-    other = make_secret()
-    with run_receiver() as receiver:
-        changed = allowing(settings, receiver.port, callback_secret=f"{SECRET} {other}")
-        with run_app(changed, aligner) as client:
-            wait_for(client, submit(client, receiver.url), "delivered")
-    [(_, headers, body)] = receiver.requests
-    for secret in (SECRET, other):
-        assert Webhook(secret).verify(body, headers)["type"] == "job.done"
-
-
-def test_receiver_of_the_documents_verifies_messages(settings: Settings, aligner: FakeAligner) -> None:
-    text = (ROOT / "docs" / "clients.md").read_text(encoding="utf-8")
-    [program] = [block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "standardwebhooks" in block]
-    names: dict[str, Any] = {}
-    exec(re.sub(r"whsec_\w+", SECRET, program), names)
-    with run_receiver() as receiver, run_app(allowing(settings, receiver.port), aligner) as client:
-        wait_for(client, submit(client, receiver.url), "delivered")
-    [(_, headers, body)] = receiver.requests
-    documented = TestClient(names["app"])
-    kept = {name: value for name, value in headers.items() if name.startswith("webhook-")}
-    assert documented.post("/can-ser", content=body, headers=kept).status_code == 204
-    assert documented.post("/can-ser", content=body + b" ", headers=kept).status_code == 403
-
-
-def test_settings_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CAN_JOBS__CALLBACK_HOSTS", "hooks.example.org, http://app:9000")
-    monkeypatch.setenv("CAN_JOBS__CALLBACK_NETWORKS", "10.0.0.0/8,127.0.0.1")
-    monkeypatch.setenv("CAN_JOBS__CALLBACK_SECRET", SECRET)
-    jobs = load_settings().jobs
-    assert jobs.callback_networks == ("10.0.0.0/8", "127.0.0.1/32")
-    assert jobs.callback_secret.get_secret_value() == SECRET
-    assert SECRET not in repr(jobs)
-    for name, value in (("HOSTS", "https://hooks.example.org/path"), ("NETWORKS", "10.0.0.1/8"), ("NETWORKS", "*")):
-        monkeypatch.setenv(f"CAN_JOBS__CALLBACK_{name}", value)
-        with pytest.raises(SettingsError, match=f"CAN_JOBS__CALLBACK_{name}"):
-            load_settings()
-        monkeypatch.delenv(f"CAN_JOBS__CALLBACK_{name}")
 
 
 def test_many_slow_receivers_are_bounded(settings: Settings, aligner: FakeAligner) -> None:

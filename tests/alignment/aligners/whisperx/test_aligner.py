@@ -4,7 +4,7 @@ import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from shutil import copytree, rmtree
+from shutil import copytree
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ from alignment.aligners.whisperx.models import WhisperXModels
 from alignment.aligners.whisperx.recogniser import DecodingOptions, RecognitionInput
 from alignment.aligners.whisperx.speech_detection import make_detector
 from alignment.aligners.whisperx.word_aligner import AlignmentInput, WordAligner
-from alignment.audio import AudioSource, Waveform, decode_audio
+from alignment.audio import AudioSource, Waveform
 from alignment.batcher import Batcher
 from alignment.errors import (
     AlignerFailedError,
@@ -25,17 +25,14 @@ from alignment.errors import (
     AlignmentError,
     EmptyTranscriptError,
     NoSpeechError,
-    UnsupportedLanguageError,
 )
 from alignment.transcripts.utterances import SpeechSegment
 from alignment.transcripts.warnings import recognition_warnings
 from alignment.transcripts.words import TimedWord, Transcript
-from tests.builders import noise, tiny_clips, tiny_speech, tone
+from tests.alignment.aligners.whisperx.clips import CLIPS, TEXTS, clip
+from tests.builders import noise, tone
 
 pytestmark = pytest.mark.slow
-
-CLIPS = tiny_clips()
-TEXTS = {name: " ".join(word["word"] for word in words) for name, words in CLIPS.items()}
 
 
 @pytest.fixture(scope="session")
@@ -47,19 +44,6 @@ def models(whisperx: WhisperXAligner) -> WhisperXModels:
 @pytest.fixture(scope="session")
 def english(models: WhisperXModels) -> WordAligner:
     return models.word_aligner("en")
-
-
-@pytest.fixture
-def in_german(whisperx: WhisperXAligner, tiny_weights: Path, tmp_path: Path) -> WhisperXAligner:
-    """Configured for German, with the English alignment model under that name; English has none here."""
-    copytree(tiny_weights, tmp_path, dirs_exist_ok=True)
-    rmtree(tmp_path / "align" / "en")
-    rmtree(tmp_path / "nltk_data/tokenizers/punkt_tab/english")
-    return WhisperXAligner(WhisperXConfig(model="tiny-words", language="de", weights=str(tmp_path), threads=1))
-
-
-def clip(name: str) -> Waveform:
-    return decode_audio(tiny_speech(name))
 
 
 def waveform(samples: NDArray[np.float32]) -> Waveform:
@@ -167,30 +151,6 @@ def test_numerals_are_suppressed(models: WhisperXModels) -> None:
     assert digits
     assert digits <= set(spelled.suppress_tokens)
     assert not digits & set(written.suppress_tokens)
-
-
-def test_language_is_configured_requested_or_detected(whisperx: WhisperXAligner) -> None:
-    for language in (None, "en", "EN-us", "auto"):
-        assert whisperx.recognise(clip("00"), language).aligner.language == "en"
-    with pytest.raises(UnsupportedLanguageError, match="can-ser fetch --language fr"):
-        whisperx.recognise(clip("00"), "fr")
-    with pytest.raises(UnsupportedLanguageError, match="every language of Whisper"):
-        whisperx.align(clip("00"), "one", "xx")
-
-
-def test_detected_language_without_alignment_model_is_refused(in_german: WhisperXAligner) -> None:
-    assert in_german.align(clip("00"), TEXTS["00"]).aligner.language == "de"
-    with pytest.raises(UnsupportedLanguageError, match=r"'en, detected with a probability of \d\.\d+,'.* handles de;"):
-        in_german.recognise(clip("00"), "auto")
-
-
-def test_language_without_sentence_ends_is_refused(in_german: WhisperXAligner, tmp_path: Path) -> None:
-    """The library would fail in the middle of `align`."""
-    with in_german._models.use():
-        pass
-    (tmp_path / "nltk_data/tokenizers/punkt_tab/german").rename(tmp_path / "elsewhere")
-    with pytest.raises(UnsupportedLanguageError, match="can-ser fetch --language de"):
-        in_german.recognise(clip("00"))
 
 
 @pytest.mark.parametrize(
