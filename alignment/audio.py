@@ -1,7 +1,7 @@
 """Decoding of audio in any container, rate and number of channels to mono float32 at 16 kHz."""
 
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
@@ -11,15 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alignment import errors
-from alignment.containers import count_tracks, read_recording, stream_recording
+from alignment.containers import read_recording, stream_recording
+from alignment.ffmpeg import count_tracks
+from alignment.joined_files import split_files
 from alignment.mono import Bounds, ChannelStatistics, Form, MonoBlocks, Peak, resample_blocks
+from alignment.parts import Part, open_parts
 from alignment.quality import SoundQuality, measure_quality
-from alignment.sample_blocks import SampleBlocks
+from alignment.sample_blocks import SAMPLE_RATE_BOUNDS_HZ, SampleBlocks
+from alignment.sample_chunks import Range
 from alignment.timing import SAMPLE_RATE_HZ, Seconds, samples_to_seconds, seconds_to_samples
 
 _T = TypeVar("_T")
 MIN_DURATION_S: Final = 0.1
-SAMPLE_RATE_BOUNDS_HZ: Final = (4_000, 768_000)
 CHANNEL_BOUNDS: Final = (1, 32)
 # Under -60 dB of full scale: the noise of a codec or of an input that nothing is connected to.
 _QUIET_PEAK: Final = 1e-3
@@ -93,7 +96,9 @@ def decode_audio(
         DecodingAbandonedError: `abandoned` returned True.
         OSError: The file of the path cannot be read.
     """
-    found = _survey(data, Bounds(max_duration_s, abandoned))
+    bounds = Bounds(max_duration_s, abandoned)
+    with open_recording(data, bounds) as parts:
+        found = _survey(parts, bounds)
     return _to_waveform(found, (*found.warnings, *_mixing_warnings(found)))
 
 
@@ -107,6 +112,7 @@ class AudioFile:
         warnings: See `Waveform`.
         form: Conversion of the file's samples to those of `decode_audio`.
         quality: Measured on the first minute.
+        ranges: Ranges of the joined files in it; one for most recordings.
     """
 
     path: Path
@@ -114,10 +120,11 @@ class AudioFile:
     warnings: tuple[str, ...]
     form: Form
     quality: SoundQuality
+    ranges: tuple[Range, ...]
 
     def read_blocks(self) -> Iterator[NDArray[np.float32]]:
         """Yield the samples of `decode_audio` block by block."""
-        with stream_recording(self.path, self.form.track) as opened:
+        with open_parts(self.path, lambda _: self.ranges) as parts, stream_recording(parts, self.form.track) as opened:
             mono = MonoBlocks(opened, Bounds(self.source.duration_s + 1.0), self.form)
             for block in resample_blocks(mono, opened.sample_rate_hz):
                 yield self.form.fit(block)
@@ -133,10 +140,13 @@ def inspect_audio(path: Path, max_duration_s: Seconds) -> AudioFile:
     Raises:
         AudioError: See `decode_audio`.
     """
-    found = _survey(path, Bounds(max_duration_s), kept_s=QUALITY_S)
+    bounds = Bounds(max_duration_s)
+    with open_recording(path, bounds) as parts:
+        found = _survey(parts, bounds, kept_s=QUALITY_S)
+        ranges = tuple((part.start, part.end) for part in parts)
     quality = _measure_start(found)
     warnings = (*found.warnings, *_mixing_warnings(found), *quality.warnings)
-    return AudioFile(path, found.source, warnings, found.form, quality)
+    return AudioFile(path, found.source, warnings, found.form, quality, ranges)
 
 
 def _to_waveform(found: "_Survey", warnings: tuple[str, ...]) -> Waveform:
@@ -162,18 +172,30 @@ def _measure_start(found: "_Survey") -> SoundQuality:
 
 
 def probe_audio(path: Path) -> None:
-    """Raise unless a recording on disk starts with decodable audio; only its first block is read.
+    """Raise unless a recording on disk starts with decodable audio in one of its tracks; only first blocks are read.
 
     Raises:
         EmptyFileError, UndecodableAudioError, UnsupportedAudioError, NoSamplesError, NonFiniteAudioError: The first
             block cannot be used.
     """
+    with open_parts(path, lambda data: [(0, len(data))]) as parts:
+        try:
+            read_recording(parts, _probe)
+        except (errors.NoSamplesError, errors.UndecodableAudioError):
+            if not any(_can_probe(parts, track) for track in range(1, count_tracks(parts[0]))):
+                raise
 
-    def probe(opened: SampleBlocks) -> None:
-        if next(iter(_open_mono(opened, Bounds(inf), Form())), None) is None:
-            raise errors.NoSamplesError()
 
-    read_recording(path, probe)
+def _probe(opened: SampleBlocks) -> None:
+    if next(iter(_open_mono(opened, Bounds(inf), Form())), None) is None:
+        raise errors.NoSamplesError()
+
+
+def _can_probe(parts: Sequence[Part], track: int) -> bool:
+    with suppress(errors.NoSamplesError, errors.UndecodableAudioError):
+        read_recording(parts, _probe, track)
+        return True
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,24 +225,29 @@ class _Survey:
     warnings: tuple[str, ...]
 
 
-def _survey(source: bytes | Path, bounds: Bounds, kept_s: Seconds = inf) -> _Survey:
+def open_recording(source: bytes | Path, bounds: Bounds) -> AbstractContextManager[list[Part]]:
+    """Files of a recording, found within the limits of decoding; see `alignment.parts.open_parts`."""
+    return open_parts(source, lambda data: split_files(data, bounds.abandoned))
+
+
+def _survey(parts: Sequence[Part], bounds: Bounds, kept_s: Seconds = inf) -> _Survey:
     """Decode a file once, and again where its channels cancel each other or have an offset.
 
     Args:
-        source: The file.
+        parts: Files of the recording.
         bounds: Limits of decoding.
         kept_s: Least length of the samples that are returned, of a longer file; the others are only measured.
     """
 
     def measure(track: int) -> tuple[_Scan, ChannelStatistics]:
-        return read_recording(source, lambda opened: _measure(opened, bounds, Form(track=track), kept_s), track)
+        return read_recording(parts, lambda opened: _measure(opened, bounds, Form(), kept_s), track)
 
-    (scan, statistics), track = choose_track(source, measure, lambda measured: measured[1])
+    (scan, statistics), track = choose_track(parts, measure, lambda measured: measured[1])
     if statistics.is_silent(None):
         raise errors.SilentAudioError(scan.source.duration_s)
     form = replace(statistics.choose_form(None), track=track)
     if form != Form(residual=form.residual, track=track):
-        scan = read_recording(source, lambda opened: _scan(opened, bounds, form, kept_s), track)
+        scan = read_recording(parts, lambda opened: _scan(opened, bounds, form, kept_s), track)
     scale = scan.peak.choose_scale(scan.warnings)
     form = replace(form, scale=scale)
     warnings = (*scan.warnings, *statistics.describe(form))
@@ -228,12 +255,12 @@ def _survey(source: bytes | Path, bounds: Bounds, kept_s: Seconds = inf) -> _Sur
 
 
 def choose_track(
-    source: bytes | Path, measure: Callable[[int], _T], statistics_of: Callable[[_T], ChannelStatistics]
+    parts: Sequence[Part], measure: Callable[[int], _T], statistics_of: Callable[[_T], ChannelStatistics]
 ) -> tuple[_T, int]:
     """Result of the first audio track, or, where that holds no sound, of the first one that does.
 
     Args:
-        source: The recording.
+        parts: Files of the recording.
         measure: Decodes the track of an index.
         statistics_of: Statistics of its result.
 
@@ -249,7 +276,7 @@ def choose_track(
         peak = statistics_of(first).peak
     except (errors.NoSamplesError, errors.UndecodableAudioError) as exc:
         failure = exc
-    for track in range(1, count_tracks(source) if peak < _QUIET_PEAK else 1):
+    for track in range(1, count_tracks(parts[0]) if peak < _QUIET_PEAK else 1):
         with suppress(errors.NoSamplesError, errors.UndecodableAudioError, errors.AudioTooShortError):
             other = measure(track)
             if statistics_of(other).peak > max(_QUIET_PEAK, _CLEAR_RATIO * peak):

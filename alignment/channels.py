@@ -17,6 +17,7 @@ from alignment import audio, errors
 from alignment.audio import Waveform
 from alignment.containers import read_recording
 from alignment.mono import Bounds, ChannelStatistics, Form, Peak, Resampler
+from alignment.parts import Part
 from alignment.sample_blocks import SampleBlocks
 from alignment.timing import Seconds
 
@@ -38,11 +39,15 @@ def decode_channels(
         AudioError: See `decode_audio`.
     """
     bounds = Bounds(max_duration_s, abandoned)
+    with audio.open_recording(data, bounds) as parts:
+        return _decode_parts(parts, bounds)
 
+
+def _decode_parts(parts: Sequence[Part], bounds: Bounds) -> Waveform:
     def decode(track: int) -> _Pass:
-        return read_recording(data, lambda opened: _decode(opened, bounds, Form(track=track), None), track)
+        return read_recording(parts, lambda opened: _decode(opened, bounds, Form(), None), track)
 
-    first, track = audio.choose_track(data, decode, lambda decoded: decoded.statistics)
+    first, track = audio.choose_track(parts, decode, lambda decoded: decoded.statistics)
     statistics, source = first.statistics, first.scan.source
     if statistics.is_silent(None):
         raise errors.SilentAudioError(source.duration_s)
@@ -51,7 +56,7 @@ def decode_channels(
     # A residual, in contrast to an offset, is subtracted from the samples that the first pass has resampled.
     if whole.channel is None and not any(form is not None and form.offset for form in (whole, *forms)):
         return _assemble(first, whole, forms)
-    second = read_recording(data, lambda opened: _decode(opened, bounds, whole, forms), track)
+    second = read_recording(parts, lambda opened: _decode(opened, bounds, whole, forms), track)
     return _assemble(second, whole, forms)
 
 

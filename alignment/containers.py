@@ -1,4 +1,4 @@
-"""Recordings in memory or on disk, in any container, as blocks of raw samples.
+"""Recordings in any container, as blocks of raw samples.
 
 libsndfile reads wav, flac, ogg and mp3, FFmpeg other formats (m4a, mp4, webm). Lengths in headers are never trusted
 (`alignment.sample_chunks`), and joined files are read one after the other (`alignment.joined_files`).
@@ -6,21 +6,19 @@ libsndfile reads wav, flac, ogg and mp3, FFmpeg other formats (m4a, mp4, webm). 
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from pathlib import Path
 from typing import Final, TypeVar
 
 import numpy as np
+import soxr
 from numpy.typing import NDArray
 
-from alignment import ffmpeg
-from alignment.errors import EmptyFileError, NoSamplesError, UndecodableAudioError
-from alignment.ffmpeg import Converter, name_layout, open_with_ffmpeg
+from alignment.errors import NoSamplesError, UndecodableAudioError
+from alignment.ffmpeg import open_with_ffmpeg
 from alignment.foreign_data import explain_data
 from alignment.joined_files import MAX_FILES
 from alignment.libsndfile import open_with_soundfile
-from alignment.ogg_pages import has_gap
-from alignment.parts import Part, open_parts
-from alignment.sample_blocks import SampleBlocks
+from alignment.parts import Part
+from alignment.sample_blocks import BLOCK_SAMPLES, SAMPLE_RATE_BOUNDS_HZ, SampleBlocks
 
 _T = TypeVar("_T")
 _TRUNCATED_RATIO: Final = 0.97
@@ -28,30 +26,26 @@ Opener = Callable[[Part, int], AbstractContextManager[SampleBlocks]]
 """Opens a file and one of its audio tracks."""
 
 
-def read_recording(source: bytes | Path, use: Callable[[SampleBlocks], _T], track: int = 0) -> _T:
+def read_recording(parts: Sequence[Part], use: Callable[[SampleBlocks], _T], track: int = 0) -> _T:
     """Result of `use` on the blocks of a recording, opened by libsndfile, or else by FFmpeg.
 
     Args:
-        source: The recording.
+        parts: Files of the recording.
         use: Receives the format and the blocks; called again with those of FFmpeg where libsndfile finds no sample.
         track: Index of the audio track, in containers that hold several.
 
     Raises:
-        EmptyFileError: There are no bytes.
         UndecodableAudioError: The bytes are no audio.
         NoSamplesError: See `use`.
     """
-    if not (len(source) if isinstance(source, bytes) else source.stat().st_size):
-        raise EmptyFileError()
-    with open_parts(source) as parts:
-        first: UndecodableAudioError | NoSamplesError | None = None
-        for opener in _openers(parts[0], track):
-            try:
-                with _open_joined(parts, opener, track) as opened:
-                    return use(opened)
-            except (UndecodableAudioError, NoSamplesError) as exc:
-                failure, first = _combine(first, exc, parts[0]), exc
-        raise failure
+    first: UndecodableAudioError | NoSamplesError | None = None
+    for opener in _openers(parts[0], track):
+        try:
+            with _open_joined(parts, opener, track) as opened:
+                return use(opened)
+        except (UndecodableAudioError, NoSamplesError) as exc:
+            failure, first = _combine(first, exc, parts[0]), exc
+    raise failure
 
 
 def _combine(
@@ -68,40 +62,28 @@ def _combine(
 
 def _openers(part: Part, track: int) -> tuple[Opener, ...]:
     """Libraries in the order in which they are tried; FFmpeg alone reads several tracks, and timestamps."""
-    return (open_with_ffmpeg,) if track or _has_gap(part) else (open_with_soundfile, open_with_ffmpeg)
-
-
-def _has_gap(part: Part) -> bool:
-    return part.head[:4] == b"OggS" and has_gap(part.data, part.start, part.end)
+    return (open_with_ffmpeg,) if track or part.has_gap else (open_with_soundfile, open_with_ffmpeg)
 
 
 @contextmanager
-def stream_recording(source: bytes | Path, track: int = 0) -> Iterator[SampleBlocks]:
+def stream_recording(parts: Sequence[Part], track: int = 0) -> Iterator[SampleBlocks]:
     """Blocks of a recording, as `read_recording` gives them.
 
     Raises:
-        EmptyFileError, UndecodableAudioError: See `read_recording`.
+        UndecodableAudioError: See `read_recording`.
     """
-    with (
-        open_parts(source) as parts,
-        _open_joined(parts, _choose_opener(parts[0], _openers(parts[0], track)), track) as opened,
-    ):
+    with _open_joined(parts, _choose_opener(parts[0], track), track) as opened:
         yield opened
 
 
-def _choose_opener(part: Part, openers: Sequence[Opener]) -> Opener:
+def _choose_opener(part: Part, track: int) -> Opener:
     """The library that reads a file."""
-    if len(openers) > 1:
-        with suppress(UndecodableAudioError), open_with_soundfile(part) as opened:
+    first, *others = _openers(part, track)
+    if others:
+        with suppress(UndecodableAudioError), first(part, track) as opened:
             if next(opened.blocks, None) is not None:
-                return open_with_soundfile
+                return first
     return open_with_ffmpeg
-
-
-def count_tracks(source: bytes | Path) -> int:
-    """Number of audio tracks of a recording; 1 where FFmpeg cannot read it."""
-    with open_parts(source) as [part, *_]:
-        return ffmpeg.count_tracks(part)
 
 
 @contextmanager
@@ -137,13 +119,36 @@ def _joined_blocks(
 
 def _convert_file(part: Part, opened: SampleBlocks, warnings: list[str]) -> Iterator[NDArray[np.float32]]:
     """Blocks of a joined file in the format of the first one; the first is empty, so that decoding can be stopped."""
-    converter = Converter(opened.sample_rate_hz, name_layout(opened.channels))
     yield np.zeros((0, opened.channels), np.float32)
-    with _choose_opener(part, (open_with_soundfile, open_with_ffmpeg))(part, 0) as other:
-        for block in _counted(other, other.blocks):
-            yield from converter.convert_block(block, other.sample_rate_hz, opened.channels)
-        yield from converter.finish()
+    with _choose_opener(part, 0)(part, 0) as other:
+        low_hz, high_hz = SAMPLE_RATE_BOUNDS_HZ
+        if not low_hz <= other.sample_rate_hz <= high_hz:
+            raise UndecodableAudioError(f"its sample rate is {other.sample_rate_hz} Hz")
+        blocks = (_match_channels(block, opened.channels) for block in _counted(other, other.blocks))
+        yield from _match_rate(blocks, other.sample_rate_hz, opened.sample_rate_hz, opened.channels)
         warnings.extend(other.warnings)
+
+
+def _match_channels(block: NDArray[np.float32], channels: int) -> NDArray[np.float32]:
+    """(samples, channels) of a block with other channels: their average in each."""
+    if block.shape[1] == channels:
+        return block
+    return np.tile(block.mean(axis=1, dtype=np.float32)[:, None], (1, channels))
+
+
+def _match_rate(
+    blocks: Iterator[NDArray[np.float32]], rate_hz: int, wanted_hz: int, channels: int
+) -> Iterator[NDArray[np.float32]]:
+    """Blocks at another rate, of a bounded size."""
+    if rate_hz == wanted_hz:
+        yield from blocks
+        return
+    stream = soxr.ResampleStream(rate_hz, wanted_hz, channels, dtype="float32", quality="HQ")
+    length = max(1, BLOCK_SAMPLES * rate_hz // wanted_hz)
+    for block in blocks:
+        for start in range(0, len(block), length):
+            yield stream.resample_chunk(block[start : start + length]).reshape(-1, channels)
+    yield stream.resample_chunk(np.zeros((0, channels), np.float32), last=True).reshape(-1, channels)
 
 
 def _counted(opened: SampleBlocks, blocks: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:

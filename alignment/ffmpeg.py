@@ -115,7 +115,7 @@ def _ffmpeg_blocks(
     container: av.container.InputContainer, stream: av.AudioStream, warnings: list[str]
 ) -> Iterator[NDArray[np.float32]]:
     """Blocks of all packets that can be decoded; damaged ones are left out and counted in a warning."""
-    converter, timeline = Converter(stream.rate, stream.layout), _make_timeline(container, stream)
+    converter, timeline = _Converter(stream.rate, stream.layout), _make_timeline(container, stream)
     for frame in _decode_frames(container, stream, warnings):
         time_s = frame.time if frame.pts is not None else None
         if timeline is not None:
@@ -157,10 +157,13 @@ def _decode_frames(
         warnings.append(f"the file is damaged: {damaged} packets could not be decoded and were left out")
 
 
-class Converter:
-    """Converter of frames of any format to float blocks at one rate, with one layout of channels."""
+class _Converter:
+    """Converter of frames of any format to float blocks at one rate, with one layout of channels.
 
-    def __init__(self, rate_hz: int, layout: av.AudioLayout | str) -> None:
+    Samples are packed: PyAV reads planar frames of eight and more channels past their list of planes.
+    """
+
+    def __init__(self, rate_hz: int, layout: av.AudioLayout) -> None:
         self._rate_hz, self._layout = rate_hz, layout
         self._resampler: av.AudioResampler | None = None
         self._source: tuple[str, str, int] | None = None
@@ -169,38 +172,8 @@ class Converter:
         """(samples, channels) blocks of one frame."""
         source = (frame.format.name, frame.layout.name, frame.sample_rate)
         if self._resampler is None or source != self._source:
-            self._resampler = av.AudioResampler(format="fltp", layout=self._layout, rate=self._rate_hz)
+            self._resampler = av.AudioResampler(format="flt", layout=self._layout, rate=self._rate_hz)
             self._source = source
         frame.pts = None
-        yield from self._resample(frame)
-
-    def convert_block(self, block: NDArray[np.float32], rate_hz: int, channels: int) -> Iterator[NDArray[np.float32]]:
-        """Blocks of another file: (samples, channels); where it has other channels, their average in each.
-
-        Args:
-            block: (samples, channels of the other file).
-            rate_hz: Its rate.
-            channels: Number of channels that are needed.
-        """
-        if block.shape[1] != channels:
-            block = np.tile(block.mean(axis=1, dtype=np.float32)[:, None], (1, channels))
-        if rate_hz == self._rate_hz:
-            yield block
-            return
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block.T), format="fltp", layout=name_layout(channels))
-        frame.sample_rate = rate_hz
-        yield from self.convert(frame)
-
-    def finish(self) -> Iterator[NDArray[np.float32]]:
-        """(samples, channels) blocks that are left after the last one."""
-        if self._resampler is not None:
-            yield from self._resample(None)
-
-    def _resample(self, frame: av.AudioFrame | None) -> Iterator[NDArray[np.float32]]:
-        for planar in self._resampler.resample(frame) if self._resampler else ():
-            yield np.ascontiguousarray(planar.to_ndarray().T)
-
-
-def name_layout(channels: int) -> str:
-    """Name of FFmpeg's layout of so many channels."""
-    return {1: "mono", 2: "stereo"}.get(channels, f"{channels}c")
+        for packed in self._resampler.resample(frame):
+            yield packed.to_ndarray().reshape(-1, self._layout.nb_channels).astype(np.float32, copy=False)

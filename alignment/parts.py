@@ -1,20 +1,23 @@
 """Files inside a recording, as streams for the decoders: joined files one by one, with corrected headers."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from io import SEEK_CUR, SEEK_END, BytesIO, RawIOBase
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
+from alignment.errors import EmptyFileError
 from alignment.joined_files import split_files
+from alignment.ogg_pages import has_gap
 from alignment.sample_chunks import Data, Range, find_samples
 
 _HEAD_BYTES: Final = 512
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Part:
     """A file inside the data of a recording.
 
@@ -39,6 +42,11 @@ class Part:
         """First bytes of the file."""
         return bytes(self.data[self.start : min(self.end, self.start + _HEAD_BYTES)])
 
+    @cached_property
+    def has_gap(self) -> bool:
+        """Whether the file is an Ogg file whose timestamps have a gap."""
+        return self.head[:4] == b"OggS" and has_gap(self.data, self.start, self.end)
+
     def open(self) -> BinaryIO:
         """Stream of the file with its corrections."""
         if not self.ranges and isinstance(self.data, bytes) and self.end - self.start == len(self.data):
@@ -57,20 +65,30 @@ class Part:
 
 
 @contextmanager
-def open_parts(source: bytes | Path) -> Iterator[list[Part]]:
+def open_parts(source: bytes | Path, split: Callable[[Data], Sequence[Range]] = split_files) -> Iterator[list[Part]]:
     """Files that a recording in memory or on disk consists of, in order; one for most recordings.
 
     A recording on disk is mapped and not loaded as a whole.
+
+    Args:
+        source: The recording.
+        split: Returns the ranges of the files.
+
+    Raises:
+        EmptyFileError: There are no bytes.
+        Errors of `split`.
     """
+    if not (len(source) if isinstance(source, bytes) else source.stat().st_size):
+        raise EmptyFileError()
     if isinstance(source, bytes):
-        yield _find_parts(source)
+        yield _make_parts(source, split)
         return
     with source.open("rb") as stream, mmap(stream.fileno(), 0, access=ACCESS_READ) as view:
-        yield _find_parts(view)
+        yield _make_parts(view, split)
 
 
-def _find_parts(data: Data) -> list[Part]:
-    return [_repair(data, start, end) for start, end in split_files(data)]
+def _make_parts(data: Data, split: Callable[[Data], Sequence[Range]]) -> list[Part]:
+    return [_repair(data, start, end) for start, end in split(data)]
 
 
 def _repair(data: Data, start: int, end: int) -> Part:

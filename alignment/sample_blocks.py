@@ -11,6 +11,7 @@ from alignment.parts import Part
 from alignment.timing import Seconds
 
 BLOCK_SAMPLES: Final = 65_536
+SAMPLE_RATE_BOUNDS_HZ: Final = (4_000, 768_000)
 _OGG_END_OF_STREAM: Final = 0x04
 
 

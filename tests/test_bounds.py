@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from alignment import audio, channels, mono
+from alignment import audio, channels, mono, sample_blocks
 from alignment.speech import windows
 from alignment.transcripts import words
 from can_ser_client.retries import RetryPolicy
@@ -35,7 +35,7 @@ CONSTANTS: Final[dict[str, tuple[float, ...]]] = {
     "body of `/export`": (answers.MAX_ANSWER_BYTES, answers._MAX_CONTAINERS, answers._MAX_VALUES),
     "exports of responses and of results of jobs at once": (lifecycle._EXPORTS, lifecycle._CONVERSIONS),
     "shortest audio": (audio.MIN_DURATION_S,),
-    "sample rate": audio.SAMPLE_RATE_BOUNDS_HZ,
+    "sample rate": sample_blocks.SAMPLE_RATE_BOUNDS_HZ,
     "channels": (audio.CHANNEL_BOUNDS[1], *channels._SPEAKER_BOUNDS),
     "rate × channels × seconds": (mono.MAX_DENSITY_HZ, mono.MAX_DENSE_SAMPLES),
     "decoding of a recording among the small ones": (decoding.QUICK_CPU_S, decoding.QUICK_AUDIO_S),

@@ -6,7 +6,6 @@ from typing import Final
 from service.cli.console import print_error
 from service.errors import SettingsError
 from service.http.middleware.authentication import make_key
-from service.jobs.callbacks import make_secret
 from service.settings import load_settings
 
 _TEXT: Final = """\
@@ -42,5 +41,7 @@ def run_key() -> int:
 
 def run_callback_key() -> int:
     """Print a new secret for callbacks."""
+    from service.jobs.callbacks import make_secret
+
     sys.stdout.write(_CALLBACK_TEXT.format(secret=make_secret()))
     return 0

@@ -10,7 +10,7 @@ from alignment.errors import CanSerError, optional_packages
 from service.cli.console import print_error
 from service.errors import ConflictingFieldsError
 from service.observability.logs import configure_logs
-from service.settings import load_settings, name_bundles
+from service.settings import Settings, load_settings, name_bundles
 
 if TYPE_CHECKING:
     from service.agents.analysis import Analyser
@@ -48,21 +48,22 @@ def run_agent_server(options: AgentOptions) -> int:
         from service.agents.server import make_server, serve_http, serve_stdio
         from service.agents.tools import Tools
 
+        settings = load_settings({**name_bundles(options.bundles), "aligner": options.aligner})
         folders = RecordingFolders(options.folders)
-        tools = Tools(_open_analyser(options), folders)
+        tools = Tools(_open_analyser(options, settings), folders)
     except CanSerError as exc:
         print_error(exc)
         return 2
     with closing(tools):
         server = make_server(tools)
-        configure_logs(load_settings().log_level)
+        configure_logs(settings.log_level)
         if options.http:
             return 0 if serve_http(server, options.port) else 2
         serve_stdio(server)
     return 0
 
 
-def _open_analyser(options: AgentOptions) -> "Analyser":
+def _open_analyser(options: AgentOptions, settings: Settings) -> "Analyser":
     """Models in this process, or a client of a service.
 
     Raises:
@@ -79,4 +80,4 @@ def _open_analyser(options: AgentOptions) -> "Analyser":
         return RemoteAnalyser(options.url, options.key)
     from service.agents.analysis import LocalAnalyser
 
-    return LocalAnalyser(load_settings({**name_bundles(options.bundles), "aligner": options.aligner}))
+    return LocalAnalyser(settings)

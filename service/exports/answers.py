@@ -18,6 +18,8 @@ MAX_ANSWER_BYTES: Final = 32_000_000
 _MAX_CONTAINERS: Final = 400_000
 _MAX_VALUES: Final = 2_000_000
 _MAX_KEYS: Final = 100
+_MAX_PROBABILITIES: Final = 1_500_000
+"""Words times emotions, which every row of a table repeats; four hours of dense speech have half a million."""
 _ROUNDING_S: Final = 0.01
 _LONGEST_S: Final = 356_400
 """99 hours, the longest time that SubRip can write."""
@@ -36,6 +38,7 @@ def read_answer(body: bytes) -> PredictOut:
         [first, *_] = exc.errors()
         place = ".".join(str(part) for part in first["loc"]) or "body"
         raise InvalidAnswerError(f"{place[:100]}: {first['msg']}") from exc
+    _check_size(response)
     _check_times(response)
     _check_emotions(response)
     _check_texts(response)
@@ -55,6 +58,14 @@ def _bound_object(value: dict[str, Any]) -> dict[str, Any]:
     if len(value) > _MAX_KEYS:
         raise InvalidAnswerError(f"an object has {len(value):,} names, more than any of a response")
     return value
+
+
+def _check_size(response: PredictOut) -> None:
+    words = sum(max(1, len(utterance.words)) for utterance in response.utterances)
+    if words * len(response.probabilities) > _MAX_PROBABILITIES:
+        raise InvalidAnswerError(
+            f"it has {words:,} words and {len(response.probabilities)} emotions, more than a table"
+        )
 
 
 def _check_times(response: PredictOut) -> None:

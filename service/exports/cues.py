@@ -6,7 +6,7 @@ seven seconds; a break after a sentence or a clause is preferred.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import accumulate, groupby
 from typing import Final
 
 from rich.cells import cell_len
@@ -84,7 +84,7 @@ def _timed_words(utterance: UtteranceOut) -> list[Span]:
 def _spread(texts: Sequence[str], start_ms: int, end_ms: int) -> list[Span]:
     lengths = [len(text) for text in texts]
     total = sum(lengths) or 1
-    times = [start_ms + (end_ms - start_ms) * sum(lengths[:index]) // total for index in range(len(texts) + 1)]
+    times = [start_ms + (end_ms - start_ms) * passed // total for passed in accumulate(lengths, initial=0)]
     return [Span(*span) for span in zip(times, times[1:], texts, strict=False)]
 
 

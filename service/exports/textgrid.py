@@ -34,9 +34,10 @@ def _entries(spans: Iterable[Span], total_ms: int) -> list[tuple[float, float, s
 
 
 def _tiers(response: PredictOut) -> Iterator[tuple[str, Iterable[Span]]]:
-    speakers = dict.fromkeys(utterance.speaker for utterance in response.utterances)
-    for speaker in speakers or [None]:
-        own = [utterance for utterance in response.utterances if utterance.speaker == speaker]
+    by_speaker: dict[str | None, list[UtteranceOut]] = {}
+    for utterance in response.utterances:
+        by_speaker.setdefault(utterance.speaker, []).append(utterance)
+    for speaker, own in (by_speaker or {None: []}).items():
         prefix = f"{one_line(speaker)} - " if speaker else ""
         for name, spans in zip(TIERS, (_words(own), _texts(own), _emotions(own)), strict=True):
             yield f"{prefix}{name}", spans

@@ -21,6 +21,9 @@ _RAW_PREFIXES: Final = ("audio/", "video/", "application/octet-stream", "applica
 _MAX_FIELDS: Final = 16
 _MAX_FILES: Final = 8
 _MAX_TEXT_BYTES: Final = 1_048_576
+SEVERAL_WAY_OUT: Final = (
+    "send one recording to /predict, or fewer at once to /jobs; the limit there is CAN_JOBS__MAX_FILES"
+)
 _IN_MEMORY_BYTES: Final = MultiPartParser.spool_max_size
 
 
@@ -48,12 +51,12 @@ def _type_of(http: Request) -> str:
     return http.headers.get("content-type", "").split(";")[0].strip().lower()
 
 
-async def read_form(http: Request, max_files: int = _MAX_FILES) -> FormData:
+async def read_form(http: Request, max_files: int = 1) -> FormData:
     """Read a multipart form.
 
     Args:
         http: The HTTP request.
-        max_files: Files that the form may contain.
+        max_files: Files that the request may contain; a few more are read, for a message of their own.
 
     Raises:
         MalformedFormError: The body is of another type.
@@ -67,17 +70,15 @@ async def read_form(http: Request, max_files: int = _MAX_FILES) -> FormData:
             "send a multipart form (curl -F file=@speech.wav …), or the recording with its type (curl --data-binary "
             "@speech.wav -H 'Content-Type: audio/wav' …)",
         )
+    limit = max(max_files + 1, _MAX_FILES)
     parser = _FormParser(
-        http.headers, http.stream(), max_fields=_MAX_FIELDS, max_files=max_files, max_part_size=_MAX_TEXT_BYTES
+        http.headers, http.stream(), max_fields=_MAX_FIELDS, max_files=limit, max_part_size=_MAX_TEXT_BYTES
     )
     try:
         return await parser.parse()
     except MultiPartException as exc:
         if exc.message.startswith("Too many files"):
-            raise MalformedFormError(
-                f"the form has more than {max_files} files",
-                "send one recording to /predict, or fewer at once to /jobs; the limit there is CAN_JOBS__MAX_FILES",
-            ) from exc
+            raise MalformedFormError(f"the form has more than {limit} files", SEVERAL_WAY_OUT) from exc
         raise HTTPException(400, exc.message) from exc
 
 
@@ -106,12 +107,17 @@ class _FormParser(MultiPartParser):
     def on_headers_finished(self) -> None:
         """Give a file a name where it has none, so that it is read as a file."""
         part = self._current_part
-        disposition = part.content_disposition or b""
-        _, options = parse_options_header(disposition)
-        if b"filename" not in options and (name := _find_name(disposition, options, dict(part.item_headers))):
-            escaped = name.replace("\\", "\\\\").replace('"', '\\"')
-            part.content_disposition = disposition + f'; filename="{escaped}"'.encode("utf-8", "replace")
+        disposition, headers = part.content_disposition or b"", dict(part.item_headers)
+        # Most parts are plain text, or have a plain name, and are read by Starlette alone.
+        if b"filename*" in disposition or (b"content-type" in headers and b"filename" not in disposition):
+            self._name_part(disposition, headers)
         super().on_headers_finished()
+
+    def _name_part(self, disposition: bytes, headers: dict[bytes, bytes]) -> None:
+        _, options = parse_options_header(disposition)
+        if b"filename" not in options and (name := _find_name(disposition, options, headers)):
+            escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+            self._current_part.content_disposition = disposition + f'; filename="{escaped}"'.encode("utf-8", "replace")
 
 
 def _find_name(disposition: bytes, options: dict[bytes, bytes], headers: dict[bytes, bytes]) -> str:

@@ -1,13 +1,13 @@
 """Responses as files over HTTP: media types, names of files, and conversion in a thread."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 from urllib.parse import quote
 
 from starlette.responses import Response
 
-from service.exports.answers import read_answer
+from can_ser_client.schemas import PredictOut
 from service.exports.formats import FORMATS, ExportRequest, name_export, write_export
 from service.http.lifecycle import AppState
 
@@ -31,11 +31,11 @@ async def export_response(content: Awaitable[bytes], export: ExportRequest, name
     return Response(await content, headers=headers, media_type=FORMATS[export.format].media_type)
 
 
-async def convert(state: AppState, body: bytes, export: ExportRequest, name: str) -> bytes:
-    """The JSON of a response as a file, written in a thread; a few are written at once, further ones wait.
+async def convert(state: AppState, read: Callable[[], PredictOut], export: ExportRequest, name: str) -> bytes:
+    """A response as a file, read and written in a thread; a few are written at once, further ones wait.
 
     Raises:
-        InvalidAnswerError: The JSON is not a response.
+        Errors of `read`.
     """
     async with state.conversions:
-        return await asyncio.to_thread(lambda: write_export(read_answer(body), export, name))
+        return await asyncio.to_thread(lambda: write_export(read(), export, name))

@@ -18,7 +18,16 @@ from starlette.datastructures import FormData, ImmutableMultiDict, UploadFile
 from can_ser_client.fields import SubtitleEmotions
 from service.errors import MalformedFormError, NoRoomError
 from service.exports.formats import FORMAT_NAMES
-from service.http.bodies import FILE, FORM_TYPE, RAW_TYPES, is_raw, read_form, read_recording, require_plain
+from service.http.bodies import (
+    FILE,
+    FORM_TYPE,
+    RAW_TYPES,
+    SEVERAL_WAY_OUT,
+    is_raw,
+    read_form,
+    read_recording,
+    require_plain,
+)
 from service.http.names import refuse_parameters, refuse_unknown_fields
 from service.inference.request import AnalysisRequest
 
@@ -156,7 +165,7 @@ async def open_parts(http: Request, max_files: int = 1) -> AsyncIterator[FormDat
     """
     require_plain(http)
     try:
-        form = await (read_form(http) if max_files == 1 else read_form(http, max_files))
+        form = await read_form(http, max_files)
     except UnicodeError as exc:
         raise MalformedFormError(f"the form's charset cannot be read ({exc})", "send UTF-8") from exc
     except OSError as exc:
@@ -172,7 +181,13 @@ def _check_repetitions(form: ImmutableMultiDict[str, Any], max_files: int = 1) -
     allowed = {FILE: max_files}
     for name, count in Counter(name for name, _ in form.multi_items()).items():
         if count > allowed.get(name, 1):
-            way_out = "send one recording per request" if name == FILE else "send it once"
+            way_out = (
+                "send it once"
+                if name != FILE
+                else "send one recording per request"
+                if max_files == 1
+                else SEVERAL_WAY_OUT
+            )
             raise MalformedFormError(f"`{name}` was sent {count} times", way_out)
 
 

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from alignment.audio import SAMPLE_RATE_BOUNDS_HZ
 from alignment.pcm import ENCODINGS, TELEPHONE_RATE_HZ, Encoding
+from alignment.sample_blocks import SAMPLE_RATE_BOUNDS_HZ
 from service.errors import BadFrameError
 from service.http.names import shorten, suggest
 from service.inference.request import MAX_NAME_LENGTH, Explain

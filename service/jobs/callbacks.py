@@ -8,7 +8,6 @@ Source: Standard Webhooks 1.0.0 (payload, headers, signature).
 
 import asyncio
 import base64
-import binascii
 import json
 import secrets
 from contextlib import suppress
@@ -194,7 +193,7 @@ def _read_secret(secret: str) -> Webhook:
     low, high = _SECRET_BYTES
     try:
         length = len(base64.b64decode(secret.removeprefix(_PREFIX), validate=True))
-    except binascii.Error:
+    except ValueError:
         length = 0
     if not (secret.startswith(_PREFIX) and low <= length <= high):
         raise SettingsError(

@@ -9,6 +9,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import astuple
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -100,20 +101,21 @@ class JobStore:
             callback: Callback of each job.
         """
         now = self._clock()
-        rows = [
-            (job_id, owner, now + _MICROSECOND * index, request, name)
+        jobs = [
+            Job(job_id, owner, "queued", now + _MICROSECOND * index, None, request, None, 0, 0.0, "[]", None, 0, name)
             for index, (job_id, name) in enumerate(recordings)
         ]
-        statement = f"INSERT INTO jobs ({COLUMNS}) VALUES (?, ?, 'queued', ?, NULL, ?, NULL, 0, 0, '[]', NULL, 0, ?)"  # noqa: S608
+        rows = [astuple(job) for job in jobs]
+        statement = f"INSERT INTO jobs ({COLUMNS}) VALUES ({', '.join('?' * len(rows[0]))})"  # noqa: S608
 
         def add(database: sqlite3.Connection) -> None:
             database.executemany(statement, rows)
             if callback is not None:
-                for job_id, _ in recordings:
-                    add_callback(database, job_id, callback)
+                for job in jobs:
+                    add_callback(database, job.id, callback)
 
         self._database.run(add)
-        return [self.find(job_id, owner) for job_id, _ in recordings]
+        return jobs
 
     def read_page(self, wanted: JobFilter) -> JobPage:
         """A page of the jobs of an owner that have not expired, newest first; nothing is written."""

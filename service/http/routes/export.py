@@ -1,5 +1,6 @@
 """POST /export: a response as a file, without another analysis."""
 
+from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -7,6 +8,7 @@ from starlette.responses import Response
 
 from can_ser_client.schemas import PredictOut
 from service.errors import UnknownNameError
+from service.exports.answers import read_answer
 from service.exports.formats import FORMATS, read_export
 from service.http.dependencies import AppStateDep, OwnerDep
 from service.http.exports import EXPORT_RESPONSES, convert, export_response
@@ -52,4 +54,6 @@ async def export_answer(
     if export is None:
         raise UnknownNameError("export format", format or "", f"choose from {', '.join(FORMATS)}")
     with state.exports.hold(owner):
-        return await export_response(convert(state, await http.body(), export, name), export, name)
+        return await export_response(
+            convert(state, partial(read_answer, await http.body()), export, name), export, name
+        )

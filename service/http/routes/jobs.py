@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any, Final
 
 import structlog
@@ -11,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from can_ser_client.job_schemas import CallbackOut, JobEntryOut, JobListOut, JobOut, ProgressOut
-from can_ser_client.schemas import Problem
+from can_ser_client.schemas import PredictOut, Problem
 from service.errors import BusyError, JobNotDoneError, UnknownJobError
 from service.exports.formats import ExportRequest, read_export
 from service.http.dependencies import AppStateDep, OwnerDep
@@ -122,7 +123,9 @@ async def _export(state: AppState, owner: str, job: Job, export: ExportRequest) 
     with state.exports.hold(owner):
         length = await state.jobs.count_result(job.id)
         body = b"".join([piece async for piece in state.jobs.read_result(job.id, length)])
-        return await export_response(convert(state, body, export, job.id), export, job.id)
+        return await export_response(
+            convert(state, partial(PredictOut.model_validate_json, body), export, job.id), export, job.id
+        )
 
 
 class ResultResponse(StreamingResponse):

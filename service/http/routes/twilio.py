@@ -115,20 +115,21 @@ class _Track:
 
     def __init__(self, session: LiveSession, options: LiveOptions) -> None:
         self.session = session
-        self._bytes_per_s = options.rate_hz * PcmDecoder(options.encoding, options.rate_hz).sample_bytes
+        self._rate_hz = options.rate_hz
+        self._sample_bytes = PcmDecoder(options.encoding, options.rate_hz).sample_bytes
         self._silence = b"\xff" if options.encoding == "mulaw" else b"\xd5" if options.encoding == "alaw" else b"\0"
         self._received = 0
 
     async def feed(self, media: Media, passed_s: Seconds, max_audio_s: Seconds) -> None:
         """Process audio, after the silence that is missing before it."""
         begins_s = min(media.timestamp / 1_000, passed_s + _JITTER_S)
-        gap_s = begins_s - self._received / self._bytes_per_s
+        gap_s = begins_s - self._received / (self._rate_hz * self._sample_bytes)
         if gap_s > _GAP_S:
-            left = round(gap_s * self._bytes_per_s)
+            left = round(gap_s * self._rate_hz)
             while left > 0:
-                piece = min(left, round(_FILL_S * self._bytes_per_s))
-                left -= piece
-                await self._feed(self._silence * piece, max_audio_s)
+                samples = min(left, round(_FILL_S * self._rate_hz))
+                left -= samples
+                await self._feed(self._silence * samples * self._sample_bytes, max_audio_s)
         await self._feed(media.payload, max_audio_s)
 
     async def _feed(self, frame: bytes, max_audio_s: Seconds) -> None:
