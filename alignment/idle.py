@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Generic, TypeVar
 
-from alignment.memory import return_memory
+from alignment.memory import return_gpu_memory, return_memory
 from alignment.timing import Seconds
 
 _T = TypeVar("_T")
@@ -115,3 +115,4 @@ class IdleModels(Generic[_T]):
         # Networks refer to themselves, and the C library keeps what is freed.
         gc.collect()
         return_memory()
+        return_gpu_memory()

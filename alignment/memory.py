@@ -1,6 +1,7 @@
-"""Memory of large recordings, which the C library keeps for itself after it was freed."""
+"""Memory that libraries keep for themselves after it was freed."""
 
 import ctypes
+import sys
 from functools import cache
 from typing import Any
 
@@ -10,6 +11,13 @@ def return_memory() -> None:
     trim = _find_trim()
     if trim is not None:
         trim(0)
+
+
+def return_gpu_memory() -> None:
+    """Return freed memory of a GPU to the system, where torch has used one."""
+    torch: Any = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
 
 
 @cache

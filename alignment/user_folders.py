@@ -39,8 +39,17 @@ def home_folder() -> Path:
 
 
 def expand_user(name: str) -> Path:
-    """A path in which `~` at the beginning is the home folder."""
-    return home_folder() / name[2:] if name.startswith("~/") else Path(name)
+    """A path in which `~` or `~USER` at the beginning is a home folder; without one, `~` is the fallback.
+
+    Raises:
+        RuntimeError: The user has no home folder.
+    """
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        if name.split("/", maxsplit=1)[0] != "~":
+            raise
+        return home_folder() / name[2:]
 
 
 @cache

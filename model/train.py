@@ -52,7 +52,7 @@ def main(
         Literal["auto", "10", "session", "loso", "speaker", "split"],
         typer.Option(
             help=f"{FOLDS_HELP}. Of a table, session, speaker and split are by its columns. auto: 10, of a table by "
-            "the first of split, speaker and session that it has"
+            "split, else by speaker and session, as far as it has them"
         ),
     ] = "auto",
     classes: Annotated[

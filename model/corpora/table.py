@@ -7,6 +7,7 @@ of the others are recognised. The columns `speaker`, `session` and `split` are f
 """
 
 import csv
+import io
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -117,7 +118,7 @@ def _read_cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     delimiter = max(_DELIMITERS, key=first.count)
     before = csv.field_size_limit(_MAX_CELL)
     try:
-        rows = list(csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True))
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
     except csv.Error as exc:
         raise TableError(path, [f"it is not a table ({exc}); check the quotation marks"]) from exc
     finally:

@@ -79,7 +79,7 @@ class TableCorpus:
             yield f"{len(self.left_out)} left out: {reasons}"
             yield from (f"left out: {each}" for each in self.left_out[:_SHOWN])
             if len(self.left_out) > _SHOWN:
-                yield f"left out: {len(self.left_out) - _SHOWN} more; --strict stops at the first"
+                yield f"left out: {len(self.left_out) - _SHOWN} more; --strict makes them errors"
         if self.aligner is not None:
             yield f"words: {self.aligner.name} ({self.aligner.model}; {self.aligner.reason})"
         if self.long:
@@ -95,10 +95,11 @@ def build_table_corpus(rows: Sequence[TableRow], words: FoundWords) -> TableCorp
     left_out: list[LeftOut] = []
     first_rows: dict[str, TableRow] = {}
     for row, found in zip(rows, words.by_row, strict=True):
-        first = first_rows.setdefault(found.digest or row.name, row)
         if found.fault:
             left_out.append(LeftOut(row, found.fault, found.reason))
-        elif first is not row:
+            continue
+        first = first_rows.setdefault(found.digest or row.name, row)
+        if first is not row:
             left_out.append(LeftOut(row, _SAME_SOUND, _describe_repetition(row, first)))
         else:
             used.append((row, found))

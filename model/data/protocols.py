@@ -81,8 +81,9 @@ def _leave_one_speaker_out(utterances: Sequence[CorpusUtterance], *, validate: b
     speakers = np.array([utterance.speaker for utterance in utterances])
     session_of = {utterance.speaker: utterance.session for utterance in utterances}
     names = sorted(session_of)
-    if len(names) < (3 if validate else 2):
-        raise TrainingError(f"--folds speaker needs at least three speakers, the corpus has {names}; use --folds 10")
+    least = 3 if validate else 2
+    if len(names) < least:
+        raise TrainingError(f"--folds speaker needs at least {least} speakers, the corpus has {names}; use --folds 10")
     splits = []
     for position, name in enumerate(names):
         following = [*names[position + 1 :], *names[:position]]

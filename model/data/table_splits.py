@@ -7,6 +7,8 @@ from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import GroupKFold, train_test_split
 
 from model.corpora.records import CorpusUtterance
@@ -136,7 +138,7 @@ def _choose_groups(utterances: Sequence[CorpusUtterance], folds: TableFolds) -> 
         joined = _join_groups(speakers, sessions)
         if len(set(joined)) > 1:
             return "speaker and session", joined
-    if known["speaker"]:
+    if known["speaker"] and (len(set(speakers)) > 1 or not known["session"]):
         return _check_groups("speaker", speakers)
     return _check_groups("session", sessions) if known["session"] else ("random", [])
 
@@ -152,16 +154,13 @@ def _check_groups(name: str, groups: list[str]) -> tuple[str, list[str]]:
 
 def _join_groups(speakers: Sequence[str], sessions: Sequence[str]) -> list[str]:
     """Groups that share neither a speaker nor a session: connected components, named by one of their speakers."""
-    parent: dict[str, str] = {}
-
-    def find(node: str) -> str:
-        while parent.setdefault(node, node) != node:
-            node = parent[node]
-        return node
-
-    for speaker, session in zip(speakers, sessions, strict=True):
-        parent[find(f"session {session}")] = find(f"speaker {speaker}")
-    return [find(f"speaker {speaker}") for speaker in speakers]
+    names, of_speaker = np.unique(speakers, return_inverse=True)
+    of_session = len(names) + np.unique(sessions, return_inverse=True)[1]
+    count = int(of_session.max()) + 1
+    shared = coo_array((np.ones(len(speakers)), (of_speaker, of_session)), shape=(count, count))
+    components = connected_components(shared, directed=False)[1][of_speaker]
+    first = dict(zip(components[::-1], speakers[::-1], strict=True))
+    return [first[component] for component in components]
 
 
 def _fold_by_group(

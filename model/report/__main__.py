@@ -10,7 +10,9 @@ from model.extras import TRAIN, require_extra
 
 
 def main(
-    run: Annotated[Path, typer.Argument(help="Folder that `python -m model.reproduce --out` wrote, finished or not")],
+    run: Annotated[
+        Path, typer.Argument(help="Folder of `python -m model.reproduce --out`, or of `model.study`, finished or not")
+    ],
 ) -> None:
     """Write report.md, report.html and report.json of a reproduction from its finished folds; nothing is trained."""
     require_extra("train", TRAIN)

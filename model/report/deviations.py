@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
-from typing import Any, Final
+from typing import Final
 
 from model.report.plan import Plan
 from model.report.results import SystemResult
-from model.training.recipes import DERIVED, LITERAL, change, leaves
+from model.training.recipes import DERIVED, LITERAL, change, format_value, leaves
 from model.training.systems import SYSTEMS
 
 _FIXED: Final = (
@@ -36,15 +36,11 @@ def _changes(plan: Plan, system: SystemResult) -> Iterator[str]:
     recipe = replace(experiment.recipe, features=replace(experiment.features, encoder_sha256=""))
     for name, value in leaves(asdict(recipe)):
         if name not in ignored and value != literal[name]:
-            yield f"`{name}={_format(value)}` (literal: {_format(literal[name])})"
+            yield f"`{name}={format_value(value)}` (literal: {format_value(literal[name])})"
 
 
 def _has_seeds(plan: Plan) -> bool:
     return len({run.seed for run in plan.runs}) > 1
-
-
-def _format(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value).lower()
 
 
 def fixed_deviations(plan: Plan, systems: Sequence[SystemResult]) -> list[str]:

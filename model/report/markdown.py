@@ -14,7 +14,7 @@ from model.runs.environment import describe_in_words
 from model.training.metrics import calibration_error, fit_temperature
 from model.training.systems import SYSTEMS, PaperMetrics
 
-_METRICS: Final = {
+METRICS: Final = {
     "wa": "WA",
     "ua": "UA",
     "macro_f1": "macro F1",
@@ -105,13 +105,13 @@ def _table(caption: str, members: Sequence[SystemResult], plan: Plan, record: Ma
         return
     papers = {system.name: SYSTEMS[system.name].paper for system in members if system.name in SYSTEMS}
     published = ["paper WA", "paper UA"] if any(papers.values()) else []
-    header = ["system", *published, *_METRICS.values(), *(f"Δ {name} to {plan.reference}" for name in ("WA", "UA"))]
+    header = ["system", *published, *METRICS.values(), *(f"Δ {name} to {plan.reference}" for name in ("WA", "UA"))]
     yield f"## {caption}\n"
     yield f"| {' | '.join(header)} |"
     yield "|---" * len(header) + "|"
     for system in members:
         own = [_published(papers.get(system.name), metric) for metric in ("wa", "ua")] if published else []
-        metrics = [_spread(system.metric(metric)) for metric in _METRICS]
+        metrics = [_spread(system.metric(metric)) for metric in METRICS]
         yield f"| {' | '.join([system.title, *own, *metrics, *_differences(system.name, plan.reference, record)])} |"
     yield ""
 

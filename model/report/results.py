@@ -52,7 +52,7 @@ class SystemResult:
 
     Attributes:
         row: The row.
-        folds: Finished folds of all seeds, seed after seed, each in the order of the plan.
+        folds: Finished folds in the order of the plan, each with all its seeds.
         rejected: Folds of other values of α, which validation did not choose.
     """
 
@@ -115,6 +115,8 @@ def _collect_row(out: Path, plan: Plan, row: Row) -> SystemResult:
             best = max(candidates, key=FinishedFold.validation)
             chosen.append(best)
             rejected += [candidate for candidate in candidates if candidate is not best]
+    position = {split.name: number for number, split in enumerate(plan.splits)}
+    chosen.sort(key=lambda fold: position[fold.split.name])
     return SystemResult(row, tuple(chosen), tuple(rejected))
 
 

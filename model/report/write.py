@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -15,13 +15,11 @@ from model.report.confusion import confusion_to_markdown, sum_confusions
 from model.report.deviations import changed_settings, fixed_deviations
 from model.report.html import Curve, render_html
 from model.report.kinds import measure_kinds
-from model.report.markdown import render_markdown
+from model.report.markdown import METRICS, render_markdown
 from model.report.plan import Plan, read_plan
 from model.report.results import FinishedFold, SystemResult, collect_results
 from model.report.word_errors import measure_by_word_errors
 from model.runs.predictions import PREDICTIONS
-
-METRICS: Final = ("wa", "ua", "macro_f1", "weighted_precision", "macro_precision")
 
 
 def write_report(out: Path) -> None:

@@ -44,6 +44,7 @@ class FinishedFolds:
     def calibration_errors(self) -> list[float] | None:
         """Calibration error of the test part of each fold, calibrated by other data; None if there is no other data.
 
+        A fold whose test part has no emotion of its training part is left out.
         The calibration is fitted on the fold's validation part or, without one, on the test parts of the other folds.
         """
         if len(self.speakers) == 1 and not len(self.speakers[0].validation):
@@ -53,7 +54,8 @@ class FinishedFolds:
             others = [part for other, part in enumerate(self._fitted_on) if other != number]
             fitted_on = [self._fitted_on[number]] if len(split.validation) else others
             calibration = fit_calibration(join_held_out(fitted_on), self._unseen_corpora)
-            errors.append(_measure_error(self._hold_out(split, "test"), calibration))
+            test = self._hold_out(split, "test")
+            errors += [_measure_error(test, calibration)] if len(test.labels) else []
         return errors
 
     def measure_corpora(self, sentences: Mapping[str, Sentence]) -> dict[str, dict[str, Any]]:

@@ -141,13 +141,8 @@ def _parse_value(value: str, before: Any) -> Any:
     return None if value == "none" and not isinstance(before, str) else value
 
 
-def changes_from(base: Recipe, recipe: Recipe) -> list[str]:
-    """Settings that turn the first recipe into the second, in the format of `change`."""
-    before = dict(leaves(asdict(base)))
-    return [f"{name}={_format_value(value)}" for name, value in leaves(asdict(recipe)) if value != before[name]]
-
-
-def _format_value(value: Any) -> str:
+def format_value(value: Any) -> str:
+    """A value of a setting in the format of `change`."""
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value).lower()
 
 

@@ -108,7 +108,7 @@ def choose_initial_recipe(initial: InitialBundle, name: str | None, settings: Se
             f"--recipe {name} reads {RECIPES[name].features.front_end!r}, --init {config.name} reads "
             f"{config.features.front_end!r}: omit --recipe, or begin with another bundle"
         )
-    training = FINE_TUNING if name is None else replace(RECIPES[name].training, balance=())
+    training = FINE_TUNING if name is None else RECIPES[name].training
     base = Recipe(config.features, config.network, replace(training, alpha=config.alpha))
     recipe = change(base, settings)
     _check_features(recipe, base, config.name)

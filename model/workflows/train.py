@@ -159,8 +159,9 @@ class _Training:
         metrics, calibration = {}, Calibration()
         if folds:
             finished = FinishedFolds(self.run, self.run.data(), splits, left_out)
-            metrics = self._measure(finished, results[: len(folds)])
-            calibration = self._calibrate(finished)
+            fitted = self._can_calibrate(finished)
+            metrics = self._measure(finished, results[: len(folds)], calibrated=fitted)
+            calibration = finished.calibrate() if fitted else Calibration()
         self._publish(self.run.folder(served) / "bundle", calibration, metrics)
 
     def _fold(self, split: Split, *, bundle: bool) -> Fold:
@@ -168,27 +169,28 @@ class _Training:
         command, protocol = command_line("model.train"), self.source.protocol
         return Fold(self.run.path, split, self.source.root, command, target, self.options.device, protocol)
 
-    def _measure(self, finished: FinishedFolds, results: Sequence[FoldResult]) -> dict[str, Any]:
+    def _measure(self, finished: FinishedFolds, results: Sequence[FoldResult], *, calibrated: bool) -> dict[str, Any]:
         command, root = command_line("model.train"), self.source.root
         summary = summarise_folds(
             self.run, finished.speakers, results, finished.data, root, command, self.source.protocol
         )
         limited = {"limited": True} if self.options.source.limit_folds is not None else {}
-        metrics = {"cross_validation": summary | limited | {"calibration_error_after": finished.calibration_errors()}}
+        after = {"calibration_error_after": finished.calibration_errors()} if calibrated else {}
+        metrics = {"cross_validation": summary | limited | after}
         if finished.corpora:
             corpora = finished.measure_corpora(read_sentences(root))
             metrics["left_out"] = {"command": command, "corpora": corpora}
         return metrics
 
-    def _calibrate(self, finished: FinishedFolds) -> Calibration:
+    def _can_calibrate(self, finished: FinishedFolds) -> bool:
         count = finished.held_out_count()
         if self.source.is_table and count < _LEAST_CALIBRATED:
             print_line(
                 f"no temperature is fitted: {count} held-out recordings are fewer than {_LEAST_CALIBRATED}; "
                 "probabilities are at temperature 1"
             )
-            return Calibration()
-        return finished.calibrate()
+            return False
+        return True
 
     def _publish(self, bundle: Path, calibration: Calibration, metrics: dict[str, Any]) -> None:
         notes = {"notes": list(self.options.notes)} if self.options.notes else {}

@@ -177,17 +177,13 @@ async def open_parts(http: Request, max_files: int = 1) -> AsyncIterator[FormDat
 
 
 def _check_repetitions(form: ImmutableMultiDict[str, Any], max_files: int = 1) -> None:
-    """Refuse repeated fields, of which all but one would have no effect."""
-    allowed = {FILE: max_files}
+    """Refuse repeated fields, of which all but one would have no effect, and too many recordings."""
     for name, count in Counter(name for name, _ in form.multi_items()).items():
-        if count > allowed.get(name, 1):
-            way_out = (
-                "send it once"
-                if name != FILE
-                else "send one recording per request"
-                if max_files == 1
-                else SEVERAL_WAY_OUT
-            )
+        if name == FILE and max_files > 1:
+            if count > max_files:
+                raise MalformedFormError(f"the form has more than {max_files} files", SEVERAL_WAY_OUT)
+        elif count > 1:
+            way_out = "send one recording per request" if name == FILE else "send it once"
             raise MalformedFormError(f"`{name}` was sent {count} times", way_out)
 
 

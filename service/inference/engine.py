@@ -68,6 +68,7 @@ class EmotionEngine:
         aligner: Aligner | None = None,
         classifier: Classifier | None = None,
         diarizer: Diarizer | None = None,
+        detector: VoiceActivityDetector | None = None,
     ) -> None:
         """Check the bundle and the aligner; load the network, but no model of the aligner yet.
 
@@ -76,6 +77,7 @@ class EmotionEngine:
             aligner: Replaces the aligner of the settings.
             classifier: Replaces the network in this process.
             diarizer: Replaces the pyannote diarizer.
+            detector: Replaces a detector of its own.
 
         Raises:
             BundleError, ProviderError: The bundle cannot be served.
@@ -84,7 +86,7 @@ class EmotionEngine:
         """
         self._max_audio_s = settings.max_audio_s
         self.uncertain_below = settings.uncertain_below
-        self.detector = VoiceActivityDetector()
+        self.detector = detector or VoiceActivityDetector()
         self.classifier: Classifier
         self.classifier, self.bundle_reason = (classifier, "") if classifier else load_classifier(settings)
         self._encoder = choose_encoder(self.bundle.config.features, settings.threads)
@@ -100,9 +102,9 @@ class EmotionEngine:
         if name in self.by_bundle:
             raise SettingsError(f"CAN_BUNDLES holds two bundles with the name {name!r}; serve one of them")
         single = settings.model_copy(update={"bundles": ()})
-        engine = EmotionEngine(single, aligner=self._aligner, classifier=classifier, diarizer=self._diarizer)
-        engine.detector = self.detector
-        self.by_bundle[name] = engine
+        self.by_bundle[name] = EmotionEngine(
+            single, aligner=self._aligner, classifier=classifier, diarizer=self._diarizer, detector=self.detector
+        )
 
     def choose(self, request: AnalysisRequest) -> "tuple[EmotionEngine, ...]":
         """Engines of the bundles that a request names, in its order; this one where it names none.
@@ -280,7 +282,7 @@ class EmotionEngine:
             words = assign_speakers(words, window.turns, window.start_s)
         quality = window.quality or measure_quality(window.samples)
         found = PreparedWindow(self, window, words, [], request.explain == "occlusion", quality)
-        further = tuple(each.prepare_again(found, words, self, request, stopwatch) for each in others)
+        further = tuple(each.prepare_again(found, request, stopwatch) for each in others)
         return replace(self._add_features(found, waveform, words, stopwatch), others=further)
 
     def _bring_to_level(self, window: Window, request: AnalysisRequest) -> Waveform:
@@ -296,24 +298,21 @@ class EmotionEngine:
         compute = partial(compute_features, waveform, transcript, spec, self._encoder)
         return replace(found, engine=self, transcript=transcript, features=stopwatch.run("features", compute))
 
-    def prepare_again(
-        self,
-        found: PreparedWindow,
-        words: Transcript,
-        engine: WindowEngine,
-        request: AnalysisRequest,
-        stopwatch: Stopwatch,
-    ) -> PreparedWindow:
+    def prepare_again(self, found: PreparedWindow, request: AnalysisRequest, stopwatch: Stopwatch) -> PreparedWindow:
         """Features of this engine's bundle for a window whose words another engine has found.
 
         Args:
-            found: The window.
-            words: Its words.
-            engine: The other engine.
+            found: The window with its words.
             request: The request as it applies to the window.
             stopwatch: Measures the stages.
+
+        Raises:
+            TypeError: The window has no words.
         """
-        if self.bundle.config.features.level_db != engine.bundle.config.features.level_db:
+        if found.transcript is None:
+            raise TypeError("the window has no words")
+        words = found.transcript
+        if self.bundle.config.features.level_db != found.engine.bundle.config.features.level_db:
             # Encoder states depend on the level of the sound.
             words = replace(words, encoded=())
         return self._add_features(found, self._bring_to_level(found.window, request), words, stopwatch)

@@ -49,7 +49,7 @@ class AnalysisResult:
         aligner: The engine that provided the words.
         warnings: What was cut, interpolated or doubtful.
         timings_ms: Time by stage.
-        bundle: Name of the bundle; "" for the default.
+        bundle: Name of the bundle.
         others: Results of further bundles, in the order of the request.
     """
 
@@ -58,7 +58,7 @@ class AnalysisResult:
     aligner: AlignerInfo
     warnings: tuple[str, ...]
     timings_ms: dict[str, float]
-    bundle: str = ""
+    bundle: str
     others: "tuple[AnalysisResult, ...]" = ()
 
     @property
@@ -91,13 +91,13 @@ def average_by_duration(probabilities: Sequence[ArrayLike], durations_s: Sequenc
 class ResultBuilder:
     """Collects window results into an `AnalysisResult`."""
 
-    def __init__(self, source: AudioSource, warnings: Sequence[str], bundles: Sequence[str] = ("",)) -> None:
+    def __init__(self, source: AudioSource, warnings: Sequence[str], bundles: Sequence[str]) -> None:
         """Start without utterances.
 
         Args:
             source: The decoded file.
             warnings: Warnings of the decoder.
-            bundles: Names of the bundles whose results are collected, at least one; "" for the default.
+            bundles: Names of the bundles whose results are collected, at least one.
         """
         self.source = source
         self.bundle, *others = bundles

@@ -135,7 +135,7 @@ class Scheduler:
             result = await self._analyse(Task(upload, request, context), slot, on_progress)
         analysis = result.finish(context.timings_ms())
         self._metrics.count_recording(analysis.source.duration_s, analysis.timings_ms)
-        self._metrics.count_bundles([each.bundle or self._engine.name for each in (analysis, *analysis.others)])
+        self._metrics.count_bundles([each.bundle for each in (analysis, *analysis.others)])
         return analysis
 
     async def _analyse(self, task: Task, slot: AsyncExitStack, on_progress: ProgressListener | None) -> ResultBuilder:

@@ -32,12 +32,7 @@ class WindowEngine(Protocol):
         """Words and features of a window."""
 
     def prepare_again(
-        self,
-        found: "PreparedWindow",
-        words: Transcript,
-        engine: "WindowEngine",
-        request: AnalysisRequest,
-        stopwatch: Stopwatch,
+        self, found: "PreparedWindow", request: AnalysisRequest, stopwatch: Stopwatch
     ) -> "PreparedWindow":
         """Features of a window whose words another engine has found."""
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from math import isfinite
 from typing import BinaryIO, Final
 
 import structlog
@@ -86,7 +87,9 @@ def is_small(upload: Upload, request: AnalysisRequest) -> bool:
     words = request.words or ()
     max_words = MAX_OCCLUDED_WORDS if request.explain == "occlusion" else MAX_WORDS
     sized = upload.size_bytes is not None and upload.size_bytes <= MAX_BYTES
-    return sized and 0 < len(words) <= max_words and words[-1].end_s <= MAX_S
+    # Words without times end nowhere.
+    ends_s = [word.end_s for word in words if isfinite(word.end_s)]
+    return sized and 0 < len(words) <= max_words and (not ends_s or ends_s[-1] <= MAX_S)
 
 
 class InferenceWorkerPool:

@@ -31,7 +31,7 @@ _MILLISECOND: Final = 3
 
 def to_response(result: AnalysisResult, engine: EmotionEngine, explain: Explain = "true") -> schemas.PredictOut:
     """Response for a recording, with those of further bundles."""
-    response = _to_single_response(result, engine.by_bundle.get(result.bundle, engine), explain)
+    response = _to_single_response(result, engine.by_bundle[result.bundle], explain)
     others = [to_other(_to_single_response(each, engine.by_bundle[each.bundle], explain)) for each in result.others]
     return response.model_copy(update={"others": others}) if others else response
 

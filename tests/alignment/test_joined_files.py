@@ -22,6 +22,7 @@ def surround(codec: str, layout: str) -> bytes:
     file = io.BytesIO()
     with av.open(file, "w", format="matroska") as container:
         stream = container.add_stream(codec, rate=48_000, layout=layout)
+        assert isinstance(stream, av.AudioStream)
         samples = (3_000 * np.random.default_rng(0).standard_normal((1, 4_096 * stream.channels))).astype(np.int16)
         frame = av.AudioFrame.from_ndarray(samples, format="s16", layout=layout)
         frame.sample_rate = 48_000

@@ -178,9 +178,8 @@ class WhisperXAligner:
 
 
 def _release(loaded: tuple[WhisperXModels, Recognition]) -> None:
-    models, recognition = loaded
+    _, recognition = loaded
     recognition.close(_THREAD_END_S)
-    models.release()
 
 
 def transcribe(

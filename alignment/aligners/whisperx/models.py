@@ -56,14 +56,6 @@ class WhisperXModels:
                 self._aligners.popitem(last=False)
             return self._aligners[language]
 
-    def release(self) -> None:
-        """Return the memory of a GPU that the libraries keep; the memory of the models follows with their last use."""
-        self._aligners.clear()
-        if self.placement.device == "cuda":
-            import torch
-
-            torch.cuda.empty_cache()
-
     def _load_aligner(self, language: str) -> WordAligner:
         if not self.recogniser.supports(language):
             kind = "every language of Whisper" if self.recogniser.is_multilingual else "English (en)"

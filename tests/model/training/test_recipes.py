@@ -1,12 +1,22 @@
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
 from model.bundle import CONFIG, locate_bundle, read_config
 from model.config import AugmentationConfig
 from model.errors import TrainingError
-from model.training.recipes import LITERAL, PAPER, STARTER, STARTER_MFCC, Recipe, change, changes_from, choose_recipe
+from model.training.recipes import (
+    LITERAL,
+    PAPER,
+    STARTER,
+    STARTER_MFCC,
+    Recipe,
+    change,
+    choose_recipe,
+    format_value,
+    leaves,
+)
 from tests.test_documents import read_document
 
 
@@ -52,6 +62,12 @@ def test_single_settings_can_be_changed() -> None:
 def test_invalid_setting_is_refused(setting: str) -> None:
     with pytest.raises(TrainingError, match="--set"):
         change(PAPER, [setting])
+
+
+def changes_from(base: Recipe, recipe: Recipe) -> list[str]:
+    """Settings that turn the first recipe into the second, in the format of `change`."""
+    before = dict(leaves(asdict(base)))
+    return [f"{name}={format_value(value)}" for name, value in leaves(asdict(recipe)) if value != before[name]]
 
 
 def test_changes_between_recipes_reproduce_the_second() -> None:
