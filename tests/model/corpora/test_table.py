@@ -40,6 +40,15 @@ def test_separators_byte_order_mark_and_blank_rows_are_read(
     assert [row.number for row in read] == [2, 4, 5, 6]
 
 
+def test_line_separators_in_a_text_do_not_divide_rows(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
+    texts = ["good\u2028morning", "good\x85morning", "good\x0cmorning", 'good "morning"\nagain']
+    rows = [{name: value for name, value in row.items() if name != "words"} for row in rows]
+    read = read_table(
+        write_table(tmp_path / "own.csv", [row | {"text": text} for row, text in zip(rows, texts, strict=True)])
+    )
+    assert [row.number for row in read] == [2, 3, 4, 5]
+
+
 def test_files_may_be_absolute(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
     (tmp_path / "elsewhere").mkdir()
     for row in rows:

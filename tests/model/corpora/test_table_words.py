@@ -138,6 +138,14 @@ def test_same_recording_under_another_name_is_left_out(tmp_path: Path, rows: lis
     )
 
 
+def test_recording_with_unusable_words_does_not_replace_its_repetition(tmp_path: Path, rows: list[TableRow]) -> None:
+    late = replace(rows[0], number=1, name="late", words=tuple(replace(w, end_s=9.0) for w in rows[0].words or ()))
+    table = [late, *rows]
+    corpus = build_table_corpus(table, find(table, tmp_path / "cache", RecordingAligner()))
+    assert [each.row.name for each in corpus.left_out] == ["late"]
+    assert len(corpus.corpus.utterances) == len(rows)
+
+
 def test_failure_of_one_recording_is_not_stored_and_missing_aligner_stops(tmp_path: Path, rows: list[TableRow]) -> None:
     aligner = RecordingAligner()
     aligner.error = AlignerFailedError("fake", "crashed")

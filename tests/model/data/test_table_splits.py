@@ -83,6 +83,10 @@ def test_one_session_of_all_speakers_gives_folds_by_speaker() -> None:
     assert fold(make(["a", "b", "c"] * 4, [1] * 12)).description.startswith("by speaker (")
 
 
+def test_one_speaker_of_several_sessions_is_folded_by_session() -> None:
+    assert fold(make(["only"] * 12, [1, 2, 3, 4] * 3)).description.startswith("by session")
+
+
 def test_sessions_alone_are_folded() -> None:
     protocol = fold(make([""] * 12, [1, 2, 3, 4] * 3))
     assert protocol.description.startswith("by session")

@@ -155,6 +155,14 @@ def test_command_that_cannot_start(options: list[str], message: str, capsys: pyt
     assert threading.active_count() < 50
 
 
+def test_wrong_setting_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from service.cli.app import app
+
+    monkeypatch.setenv("CAN_LOG_LEVEL", "loud")
+    done = CliRunner().invoke(app, ["mcp", "--folder", str(tmp_path), "--url", "http://127.0.0.1:1"])
+    assert (done.exit_code, "CAN_LOG_LEVEL='loud'" in done.stderr) == (2, True)
+
+
 def test_configurations_of_the_document_start_the_command() -> None:
     """Every JSON block is valid, and its arguments are options of the command."""
     from service.cli.app import app

@@ -80,6 +80,13 @@ def test_utterance_without_words_is_spread_over_its_time() -> None:
     assert all(cue.end_ms - cue.start_ms <= LONGEST_MS for cue in cues)
 
 
+def test_long_text_without_words_is_spread() -> None:
+    """A quadratic sum would take hours for this text."""
+    text = "a " * 300_000
+    response = make_answer(make_utterance([], text=text, end_s=14_000.0))
+    assert sum(len(cue.text.split()) for cue in cut(response)) == 300_000
+
+
 def test_sound_without_words_has_a_cue_only_for_its_emotion() -> None:
     response = make_answer(make_utterance([("", 1.0, 3.0)], uncertain=True))
     assert write_srt(response) == b""

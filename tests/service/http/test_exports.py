@@ -212,6 +212,17 @@ def test_numbers_that_are_not_finite_are_left_out(client: TestClient) -> None:
     assert first[header.index("text_contribution")] is None
 
 
+def test_table_of_many_emotions_and_words_is_refused(client: TestClient) -> None:
+    emotions = {f"emotion {number}": 0.01 for number in range(100)}
+    word = make_answer(make_utterance(say("a"))).model_dump(mode="json")["utterances"][0]["words"][0]
+    utterance = make_utterance(say("a"), emotion="emotion 0", probabilities=emotions)
+    utterance |= {"text_probabilities": emotions, "audio_probabilities": emotions, "words": [word] * 16_000}
+    body = make_answer(make_utterance(say("a"))).model_dump(mode="json")
+    body |= {"emotion": "emotion 0", "probabilities": emotions, "utterances": [utterance]}
+    refused = client.post("/export?format=xlsx", json=body)
+    assert (code(refused), "16,000 words and 100 emotions" in refused.text) == ((422, "invalid-answer"), True)
+
+
 def test_export_is_bounded(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     too_large = client.post("/export?format=srt", content=b" " * 32_000_001)
     assert code(too_large) == (413, "upload-too-large")

@@ -84,6 +84,18 @@ def test_both_tracks_have_utterances_of_their_own(client: TestClient) -> None:
     assert code == 1000
 
 
+def test_silence_is_of_whole_samples(client: TestClient) -> None:
+    """Half a sample would shift all later ones: the sentence after a gap would be noise."""
+    audio = np.frombuffer(spoken(11_025), "<i2").tobytes()
+    opened = start()
+    opened["start"]["mediaFormat"] = {"encoding": "audio/x-l16", "sampleRate": 11_025, "channels": 1}
+    pieces = [audio[at : at + 1_000] for at in range(0, len(audio), 1_000)]
+    with client.websocket_connect(PATH) as session:
+        send_all(session, CONNECTED, opened, *(media(piece, 300) for piece in pieces), STOP)
+        messages, _ = read_all(session)
+    assert [message["text"] for message in messages if message["type"] == "utterance.result"] == ["the children"]
+
+
 def test_missing_audio_is_silence(client: TestClient) -> None:
     """A track that begins later, or loses packets, has the times of the call; no time of the future is accepted."""
     with client.websocket_connect(PATH) as session:

@@ -17,7 +17,9 @@ from tests.service.jobs.receiver import SECRET, allow, run_receiver
 from tests.service.serving import run_app
 
 
-@pytest.mark.parametrize("secret", ["", "whsec_", "whsec_!!", "whsec_c2hvcnQ=", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])
+@pytest.mark.parametrize(
+    "secret", ["", "whsec_", "whsec_!!", "whsec_é", "whsec_c2hvcnQ=", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]
+)
 def test_unusable_secret_prevents_the_start(settings: Settings, aligner: FakeAligner, secret: str) -> None:
     jobs = allow(settings.jobs, "hooks.example.org", callback_secret=secret)
     with pytest.raises(SettingsError, match="CAN_JOBS__CALLBACK_SECRET") as refused:
