@@ -1,6 +1,7 @@
 """Names in the documents: modules, symbols, commands, variables, links, equations."""
 
 import re
+import tomllib
 from importlib import import_module
 
 import pytest
@@ -64,3 +65,17 @@ def test_every_equation_is_listed() -> None:
     for first, last in ranges:
         listed |= set(range(int(first), int(last) + 1))
     assert listed == set(range(1, 16))
+
+
+def test_layers_are_those_of_the_contracts() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = {
+        container: [set(re.findall(r"\w+", layer)) for layer in contract["layers"]]
+        for contract in settings["tool"]["importlinter"]["contracts"]
+        for container in contract.get("containers", [])
+        if contract["type"] == "layers"
+    }
+    rows = re.findall(r"^\| `([\w.]+)` \| (`.*;.*) \|$", read_document("docs/architecture.md"), re.M)
+    drawn = {name: [set(re.findall(r"`(\w+)`", layer)) for layer in layers.split(";")] for name, layers in rows}
+    assert {"service", "service.http", "model", "alignment"} <= drawn.keys()
+    assert drawn == {name: contracts[name] for name in drawn}
