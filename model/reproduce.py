@@ -8,7 +8,23 @@ import typer
 
 from model.config import FOLDS_HELP, FoldsName
 from model.extras import TRAIN, require_extra
-from model.options import parse_numbers, split_names
+from model.options import (
+    Classes,
+    CorpusOption,
+    Device,
+    Dialogues,
+    Glove,
+    Jobs,
+    LimitFolds,
+    MaxEpochs,
+    Out,
+    Root,
+    Seeds,
+    Strict,
+    Vectors,
+    parse_numbers,
+    split_names,
+)
 
 ROWS: Final = (
     *("text", "audio", "yoon", "xu", "can", "can-equal", "can-no-stop-gradient", "can-no-align-loss"),
@@ -19,15 +35,11 @@ ROWS: Final = (
 
 
 def main(
-    root: Annotated[Path, typer.Option(help="Folder with Session1, Session2, …")],
-    out: Annotated[Path, typer.Option(help="Folder for folds and reports; an unfinished run in it is resumed")],
-    corpus: Annotated[
-        Literal["iemocap", "composite"], typer.Option(help="Corpus; composite: of model.corpora.composite")
-    ] = "iemocap",
-    glove: Annotated[Path | None, typer.Option(help="Word vectors in GloVe's text format")] = None,
-    embeddings: Annotated[
-        Literal["glove", "random"], typer.Option(help="`random` learns word vectors from the corpus")
-    ] = "glove",
+    root: Root,
+    out: Out,
+    corpus: CorpusOption = "iemocap",
+    glove: Glove = None,
+    embeddings: Vectors = "glove",
     recipe: Annotated[
         Literal["paper", "literal"],
         typer.Option(help="`literal`: nothing that the paper does not state; `paper`: with this project's choices"),
@@ -36,25 +48,21 @@ def main(
         str, typer.Option(help=f"Comma-separated names of systems, of {', '.join(ROWS)}; default: all of the paper")
     ] = "",
     folds: Annotated[FoldsName, typer.Option(help=FOLDS_HELP)] = "10",
-    classes: Annotated[Literal["7", "4"], typer.Option(help="4: angry, happy with excited, sad, neutral")] = "7",
-    subset: Annotated[Literal["all", "improvised", "scripted"], typer.Option(help="Dialogues to use")] = "all",
+    classes: Classes = "7",
+    subset: Dialogues = "all",
     alignment: Annotated[
         Literal["corpus", "moonshine", "pocketsphinx", "whisperx"],
         typer.Option(help="A recogniser adds one system that uses its words and times"),
     ] = "corpus",
-    strict: Annotated[bool, typer.Option("--strict", help="Fail on damaged files instead of skipping them")] = False,
+    strict: Strict = False,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Change a setting, e.g. network.heads=split")
     ] = None,
-    limit_folds: Annotated[int | None, typer.Option(min=1, help="Only the first N folds")] = None,
-    max_epochs: Annotated[
-        int | None, typer.Option(min=1, help="Maximum number of epochs; default: the recipe's")
-    ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Folds in parallel, one core each")] = 1,
-    device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Training device")] = "cpu",
-    seeds: Annotated[
-        str, typer.Option("--seeds", "--seed", help="Comma-separated random seeds, one training of every fold each")
-    ] = "",
+    limit_folds: LimitFolds = None,
+    max_epochs: MaxEpochs = None,
+    jobs: Jobs = 1,
+    device: Device = "cpu",
+    seeds: Seeds = "",
     alpha_sweep: Annotated[
         str,
         typer.Option(help="Comma-separated values of α, e.g. 0,.03,.1,.3,1: each fold takes the best by validation"),

@@ -8,6 +8,7 @@ import typer
 
 from model.config import FOLDS_HELP
 from model.extras import TRAIN, require_extra
+from model.options import Device, Glove, Jobs, LimitFolds, MaxEpochs, Strict, Vectors
 
 
 def main(
@@ -35,10 +36,8 @@ def main(
     init: Annotated[
         str | None, typer.Option(help="Bundle to begin with (fine-tuning): starter, starter-mfcc or a folder")
     ] = None,
-    glove: Annotated[Path | None, typer.Option(help="Word vectors in GloVe's text format")] = None,
-    embeddings: Annotated[
-        Literal["glove", "random"], typer.Option(help="`random` learns word vectors from the corpus")
-    ] = "glove",
+    glove: Glove = None,
+    embeddings: Vectors = "glove",
     recipe: Annotated[
         str | None,
         typer.Option(
@@ -59,7 +58,7 @@ def main(
         Literal["9", "7", "4"],
         typer.Option(help="4: angry, happy with excited, sad, neutral; 9: also fearful and disgusted of IEMOCAP"),
     ] = "7",
-    limit_folds: Annotated[int | None, typer.Option(min=1, help="Only the first N folds")] = None,
+    limit_folds: LimitFolds = None,
     fold: Annotated[int | None, typer.Option(min=0, help="Train and test only this fold, and write its bundle")] = None,
     skip_cv: Annotated[bool, typer.Option("--skip-cv", help="Train only the weights to serve")] = False,
     fold_bundles: Annotated[bool, typer.Option("--fold-bundles", help="Write a bundle of every fold")] = False,
@@ -67,15 +66,13 @@ def main(
     cache: Annotated[
         Path | None, typer.Option(help="Folder of extracted features; default: the user's cache folder")
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Folds in parallel, one core each")] = 1,
-    device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Training device")] = "cpu",
-    max_epochs: Annotated[
-        int | None, typer.Option(min=1, help="Maximum number of epochs; default: the recipe's")
-    ] = None,
+    jobs: Jobs = 1,
+    device: Device = "cpu",
+    max_epochs: MaxEpochs = None,
     seed: Annotated[
         int | None, typer.Option(min=0, help="Random seed of everything except the folds; default: 0")
     ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Fail on damaged files instead of skipping them")] = False,
+    strict: Strict = False,
     trained_on: Annotated[
         str | None, typer.Option(help="Description of the corpus for the model card; known for IEMOCAP")
     ] = None,
