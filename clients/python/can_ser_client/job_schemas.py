@@ -31,8 +31,8 @@ class CallbackOut(BaseModel):
     delivered_at: datetime | None
 
 
-class JobOut(BaseModel):
-    """Response of POST /jobs with one recording, and of GET /jobs/{id}."""
+class JobState(BaseModel):
+    """What every description of a job has."""
 
     id: str
     file: Annotated[str, Field(description="Name of the file; empty where none was sent.")] = ""
@@ -40,6 +40,11 @@ class JobOut(BaseModel):
     created_at: datetime
     expires_at: Annotated[datetime | None, Field(description="When the job is deleted; null until it has ended.")]
     progress: ProgressOut
+
+
+class JobOut(JobState):
+    """Response of POST /jobs with one recording, and of GET /jobs/{id}."""
+
     callback: Annotated[CallbackOut | None, Field(description="Delivery of the callback, if there is one.")] = None
     result: Annotated[
         PredictOut | None, Field(description="As the response of POST /predict; null until the job is done.")
@@ -47,16 +52,10 @@ class JobOut(BaseModel):
     problem: Annotated[Problem | None, Field(description="Why the job failed.")] = None
 
 
-class JobEntryOut(BaseModel):
+class JobEntryOut(JobState):
     """A job in a list, without its result."""
 
-    id: str
     address: Annotated[str, Field(description="Where GET returns the job with its result, and DELETE deletes it.")]
-    file: Annotated[str, Field(description="Name of the file; empty where none was sent.")] = ""
-    status: JobStatus
-    created_at: datetime
-    expires_at: Annotated[datetime | None, Field(description="When the job is deleted; null until it has ended.")]
-    progress: ProgressOut
     problem: Annotated[Problem | None, Field(description="Why the job failed.")] = None
 
 

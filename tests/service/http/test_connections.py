@@ -4,7 +4,7 @@ import logging
 import resource
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Final
 
 import httpx
@@ -46,7 +46,9 @@ def test_waiting_connections_make_way(server: RunningServer, sent: bytes, caplog
     with ExitStack() as stack, caplog.at_level(logging.WARNING):
         first, *_ = open_connections(stack, server, 5 * LIMIT, sent)
         assert is_live(server)
-        assert first.recv(1) == b""
+        # The part of a request that was not read resets the connection.
+        with suppress(ConnectionResetError):
+            assert first.recv(1) == b""
         assert server.connections <= LIMIT
     assert "limit of connections reached" in caplog.text
 

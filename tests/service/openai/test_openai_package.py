@@ -128,7 +128,7 @@ def test_stream(client: openai.OpenAI) -> None:
 
 def test_asynchronous_client(server: RunningServer) -> None:
     async def use() -> None:
-        async with openai.AsyncOpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0) as client:
+        async with openai.AsyncOpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0, timeout=60) as client:
             create = client.audio.transcriptions.create
             answer = await create(file=WAV, model="whisper-1", response_format="verbose_json")
             assert answer.text == "the children"
