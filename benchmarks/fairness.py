@@ -13,11 +13,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import numpy as np
+import psutil
 import typer
 from numpy.typing import NDArray
 
@@ -25,6 +26,8 @@ from benchmarks.clips import FIXTURES, find_clips
 from benchmarks.live import measure, read_clip
 from benchmarks.long import join_clips
 from benchmarks.server_process import Server, run_server
+
+_BULK_START_S: Final = 20.0
 
 
 def time_requests(server: Server, clip: Path, count: int) -> list[float]:
@@ -45,19 +48,40 @@ def time_live(server: Server, clips: Sequence[NDArray[np.int16]]) -> list[float]
 
 @contextmanager
 def bulk_run(folder: Path, recording: Path, active: bool) -> Iterator[None]:
-    """`can-ser bulk` on copies of a recording, for the duration of the block."""
+    """`can-ser bulk` on a recording, from the start of its processing to the end of the block.
+
+    Raises:
+        SystemExit: It ended before the block.
+    """
     if not active:
         yield
         return
     archive = folder / "archive"
     archive.mkdir()
     (archive / recording.name).symlink_to(recording)
-    command = [sys.executable, "-m", "service", "bulk", str(archive), "--out", str(folder / "bulk.parquet")]
+    command = [sys.executable, "-m", "service.cli.app", "bulk", str(archive), "--out", str(folder / "bulk.parquet")]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        tree = psutil.Process(process.pid)
         try:
+            while process.poll() is None and _cpu_s(tree) < _BULK_START_S:
+                time.sleep(1)
+            started_s = _cpu_s(tree)
             yield
+            if process.poll() is not None:
+                raise SystemExit(f"can-ser bulk ended with status {process.returncode} before the measurement")
+            print(f"the bulk run used {_cpu_s(tree) - started_s:.0f} s of processor time meanwhile")
         finally:
             process.terminate()
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    """Processor time of a process and all below it, in seconds."""
+    total = 0.0
+    with suppress(psutil.NoSuchProcess):
+        for each in [process, *process.children(recursive=True)]:
+            times = each.cpu_times()
+            total += times.user + times.system
+    return total
 
 
 def main(

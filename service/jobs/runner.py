@@ -13,6 +13,7 @@ from typing import Final
 
 import structlog
 
+from alignment.memory import return_memory
 from service.errors import JobsFullError, JobsUnavailableError
 from service.inference.engine import EmotionEngine
 from service.inference.request import AnalysisRequest
@@ -225,6 +226,8 @@ class JobRunner:
                         job = None
                     while job := await self._access.call(JobStore.take):
                         await self._run(job)
+                        # Here, where neither its analysis nor its response is held any more.
+                        await asyncio.to_thread(return_memory)
                     await self._access.call(JobStore.delete_expired)
                     self._trouble = ""
             except JobsUnavailableError as error:

@@ -62,6 +62,23 @@ def test_job_from_start_to_end(client: TestClient, settings: Settings) -> None:
     assert files_left(settings) == []
 
 
+def test_memory_is_returned_after_the_response_is_stored(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    stored: list[int] = []
+    returned: list[int] = []
+    finish = JobStore.finish
+
+    def store(store: JobStore, job_id: str, **fields: str) -> bool:
+        stored.append(1)
+        return finish(store, job_id, **fields)
+
+    monkeypatch.setattr(JobStore, "finish", store)
+    monkeypatch.setattr("service.jobs.runner.return_memory", lambda: returned.append(len(stored)))
+    for _ in range(2):
+        wait_for(client, submit(client, encode(noise(1.0))).headers["location"])
+    wait_until(lambda: len(returned) == 2)
+    assert returned == [1, 2]
+
+
 def test_short_job_equals_request(client: TestClient) -> None:
     words = json.dumps([{"word": "the", "start": 0.5, "end": 0.9}, {"word": "garden", "start": 2.0, "end": 2.9}])
     foreign = words.replace("the", "она").replace("garden", "книга")
