@@ -8,10 +8,11 @@ from pydantic import Field, PositiveInt
 Heads = Literal["full", "split", "projected"]
 SegmentDropout = Literal["pooled", "frames"]
 SegmentPooling = Literal["blstm", "statistics"]
-FoldsName = Literal["10", "session", "loso", "speaker"]
+FoldsName = Literal["10", "session", "loso", "loso-next", "speaker"]
 FOLDS_HELP: Final = (
     "10: random, as the paper; session: each session is left out, one of its two speakers validates, the other tests; "
-    "loso: each session tests, a tenth of the others validates; speaker: each speaker tests, another one validates"
+    "loso: each session tests, a tenth of the others validates; loso-next: each session tests, the next one validates; "
+    "speaker: each speaker tests, another one validates"
 )
 """Protocols of `model.data.protocols.choose_folds`."""
 Fraction = Annotated[float, Field(ge=0, lt=1)]

@@ -48,7 +48,7 @@ def main(
         list[str] | None, typer.Option("--set", help="Change a setting, e.g. network.dropout=0.2")
     ] = None,
     folds: Annotated[
-        Literal["auto", "10", "session", "loso", "speaker", "split"],
+        Literal["auto", "10", "session", "loso", "loso-next", "speaker", "split"],
         typer.Option(
             help=f"{FOLDS_HELP}. Of a table, session, speaker and split are by its columns. auto: 10, of a table by "
             "split, else by speaker and session, as far as it has them"

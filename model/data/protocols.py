@@ -17,6 +17,7 @@ LONG_TEXT_WORDS: Final = 5
 _DESCRIPTIONS: Final = {
     "fold": "at random (speakers are shared)",
     "loso": "by session (no speaker of the test in training; a random tenth of the other sessions validates)",
+    "next": "by session (the next session validates; no speaker in two parts)",
     "speaker": "by speaker (the speaker of the test is in no other part)",
 }
 _BY_SESSION: Final = "by session (no speaker in two parts)"
@@ -37,6 +38,8 @@ def choose_folds(name: FoldsName, utterances: Sequence[CorpusUtterance], *, vali
         return session_folds(utterances, validate=validate)
     if name == "loso":
         return _leave_one_session_out(utterances, validate=validate)
+    if name == "loso-next":
+        return _validate_on_next_session(utterances, validate=validate)
     if name == "speaker":
         return _leave_one_speaker_out(utterances, validate=validate)
     return random_folds([utterance.label for utterance in utterances])
@@ -60,6 +63,23 @@ def _leave_one_session_out(utterances: Sequence[CorpusUtterance], *, validate: b
         validation = _draw_tenth(others, labels, seed) if validate else others[:0]
         test = np.flatnonzero(sessions == number)
         splits.append(Split(f"loso-Ses{number:02d}", np.setdiff1d(others, validation), validation, test))
+    return splits
+
+
+def _validate_on_next_session(utterances: Sequence[CorpusUtterance], *, validate: bool) -> list[Split]:
+    sessions = np.array([utterance.session for utterance in utterances])
+    numbers = sorted(set(sessions.tolist()))
+    least = 3 if validate else 2
+    if len(numbers) < least:
+        raise TrainingError(
+            f"--folds loso-next needs at least {least} sessions, the corpus has {numbers}; use --folds 10"
+        )
+    splits = []
+    for number, following in zip(numbers, [*numbers[1:], numbers[0]], strict=True):
+        test = np.flatnonzero(sessions == number)
+        validation = np.flatnonzero(sessions == following) if validate else test[:0]
+        train = np.setdiff1d(np.arange(len(sessions)), [*test, *validation])
+        splits.append(Split(f"next-Ses{number:02d}", train, validation, test))
     return splits
 
 

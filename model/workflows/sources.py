@@ -31,7 +31,7 @@ class SourceOptions:
     table: Path | None
     aligner: AlignerChoice
     language: str | None
-    folds: TableFolds | Literal["loso"]
+    folds: TableFolds | Literal["loso", "loso-next"]
     classes: int
     limit_folds: int | None
     skip_cv: bool
@@ -95,7 +95,7 @@ def _check_options(options: SourceOptions) -> None:
     if options.corpus != "table" and options.root is None:
         raise TrainingError(f"--corpus {options.corpus} needs --root, the folder with Session1, Session2, …")
     if options.corpus != "table" and options.folds == "split":
-        raise TrainingError("--folds split is for --corpus table; choose 10, session, loso or speaker")
+        raise TrainingError("--folds split is for --corpus table; choose 10, session, loso, loso-next or speaker")
 
 
 def _read_folder(options: SourceOptions, root: Path, recipe: Recipe) -> Source:
@@ -113,8 +113,10 @@ def _read_folder(options: SourceOptions, root: Path, recipe: Recipe) -> Source:
 
 def _read_table(options: SourceOptions, path: Path, recipe: Recipe) -> Source:
     trained_on, licence = _provenance(options, iemocap=False)
-    if options.folds == "loso":
-        raise TrainingError("--folds loso is for a folder of sessions; choose session, speaker, split or 10 of a table")
+    if options.folds == "loso" or options.folds == "loso-next":  # noqa: PLR1714, for the type checker
+        raise TrainingError(
+            f"--folds {options.folds} is for a folder of sessions; choose session, speaker, split or 10 of a table"
+        )
     table = TableOptions(path, options.aligner, options.language, options.folds, options.skip_cv, options.strict)
     cache = options.cache or default_cache()
     prepared = prepare_table(table, recipe.features, cache, options.jobs, validate=recipe.training.patience > 0)

@@ -39,7 +39,7 @@ def parts(split: Split) -> list[set[int]]:
     return [set(part.tolist()) for part in (split.train, split.validation, split.test)]
 
 
-@pytest.mark.parametrize("name", ["10", "session", "loso", "speaker"])
+@pytest.mark.parametrize("name", ["10", "session", "loso", "loso-next", "speaker"])
 @pytest.mark.parametrize("classes", [7, 4])
 def test_every_utterance_is_tested_once(tmp_path: Path, name: FoldsName, classes: int) -> None:
     used = read(tmp_path, classes)
@@ -53,7 +53,7 @@ def test_every_utterance_is_tested_once(tmp_path: Path, name: FoldsName, classes
     assert len({split.name for split in splits}) == len(splits)
 
 
-@pytest.mark.parametrize("name", ["10", "session", "loso", "speaker"])
+@pytest.mark.parametrize("name", ["10", "session", "loso", "loso-next", "speaker"])
 def test_folds_are_deterministic(corpus: tuple[CorpusUtterance, ...], name: FoldsName) -> None:
     for first, second in zip(choose_folds(name, corpus), choose_folds(name, corpus), strict=True):
         assert first.name == second.name
@@ -72,6 +72,17 @@ def test_leaving_out_a_session_shares_no_speaker_and_no_session(corpus: tuple[Co
         assert values(corpus, split.validation, "label") == set(LABELS)
 
 
+def test_next_session_validates_and_shares_no_speaker(corpus: tuple[CorpusUtterance, ...]) -> None:
+    splits = choose_folds("loso-next", corpus)
+    assert [split.name for split in splits] == [f"next-Ses{number:02d}" for number in range(1, 6)]
+    for number, split in enumerate(splits, 1):
+        assert values(corpus, split.test, "session") == {number}
+        assert values(corpus, split.validation, "session") == {number % 5 + 1}
+        used = [values(corpus, part, "speaker") for part in (split.train, split.validation, split.test)]
+        assert [len(speakers) for speakers in used] == [6, 2, 2]
+        assert len(set.union(*used)) == 10
+
+
 def test_leaving_out_a_speaker_validates_on_another_session(corpus: tuple[CorpusUtterance, ...]) -> None:
     splits = choose_folds("speaker", corpus)
     assert len(splits) == 10
@@ -84,7 +95,7 @@ def test_leaving_out_a_speaker_validates_on_another_session(corpus: tuple[Corpus
 
 
 def test_without_validation_all_others_train(corpus: tuple[CorpusUtterance, ...]) -> None:
-    for name in ("loso", "speaker"):
+    for name in ("loso", "loso-next", "speaker"):
         for split in choose_folds(name, corpus, validate=False):
             assert not len(split.validation)
             assert len(split.train) + len(split.test) == len(corpus)
@@ -94,11 +105,11 @@ def test_overlap_of_each_protocol(corpus: tuple[CorpusUtterance, ...]) -> None:
     """A scripted text stands in all sessions, an improvised one in a single utterance."""
     texts = [text_of(utterance) for utterance in corpus]
     scripted = sum(utterance.style == "scripted" for utterance in corpus)
-    names: tuple[FoldsName, ...] = ("10", "session", "loso", "speaker")
+    names: tuple[FoldsName, ...] = ("10", "session", "loso", "loso-next", "speaker")
     speakers, sessions, dialogs = ([str(getattr(u, key)) for u in corpus] for key in ("speaker", "session", "dialog"))
     found = {name: describe_overlap(choose_folds(name, corpus), speakers, sessions, dialogs, texts) for name in names}
     assert {name: overlap["tested"] for name, overlap in found.items()} == dict.fromkeys(found, len(corpus))
-    for name in ("session", "loso"):
+    for name in ("session", "loso", "loso-next"):
         assert (found[name]["speaker"], found[name]["session"], found[name]["dialog"]) == (0, 0, 0)
         assert found[name]["text"] == scripted
     assert found["speaker"]["speaker"] == 0
@@ -118,7 +129,7 @@ def test_text_has_no_fillers() -> None:
     assert text_of(CorpusUtterance("u", 1, "Ses01F", "d", "scripted", "ang", Path("x"), words)) == "what now"
 
 
-@pytest.mark.parametrize(("name", "kept"), [("loso", 1), ("speaker", 1)])
+@pytest.mark.parametrize(("name", "kept"), [("loso", 1), ("loso-next", 2), ("speaker", 1)])
 def test_too_few_groups_are_refused(corpus: tuple[CorpusUtterance, ...], name: FoldsName, kept: int) -> None:
     with pytest.raises(TrainingError, match=f"--folds {name} needs at least"):
         choose_folds(name, [utterance for utterance in corpus if utterance.session <= kept])
@@ -130,6 +141,7 @@ def test_too_few_groups_are_refused(corpus: tuple[CorpusUtterance, ...], name: F
         ("10", "at random"),
         ("session", "no speaker in two parts"),
         ("loso", "tenth of the other"),
+        ("loso-next", "the next session validates"),
         ("speaker", "by speaker"),
     ],
 )
