@@ -37,6 +37,11 @@ def at_priority(priority: Priority) -> Iterator[None]:
         _current.reset(token)
 
 
+def current_priority() -> Priority:
+    """Priority of this thread or task; that of a request where none was set."""
+    return _current.get()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Waiting:
     priority: Priority
@@ -80,7 +85,7 @@ class PrioritySlots:
     def acquire(self) -> Callable[[], None]:
         """Wait in this thread, at its priority; return the function that releases the slot, from any thread."""
         granted = threading.Event()
-        own = self._enter(_current.get(), granted.set)
+        own = self._enter(current_priority(), granted.set)
         granted.wait()
         return lambda: self._release(own.priority)
 

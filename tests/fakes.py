@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from alignment.audio import Waveform
 from alignment.errors import DiarizationUnavailableError, UnsupportedLanguageError
+from alignment.priority import Priority, current_priority
 from alignment.transcripts.speakers import Turn
 from alignment.transcripts.utterances import group_words
 from alignment.transcripts.words import AlignerInfo, TimedWord, Transcript
@@ -20,13 +21,13 @@ class FakeAligner:
         loaded: Whether the models are in memory.
         doubtful: Words that are doubtful wherever they occur.
         languages: Language of each call.
-        order: Duration of the audio of each call, in seconds.
+        priorities: Priority of each call, in the order in which they began.
         supported: Codes of the languages that it supports.
     """
 
     def __init__(self) -> None:
         self.languages: list[str | None] = []
-        self.order: list[float] = []
+        self.priorities: list[Priority] = []
         self.supported = {"en"}
         self.calls_at_once = 1
         self.loaded = True
@@ -56,7 +57,7 @@ class FakeAligner:
         self.calls += 1
         self.check_language(language)
         self.languages.append(language)
-        self.order.append(waveform.duration_s)
+        self.priorities.append(current_priority())
         self.gate.wait(20)
         if self.error:
             raise self.error
