@@ -42,6 +42,18 @@ def current_priority() -> Priority:
     return _current.get()
 
 
+def rank(priority: Priority, since: Seconds, now: Seconds) -> tuple[Priority, Seconds]:
+    """Sort key of waiting work: by priority, then by arrival; background work becomes a request after `PATIENCE_S`.
+
+    Args:
+        priority: Its priority.
+        since: Its arrival, in seconds of any clock.
+        now: The present time of that clock.
+    """
+    patient = now - since < PATIENCE_S
+    return (priority if patient else min(priority, Priority.REQUEST), since)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Waiting:
     priority: Priority
@@ -127,7 +139,8 @@ class PrioritySlots:
     def _grant(self) -> None:
         """Grant free slots, one after the other."""
         while len(self._taken) < self._count and (able := [each for each in self._waiting if self._may_start(each)]):
-            first = min(able, key=self._rank)
+            now = self._clock()
+            first = min(able, key=lambda each: rank(each.priority, each.since, now))
             self._waiting.remove(first)
             self._taken.append(first.priority)
             first.grant()
@@ -137,7 +150,3 @@ class PrioritySlots:
             waiting.priority is not Priority.BACKGROUND
             or self._taken.count(Priority.BACKGROUND) < self._background_count
         )
-
-    def _rank(self, waiting: _Waiting) -> tuple[Priority, Seconds]:
-        patient = self._clock() - waiting.since < PATIENCE_S
-        return (waiting.priority if patient else min(waiting.priority, Priority.REQUEST), waiting.since)
