@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from alignment.aligners.whisperx.aligner import WhisperXAligner
+from alignment.aligners.whisperx.aligner import Recognition, WhisperXAligner
 from alignment.aligners.whisperx.recogniser import RecognitionInput
 from alignment.aligners.whisperx.word_aligner import AlignmentInput, WordAligner
 from alignment.audio import AudioSource, Waveform
-from alignment.priority import Priority, at_priority, current_priority
+from alignment.priority import Priority, PrioritySlots, at_priority, current_priority
 from alignment.timing import SAMPLE_RATE_HZ, Seconds
 from alignment.transcripts.words import Transcript
 from tests.waiting import wait_until
@@ -40,6 +40,10 @@ class BlockedWhisper:
         return [""] * len(inputs)
 
 
+def wait_for_queue(queue: Recognition | PrioritySlots, length: int) -> None:
+    wait_until(lambda: queue.waiting == length)
+
+
 def recognise(aligner: WhisperXAligner, priority: Priority, window_s: Seconds, count: int = 1) -> Transcript:
     """Recognise a recording with a number of windows."""
     speech = tuple((29.0 * index, 29.0 * index + window_s) for index in range(count))
@@ -60,7 +64,7 @@ def test_windows_of_a_job_give_way(whisperx: WhisperXAligner, monkeypatch: pytes
         for priority, window_s, count in ((JOB, 5.0, 3), (REQUEST, 3.0, 1), (LIVE, 4.0, 1)):
             futures.append(pool.submit(recognise, whisperx, priority, window_s, count))
             waiting += count
-            wait_until(lambda expected=waiting: recognition.waiting == expected)  # type: ignore[misc]
+            wait_for_queue(recognition, waiting)
         blocked.gate.set()
         assert [len(future.result().utterances) for future in futures] == [1, 3, 1, 1]
     assert blocked.batches == [[2], [4, 3, 5], [5, 5]]
@@ -77,7 +81,7 @@ def test_alignment_of_a_job_gives_way(whisperx: WhisperXAligner, monkeypatch: py
         futures = []
         for number, priority in enumerate((JOB, REQUEST, LIVE), 1):
             futures.append(pool.submit(_align, aligner, priority))
-            wait_until(lambda expected=number: aligner._slots.waiting == expected)  # type: ignore[misc]
+            wait_for_queue(aligner._slots, number)
         release()
         assert all(future.result() for future in futures)
     assert priorities == [LIVE, REQUEST, JOB]

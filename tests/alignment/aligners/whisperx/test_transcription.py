@@ -66,6 +66,10 @@ def run_at(priority: Priority, recognition: Recognition, *samples: float) -> lis
         return run(recognition, *samples)
 
 
+def wait_for_queue(recognition: Recognition, length: int) -> None:
+    wait_until(lambda: recognition.waiting == length)
+
+
 def block(
     pool: ThreadPoolExecutor, recognition: Recognition, recogniser: FakeRecogniser, *samples: float
 ) -> "Future[list[str]]":
@@ -106,9 +110,9 @@ def test_windows_of_a_job_are_recognised_after_those_of_others(
     monkeypatch.setattr("alignment.priority.PATIENCE_S", 600.0)
     futures = [block(pool, recognition, recogniser, 0)]
     for priority, samples in ((Priority.BACKGROUND, (1, 2, 3)), (Priority.REQUEST, (4,)), (Priority.LIVE, (5,))):
-        waiting = recognition.waiting
+        length = recognition.waiting + len(samples)
         futures.append(pool.submit(run_at, priority, recognition, *samples))
-        wait_until(lambda waiting=waiting, samples=samples: recognition.waiting == waiting + len(samples))
+        wait_for_queue(recognition, length)
     recogniser.gate.set()
     assert [future.result(20) for future in futures] == [["0"], ["1", "2", "3"], ["4"], ["5"]]
     assert recogniser.batches == [["0"], ["5", "4", "1"], ["2", "3"]]
