@@ -39,7 +39,29 @@ expect "aligner of slim" "$(field 'response["aligner"]["name"]' <<<"$response")"
 expect "front end of slim" "$(field 'response["model"]["front_end"]' <<<"$response")" both
 expect "words of slim" "$(field 'response["utterances"][0]["text"]' <<<"$response")" "She paid forty-two dollars for the old book."
 expect "user of slim" "$(docker compose --profile slim exec -T slim id -u)" 10001
+
+say "slim with a key behind a proxy, as in docs/deploy.md"
 docker compose --profile slim down --timeout 10
+printed=$(docker compose --profile slim run --rm -T slim key) || fail "no key is printed"
+grep '^CAN_API_KEYS=' <<<"$printed" > .env || fail "no line of .env is printed"
+key=$(sed -n 's/^Authorization: Bearer //p' <<<"$printed")
+printf 'CAN_ROOT_PATH=/emotion\nCAN_FORWARDED_ALLOW_IPS=172.16.0.0/12,192.168.0.0/16\n' >> .env
+docker compose --profile slim up --detach --wait --wait-timeout 300 slim || fail "slim with a key does not become healthy"
+status() { curl --silent --show-error --output /dev/null --write-out '%{http_code}' --max-time 120 "$@"; }
+recording=file=@tests/fixtures/speech/numbers.flac
+expect "without the key" "$(status -F "$recording" "http://$slim/predict")" 401
+expect "with a wrong key" "$(status -H "Authorization: Bearer ${key}x" -F "$recording" "http://$slim/predict")" 401
+expect "with the key" "$(status -H "Authorization: Bearer $key" -F "$recording" "http://$slim/predict")" 200
+redirect=$(curl --silent --output /dev/null --write-out '%{redirect_url}' --max-time 120 \
+  -H "Authorization: Bearer $key" -H "X-Forwarded-Proto: https" "http://$slim/docs/")
+expect "prefix and scheme behind a proxy" "$redirect" "https://$slim/emotion/docs"
+addresses=$(docker compose --profile slim exec -T slim python -c \
+  "import socket; print(socket.gethostbyname('can-ser.internal') == socket.gethostbyname('slim'))")
+expect "Prometheus' target is slim" "$addresses" True
+expect "metrics without the key" "$(status "http://$slim/metrics")" 401
+expect "metrics with the key" "$(status -H "Authorization: Bearer $key" "http://$slim/metrics")" 200
+docker compose --profile slim down --timeout 10
+rm .env
 [ "${CPU:-1}" = 1 ] || exit 0
 
 say "the cpu image"
