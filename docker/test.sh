@@ -6,6 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 project=can-ser-test-$$
 clone=$(mktemp -d)
+log=$(mktemp)
 published=127.0.0.1:${PORT:-18000}
 slim=127.0.0.1:${SLIM_PORT:-18002}
 export COMPOSE_PROJECT_NAME=$project PUBLISH=$published PUBLISH_SLIM=$slim
@@ -15,7 +16,7 @@ fail() { printf 'FAILED: %s\n' "$*" >&2; docker compose logs --tail 50 >&2 || tr
 clean_up() {
   docker rm --force "$project-alone" >/dev/null 2>&1 || true
   docker compose --profile slim down --volumes --timeout 10 >/dev/null 2>&1 || true
-  rm -rf "$clone"
+  rm -rf "$clone" "$log"
 }
 request() { curl --silent --show-error --fail --max-time 120 "$@"; }
 expect() { [ "$2" = "$3" ] || fail "$1: expected '$3', got '$2'"; echo "ok: $1: $2"; }
@@ -65,8 +66,17 @@ rm .env
 [ "${CPU:-1}" = 1 ] || exit 0
 
 say "the cpu image"
-docker compose build --quiet api
+BUILDKIT_PROGRESS=plain docker compose build api >"$log" 2>&1 || { tail -n 50 "$log" >&2; fail "the cpu image is not built"; }
 docker image inspect can-ser:cpu --format 'can-ser:cpu {{.Size}} bytes'
+cuda=$(docker run --rm --network none --entrypoint python can-ser:cpu -c "import torch; print(torch.version.cuda or 'none')")
+echo "CUDA of torch in can-ser:cpu: $cuda"
+if grep --quiet "libraries for GPUs removed" "$log"; then
+  notices=$(grep --count "index of CPU-only wheels cannot be used" "$log" || true)
+  [ "$cuda" = none ] || [ -z "${TORCH_BACKEND-cpu}" ] || expect "notices of the wheels with CUDA in the build log" "$notices" 1
+  [ "$cuda" != none ] || expect "notices of the wheels with CUDA in the build log" "$notices" 0
+else
+  echo "the layer with torch is from the build cache: its log was not tested"
+fi
 
 say "no network and no weights: fetch reports it and exits with 0, the service uses the embedded aligner"
 fetched=$(docker run --rm --network none can-ser:cpu fetch --optional 2>&1) || fail "fetch --optional did not exit with 0"
