@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds the images from a clean clone and tests the behaviour that docs/operations.md documents, on the engine of
 # DOCKER_HOST, with the models of forty words instead of downloaded ones: `make docker-test`.
-# GPU=0 skips the gpu image, CPU=0 all others than slim. Needs docker with compose and buildx, git, curl, python3.
+# GPU=0 skips the gpu image, CPU=0 all others than slim; TRAIN=1 adds the train image. Needs docker with compose and buildx,
+# git, curl, python3.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 project=can-ser-test-$$
@@ -150,5 +151,12 @@ if [ "${GPU:-1}" = 1 ]; then
   docker run --rm --network none --entrypoint python can-ser:gpu -c \
     "import ctranslate2, onnxruntime, torch, whisperx; print('torch', torch.__version__, 'CUDA', torch.version.cuda, \
 'CTranslate2', ctranslate2.__version__, 'ONNX Runtime', onnxruntime.__version__, onnxruntime.get_available_providers())"
+fi
+if [ "${TRAIN:-0}" = 1 ]; then
+  say "the train image"
+  docker compose --profile train build --quiet train
+  docker image inspect can-ser:train --format 'can-ser:train {{.Size}} bytes'
+  help=$(docker run --rm --network none --read-only --tmpfs /tmp can-ser:train --help) || fail "model.train does not start"
+  case $help in *--glove*) echo "ok: model.train starts" ;; *) fail "the help of model.train has no --glove" ;; esac
 fi
 say "all tests passed"
