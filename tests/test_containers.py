@@ -81,3 +81,15 @@ def test_every_image_has_its_size_in_the_documents() -> None:
     for document in (text.partition("| command |")[0], (ROOT / "README.md").read_text(encoding="utf-8")):
         assert "docker compose --profile slim up slim" in document
         assert slim in document
+
+
+def test_core_has_no_package_that_only_training_needs() -> None:
+    """librosa and its dependencies are 222 MB; they stay in the extra that trains and compares."""
+    training = {"librosa", "numba", "llvmlite", "scikit-learn", "torch"}
+    packages = {
+        name: set(re.findall(r"^([\w.-]+)==", (ROOT / "requirements" / f"{name}.txt").read_text("utf-8"), re.M))
+        for name in ("core", "client", "mcp", "dev")
+    }
+    assert packages["dev"] >= training
+    for name in ("core", "client", "mcp"):
+        assert not packages[name] & training, name
