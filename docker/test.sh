@@ -13,7 +13,7 @@ slim=127.0.0.1:${SLIM_PORT:-18002}
 export COMPOSE_PROJECT_NAME=$project PUBLISH=$published PUBLISH_SLIM=$slim
 
 say() { printf '\n== %s (%s s)\n' "$*" "$SECONDS"; }
-fail() { printf 'FAILED: %s\n' "$*" >&2; docker compose logs --tail 50 >&2 || true; exit 1; }
+fail() { printf 'FAILED: %s\n' "$*" >&2; docker compose --profile slim logs --tail 50 >&2 || true; exit 1; }
 clean_up() {
   docker rm --force "$project-alone" >/dev/null 2>&1 || true
   docker compose --profile slim down --volumes --timeout 10 >/dev/null 2>&1 || true
