@@ -3,7 +3,6 @@
 import base64
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -12,15 +11,10 @@ import pytest
 import soundfile
 from playwright.sync_api import Locator, Page, Route, expect
 
-from model.bundle import Bundle
-from service.app import create_app
-from service.inference.engine import EmotionEngine
-from service.setting_groups import JobSettings
-from service.settings import Settings
-from tests.builders import SPEECH, encode, noise, speech
+from tests.builders import SPEECH, speech
 from tests.page.actions import assert_accessible, download, form_file, read_csv, upload
 from tests.page.conftest import OpenPage
-from tests.page.test_progress import SteppedAligner, serve_in_thread
+from tests.page.stepped import SteppedAligner
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
@@ -140,25 +134,6 @@ def test_history_returns_to_earlier_results(open_page: OpenPage, address: str) -
     page.get_by_role("button", name="Remove numbers.flac").click()
     expect(page.locator(".file-info")).to_contain_text("garden.flac")
     expect(page.locator("#recordings")).to_be_hidden()
-
-
-@pytest.fixture
-def stepped(tiny_bundle: Bundle, tmp_path: Path) -> Iterator[tuple[str, SteppedAligner]]:
-    """A service with a limit of 20 s and steps that the test releases."""
-    aligner = SteppedAligner()
-    settings = Settings(bundle=str(tiny_bundle.folder), max_audio_s=20.0, jobs=JobSettings(folder=tmp_path / "jobs"))
-    with serve_in_thread(create_app(settings, engine=EmotionEngine(settings, aligner=aligner))) as address:
-        aligner.steps.release()
-        yield address, aligner
-        aligner.steps.release(100)
-
-
-@pytest.fixture
-def long_file(tmp_path: Path) -> Path:
-    """A recording of 100 s, which is recognised in two windows."""
-    path = tmp_path / "long.wav"
-    path.write_bytes(encode(np.tile(noise(10.0), 10)))
-    return path
 
 
 def test_long_recording_becomes_job_with_progress(

@@ -1,10 +1,9 @@
 /** Entry point: from recordings to the display of their results. */
 
 import { AnswerView } from "./answer/answer.js";
-import {
-  clearTranscript, editTranscript, enteredTranscript, setUpIntake, showExamples, showLimits,
-} from "./intake/intake.js";
+import { setUpIntake, showExamples, showLimits } from "./intake/intake.js";
 import { hideProblem, hideProgress, showProblem, showProgress } from "./intake/notices.js";
+import { clearTranscript, editedRecording, editTranscript, enteredTranscript } from "./intake/options.js";
 import { decode, durationOf } from "./intake/sound.js";
 import { saveKey, servedModel } from "./lib/api.js";
 import { byId } from "./lib/dom.js";
@@ -27,7 +26,7 @@ async function start() {
   setUpPrint();
   analysis.addEventListener("change", ({ detail }) => onChange(detail));
   byId("cancel").addEventListener("click", () => remove(page.selected));
-  byId("reanalyse").addEventListener("click", () => repeat(page.selected, enteredTranscript()));
+  byId("reanalyse").addEventListener("click", repeatWithText);
   byId("key-form").addEventListener("submit", (event) => {
     event.preventDefault();
     saveKey(byId("key").value);
@@ -62,9 +61,16 @@ function add(inputs) {
   select(recordings[0]);
 }
 
+/** Analyse the recording whose words were edited, or the displayed one, with the text of the field. */
+function repeatWithText() {
+  const recording = editedRecording() ?? page.selected;
+  const transcript = enteredTranscript();
+  clearTranscript();
+  repeat(recording, transcript);
+}
+
 /** Analyse a recording again with another text. */
 function repeat(recording, transcript) {
-  clearTranscript();
   recording.transcript = transcript;
   analysis.repeat(recording);
   select(recording);
@@ -72,6 +78,7 @@ function repeat(recording, transcript) {
 
 function remove(recording) {
   const index = analysis.recordings.indexOf(recording);
+  if (recording === editedRecording()) clearTranscript();
   analysis.remove(recording);
   list.show(analysis.recordings);
   if (recording !== page.selected) return;
@@ -131,7 +138,7 @@ function showResult({ result }) {
 /** Display progress or a problem; an analysed recording has neither. */
 function showState(recording) {
   byId("reanalyse").hidden = !recording.takesTranscript;
-  if (recording.isOpen && !recording.error) showProgress(...progressOf(recording));
+  if (recording.isOpen && !recording.error) showProgress(...progressOf(recording), recording.notes);
   else hideProgress();
   if (!recording.error) return;
   showProblem(recording.error, {
@@ -142,7 +149,9 @@ function showState(recording) {
 }
 
 function progressOf(recording) {
-  if (recording.status === "running" && recording.progress) return [recording.progress.text, recording.progress.fraction];
+  if (recording.status === "running" && recording.progress) {
+    return [recording.progress.text, recording.progress.fraction];
+  }
   return ["Waiting for the recordings before it", null];
 }
 

@@ -24,7 +24,7 @@ export class AnswerView {
    * @param {Recording} recording
    * @param {{samples: Float32Array, duration: number}|null} sound null where the browser cannot decode the file
    * @param {{onEdit: (words: string) => void, onCorrect: (words: string) => void}} actions called with all words when
-   *   the user requests to edit them, and when the words of an utterance were corrected
+   *   the user requests to edit them, and when the words of utterances were corrected
    */
   constructor(recording, sound, actions) {
     Object.assign(this, { recording, sound, actions });
@@ -68,7 +68,7 @@ export class AnswerView {
     const scale = scaleOf(utterances);
     return utterances.map((utterance, index) => new UtteranceCard(utterance, index + 1, this.player, {
       scale, open: index === 0 || utterances.length <= MAX_OPEN,
-      onCorrect: this.recording.takesTranscript ? (words) => this.correct(index, words) : null,
+      onCorrect: this.recording.takesTranscript ? () => this.correct() : null,
     }));
   }
 
@@ -103,9 +103,9 @@ export class AnswerView {
     return this.recording.transcript.trim() || this.result.utterances.map(({ text }) => text).join(" ").trim();
   }
 
-  correct(index, words) {
-    const texts = this.result.utterances.map(({ text }, i) => (i === index ? words : text));
-    this.actions.onCorrect(texts.filter(Boolean).join(" "));
+  /** Analyse again with the words of all open corrections. */
+  correct() {
+    this.actions.onCorrect(this.cards.map(({ text }) => text).filter(Boolean).join(" "));
   }
 
   openUtterance(utterance) {
