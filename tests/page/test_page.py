@@ -165,7 +165,7 @@ def test_problem_shows_detail_code_and_request(open_page: OpenPage, address: str
     page.locator("#file").set_input_files(tmp_path / "notes.wav")
     problem = page.get_by_role("alert")
     expect(problem).to_contain_text("The file is not a sound recording")
-    expect(problem).to_contain_text("Choose a wav, flac")
+    expect(problem).to_contain_text("Choose a wav, mp3")
     expect(problem).to_contain_text("notes.wav")
     expect(problem.get_by_text("code not-audio · request")).to_be_hidden()
     problem.get_by_text("Details").click()

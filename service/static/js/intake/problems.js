@@ -1,6 +1,6 @@
 /** Problems in the language of the page: what happened, and what the user can do. */
 
-const FORMATS = "wav, flac, ogg, mp3, m4a, mp4 or webm";
+const FORMATS = "wav, mp3, m4a, aac, flac, ogg, mp4, mov, 3gp, mkv or webm";
 const LATER = "Try again in a moment. If it happens again, tell the operator of the service.";
 const OPERATOR = ["The service has a problem", `The recording is not the cause. ${LATER}`];
 
