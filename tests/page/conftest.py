@@ -71,6 +71,16 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"{server.client.base_url}/".replace("//", "/").replace(":/", "://")
 
 
+@pytest.fixture(scope="package")
+def script_page(browser: Browser, address: str) -> Iterator[Page]:
+    """The page, for calls of its functions."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(address)
+    yield page
+    context.close()
+
+
 OpenPage = Callable[..., Page]
 
 

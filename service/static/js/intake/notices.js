@@ -70,8 +70,10 @@ function reference({ code, requestId }, detail) {
     detail ? h("p.fine", { textContent: sentence(detail) }) : null, h("p.fine.mono", { textContent: ids }));
 }
 
+/** A key that was sent already is stated to be wrong. */
 function showKeyForm() {
   byId("key-form").hidden = false;
+  byId("key-refused").hidden = !savedKey();
   byId("key").value = savedKey();
   byId("key").focus();
 }

@@ -1,4 +1,4 @@
-/** Options of the next recordings: a typed text, and one speaker per channel. A notice names those that are not used. */
+/** Options of the next recordings: a typed text, one speaker per channel. A notice names those that are not used. */
 
 import { byId } from "../lib/dom.js";
 import { counted } from "../lib/format.js";
@@ -30,7 +30,9 @@ export function withOptions(files) {
 function textObstacle(count) {
   const files = count === 1 ? "this file" : `these ${count} files`;
   if (!typedText()) return "";
-  if (owner) return `The text in the field belonged to ${owner.name}; it was not used for ${counted(count, "new file")}.`;
+  if (owner) {
+    return `The text in the field belonged to ${owner.name}; it was not used for ${counted(count, "new file")}.`;
+  }
   if (byId("channels").checked) {
     return `The typed text cannot be combined with ${CHANNELS}; it was not used for ${files}.`;
   }

@@ -7,6 +7,7 @@ import { durationOf } from "../intake/sound.js";
 
 const STAGES = {
   load: "Loading the models", wait: "The service is busy; waiting", queue: "Waiting for the service",
+  places: "Other long recordings are waiting; waiting for a place",
   reconnect: "The connection was lost; trying again", background: "Analysing in the background",
   decode: "Reading the audio", recognise: "Recognising the words", align: "Aligning the words",
   features: "Analysing the sound", classify: "Estimating the emotion",
@@ -19,6 +20,8 @@ export class Analysis extends EventTarget {
   constructor() {
     super();
     Object.assign(this, { recordings: [], limits: null, working: false, paused: false });
+    // Long recordings are submitted one after the other, while short ones are analysed.
+    this.submissions = Promise.resolve();
   }
 
   /** Append recordings, and analyse them after those that wait already. */
@@ -93,7 +96,7 @@ export class Analysis extends EventTarget {
     }
     this.report(recording, "Reading the recording");
     if (await this.isLong(recording)) {
-      await this.submit(recording, signal);
+      this.queueJob(recording, signal);
       return;
     }
     try {
@@ -101,7 +104,7 @@ export class Analysis extends EventTarget {
       await this.consume(recording, predictWhenReady({ ...recording, signal }), signal);
     } catch (error) {
       if (!TOO_LONG.includes(error.code)) throw error;
-      await this.submit(recording, signal);
+      this.queueJob(recording, signal);
     }
   }
 
@@ -111,14 +114,21 @@ export class Analysis extends EventTarget {
     return file.size > this.limits.max_upload_bytes || (seconds !== null && seconds > this.limits.max_audio_s);
   }
 
-  /** Submit a job. Its progress is followed while the next recordings are analysed. */
-  async submit(recording, signal) {
-    this.report(recording, "Uploading the long recording");
+  /** Submit a job after those before it, while the next recordings are analysed. */
+  queueJob(recording, signal) {
     const limit = this.limits ? `Recordings over ${timeLimit(this.limits.max_audio_s)}` : "Long recordings";
     if (recording.transcript) recording.notes.push(`${limit} are analysed without the typed text.`);
     if (recording.channels) recording.notes.push(`${limit} are analysed without separating the channels.`);
-    Object.assign(recording, { transcript: "", channels: false, jobId: await submitJob(recording.file, signal) });
-    this.follow(recording, signal);
+    Object.assign(recording, { transcript: "", channels: false });
+    this.report(recording, "Waiting to upload the long recording");
+    this.submissions = this.submissions.then(() =>
+      signal.aborted ? null : this.run(recording, () => this.submit(recording, signal)));
+  }
+
+  async submit(recording, signal) {
+    this.report(recording, "Uploading the long recording");
+    await this.consume(recording, submitJob(recording.file, signal), signal);
+    if (recording.isJob && !signal.aborted) this.follow(recording, signal);
   }
 
   follow(recording, signal) {
@@ -134,6 +144,7 @@ export class Analysis extends EventTarget {
       if (signal.aborted) return;
       if (event === "progress") this.report(recording, ...describe(data));
       else if (event === "utterance") this.addEarly(recording, data);
+      else if (event === "submitted") recording.jobId = data.id;
       else if (event === "result") this.finish(recording, data);
     }
   }
