@@ -174,16 +174,62 @@ def test_removed_job_is_deleted(open_page: OpenPage, stepped: tuple[str, Stepped
     expect(page.get_by_role("heading", level=1)).to_be_visible()
 
 
-def test_closed_page_deletes_its_job(open_page: OpenPage, stepped: tuple[str, SteppedAligner], long_file: Path) -> None:
-    address, _ = stepped
+def test_job_continues_after_a_reload(
+    open_page: OpenPage, stepped: tuple[str, SteppedAligner], long_file: Path
+) -> None:
+    address, aligner = stepped
     page = open_page(address)
     with page.expect_response("**/jobs") as submitted:
         page.locator("#file").set_input_files(long_file)
     job = f"{address}jobs/{submitted.value.json()['id']}"
-    expect(page.get_by_role("status")).to_contain_text("Analysing in the background")
-    assert httpx.get(job).status_code == httpx.codes.OK
-    page.goto("about:blank")
+    status = page.get_by_role("status")
+    expect(status).to_contain_text("Analysing in the background")
+    page.reload()
+    expect(status).to_contain_text("Analysing in the background: 0:00 of 1:40")
+    aligner.steps.release(2)
+    expect(page.locator(".band")).to_have_count(2)
+    expect(page.locator(".file-info")).to_contain_text("long.wav")
+    expect(page.locator(".note")).to_contain_text(["no longer has the sound. Choose long.wav again to play it."])
+    expect(page.locator(".play").first).to_be_hidden()
+    expect(page.locator(".detail").first).to_have_text("Point at a word to read about it.")
+    page.locator(".word").first.click()
+    assert_accessible(page)
+    # The page has the result, so that the service keeps no copy, and another reload begins anew.
     wait_until(lambda: httpx.get(job).status_code == httpx.codes.NOT_FOUND)
+    page.reload()
+    expect(page.locator("#examples button")).to_have_count(3)
+    expect(page.locator("#status")).to_be_hidden()
+    expect(page.locator("#problem")).to_be_hidden()
+
+
+def test_job_that_was_deleted_during_a_reload_is_reported(
+    open_page: OpenPage, stepped: tuple[str, SteppedAligner], long_file: Path
+) -> None:
+    address, _ = stepped
+    page = open_page(address)
+    with page.expect_response("**/jobs") as submitted:
+        page.locator("#file").set_input_files(long_file)
+    expect(page.get_by_role("status")).to_contain_text("Analysing in the background")
+    httpx.delete(f"{address}jobs/{submitted.value.json()['id']}").raise_for_status()
+    page.reload()
+    problem = page.locator("#problem")
+    expect(problem).to_contain_text("The analysis is no longer available")
+    expect(problem).to_contain_text("long.wav")
+    expect(problem.get_by_role("button", name="Try again")).to_have_count(0)
+
+
+def test_removed_job_does_not_return_after_a_reload(
+    open_page: OpenPage, stepped: tuple[str, SteppedAligner], long_file: Path
+) -> None:
+    address, _ = stepped
+    page = open_page(address)
+    page.locator("#file").set_input_files(long_file)
+    expect(page.get_by_role("status")).to_contain_text("Analysing in the background")
+    page.get_by_role("button", name="Cancel").click()
+    page.reload()
+    expect(page.locator("#examples button")).to_have_count(3)
+    expect(page.locator("#status")).to_be_hidden()
+    expect(page.locator("#problem")).to_be_hidden()
 
 
 def test_channels_are_speakers(open_page: OpenPage, address: str, tmp_path: Path) -> None:

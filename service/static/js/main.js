@@ -9,6 +9,7 @@ import { saveKey, servedModel } from "./lib/api.js";
 import { byId } from "./lib/dom.js";
 import { registerLabels } from "./lib/emotions.js";
 import { alignerName, clock } from "./lib/format.js";
+import { storedJobs } from "./lib/jobs.js";
 import { setUpTheme } from "./lib/theme.js";
 import { Analysis } from "./recordings/analysis.js";
 import { RecordingList } from "./recordings/list.js";
@@ -36,6 +37,7 @@ async function start() {
   });
   setInterval(showElapsed, 500);
   setUpClosing();
+  add(storedJobs());
   try {
     await Promise.all([showService(), showExamples(add)]);
   } catch (error) {
@@ -55,6 +57,7 @@ async function showService() {
 
 /** Add recordings, and display the first of them. */
 function add(inputs) {
+  if (!inputs.length) return;
   const recordings = inputs.map((input) => new Recording(input));
   analysis.add(...recordings);
   list.show(analysis.recordings);
@@ -106,8 +109,9 @@ async function select(recording) {
   openView(recording, sound);
 }
 
-/** Samples and duration for the waveform; null where the browser cannot decode the file, or it is too long. */
+/** Samples and duration for the waveform; null where the browser has no file that it can decode. */
 async function readSound({ file }) {
+  if (!file) return null;
   const seconds = await durationOf(file);
   if (seconds > MAX_WAVEFORM_S) return { samples: null, duration: seconds };
   return decode(file);
@@ -143,7 +147,7 @@ function showState(recording) {
   if (!recording.error) return;
   showProblem(recording.error, {
     name: recording.name,
-    retry: () => repeat(recording, recording.transcript),
+    retry: recording.isRepeatable ? () => repeat(recording, recording.transcript) : null,
     edit: recording.transcript ? () => editTranscript(recording, recording.transcript) : null,
   });
 }
@@ -182,9 +186,6 @@ function setUpPrint() {
 function setUpClosing() {
   window.addEventListener("beforeunload", (event) => {
     if (analysis.isBusy) event.preventDefault();
-  });
-  window.addEventListener("pagehide", (event) => {
-    if (!event.persisted) analysis.close();
   });
 }
 

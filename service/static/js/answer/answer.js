@@ -39,6 +39,7 @@ export class AnswerView {
     this.timeline = new Timeline(this.player, this.sound?.samples ?? null, (u) => this.openUtterance(u));
     this.player.addEventListener("time", () => this.highlight());
     this.root.append(this.timeline.element);
+    this.root.classList.toggle("silent", !this.player.canPlay);
     this.root.hidden = false;
   }
 
@@ -55,13 +56,19 @@ export class AnswerView {
     this.timeline.show(utterances);
     this.cards = this.makeCards(utterances);
     const legend = new Legend((attention) => this.cards.forEach((card) => card.showAttention(attention)));
-    this.root.prepend(this.overall(), ...[...this.recording.notes, ...warnings].map((warning) =>
+    this.root.prepend(this.overall(), ...[...this.notes(), ...warnings].map((warning) =>
       h("p.note", { textContent: warning })));
     this.root.append(...[
       speakerTable(result), meaning(), legend.element, ...this.cards.map((card) => card.element), this.source(),
       downloadSection(this.recording, result), details(result),
     ].filter(Boolean));
     this.root.hidden = false;
+  }
+
+  notes() {
+    const { notes, file, name } = this.recording;
+    if (file) return notes;
+    return [...notes, `The page was reloaded and no longer has the sound. Choose ${name} again to play it.`];
   }
 
   makeCards(utterances) {

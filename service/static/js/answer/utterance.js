@@ -44,7 +44,8 @@ export class UtteranceCard {
   build() {
     if (this.words || !this.details.open) return;
     const { utterance } = this;
-    this.words = new Words(utterance, this.scale, (word) => this.player.play(word.start_s, word.end_s));
+    const play = (word) => this.player.play(word.start_s, word.end_s);
+    this.words = new Words(utterance, this.scale, this.player.canPlay ? play : null);
     this.table = probabilityTable(utterance, (emotion) => this.explain(emotion));
     this.figures = new Figures(utterance);
     this.heading = h("p.explanation-title");

@@ -6,6 +6,7 @@ import {
 
 const FIRST_PAUSE_S = 1;
 const LONGEST_PAUSE_S = 5;
+const STORED = "can-ser-jobs";
 /** Stages by the status of a job that has not ended. */
 const STAGES = { queued: "queue", running: "background" };
 
@@ -60,6 +61,16 @@ export async function deleteJob(id) {
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
   }
+}
+
+/** Jobs that were under way in this tab before a reload: {jobId, name}. */
+export function storedJobs() {
+  return JSON.parse(sessionStorage.getItem(STORED) ?? "[]");
+}
+
+/** Store jobs for a reload of this tab. */
+export function storeJobs(jobs) {
+  sessionStorage.setItem(STORED, JSON.stringify(jobs.map(({ jobId, name }) => ({ jobId, name }))));
 }
 
 async function readJson(response) {

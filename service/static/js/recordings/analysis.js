@@ -2,7 +2,7 @@
 
 import { predictWhenReady } from "../lib/api.js";
 import { clock, timeLimit } from "../lib/format.js";
-import { deleteJob, followJob, submitJob } from "../lib/jobs.js";
+import { deleteJob, followJob, storeJobs, submitJob } from "../lib/jobs.js";
 import { durationOf } from "../intake/sound.js";
 
 const STAGES = {
@@ -34,6 +34,7 @@ export class Analysis extends EventTarget {
   repeat(recording) {
     if (recording.isJob && recording.isOpen) deleteJob(recording.jobId);
     recording.reset();
+    this.storeJobs();
     this.changed(recording);
     this.work();
   }
@@ -44,13 +45,7 @@ export class Analysis extends EventTarget {
     recording.status = "removed";
     recording.controller.abort();
     if (recording.isJob && !recording.result) deleteJob(recording.jobId);
-  }
-
-  /** Delete the jobs that have not ended: their results would reach nothing after the page is closed. */
-  close() {
-    for (const { isJob, isOpen, jobId } of this.recordings) {
-      if (isJob && isOpen) deleteJob(jobId);
-    }
+    this.storeJobs();
   }
 
   /** Whether a recording is waiting or being analysed. */
@@ -85,6 +80,7 @@ export class Analysis extends EventTarget {
       if (controller.signal.aborted) return;
       if (error.status === 401) this.paused = true;
       Object.assign(recording, { error, status: error.status === 401 ? "waiting" : "failed" });
+      this.storeJobs();
       this.changed(recording);
     }
   }
@@ -144,9 +140,19 @@ export class Analysis extends EventTarget {
       if (signal.aborted) return;
       if (event === "progress") this.report(recording, ...describe(data));
       else if (event === "utterance") this.addEarly(recording, data);
-      else if (event === "submitted") recording.jobId = data.id;
+      else if (event === "submitted") this.setJob(recording, data.id);
       else if (event === "result") this.finish(recording, data);
     }
+  }
+
+  setJob(recording, jobId) {
+    Object.assign(recording, { jobId });
+    this.storeJobs();
+  }
+
+  /** Store the jobs that have not ended, so that a reload of the page finds them again. */
+  storeJobs() {
+    storeJobs(this.recordings.filter(({ isJob, isOpen }) => isJob && isOpen));
   }
 
   addEarly(recording, utterance) {
@@ -156,6 +162,7 @@ export class Analysis extends EventTarget {
 
   finish(recording, result) {
     Object.assign(recording, { result, status: "done", error: null });
+    this.storeJobs();
     this.changed(recording);
   }
 

@@ -24,7 +24,8 @@ export class RecordingList {
           h("th", {}, h("span.visually-hidden", { textContent: "Remove" })))),
         this.body)),
       this.downloads,
-      h("p.fine", { textContent: "This list is kept in this tab only, until the page is closed or reloaded." }));
+      h("p.fine", { textContent: "This list is kept in this tab only, until the page is closed or reloaded. "
+        + "A long recording under analysis stays in it after a reload." }));
   }
 
   /** Display exactly these recordings. */
