@@ -186,6 +186,7 @@ def test_job_continues_after_a_reload(
     expect(status).to_contain_text("Analysing in the background")
     page.reload()
     expect(status).to_contain_text("Analysing in the background: 0:00 of 1:40")
+    expect(page.locator("#status-notes")).to_have_text("long.wav")
     aligner.steps.release(2)
     expect(page.locator(".band")).to_have_count(2)
     expect(page.locator(".file-info")).to_contain_text("long.wav")
@@ -286,6 +287,34 @@ def test_printed_report_shows_every_utterance(open_page: OpenPage, address: str)
     for hidden in ("#drop", ".controls", ".report", "#theme", ".play"):
         expect(page.locator(hidden).first).to_be_hidden()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def test_printed_page_without_result_shows_problem_and_table(open_page: OpenPage, address: str, broken: Path) -> None:
+    page = open_page(address)
+    page.locator("#file").set_input_files([broken, SPEECH / "numbers.flac"])
+    expect(page.locator(".summary")).to_have_text("1 of 2 recordings analysed, 1 failed.")
+    page.emulate_media(media="print")
+    expect(page.locator("#problem h2")).to_have_text("The file is not a sound recording")
+    expect(page.locator("#problem h2")).to_be_visible()
+    expect(page.locator("#recordings")).to_be_visible()
+    expect(page.get_by_role("button", name="Remove numbers.flac")).to_be_hidden()
+    page.emulate_media(media="screen")
+    choose(page, "numbers.flac")
+    expect(page.locator(".report")).to_be_visible()
+    page.emulate_media(media="print")
+    expect(page.locator("#recordings")).to_be_hidden()
+
+
+def test_table_on_a_phone_breaks_no_short_name(open_page: OpenPage, address: str, broken: Path) -> None:
+    page = open_page(address)
+    page.set_viewport_size({"width": 360, "height": 760})
+    page.locator("#file").set_input_files([SPEECH / "numbers.flac", SPEECH / "garden.flac", broken])
+    expect(page.locator(".summary")).to_have_text("2 of 3 recordings analysed, 1 failed.")
+    for name in ("numbers.flac", "garden.flac", "broken.wav"):
+        button = page.get_by_role("button", name=name, exact=True)
+        assert button.evaluate("name => name.getClientRects().length") == 1
+    expect(row(page, "numbers.flac")).to_contain_text("%")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
 def test_doubtful_words_are_marked(open_page: OpenPage, address: str) -> None:

@@ -142,7 +142,7 @@ function showResult({ result }) {
 /** Display progress or a problem; an analysed recording has neither. */
 function showState(recording) {
   byId("reanalyse").hidden = !recording.takesTranscript;
-  if (recording.isOpen && !recording.error) showProgress(...progressOf(recording), recording.notes);
+  if (recording.isOpen && !recording.error) showProgress(...progressOf(recording), [recording.name, ...recording.notes]);
   else hideProgress();
   if (!recording.error) return;
   showProblem(recording.error, {

@@ -10,13 +10,13 @@ import { describeProblem } from "./problems.js";
  *
  * @param {string} text
  * @param {number|null} fraction done, 0 to 1; null for an indeterminate bar
- * @param {string[]} notes about options that are not used
+ * @param {string[]} notes name of the recording, and options that are not used
  */
 export function showProgress(text, fraction, notes) {
   byId("status").hidden = false;
   // An unchanged text is not assigned, so that screen readers do not repeat it.
   if (byId("status-text").textContent !== text) byId("status-text").textContent = text;
-  byId("status-notes").textContent = notes.join(" ");
+  byId("status-notes").textContent = notes.join(" · ");
   if (fraction === null) byId("progress").removeAttribute("value");
   else byId("progress").value = fraction;
 }

@@ -79,8 +79,10 @@ export class RecordingList {
 
   state({ status, result, error, progress }) {
     if (result) {
+      // Narrow windows have no column for the confidence.
+      const share = h("span.share", { textContent: ` ${percent(result.confidence)}` });
       return [h("span", { style: { "--hue": colourOf(result.emotion) } }, swatch(result.emotion),
-        `${result.emotion}${result.uncertain ? "?" : ""}`)];
+        `${result.emotion}${result.uncertain ? "?" : ""}`, share)];
     }
     if (status === "failed") return [h("span.failed", { textContent: `Failed: ${describeProblem(error).title}` })];
     return [h("span.fine", { textContent: status === "running" && progress ? progress.text : "Waiting" })];
