@@ -12,6 +12,7 @@ import { agreement } from "./sentences.js";
 import { speakerTable } from "./speakers.js";
 import { Timeline } from "./timeline.js";
 import { UtteranceCard } from "./utterance.js";
+import { explain } from "./wording.js";
 import { scaleOf } from "./words.js";
 
 /** Above this number of utterances, only the first is open at first. */
@@ -57,7 +58,7 @@ export class AnswerView {
     this.cards = this.makeCards(utterances);
     const legend = new Legend((attention) => this.cards.forEach((card) => card.showAttention(attention)));
     this.root.prepend(this.overall(), ...[...this.notes(), ...warnings].map((warning) =>
-      h("p.note", { textContent: warning })));
+      h("p.note", { textContent: explain([warning]) })));
     this.root.append(...[
       speakerTable(result), meaning(), legend.element, ...this.cards.map((card) => card.element), this.source(),
       downloadSection(this.recording, result), details(result),
