@@ -55,8 +55,9 @@ def test_warning_of_a_response_is_reworded(open_page: OpenPage, address: str) ->
     page = open_page(address)
 
     def answer(route: Route) -> None:
-        form = {"explain": "full", "file": form_file(speech("numbers"))}
-        response = page.request.post(f"{address}predict", multipart=form).json()
+        response = page.request.post(
+            f"{address}predict", multipart={"explain": "full", "file": form_file(speech("numbers"))}
+        ).json()
         route.fulfill(json=response | {"warnings": list(POOR.warnings)})
 
     page.route("**/predict", answer)
