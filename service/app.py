@@ -98,7 +98,7 @@ def _add_middleware(app: FastAPI, state: AppState, settings: Settings) -> None:
             allow_origins=settings.origins,
             allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["*"],
-            expose_headers=["Location", "Retry-After", "X-Request-ID"],
+            expose_headers=["Location", "Retry-After", "X-Can-Warnings", "X-Request-ID"],
         )
     app.add_middleware(OriginCheck, settings=settings)
     app.add_middleware(RequestLog, metrics=state.metrics)
