@@ -137,12 +137,26 @@ class TestParts:
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "gzip, deflate"])
-@pytest.mark.parametrize("address", ["/predict", "/jobs"])
-def test_compressed_body_is_refused(client: TestClient, encoding: str, address: str) -> None:
-    headers = {"content-encoding": encoding, "content-type": "audio/wav"}
+@pytest.mark.parametrize(
+    ("address", "kind"), [("/predict", "audio/wav"), ("/jobs", "audio/wav"), ("/export?format=srt", "application/json")]
+)
+def test_compressed_body_is_refused(client: TestClient, encoding: str, address: str, kind: str) -> None:
+    headers = {"content-encoding": encoding, "content-type": kind}
     detail = refusal(client.post(address, content=gzip.compress(WAV), headers=headers), 415, "encoded-body")
     assert f"`{encoding}`" in detail
     assert "flac" in detail
+
+
+def test_compressed_body_is_refused_on_every_path_that_accepts_a_body(client: TestClient) -> None:
+    headers = {"content-encoding": "gzip"}
+    document = client.get("/openapi.json").json()
+    paths = [path for path, methods in document["paths"].items() if "requestBody" in methods.get("post", {})]
+    assert {"/predict", "/jobs", "/export", "/v1/audio/transcriptions"} <= set(paths)
+    for path in paths:
+        response = client.post(path, content=gzip.compress(b"{}"), headers=headers)
+        assert "`gzip`" in response.text, path
+        assert response.status_code == (400 if path.startswith("/v1/") else 415), path
+        assert "encoded-body" in response.text
 
 
 def test_body_that_is_encoded_as_itself_is_read(client: TestClient) -> None:
