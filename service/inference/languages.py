@@ -1,4 +1,4 @@
-"""Languages by code, English name or tag of a locale, as clients name them, as the code that the aligners use.
+"""Languages by code, name or tag of a locale, as clients name them, as the code that the aligners use.
 
 Source: the languages of Whisper, their names and aliases as in OpenAI's `whisper/tokenizer.py`, and their codes of
 ISO 639-2 and 639-3 as in the aliases of Unicode's CLDR.
@@ -6,6 +6,9 @@ ISO 639-2 and 639-3 as in the aliases of Unicode's CLDR.
 
 from functools import cache
 from typing import Final
+
+from alignment.aligners.weights.config import DETECT
+from service.inference.native_names import find_by_native_name
 
 _TABLE: Final = """
 af afrikaans afr
@@ -119,12 +122,13 @@ def _codes() -> dict[str, str]:
 
 
 def find_language_code(language: str) -> str:
-    """Code of a language that is given by its code ("EN", "eng"), its name ("English") or a locale ("en-US", "en_GB").
+    """Code of a language by its code ("EN", "eng"), its name ("German", "Deutsch") or a locale ("en-US", "en_GB").
 
     A language that is not in the table is returned as it is; the aligner refuses it and names those that it supports.
     """
     name = " ".join(language.lower().split())
-    return _codes().get(name) or _codes().get(name.replace("_", "-").split("-")[0], language)
+    known = _codes().get(name) or _codes().get(name.replace("_", "-").split("-")[0]) or find_by_native_name(language)
+    return known or (DETECT if name == DETECT else language)
 
 
 def find_language_name(code: str) -> str:

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.responses import Response
 
+from alignment.aligners.weights.config import DETECT
 from alignment.errors import NoSpeechError, SilentAudioError
 from service.errors import NoTranslationError
 from service.http.dependencies import AppStateDep, OwnerDep
@@ -140,7 +141,8 @@ async def _respond(http: Request, state: AppState, form: TranscriptionForm, owne
         try:
             return await analyse_form(state, form.recording, owner, write_result, on_progress)
         except (NoSpeechError, SilentAudioError) as error:
-            language = form.recording.request.language or state.engine.aligner.language
+            requested = form.recording.request.language
+            language = state.engine.aligner.language if requested in (None, DETECT) else requested
             return write(Transcription(None, round(error.duration_s, 3), language, (*form.warnings, str(error))))
 
     async def analyse_to_text(on_progress: ProgressListener) -> str:
