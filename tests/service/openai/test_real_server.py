@@ -1,6 +1,7 @@
 """The package openai against `can-ser serve` in a process of its own, with the embedded aligner and natural speech."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from alignment.transcripts.normalisation import spoken_words
 from benchmarks.server_process import run_server
 from service.http.middleware.authentication import make_key
 from tests.service.exports.answers import cue_times, read_srt, read_vtt
+from tests.service.openai.test_openai_package import transcribe as transcribe_file
 from tests.test_real_speech import JFK
 
 pytestmark = pytest.mark.slow
@@ -37,12 +39,9 @@ def client(url: str) -> Iterator[openai.OpenAI]:
 
 
 @pytest.fixture
-def transcribe(client: openai.OpenAI, real_speech: Path) -> Any:
-    def send(**fields: Any) -> Any:
-        with (real_speech / "jfk.flac").open("rb") as file:
-            return client.audio.transcriptions.create(**{"file": file, "model": "whisper-1"} | fields)
-
-    return send
+def transcribe(client: openai.OpenAI, real_speech: Path) -> Callable[..., Any]:
+    recording = ("jfk.flac", (real_speech / "jfk.flac").read_bytes())
+    return partial(transcribe_file, client, file=recording)
 
 
 def count_wrong(text: str) -> int:
@@ -51,7 +50,7 @@ def count_wrong(text: str) -> int:
     return abs(len(said) - len(recognised)) + sum(a != b for a, b in zip(said, recognised, strict=False))
 
 
-def test_json_and_text(transcribe: Any) -> None:
+def test_json_and_text(transcribe: Callable[..., Any]) -> None:
     answer = transcribe(language="auto")
     assert count_wrong(answer.text) <= MAX_WRONG
     assert answer.usage.seconds == DURATION_S
@@ -59,7 +58,7 @@ def test_json_and_text(transcribe: Any) -> None:
     assert count_wrong(transcribe(response_format="text")) <= MAX_WRONG
 
 
-def test_verbose_json(transcribe: Any) -> None:
+def test_verbose_json(transcribe: Callable[..., Any]) -> None:
     answer = transcribe(response_format="verbose_json", timestamp_granularities=["word", "segment"])
     assert isinstance(answer, TranscriptionVerbose)
     assert (answer.language, answer.duration) == ("english", DURATION_S)
@@ -77,7 +76,7 @@ def test_verbose_json(transcribe: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", ["srt", "vtt"])
-def test_subtitles(transcribe: Any, kind: str) -> None:
+def test_subtitles(transcribe: Callable[..., Any], kind: str) -> None:
     text = transcribe(response_format=kind)
     cues = read_srt(text.encode()) if kind == "srt" else read_vtt(text)
     assert count_wrong(" ".join(cue.text for cue in cues)) <= MAX_WRONG
@@ -86,7 +85,7 @@ def test_subtitles(transcribe: Any, kind: str) -> None:
     assert times[-1] <= DURATION_S
 
 
-def test_stream(transcribe: Any) -> None:
+def test_stream(transcribe: Callable[..., Any]) -> None:
     *deltas, done = transcribe(stream=True)
     assert done.type == "transcript.text.done"
     assert len(deltas) > 1
@@ -109,7 +108,7 @@ def test_wrong_key(url: str) -> None:
     assert refused.value.code == "invalid_api_key"
 
 
-def test_unknown_model(transcribe: Any, client: openai.OpenAI) -> None:
+def test_unknown_model(transcribe: Callable[..., Any], client: openai.OpenAI) -> None:
     with pytest.raises(openai.NotFoundError) as refused:
         transcribe(model="gpt-5")
     assert (refused.value.code, refused.value.param) == ("model_not_found", "model")
