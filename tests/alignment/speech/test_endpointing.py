@@ -105,9 +105,9 @@ def test_telephone_speech_has_the_utterances_of_a_recording(real_speech: Path) -
     samples, rate_hz = soundfile.read(real_speech / "jfk.flac", dtype="float32")
     telephone = soxr.resample(samples, rate_hz, 8_000)
     decoded = PcmDecoder("mulaw", 8_000).decode(encode_raw(telephone, "mulaw", 8_000))
-    heard = soxr.resample(decoded, 8_000, SAMPLE_RATE_HZ)
-    recorded = VoiceActivityDetector().detect(heard)
-    starts = [event.start_s for event in detect(heard, 300) if isinstance(event, SpeechStarted)]
+    resampled = soxr.resample(decoded, 8_000, SAMPLE_RATE_HZ)
+    recorded = VoiceActivityDetector().detect(resampled)
+    starts = [event.start_s for event in detect(resampled, 300) if isinstance(event, SpeechStarted)]
     assert len(starts) == 4
     assert starts == pytest.approx([segment.start_s for segment in recorded], abs=0.35)
 
