@@ -38,6 +38,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import isfinite
 from pathlib import Path
+from typing import Final
+
+_LONGEST_CODE: Final = 3
+_LANGUAGE_FORMS: Final = (
+    "; name a language by its ISO 639 code, its name or a locale (de, German, Deutsch, de-DE), or omit it"
+)
 
 
 class CanSerError(Exception):
@@ -284,7 +290,11 @@ class UnsupportedLanguageError(AlignerError):
 
     def __init__(self, aligner: str, language: str, supported: str) -> None:
         self.aligner, self.language, self.supported = aligner, language, supported
-        super().__init__(f"the aligner {aligner!r} does not handle language {language!r}; it handles {supported}")
+        is_name = language.replace(" ", "").isalpha() and len(language) > _LONGEST_CODE
+        super().__init__(
+            f"the aligner {aligner!r} does not handle language {language!r}; it handles {supported}"
+            + (_LANGUAGE_FORMS if is_name else "")
+        )
 
 
 class DiarizationUnavailableError(AlignerError):

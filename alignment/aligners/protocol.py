@@ -43,7 +43,8 @@ class Aligner(Protocol):
 
         Args:
             waveform: Decoded audio.
-            language: ISO 639-1 code; None for the aligner's default.
+            language: ISO 639-1 code; None for the aligner's default; "auto" (`DETECT`) for the
+                one that is spoken, which an aligner of one language need not detect.
 
         Raises:
             NoSpeechError: The audio holds no speech.

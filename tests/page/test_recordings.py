@@ -249,6 +249,8 @@ def test_channels_are_speakers(open_page: OpenPage, address: str, tmp_path: Path
     rows = read_csv(download(page, "Download CSV per word"))
     assert {row["speaker"] for row in rows} == {"channel 1", "channel 2"}
     assert "-F speakers=channels" in (page.locator(".command code").text_content() or "")
+    lines = download(page, "Download RTTM").decode().splitlines()
+    assert {line.split()[7] for line in lines} == {"channel_1", "channel_2"}
     assert_accessible(page)
     # A recording of one channel has no second speaker.
     page.locator("#file").set_input_files(SPEECH / "numbers.flac")

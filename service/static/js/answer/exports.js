@@ -1,4 +1,4 @@
-/** Download of a result as subtitles, a TextGrid or a workbook, which the service writes: POST /export. */
+/** Download of a result as subtitles, a TextGrid, a workbook or, with speakers, RTTM, which the service writes: POST /export. */
 
 import { describeProblem } from "../intake/problems.js";
 import { authorisation, Problem, readBody, readProblem, request } from "../lib/api.js";
@@ -10,6 +10,7 @@ const FORMATS = {
   srt: { label: "SRT", suffix: ".srt" },
   vtt: { label: "WebVTT", suffix: ".vtt" },
   textgrid: { label: "TextGrid", suffix: ".TextGrid" },
+  rttm: { label: "RTTM", suffix: ".rttm", needsSpeakers: true },
   xlsx: { label: "XLSX", suffix: ".xlsx" },
 };
 const SUBTITLES = ["srt", "vtt"];
@@ -26,7 +27,9 @@ export function exportButtons({ name }, result, save) {
   const emotions = h("input", { type: "checkbox" });
   const failure = h("p.fine", { role: "alert", hidden: true });
   const stem = name.replace(/\.[^.]+$/, "") || "result";
-  const buttons = Object.entries(FORMATS).map(([format, { label, suffix }]) => {
+  const hasSpeakers = result.utterances.some(({ speaker }) => speaker);
+  const offered = Object.entries(FORMATS).filter(([, { needsSpeakers }]) => hasSpeakers || !needsSpeakers);
+  const buttons = offered.map(([format, { label, suffix }]) => {
     const button = h("button", { type: "button", textContent: label, aria: { label: `Download ${label}` } });
     button.addEventListener("click", async () => {
       failure.hidden = true;
