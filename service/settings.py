@@ -19,7 +19,16 @@ from service.setting_groups import (
     PocketSphinxSettings,
     WhisperXSettings,
 )
-from service.setting_values import Expected, Secret, describe_errors, read_network, read_origin, read_path, read_typed
+from service.setting_values import (
+    Expected,
+    Secret,
+    describe_errors,
+    read_host,
+    read_network,
+    read_origin,
+    read_path,
+    read_typed,
+)
 
 PREFIX: Final = "CAN_"
 
@@ -129,6 +138,13 @@ class Settings(BaseSettings):
     origins: Annotated[
         tuple[Annotated[str, AfterValidator(read_origin), Expected("an origin", "https://example.org")], ...],
         Field(description="Origins whose pages may send requests, with commas: https://a.example,https://b.example."),
+    ] = ()
+    allowed_hosts: Annotated[
+        tuple[Annotated[str, AfterValidator(read_host), Expected("a host name", "can.example.org")], ...],
+        Field(
+            description="Further names in `Host` where no key is required, with commas: can.example.org, "
+            "*.example.org, or * for all."
+        ),
     ] = ()
     max_waiting: Annotated[int, Field(ge=1, le=10_000, description="Requests processed or waiting at once.")] = 64
     deadline_s: Annotated[
