@@ -13,6 +13,7 @@ from rich.console import Console
 
 from alignment.audio import decode_audio
 from alignment.errors import CanSerError
+from alignment.printable import printable
 from can_ser_client.fields import ExportFormat
 from can_ser_client.schemas import COLUMNS, PredictOut
 from service.cli.console import discard_output, error_console, json_line, output_console, print_error, print_left_out
@@ -21,7 +22,6 @@ from service.cli.progress import track
 from service.errors import ConflictingFieldsError, InvalidWordsError, SettingsError
 from service.inference.engine import EmotionEngine
 from service.inference.request import AnalysisRequest, Explain, Speakers
-from service.observability.printable import printable
 from service.results.plots import draw_response, require_matplotlib, summarise
 from service.results.serialisation import to_response
 from service.results.terminal import render, render_brief
@@ -156,12 +156,19 @@ class _Printer:
 
 
 def write_csv(stream: TextIO, name: str, response: PredictOut, *, header: bool) -> None:
-    """Write the word rows of a response, after a header row where `header` is true."""
+    """Write the word rows of a response, after a header row where `header` is true.
+
+    On a terminal, control characters of words are escaped; files and pipes get the words as they were given.
+    """
+    on_terminal = stream.isatty()
     writer = csv.DictWriter(stream, [*COLUMNS, *(f"p_{label}" for label in response.probabilities)])
     if header:
         writer.writeheader()
     for row in response.word_rows(name):
-        writer.writerow(row | {name: str(row[name]).lower() for name in ("uncertain", "known")})
+        cells = row | {name: str(row[name]).lower() for name in ("uncertain", "known")}
+        if on_terminal:
+            cells = {key: printable(cell) if isinstance(cell, str) else cell for key, cell in cells.items()}
+        writer.writerow(cells)
 
 
 def read_request(options: PredictOptions) -> AnalysisRequest:

@@ -13,8 +13,8 @@ from typing import Any, Final
 import structlog
 from asgi_correlation_id import correlation_id
 
+from alignment.printable import printable_lines
 from service.observability.failures import outline_exc_info
-from service.observability.printable import printable_lines
 
 _OWN: Final = ("service", "model", "alignment")
 
