@@ -11,13 +11,13 @@ from typing import Any, Final, Literal, TextIO, get_args
 
 from rich.console import Console
 
-from alignment.audio import decode_audio
+from alignment.audio import Waveform, decode_audio
 from alignment.errors import CanSerError
 from alignment.printable import printable
 from can_ser_client.fields import ExportFormat
 from can_ser_client.schemas import COLUMNS, PredictOut
 from service.cli.console import discard_output, error_console, json_line, output_console, print_error, print_left_out
-from service.cli.exports import Exporter, plan_exports
+from service.cli.exports import Exporter, output_file, plan_exports
 from service.cli.progress import track
 from service.errors import ConflictingFieldsError, InvalidWordsError, SettingsError
 from service.inference.engine import EmotionEngine
@@ -107,17 +107,23 @@ class _Predictor:
     exporter: Exporter
 
     def predict(self, number: int, path: Path, plot: Path | None) -> bool:
-        """Print and export the result of a recording, or print its error; return whether it succeeded."""
+        """Print and export the result of a recording, or print its error; return whether it succeeded.
+
+        Raises:
+            OSError: An output cannot be written.
+        """
         try:
             data = read_special(path)
             response = to_response(self.engine.analyse(data, self.request), self.engine, self.request.explain)
-            if plot is not None:
-                waveform = decode_audio(data, self.settings.max_audio_s)
-                draw_response(response, waveform, f"{printable(path.name)}: {summarise(response)}").savefig(
-                    plot, dpi=150
-                )
-            self.exporter.add(number, printable(str(path)), response)
+            waveform = None if plot is None else decode_audio(data, self.settings.max_audio_s)
         except (CanSerError, OSError, MemoryError) as exc:
+            print_error(exc, f"{path}: ", self.printer.error_console)
+            return False
+        try:
+            if plot is not None and waveform is not None:
+                save_plot(plot, response, waveform, printable(path.name))
+            self.exporter.add(number, printable(str(path)), response)
+        except (CanSerError, MemoryError) as exc:
             print_error(exc, f"{path}: ", self.printer.error_console)
             return False
         self.printer.print(path, response)
@@ -153,6 +159,17 @@ class _Printer:
             brief = self._output == "brief"
             self._console.print((render_brief if brief else render)(printable(str(path)), response), soft_wrap=brief)
         sys.stdout.flush()
+
+
+def save_plot(plot: Path, response: PredictOut, waveform: Waveform, name: str) -> None:
+    """Draw a response and write the image, whole or not at all.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    figure = draw_response(response, waveform, f"{name}: {summarise(response)}")
+    with output_file(plot) as part:
+        figure.savefig(part, dpi=150, format=plot.suffix[1:].lower())
 
 
 def write_csv(stream: TextIO, name: str, response: PredictOut, *, header: bool) -> None:
@@ -227,7 +244,7 @@ def plan_plots(plot: Path | None, recordings: Sequence[Path]) -> list[Path | Non
         if plot.suffix and plot.suffix[1:].lower() not in _image_formats():
             raise SettingsError(f"--plot {plot}: use one of the suffixes {', '.join(sorted(_image_formats()))}")
         plot.parent.mkdir(parents=True, exist_ok=True)
-        return [plot]
+        return [plot if plot.suffix else plot.with_name(f"{plot.name}.png")]
     if _names_image(plot) and not plot.is_dir():
         raise SettingsError(f"--plot {plot}: the plots of {len(recordings)} recordings need a folder, not a file")
     plot.mkdir(parents=True, exist_ok=True)

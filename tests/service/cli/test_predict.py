@@ -1,4 +1,5 @@
 import csv
+import errno
 import io
 import json
 import os
@@ -9,6 +10,7 @@ import sys
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -263,6 +265,24 @@ def test_sparse_file_is_not_loaded(folder: Path) -> None:
     assert result.exit_code == 1
     assert "huge.wav" in result.stderr
     assert "a.wav" in result.stdout
+
+
+def test_folder_that_cannot_be_read_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "closed").mkdir()
+    scan = os.scandir
+
+    def scan_as_another_user(path: Any) -> Any:
+        if str(path).endswith("closed"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scan_as_another_user)
+    (folder / "silent.wav").unlink()
+    for source in (folder, f"{folder}/**/*.wav"):
+        result = run("predict", source, "--words", folder / "words.json", "--brief")
+        assert result.exit_code == 0
+        assert result.stderr == f"left out: {folder}/closed: permission denied\n"
+        assert "a.wav" in result.stdout
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full does not exist")
