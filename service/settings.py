@@ -129,7 +129,11 @@ class Settings(BaseSettings):
     ] = None
     key_share: Annotated[
         float,
-        Field(gt=0, le=1, description="Share of the limits of requests, jobs, results and live connections for a key."),
+        Field(
+            gt=0,
+            le=1,
+            description="Share of the limits of uploads, requests, jobs, results and live connections for a key.",
+        ),
     ] = 0.5
     metrics: Annotated[
         Literal["key", "open", "off"],
