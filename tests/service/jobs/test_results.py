@@ -136,15 +136,15 @@ def test_key_with_large_results_loses_them_first(tmp_path: Path) -> None:
         now += 1
         store.finish(name, result=json.dumps("a" * (1_000_000 if owner == "a" else 300_000)))
     store.delete_beyond(3_000_000)
-    assert {name for name in owners if is_stored(store, name)} == {"early", "2", "late", "last"}
+    assert {name for name in owners if is_stored(store, name, owners[name])} == {"early", "2", "late", "last"}
     store.delete_beyond(1_500_000)
-    assert {name for name in owners if is_stored(store, name)} == {"late", "last"}
+    assert {name for name in owners if is_stored(store, name, owners[name])} == {"late", "last"}
     store.close()
 
 
-def is_stored(store: JobStore, name: str) -> bool:
+def is_stored(store: JobStore, name: str, owner: str) -> bool:
     try:
-        return bool(store.find(name))
+        return bool(store.find(name, owner))
     except UnknownJobError:
         return False
 
