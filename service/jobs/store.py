@@ -25,8 +25,8 @@ from service.jobs.job import COLUMNS, Job, JobFilter, JobPage, read_page
 _T = TypeVar("_T")
 _MICROSECOND: Final[Seconds] = 1e-6
 _DELETE_FIRST_ENDED: Final = """
-WITH earlier AS (SELECT id, owner, ended, size FROM jobs WHERE ended < (SELECT max(ended) FROM jobs))
 DELETE FROM jobs WHERE id = (
+    WITH earlier AS (SELECT id, owner, ended, size FROM jobs WHERE ended < (SELECT max(ended) FROM jobs))
     SELECT id FROM earlier
     WHERE owner = (SELECT owner FROM earlier GROUP BY owner ORDER BY sum(size) DESC, min(ended) LIMIT 1)
     ORDER BY ended LIMIT 1
@@ -266,7 +266,8 @@ class JobStore:
 
         def delete(database: sqlite3.Connection) -> None:
             while _used_bytes(database) > limit_bytes:
-                if not database.execute(_DELETE_FIRST_ENDED).rowcount:
+                # It is -1 where Python does not know it.
+                if database.execute(_DELETE_FIRST_ENDED).rowcount != 1:
                     return
 
         self._database.run(delete, uses_reserve=True)
