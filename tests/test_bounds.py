@@ -18,7 +18,16 @@ from model.bundle import Bundle
 from service import setting_groups
 from service.agents import server, tools
 from service.exports import answers
-from service.http import bodies, connection_limit, http_protocol, lifecycle, live_session, turns, websocket_protocol
+from service.http import (
+    bodies,
+    connection_limit,
+    http_protocol,
+    lifecycle,
+    live_session,
+    turns,
+    warning_header,
+    websocket_protocol,
+)
 from service.http.routes import twilio
 from service.inference import decoding, request, watched_aligner
 from service.inference.engine import EmotionEngine
@@ -60,6 +69,7 @@ CONSTANTS: Final[dict[str, tuple[float, ...]]] = {
     "time of a closing handshake": (websocket_protocol.BoundedWebSocket(_CONFIG, ServerState(), {}).close_timeout,),
     "silence in place of missing audio": (twilio._JITTER_S,),
     "aligner that fails": (watched_aligner._FAILURES, watched_aligner.PROBE_EVERY_S),
+    "header `X-Can-Warnings`": (warning_header.MAX_BYTES,),
     "shortest audio": (audio.MIN_DURATION_S,),
     "sample rate": sample_blocks.SAMPLE_RATE_BOUNDS_HZ,
     "channels": (audio.CHANNEL_BOUNDS[1], *channels._SPEAKER_BOUNDS),

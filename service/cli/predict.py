@@ -16,7 +16,15 @@ from alignment.errors import CanSerError
 from alignment.printable import printable
 from can_ser_client.fields import ExportFormat
 from can_ser_client.schemas import COLUMNS, PredictOut
-from service.cli.console import discard_output, error_console, json_line, output_console, print_error, print_left_out
+from service.cli.console import (
+    discard_output,
+    error_console,
+    json_line,
+    output_console,
+    print_error,
+    print_left_out,
+    print_warnings,
+)
 from service.cli.exports import Exporter, output_file, plan_exports
 from service.cli.progress import track
 from service.errors import ConflictingFieldsError, InvalidWordsError, SettingsError
@@ -159,6 +167,8 @@ class _Printer:
             brief = self._output == "brief"
             self._console.print((render_brief if brief else render)(printable(str(path)), response), soft_wrap=brief)
         sys.stdout.flush()
+        if self._output in ("csv", "brief"):
+            print_warnings(response.warnings, f"{path}: warning: ", self.error_console)
 
 
 def save_plot(plot: Path, response: PredictOut, waveform: Waveform, name: str) -> None:

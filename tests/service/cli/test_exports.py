@@ -144,3 +144,16 @@ def test_full_disk_is_one_message_and_status_2(folder: Path, arguments: tuple[st
     assert done.stderr.splitlines()[-1] == f"the results cannot be written: {arguments[-1]}: file too large"
     assert "Traceback" not in done.stderr
     assert {path.name for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("output", ["--csv", "--brief"])
+def test_warnings_are_printed_where_the_output_has_no_place_for_them(folder: Path, output: str) -> None:
+    (folder / "cut.wav").write_bytes(encode(noise(3.0))[:-20_000])
+    result = run("predict", "cut.wav", "--words", "words.json", output, "--srt", "cut.srt", "--xlsx", "cut.xlsx")
+    assert result.exit_code == 0, result.stderr
+    assert "cut.wav: warning: the wav file is truncated" in result.stderr
+    assert "truncated" not in result.stdout + (folder / "cut.srt").read_text()
+    sheet = openpyxl.load_workbook("cut.xlsx")["warnings"]
+    [heading, *rows] = sheet.iter_rows(values_only=True)
+    assert heading == ("file", "warning")
+    assert any(row[0] == "cut.wav" and "truncated" in str(row[1]) for row in rows)
