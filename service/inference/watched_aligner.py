@@ -65,6 +65,10 @@ class WatchedAligner:
         """See `Aligner.warm_up`."""
         self._aligner.warm_up()
 
+    def check_language(self, language: str | None) -> None:
+        """See `Aligner.check_language`."""
+        self._aligner.check_language(language)
+
     def recognise(self, waveform: Waveform, language: str | None = None) -> Transcript:
         """See `Aligner.recognise`."""
         with self._observed():
