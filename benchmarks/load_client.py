@@ -58,13 +58,13 @@ def form_request(recording: bytes, **fields: str) -> bytes:
     )
     body = b"".join(parts) + f"--{_BOUNDARY}--\r\n".encode()
     head = (
-        f"POST /predict HTTP/1.1\r\nHost: bench\r\nContent-Length: {len(body)}\r\n"
+        f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
         f"Content-Type: multipart/form-data; boundary={_BOUNDARY}\r\n\r\n"
     )
     return head.encode() + body
 
 
-LIVE: Final = b"GET /health/live HTTP/1.1\r\nHost: bench\r\n\r\n"
+LIVE: Final = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 def run_clients(

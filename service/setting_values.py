@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 
 _LONGEST: Final = 80
 _PATH: Final = re.compile(r"((?!\.{1,2}(/|$))[A-Za-z0-9._~-]+(/(?!$)|$))+")
+_HOST_NAME: Final = re.compile(r"(\*\.)?[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63}){0,30}\.?")
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _HOST: Final = re.compile(r"(?:(https?)://)?(\*\.)?(?:([a-z0-9._-]+)|\[([0-9a-f:.]+)\])(?::([0-9]{1,5}))?")
 _LARGEST_PORT: Final = 65_535
@@ -92,6 +93,18 @@ def read_origin(text: str) -> str:
         raise ValueError("not an origin")
     default = parts.port is not None and _DEFAULT_PORTS.get(parts.scheme) == parts.port
     return f"{parts.scheme}://{parts.netloc.rpartition(':')[0] if default else parts.netloc}"
+
+
+def read_host(text: str) -> str:
+    """A host name in lower case without a port, `*.` and a name, or `*`.
+
+    Raises:
+        ValueError: The text is none of them.
+    """
+    name = text.lower()
+    if name != "*" and not _HOST_NAME.fullmatch(name):
+        raise ValueError("not a host name")
+    return name.removesuffix(".")
 
 
 def read_path(text: str) -> str:

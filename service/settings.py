@@ -19,7 +19,16 @@ from service.setting_groups import (
     PocketSphinxSettings,
     WhisperXSettings,
 )
-from service.setting_values import Expected, Secret, describe_errors, read_network, read_origin, read_path, read_typed
+from service.setting_values import (
+    Expected,
+    Secret,
+    describe_errors,
+    read_host,
+    read_network,
+    read_origin,
+    read_path,
+    read_typed,
+)
 
 PREFIX: Final = "CAN_"
 
@@ -120,7 +129,11 @@ class Settings(BaseSettings):
     ] = None
     key_share: Annotated[
         float,
-        Field(gt=0, le=1, description="Share of the limits of requests, jobs, results and live connections for a key."),
+        Field(
+            gt=0,
+            le=1,
+            description="Share of the limits of uploads, requests, jobs, results and live connections for a key.",
+        ),
     ] = 0.5
     metrics: Annotated[
         Literal["key", "open", "off"],
@@ -129,6 +142,13 @@ class Settings(BaseSettings):
     origins: Annotated[
         tuple[Annotated[str, AfterValidator(read_origin), Expected("an origin", "https://example.org")], ...],
         Field(description="Origins whose pages may send requests, with commas: https://a.example,https://b.example."),
+    ] = ()
+    allowed_hosts: Annotated[
+        tuple[Annotated[str, AfterValidator(read_host), Expected("a host name", "can.example.org")], ...],
+        Field(
+            description="Further names in `Host` where no key is required, with commas: can.example.org, "
+            "*.example.org, or * for all."
+        ),
     ] = ()
     max_waiting: Annotated[int, Field(ge=1, le=10_000, description="Requests processed or waiting at once.")] = 64
     deadline_s: Annotated[

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from glob import glob, has_magic
 from pathlib import Path, PurePosixPath
+from stat import S_ISREG
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
@@ -29,30 +30,82 @@ def find_recordings(names: Iterable[str], on_error: OnError) -> list[Path]:
 
     Args:
         names: Files (which need not exist: reading them reports this), folders, or patterns such as "clips/**/*.wav".
-        on_error: Called with the error of each subfolder that cannot be read.
+        on_error: Called once with the error of each folder that cannot be read, in a folder or under a pattern.
 
     Raises:
         NoRecordingsError: A folder or a pattern matches no recording.
-        OSError: A name cannot be looked up.
     """
-    return list(dict.fromkeys(path for name in names for path in _expand(name, on_error)))
+    report = report_once(on_error)
+    return list(dict.fromkeys(path for name in names for path in _expand(name, report)))
 
 
 def _expand(name: str, on_error: OnError) -> list[Path]:
     path = Path(name)
-    if path.is_dir():
+    # The methods of Path raise where a folder above may not be entered; reading the file reports this.
+    if os.path.isdir(name):  # noqa: PTH112
         walked = os.walk(path, onerror=on_error)
         inner = (Path(folder, each) for folder, _, names in walked for each in names)
-        found = sorted(each for each in inner if each.suffix.lower() in SUFFIXES and each.is_file())
-    elif has_magic(name) and not path.exists():
+        found = sorted(each for each in inner if each.suffix.lower() in SUFFIXES and is_readable_file(each, on_error))
+    elif has_magic(name) and not os.path.exists(name):  # noqa: PTH110
         # Path.glob accepts no absolute pattern.
         matches = [Path(match) for match in sorted(glob(name, recursive=True))]  # noqa: PTH207
-        found = [match for match in matches if match.is_file()]
+        _find_unreadable(path.parts, on_error)
+        found = [match for match in matches if is_readable_file(match, on_error)]
     else:
         return [path]
     if not found:
         raise NoRecordingsError(name)
     return found
+
+
+def report_once(on_error: OnError) -> OnError:
+    """A function that calls `on_error` with the first error of each path."""
+    reported: set[str] = set()
+
+    def report(error: OSError) -> None:
+        if error.filename not in reported:
+            reported.add(error.filename)
+            on_error(error)
+
+    return report
+
+
+def is_readable_file(path: Path, on_error: OnError) -> bool:
+    """Whether a path is a regular file; an error is that of its folder where the folder may not be entered."""
+    try:
+        return S_ISREG(path.stat().st_mode)
+    except FileNotFoundError:
+        # A symbolic link to nothing.
+        return False
+    except PermissionError as exc:
+        on_error(PermissionError(exc.errno, exc.strerror, str(path.parent)))
+    except OSError as exc:
+        on_error(exc)
+    return False
+
+
+def _find_unreadable(parts: Sequence[str], on_error: OnError) -> None:
+    """Report folders that `glob` leaves out because they cannot be read.
+
+    Args:
+        parts: Parts of the pattern.
+        on_error: Called with the error of each folder.
+    """
+    for at, part in enumerate(parts):
+        if not has_magic(part):
+            continue
+        for folder in glob(str(Path(*parts[:at])), recursive=True):  # noqa: PTH207
+            _list(folder, on_error, recursive=part == "**")
+        if part == "**":
+            break
+
+
+def _list(folder: str, on_error: OnError, *, recursive: bool) -> None:
+    """Report a folder that cannot be listed, and folders below it as far as `**` matches them."""
+    if not os.path.isdir(folder):  # noqa: PTH112
+        return
+    for _, folders, _ in os.walk(folder, onerror=on_error):
+        folders[:] = [each for each in folders if recursive and not each.startswith(".")]
 
 
 def find_archive(sources: Sequence[str], on_error: OnError) -> list[str]:

@@ -1,16 +1,20 @@
 """The tables of bounds in docs/operations.md state the limits of the code."""
 
+import os
 import re
 from functools import cache
 from typing import Final
 
 import pytest
+import uvicorn
+from uvicorn.server import ServerState
 
-from alignment import audio, channels, mono, sample_blocks
+from alignment import audio, channels, ffmpeg, joined_files, mono, ogg_pages, sample_blocks, sample_chunks
 from alignment.speech import windows
 from alignment.transcripts import words
 from can_ser_client.retries import RetryPolicy
 from model import bundle, bundle_files
+from model.bundle import Bundle
 from service import setting_groups
 from service.agents import server, tools
 from service.exports import answers
@@ -25,16 +29,26 @@ from service.http import (
     websocket_protocol,
 )
 from service.http.routes import twilio
-from service.inference import decoding, request
+from service.inference import decoding, request, watched_aligner
+from service.inference.engine import EmotionEngine
+from service.inference.scheduler import Scheduler
 from service.jobs import analysis, callback_address, callback_post, callbacks, job
 from service.results import problems
 from service.settings import PREFIX, Settings, variable_names
 from tests.builders import ROOT
+from tests.fakes import FakeAligner
 
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 VARIABLE = re.compile(rf"`({PREFIX}\w+)`")
 CODE = re.compile(r"\d{3} `([a-z-]+)`|`(live-[a-z]+|bad-frame|deadline)`")
 PER_SECOND = round(turns._AT_ONCE / turns._PAUSE_S)
+_CONFIG: Final = uvicorn.Config("service.app:create_app", ws="none", log_config=None)
+OTHER_SETTINGS: Final = {
+    "`/tmp` of a container, which is in memory": "test_other_constants",
+    "attempts of a client": "test_other_constants",
+    "wait of a client before a retry": "test_other_constants",
+}
+"""Rows whose setting is no variable of the service, and the test that compares them."""
 CONSTANTS: Final[dict[str, tuple[float, ...]]] = {
     "request head": (http_protocol.MAX_HEAD_BYTES,),
     "bytes of pipelined requests that are parsed at once": (http_protocol.PIECE_BYTES,),
@@ -43,6 +57,18 @@ CONSTANTS: Final[dict[str, tuple[float, ...]]] = {
     "a field of a form": (bodies._MAX_TEXT_BYTES,),
     "body of `/export`": (answers.MAX_ANSWER_BYTES, answers._MAX_CONTAINERS, answers._MAX_VALUES),
     "exports of responses and of results of jobs at once": (lifecycle._EXPORTS, lifecycle._CONVERSIONS),
+    "joined files in one recording": (joined_files.MAX_FILES,),
+    "audio tracks of a container": (ffmpeg._MAX_TRACKS,),
+    "chunks, headers, boxes and pages": (
+        sample_chunks._MAX_CHUNKS,
+        joined_files._MAX_HEADERS,
+        joined_files._MAX_BOXES,
+        ogg_pages._MAX_PAGES,
+    ),
+    "names of bundles in one request": (request._MAX_BUNDLES_LENGTH,),
+    "time of a closing handshake": (websocket_protocol.BoundedWebSocket(_CONFIG, ServerState(), {}).close_timeout,),
+    "silence in place of missing audio": (twilio._JITTER_S,),
+    "aligner that fails": (watched_aligner._FAILURES, watched_aligner.PROBE_EVERY_S),
     "header `X-Can-Warnings`": (warning_header.MAX_BYTES,),
     "shortest audio": (audio.MIN_DURATION_S,),
     "sample rate": sample_blocks.SAMPLE_RATE_BOUNDS_HZ,
@@ -72,6 +98,12 @@ CONSTANTS: Final[dict[str, tuple[float, ...]]] = {
     "features of a bundle": (bundle._MAX_FFT, bundle._MAX_MELS, bundle._MIN_HOP_SAMPLES),
 }
 """Values of the rows that name no setting, by the start of their first cell."""
+OTHER: Final[dict[str, str]] = {
+    "containers and codecs": "a list, which tests of the decoders compare with files of each container",
+    "large recordings decoded at once": "a number of cores, which tests/service/inference/test_large_recordings.py has",
+    "decoded large recordings held": "a number of cores, which `test_decoded_large_recordings_are_bounded` compares",
+}
+"""Rows without a number that could be compared, with the reason."""
 NO_BOUND = {"port", "threads", "scorers", "pocketsphinx__workers", "uncertain_below"}
 """Numeric settings that bound nothing that a client sends or holds."""
 
@@ -109,16 +141,36 @@ def test_row_states_the_default_or_the_constant(row: tuple[str, str, str, str]) 
         assert default == "none" if value is None else numbers(default)[0] == value
     elif setting == "constant":
         constants = [value for start, value in CONSTANTS.items() if what.startswith(start)]
-        assert constants in ([], [numbers(default)[: len(constants[0]) if constants else 0]])
+        assert constants or any(what.startswith(start) for start in OTHER), f"no constant is compared with {what!r}"
+        assert all(numbers(default)[: len(each)] == each for each in constants)
+    else:
+        assert what in OTHER_SETTINGS
 
 
 def test_every_constant_has_a_row() -> None:
     starts = [what for what, _, _, _ in rows()]
-    assert [each for each in CONSTANTS if not any(what.startswith(each) for what in starts)] == []
+    assert [
+        each for each in (*CONSTANTS, *OTHER, *OTHER_SETTINGS) if not any(what.startswith(each) for what in starts)
+    ] == []
+
+
+def test_decoded_large_recordings_are_bounded(monkeypatch: pytest.MonkeyPatch, tiny_bundle: Bundle) -> None:
+    [default] = [default for what, _, default, _ in rows() if what.startswith("decoded large recordings held")]
+    assert default.startswith("one per core")
+    monkeypatch.setattr(os, "cpu_count", lambda: 7)
+    settings = Settings(bundle=str(tiny_bundle.folder))
+    scheduler = Scheduler(EmotionEngine(settings, aligner=FakeAligner()), settings)
+    assert scheduler._large._value == 7
+    assert scheduler._executor._pools["large"]._max_workers == 7 // 2
+    scheduler.close()
 
 
 def test_other_constants() -> None:
+    compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    assert "size=${TMP_SIZE:-2g}" in compose
     table = {what: default for what, _, default, _ in rows()}
+    [size] = [default for what, default in table.items() if what.startswith("`/tmp` of a container")]
+    assert size == "2 GB"
     assert numbers(table["open connections"]) == (Settings().max_connections,)
     [beyond] = [beyond for what, _, _, beyond in rows() if what == "open connections"]
     assert connection_limit.RESERVED in numbers(beyond)

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Final
 
 from pydantic import TypeAdapter
-from rich.console import Console
 from rich.progress import track
 
 from alignment.aligners.given import build_given_transcript
@@ -33,6 +32,7 @@ from alignment.pipeline import bring_to_level, find_words
 from alignment.transcripts.words import AlignerInfo, TimedWord, Transcript
 from model.corpora.table import TableRow
 from model.corpora.word_store import WordStore
+from model.safe_console import SafeConsole
 
 MAX_RECORDING_S: Final = 60.0
 """Longest recording that is one utterance; the service scores utterances of at most 15 s."""
@@ -150,7 +150,7 @@ def _show_progress(results: Sequence[_Result], aligner: Aligner | None) -> Itera
     if not results:
         return results
     label = "reading" if aligner is None else f"words by {aligner.info.name}"
-    return track(results, label, console=Console(stderr=True))
+    return track(results, label, console=SafeConsole(stderr=True))
 
 
 def _store_name(aligner: Aligner | None) -> str:

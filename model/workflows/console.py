@@ -7,16 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from typing import Final
 
-from rich.console import Console
-
 from alignment.errors import AlignmentError
 from model.corpora.iemocap import ALL_LABELS
 from model.corpora.iemocap_counts import compare_counts
 from model.corpora.records import Corpus
 from model.data.embeddings import Embeddings
 from model.errors import ModelError
+from model.safe_console import SafeConsole
 
-console: Final = Console(stderr=True, highlight=False)
+console: Final = SafeConsole(stderr=True, highlight=False)
 
 
 def print_line(text: str) -> None:

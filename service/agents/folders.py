@@ -11,7 +11,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from service.errors import RecordingPathError, SettingsError
-from service.sources import SUFFIXES
+from service.sources import SUFFIXES, OnError, is_readable_file, report_once
 
 _MAX_LENGTH: Final = 4_096
 
@@ -57,19 +57,24 @@ class RecordingFolders:
     def _contains(self, path: Path) -> bool:
         return any(path.is_relative_to(folder) for folder in self.folders)
 
-    def list_recordings(self, limit: int) -> list[Path]:
-        """The first recordings of the folders, folder by folder in the order of their names."""
-        return list(islice(self._walk(), limit))
+    def list_recordings(self, limit: int, on_error: OnError) -> list[Path]:
+        """The first recordings of the folders, folder by folder in the order of their names.
 
-    def _walk(self) -> Iterator[Path]:
+        Args:
+            limit: Maximum number.
+            on_error: Called once with the error of each folder that cannot be read.
+        """
+        return list(islice(self._walk(report_once(on_error)), limit))
+
+    def _walk(self, on_error: OnError) -> Iterator[Path]:
         for folder in self.folders:
-            for parent, folders, names in os.walk(folder):
+            for parent, folders, names in os.walk(folder, onerror=on_error):
                 folders[:] = sorted(name for name in folders if not name.startswith("."))
-                paths = (Path(parent, name) for name in sorted(names))
-                yield from (each for each in paths if each.suffix.lower() in SUFFIXES and self._is_readable(each))
+                paths = (Path(parent, name) for name in sorted(names) if Path(name).suffix.lower() in SUFFIXES)
+                yield from (each for each in paths if self._is_readable(each, on_error))
 
-    def _is_readable(self, path: Path) -> bool:
-        return path.is_file() and self._contains(path.resolve())
+    def _is_readable(self, path: Path, on_error: OnError) -> bool:
+        return is_readable_file(path, on_error) and self._contains(path.resolve())
 
 
 def _read_path(path: str) -> str:

@@ -79,6 +79,7 @@ class ListedRecordings(BaseModel):
     folders: list[str]
     recordings: list[str]
     complete: Annotated[bool, Field(description="False where there are more recordings than are listed.")]
+    left_out: Annotated[list[str], Field(description="Folders that cannot be read, up to 20, with the reason.")]
 
 
 class ListedBundle(BaseModel):

@@ -13,6 +13,7 @@ from mcp_types import ToolAnnotations
 from pydantic import Field, ValidationError
 
 from alignment.errors import CanSerError
+from alignment.printable import printable
 from can_ser_client.errors import ClientError
 from can_ser_client.schemas import PredictOut
 from service.agents.analysis import Analyser
@@ -30,6 +31,7 @@ from service.inference.places import Places
 
 _T = TypeVar("_T")
 MAX_LISTED: Final = 200
+_MAX_LEFT_OUT: Final = 20
 MAX_WAITING: Final = 16
 _RESULTS: Final = 8
 _RETRY_S: Final = 30
@@ -113,11 +115,13 @@ class Tools:
 
     async def list_recordings(self) -> ListedRecordings:
         """List the audio and video files in the folders that this server may read, at most 200."""
-        paths = await self._run(lambda: self._folders.list_recordings(MAX_LISTED + 1))
+        errors: list[OSError] = []
+        paths = await self._run(lambda: self._folders.list_recordings(MAX_LISTED + 1, errors.append))
         return ListedRecordings(
             folders=list(map(str, self._folders.folders)),
             recordings=list(map(str, paths[:MAX_LISTED])),
             complete=len(paths) <= MAX_LISTED,
+            left_out=[printable(f"{error.filename}: {error.strerror}") for error in errors[:_MAX_LEFT_OUT]],
         )
 
     async def list_bundles(self) -> ListedBundles:

@@ -63,7 +63,7 @@ class ArchiveWorker:
             return problem_row(name, UNREADABLE, str(exc) or type(exc).__name__)
         except Exception as exc:
             # An unexpected error in one recording must not end the run.
-            log.exception("unexpected error", file=name)
+            log.exception("unexpected error in a recording")
             return problem_row(name, INTERNAL, f"{type(exc).__name__}: {exc}")
 
     def _analyse(self, path: Path) -> AnalysisResult:

@@ -7,13 +7,13 @@ from rich.markdown import Markdown
 from rich.table import Table
 from rich.text import Text
 
+from alignment.printable import printable_lines
 from model.bundle import Bundle, locate_bundle, read_bundle, read_card, read_metrics
 from model.bundle_files import SUMS, list_files
 from model.errors import ModelError
 from model.runtime import EmotionClassifier
 from service.cli.console import output_console, print_error, print_json
 from service.errors import SettingsError
-from service.observability.printable import printable_lines
 from service.settings import load_settings
 
 

@@ -1,7 +1,6 @@
 """Output of commands: results on standard output, errors and progress on standard error.
 
-Names of files, model cards and messages come from others: control characters in them, which a terminal would obey, are
-printed as escapes, and so are bytes of file names that are not text.
+Text of others is printed as `model.safe_console` describes.
 """
 
 import io
@@ -12,32 +11,23 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from rich.console import Console, ConsoleOptions, RenderableType
-from rich.segment import Segment
+from rich.console import Console
 
-from service.observability.printable import printable, printable_lines
+from alignment.printable import printable
+from model.safe_console import SafeConsole
 
 _PIPED_WIDTH: Final = 120
 _CONTROLS_IN_JSON: Final = {code: f"\\u{code:04x}" for code in range(127, 160)}
 
 
-class _SafeConsole(Console):
-    """A console that sends no control characters except its own."""
-
-    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Render an object to segments."""
-        for segment in super().render(renderable, options):
-            yield segment if segment.control else Segment(printable_lines(segment.text), segment.style)
-
-
 def output_console() -> Console:
     """Standard output; without colours and 120 columns wide when it is not a terminal."""
-    return _SafeConsole(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
+    return SafeConsole(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
 
 
 def error_console() -> Console:
     """Standard error."""
-    return _SafeConsole(stderr=True, highlight=False)
+    return SafeConsole(stderr=True, highlight=False)
 
 
 def accept_any_text() -> None:

@@ -1,6 +1,7 @@
 """Files of `can-ser predict`: subtitles, TextGrids and RTTM of each recording, tables of all recordings."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -146,6 +147,20 @@ def _check_targets(written: Sequence[Path], inputs: Sequence[Path]) -> None:
         seen.add(place)
 
 
+@contextmanager
+def output_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path for a file that is written whole or not at all.
+
+    Raises:
+        OSError: It cannot be written; the error names the file.
+    """
+    try:
+        with atomic_file(path) as part:
+            yield part
+    except OSError as exc:
+        raise OSError(exc.errno, exc.strerror or str(exc), str(path)) from exc
+
+
 def _write(path: Path, data: bytes) -> None:
-    with atomic_file(path) as part:
+    with output_file(path) as part:
         part.write_bytes(data)

@@ -11,8 +11,9 @@ from typing import Any, Final, Literal, TextIO, get_args
 
 from rich.console import Console
 
-from alignment.audio import decode_audio
+from alignment.audio import Waveform, decode_audio
 from alignment.errors import CanSerError
+from alignment.printable import printable
 from can_ser_client.fields import ExportFormat
 from can_ser_client.schemas import COLUMNS, PredictOut
 from service.cli.console import (
@@ -24,12 +25,11 @@ from service.cli.console import (
     print_left_out,
     print_warnings,
 )
-from service.cli.exports import Exporter, plan_exports
+from service.cli.exports import Exporter, output_file, plan_exports
 from service.cli.progress import track
 from service.errors import ConflictingFieldsError, InvalidWordsError, SettingsError
 from service.inference.engine import EmotionEngine
 from service.inference.request import AnalysisRequest, Explain, Speakers
-from service.observability.printable import printable
 from service.results.plots import draw_response, require_matplotlib, summarise
 from service.results.serialisation import to_response
 from service.results.terminal import render, render_brief
@@ -115,17 +115,23 @@ class _Predictor:
     exporter: Exporter
 
     def predict(self, number: int, path: Path, plot: Path | None) -> bool:
-        """Print and export the result of a recording, or print its error; return whether it succeeded."""
+        """Print and export the result of a recording, or print its error; return whether it succeeded.
+
+        Raises:
+            OSError: An output cannot be written.
+        """
         try:
             data = read_special(path)
             response = to_response(self.engine.analyse(data, self.request), self.engine, self.request.explain)
-            if plot is not None:
-                waveform = decode_audio(data, self.settings.max_audio_s)
-                draw_response(response, waveform, f"{printable(path.name)}: {summarise(response)}").savefig(
-                    plot, dpi=150
-                )
-            self.exporter.add(number, printable(str(path)), response)
+            waveform = None if plot is None else decode_audio(data, self.settings.max_audio_s)
         except (CanSerError, OSError, MemoryError) as exc:
+            print_error(exc, f"{path}: ", self.printer.error_console)
+            return False
+        try:
+            if plot is not None and waveform is not None:
+                save_plot(plot, response, waveform, printable(path.name))
+            self.exporter.add(number, printable(str(path)), response)
+        except (CanSerError, MemoryError) as exc:
             print_error(exc, f"{path}: ", self.printer.error_console)
             return False
         self.printer.print(path, response)
@@ -165,13 +171,31 @@ class _Printer:
             print_warnings(response.warnings, f"{path}: warning: ", self.error_console)
 
 
+def save_plot(plot: Path, response: PredictOut, waveform: Waveform, name: str) -> None:
+    """Draw a response and write the image, whole or not at all.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    figure = draw_response(response, waveform, f"{name}: {summarise(response)}")
+    with output_file(plot) as part:
+        figure.savefig(part, dpi=150, format=plot.suffix[1:].lower())
+
+
 def write_csv(stream: TextIO, name: str, response: PredictOut, *, header: bool) -> None:
-    """Write the word rows of a response, after a header row where `header` is true."""
+    """Write the word rows of a response, after a header row where `header` is true.
+
+    On a terminal, control characters of words are escaped; files and pipes get the words as they were given.
+    """
+    on_terminal = stream.isatty()
     writer = csv.DictWriter(stream, [*COLUMNS, *(f"p_{label}" for label in response.probabilities)])
     if header:
         writer.writeheader()
     for row in response.word_rows(name):
-        writer.writerow(row | {name: str(row[name]).lower() for name in ("uncertain", "known")})
+        cells = row | {name: str(row[name]).lower() for name in ("uncertain", "known")}
+        if on_terminal:
+            cells = {key: printable(cell) if isinstance(cell, str) else cell for key, cell in cells.items()}
+        writer.writerow(cells)
 
 
 def read_request(options: PredictOptions) -> AnalysisRequest:
@@ -230,7 +254,7 @@ def plan_plots(plot: Path | None, recordings: Sequence[Path]) -> list[Path | Non
         if plot.suffix and plot.suffix[1:].lower() not in _image_formats():
             raise SettingsError(f"--plot {plot}: use one of the suffixes {', '.join(sorted(_image_formats()))}")
         plot.parent.mkdir(parents=True, exist_ok=True)
-        return [plot]
+        return [plot if plot.suffix else plot.with_name(f"{plot.name}.png")]
     if _names_image(plot) and not plot.is_dir():
         raise SettingsError(f"--plot {plot}: the plots of {len(recordings)} recordings need a folder, not a file")
     plot.mkdir(parents=True, exist_ok=True)

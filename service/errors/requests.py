@@ -162,8 +162,6 @@ class WrongKeyError(ServiceError):
 class ForeignPageError(ServiceError):
     """A page of another site sent the request, or may have."""
 
-    def __init__(self, sender: str) -> None:
-        self.sender = sender
-        super().__init__(
-            f"{sender} may not send requests; the operator must list its origin in CAN_ORIGINS to allow it"
-        )
+    def __init__(self, sender: str, remedy: str) -> None:
+        self.sender, self.remedy = sender, remedy
+        super().__init__(f"{sender} may not send requests; the operator must list {remedy} to allow it")

@@ -22,6 +22,10 @@ from service.settings import Settings
 
 _RETRY_AFTER_S: Final = 5
 _UNLOADED: Final = "the models of {} are unloaded, because they were not used; the next request loads them"
+_BROKEN: Final = (
+    "the aligner {} cannot run: {}; see the log; it is tried again every half minute, and until then only recordings "
+    "with `words` are analysed"
+)
 _EXPORTS: Final = 16
 _CONVERSIONS: Final = 2
 log = structlog.stdlib.get_logger("service")
@@ -88,11 +92,14 @@ class AppState:
         """Raise unless the models are ready and all processes work; requests may be accepted nevertheless.
 
         Raises:
-            NotReadyError: See `require_ready`; or worker processes cannot score, so that threads do it.
+            NotReadyError: See `require_ready`; or worker processes cannot score, so that threads do it; or the aligner
+                cannot run, so that requests need `words`.
         """
         self.require_ready()
         if self.scheduler.trouble:
             raise NotReadyError(str(ScorersUnavailableError(self.scheduler.trouble)))
+        if self.engine.aligner_trouble:
+            raise NotReadyError(_BROKEN.format(self.engine.aligner.name, self.engine.aligner_trouble))
 
     @property
     def details(self) -> list[str]:

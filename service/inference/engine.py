@@ -32,6 +32,7 @@ from service.inference.cutting import cut_recording
 from service.inference.loading import load_aligner, load_classifier, load_others
 from service.inference.request import AnalysisRequest
 from service.inference.result import AnalysisResult, ResultBuilder
+from service.inference.watched_aligner import watch_aligner
 from service.inference.window_loop import Classify, PreparedWindow, WindowEngine, WindowLoop, WindowRequest
 from service.observability.stopwatch import Stopwatch
 from service.settings import Settings
@@ -91,7 +92,7 @@ class EmotionEngine:
         self.classifier: Classifier
         self.classifier, self.bundle_reason = (classifier, "") if classifier else load_classifier(settings)
         self._encoder = choose_encoder(self.bundle.config.features, settings.threads)
-        self._aligner = aligner or load_aligner(settings)
+        self._aligner = watch_aligner(aligner or load_aligner(settings))
         self._diarizer = diarizer or PyannoteDiarizer(settings.whisperx.config())
         self.by_bundle = {self.name: self}
         for other in () if classifier else load_others(settings):
@@ -147,6 +148,11 @@ class EmotionEngine:
     def aligner_loaded(self) -> bool:
         """Whether the models of the aligner are in memory; otherwise the next request that needs them loads them."""
         return self._aligner.loaded
+
+    @property
+    def aligner_trouble(self) -> str:
+        """Why the aligner cannot run, whatever the recording; "" while it can."""
+        return self._aligner.trouble
 
     @property
     def aligner_calls_at_once(self) -> int:

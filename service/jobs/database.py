@@ -21,7 +21,7 @@ CREATE TABLE IF NOT EXISTS jobs (
     id TEXT PRIMARY KEY, owner TEXT NOT NULL, status TEXT NOT NULL, created REAL NOT NULL, ended REAL,
     request TEXT NOT NULL, total_s REAL, next_sample INTEGER NOT NULL, done_s REAL NOT NULL,
     warnings TEXT NOT NULL, result TEXT, problem TEXT, attempts INTEGER NOT NULL DEFAULT 0,
-    name TEXT NOT NULL DEFAULT ''
+    name TEXT NOT NULL DEFAULT '', size INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS jobs_of_owner ON jobs (owner, created, id);
 CREATE TABLE IF NOT EXISTS utterances (
@@ -35,7 +35,13 @@ CREATE TABLE IF NOT EXISTS callbacks (
 );
 """
 # Columns that databases of earlier versions lack.
-_ADDED: Final = {"attempts": "INTEGER NOT NULL DEFAULT 0", "name": "TEXT NOT NULL DEFAULT ''"}
+_ADDED: Final = {
+    "attempts": "INTEGER NOT NULL DEFAULT 0",
+    "name": "TEXT NOT NULL DEFAULT ''",
+    "size": "INTEGER NOT NULL DEFAULT 0",
+}
+# Holds all that `delete_beyond` reads: in the table, the large results are before the column `size`.
+_SIZES: Final = "CREATE INDEX IF NOT EXISTS sizes_of_owner ON jobs (owner, ended, size, id)"
 _FREE_SPACE: Final = "free space on the disk of CAN_JOBS__FOLDER"
 _DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _REASONS: Final = {
@@ -89,6 +95,7 @@ class JobDatabase:
         for name, definition in _ADDED.items():
             if name not in columns:
                 self._connection.execute(f"ALTER TABLE jobs ADD COLUMN {name} {definition}")
+        self._connection.execute(_SIZES)
 
     @property
     def is_current(self) -> bool:

@@ -26,7 +26,10 @@ _T = TypeVar("_T")
 _MICROSECOND: Final[Seconds] = 1e-6
 _DELETE_FIRST_ENDED: Final = """
 DELETE FROM jobs WHERE id = (
-    SELECT id FROM jobs WHERE ended < (SELECT max(ended) FROM jobs) ORDER BY ended LIMIT 1
+    WITH earlier AS (SELECT id, owner, ended, size FROM jobs WHERE ended < (SELECT max(ended) FROM jobs))
+    SELECT id FROM earlier
+    WHERE owner = (SELECT owner FROM earlier GROUP BY owner ORDER BY sum(size) DESC, min(ended) LIMIT 1)
+    ORDER BY ended LIMIT 1
 )
 """
 log = structlog.stdlib.get_logger("service.jobs.store")
@@ -224,13 +227,14 @@ class JobStore:
     def finish(self, job_id: str, *, result: str | None = None, problem: str | None = None) -> bool:
         """Mark a job as done or failed, and delete its recording; False when the job has been deleted."""
         status = "failed" if result is None else "done"
+        size = len((result or problem or "").encode())
 
         def store(database: sqlite3.Connection) -> bool:
             ended = database.execute(
-                "UPDATE jobs SET status = ?, ended = ?, result = ?, problem = ?, "
+                "UPDATE jobs SET status = ?, ended = ?, result = ?, problem = ?, size = ?, "
                 # Silence after the last given word is in no window.
                 "done_s = iif(?, coalesce(total_s, done_s), done_s) WHERE id = ?",
-                (status, self._clock(), result, problem, status == "done", job_id),
+                (status, self._clock(), result, problem, size, status == "done", job_id),
             )
             database.execute("DELETE FROM utterances WHERE job = ?", (job_id,))
             return bool(ended.rowcount)
@@ -254,11 +258,16 @@ class JobStore:
         self._delete_forgotten()
 
     def delete_beyond(self, limit_bytes: int) -> None:
-        """Delete the jobs that ended first until the rest takes at most so many bytes; the last one stays."""
+        """Delete ended jobs until the rest takes at most so many bytes; the last one stays.
+
+        Each time the owner with the most bytes loses the job that ended first, so that a key with large results does
+        not displace those of others.
+        """
 
         def delete(database: sqlite3.Connection) -> None:
             while _used_bytes(database) > limit_bytes:
-                if not database.execute(_DELETE_FIRST_ENDED).rowcount:
+                # It is -1 where Python does not know it.
+                if database.execute(_DELETE_FIRST_ENDED).rowcount != 1:
                     return
 
         self._database.run(delete, uses_reserve=True)

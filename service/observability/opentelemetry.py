@@ -36,8 +36,15 @@ _ATTRIBUTES: Final = frozenset(
 )
 
 
+_NO_MESSAGES: Final[dict[str, Any]] = {"record_exception": False, "set_status_on_exception": False}
+"""The message of an error may hold a word of the transcript."""
+
+
 class _RequestTracer(trace.Tracer):
-    """Tracer of request spans without what clients choose: path, query string, host, and names of unknown methods."""
+    """Tracer of request spans without what clients choose.
+
+    That is path, query string, host, names of unknown methods, and messages of errors.
+    """
 
     def __init__(self, tracer: trace.Tracer) -> None:
         self._tracer = tracer
@@ -47,12 +54,12 @@ class _RequestTracer(trace.Tracer):
     ) -> trace.Span:
         """See `trace.Tracer.start_span`."""
         kept = {key: value for key, value in (attributes or {}).items() if key in _ATTRIBUTES}
-        return self._tracer.start_span(name, context, attributes=kept, **options)
+        return self._tracer.start_span(name, context, attributes=kept, **(options | _NO_MESSAGES))
 
     @contextmanager
     def start_as_current_span(self, *arguments: Any, **options: Any) -> Iterator[trace.Span]:  # type: ignore[override]
         """See `trace.Tracer.start_as_current_span`."""
-        with trace.use_span(self.start_span(*arguments, **options), end_on_exit=True) as span:
+        with trace.use_span(self.start_span(*arguments, **options), end_on_exit=True, **_NO_MESSAGES) as span:
             yield span
 
 
@@ -90,14 +97,7 @@ class OpenTelemetryTraces:
     @contextmanager
     def trace_job(self, job_id: str, /) -> Iterator[None]:
         """See `Traces.trace_job`."""
-        with self._tracer.start_as_current_span(
-            "job",
-            context.Context(),
-            attributes={JOB: job_id},
-            # The message of an error may hold a word of the transcript.
-            record_exception=False,
-            set_status_on_exception=False,
-        ):
+        with self._tracer.start_as_current_span("job", context.Context(), attributes={JOB: job_id}, **_NO_MESSAGES):
             yield
 
     def record_stages(self) -> StageRecorder:

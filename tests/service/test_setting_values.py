@@ -74,6 +74,17 @@ def test_text_that_is_no_origin_is_refused(monkeypatch: pytest.MonkeyPatch, type
     assert line == f"entry 2 of CAN_ORIGINS, {typed!r}, is not an origin such as https://example.org"
 
 
+@pytest.mark.parametrize("typed", ["Can.Example.org", "can.example.org.", "*.example.org", "*", "api"])
+def test_host_is_written_in_lower_case(typed: str) -> None:
+    assert load_settings({"allowed_hosts": typed}).allowed_hosts == (typed.lower().removesuffix("."),)
+
+
+@pytest.mark.parametrize("typed", ["https://a.org", "a.org:8000", "a..org", "*.", "a.*.org", "a/b", "ü.org"])
+def test_text_that_is_no_host_is_refused(monkeypatch: pytest.MonkeyPatch, typed: str) -> None:
+    line = message_of(monkeypatch, CAN_ALLOWED_HOSTS=f"a.org,{typed}")
+    assert line == f"entry 2 of CAN_ALLOWED_HOSTS, {typed!r}, is not a host name such as can.example.org"
+
+
 @pytest.mark.parametrize("name", [name for name, each in all_fields().items() if each.annotation in (int, float, bool)])
 def test_wrong_value_is_one_line(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     line = message_of(monkeypatch, **{name: WRONG})

@@ -1,21 +1,20 @@
 """Refusal of requests that a page of another site sends through the browser of a user.
 
 A multipart POST needs no CORS preflight, and browsers open WebSockets without one: without this check any page could
-use a service that requires no key. A page whose host name resolves to this machine (DNS rebinding) is of the same
-origin for the browser; only its host name differs.
+use a service that requires no key. Pages of the same origin are those at the names of `service.http.middleware.hosts`.
 
-Source: Fetch, Section 3.2 (Origin); Fetch Metadata (Sec-Fetch-Site); RFC 6761, Section 6.3 (localhost).
+Source: Fetch, Section 3.2 (Origin); Fetch Metadata (Sec-Fetch-Site).
 """
 
-from ipaddress import ip_address
 from typing import Final
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.errors import ForeignPageError
 from service.http.exception_handlers import refuse
+from service.http.middleware.hosts import HostNames, location
+from service.observability.metrics import WATCHED_BY_MACHINES
 from service.observability.route_path import route_path
 from service.settings import Settings
 
@@ -23,12 +22,12 @@ _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class OriginCheck:
-    """Checks the origin of requests that change something, and the host name of those over the loopback interface."""
+    """Checks the origin of requests that change something, and, where no key is required, the host name of all."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._origins = frozenset(settings.origins)
-        self._hosts = frozenset(_host_name(_location(origin)) for origin in settings.origins)
+        self._hosts = HostNames(settings.allowed_hosts, settings.origins)
         # A page without a key can do nothing with a name of its own.
         self._checks_host = not settings.api_keys
 
@@ -46,50 +45,21 @@ class OriginCheck:
         headers = Headers(scope=scope)
         if scope["type"] == "websocket" or scope["method"] not in _SAFE_METHODS:
             self._check_origin(headers)
-        if self._checks_host and not route_path(scope).startswith("/health/"):
-            self._check_host(scope, headers.get("host", ""))
+        # Monitoring has names of its own, and its responses hold counts and times only.
+        if self._checks_host and not route_path(scope).startswith(WATCHED_BY_MACHINES):
+            self._check_host(scope, headers)
 
     def _check_origin(self, headers: Headers) -> None:
         """Refuse pages of other sites; requests of programs have no origin."""
         origin = headers.get("origin")
         if not origin or origin in self._origins or headers.get("sec-fetch-site") == "same-origin":
             return
-        if _location(origin) != headers.get("host"):
-            raise ForeignPageError(f"the page of origin {origin[:100]!r}")
+        if location(origin) != headers.get("host"):
+            raise ForeignPageError(f"the page of origin {origin[:100]!r}", "its origin in CAN_ORIGINS")
 
-    def _check_host(self, scope: Scope, host: str) -> None:
-        """Refuse names that are not of this machine, where the request arrived over the loopback interface."""
+    def _check_host(self, scope: Scope, headers: Headers) -> None:
+        """Refuse names that a page may have chosen; browsers always send one."""
+        host = headers.get("host", "")
         address, _ = scope.get("server") or ("", None)
-        if not host or not _is_loopback(address):
-            return
-        name = _host_name(host)
-        if not (_is_address(name) or name == "localhost" or name.endswith(".localhost") or name in self._hosts):
-            raise ForeignPageError(f"the host name {host[:100]!r}")
-
-
-def _location(origin: str) -> str:
-    """Host and port of an origin; "" where it is not an address."""
-    try:
-        return urlsplit(origin).netloc
-    except ValueError:
-        return ""
-
-
-def _host_name(location: str) -> str:
-    """Name or address of a host with a port; "" where it is neither."""
-    try:
-        return (urlsplit(f"//{location}").hostname or "").removesuffix(".")
-    except ValueError:
-        return ""
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_loopback(name: str) -> bool:
-    return _is_address(name) and ip_address(name).is_loopback
+        if host and not self._hosts.accept(host, headers.get("origin", ""), address or ""):
+            raise ForeignPageError(f"a page at the host name {host[:100]!r}", "the name in CAN_ALLOWED_HOSTS")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -10,6 +11,7 @@ from alignment.timing import Seconds
 from service.errors import UploadsFullError, UploadTimeoutError, UploadTooLargeError
 from service.exports.answers import MAX_ANSWER_BYTES
 from service.http.exception_handlers import problem_response
+from service.inference.places import Places
 from service.observability.route_path import route_path
 from service.settings import Settings
 
@@ -31,7 +33,8 @@ class UploadLimits:
             ),
             "/export": UploadTooLargeError(MAX_ANSWER_BYTES, "request the recording itself with `format`"),
         }
-        self._arriving: set[_Upload] = set()
+        owner_limit = settings.owner_limit(settings.max_uploads)
+        self._arriving = Places(settings.max_uploads, owner_limit, UploadsFullError)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Forward or refuse one request."""
@@ -39,22 +42,15 @@ class UploadLimits:
             await self._app(scope, receive, send)
             return
         upload = _Upload(receive, self._limits.get(route_path(scope), self._default), self._settings)
-        try:
-            upload.check_length(Headers(scope=scope))
-            self._register(upload)
-        except (UploadTooLargeError, UploadsFullError) as error:
-            await problem_response(error, scope["path"])(scope, receive, send)
-            return
-        try:
+        with ExitStack() as place:
+            try:
+                upload.check_length(Headers(scope=scope))
+                place.enter_context(self._arriving.hold(scope.get("state", {}).get("owner", "")))
+            except (UploadTooLargeError, UploadsFullError) as error:
+                await problem_response(error, scope["path"])(scope, receive, send)
+                return
+            upload.on_complete = place.close
             await self._app(scope, upload.receive, send)
-        finally:
-            self._arriving.discard(upload)
-
-    def _register(self, upload: "_Upload") -> None:
-        if len(self._arriving) >= self._settings.max_uploads:
-            raise UploadsFullError(self._settings.max_uploads)
-        self._arriving.add(upload)
-        upload.on_complete = lambda: self._arriving.discard(upload)
 
 
 class _Upload:

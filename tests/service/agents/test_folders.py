@@ -57,9 +57,11 @@ def test_second_folder_is_searched_too(folder: Path) -> None:
 
 
 def test_recordings_are_listed_in_order_without_hidden_ones(folder: Path) -> None:
-    listed = RecordingFolders([folder]).list_recordings(10)
+    errors: list[OSError] = []
+    listed = RecordingFolders([folder]).list_recordings(10, errors.append)
     assert [path.name for path in listed] == ["a.wav", "in.wav", "b c.FLAC"]
-    assert len(RecordingFolders([folder]).list_recordings(2)) == 2
+    assert len(RecordingFolders([folder]).list_recordings(2, errors.append)) == 2
+    assert not errors
 
 
 def test_default_is_the_working_directory_unless_it_is_too_much(

@@ -143,6 +143,7 @@ def test_lists(tools: Tools, folder: Path) -> None:
         assert listed["folders"] == [str(folder.resolve())]
         assert [Path(path).name for path in listed["recordings"]] == ["a.wav", "text.wav"]
         assert listed["complete"]
+        assert listed["left_out"] == []
         bundles = (await call(client, "list_bundles"))["bundles"]
         assert [bundle["served"] for bundle in bundles] == [True, False, False]
         assert {"starter", "starter-mfcc"} <= {bundle["name"] for bundle in bundles}

@@ -1,11 +1,13 @@
 """Archives: rows and result parts."""
 
 import errno
+import io
 import os
 import re
+import resource
 import subprocess
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext, redirect_stderr
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ from service.bulk.parquet import ResultParts
 from service.bulk.schema import UNREADABLE, problem_row, table_schema
 from service.bulk.workers import ArchiveWorker
 from service.cli.app import app
+from service.cli.bulk import BulkOptions, run_bulk
 from service.errors import ArchiveError, NoRecordingsError, ResultsError, UnwritableError
 from service.inference.engine import EmotionEngine
 from service.results.serialisation import to_response
@@ -172,6 +175,30 @@ def test_full_disk_is_an_error_of_its_own(tmp_path: Path, monkeypatch: pytest.Mo
         with pytest.raises(UnwritableError):
             resumed.join()
     assert list((tmp_path / "out.parquet.parts").glob("*.parquet"))
+
+
+def test_full_disk_ends_the_command_with_status_2(
+    tmp_path: Path, tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows arrive, but no file may have a byte."""
+    (tmp_path / "a.wav").touch()
+    row = pa.Table.from_pylist(
+        [problem_row(str(tmp_path / "a.wav"), "not-audio", "no")], table_schema(tiny_bundle.config.emotions)
+    )
+    options = BulkOptions([str(tmp_path)], tmp_path / "out.parquet", bundle=str(tiny_bundle.folder))
+    monkeypatch.setattr("service.bulk.workers.connect", lambda _: nullcontext(1))
+    monkeypatch.setattr("service.bulk.workers.analyse_archive", lambda *_: iter([row]))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with redirect_stderr(io.StringIO()) as errors:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+        try:
+            status = run_bulk(options)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert status == 2
+    assert "out.parquet" in errors.getvalue()
+    assert "Traceback" not in errors.getvalue()
+    assert not (tmp_path / "out.parquet").exists()
 
 
 def open_parts(folder: Path, identity: str = "starter") -> ResultParts:

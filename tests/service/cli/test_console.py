@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,11 @@ from rich.markdown import Markdown
 from rich.table import Table
 from rich.text import Text
 
+from alignment.printable import printable
+from model.workflows.console import console as training_console
+from model.workflows.console import print_line
 from service.cli.console import error_console, json_line, output_console, print_error
-from service.observability.printable import printable
+from tests.builders import ROOT
 
 HOSTILE = "\x1b[2J\x1b]0;title\x07\x9b31m\x7f\udcff"
 ESCAPED = r"\x1b[2J\x1b]0;title\x07\x9b31m\x7f\udcff"
@@ -36,6 +40,21 @@ def test_no_renderable_controls_the_terminal() -> None:
         printed = output.getvalue()
         assert ESCAPED[:20] in printed
         assert not {"\x1b", "\x07", "\x9b", "\x7f", "\udcff"} & set(printed)
+
+
+def test_training_commands_do_not_control_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    output = io.StringIO()
+    monkeypatch.setattr(training_console, "file", output)
+    print_line(f"skipped {HOSTILE}")
+    assert ESCAPED[:20] in output.getvalue()
+    assert not {"\x1b", "\x07", "\x9b", "\x7f", "\udcff"} & set(output.getvalue())
+
+
+@pytest.mark.parametrize("package", ["alignment", "model", "service"])
+def test_every_console_is_safe(package: str) -> None:
+    sources = [path for path in (ROOT / package).rglob("*.py") if path.name != "safe_console.py"]
+    assert len(sources) > 10
+    assert not [str(path) for path in sources if re.search(r"(?<!Safe)Console\(", path.read_text(encoding="utf-8"))]
 
 
 def test_own_colours_are_kept() -> None:

@@ -2,6 +2,9 @@
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import openpyxl
@@ -10,7 +13,7 @@ import textgrid
 from typer.testing import Result
 
 from model.bundle import Bundle
-from tests.builders import encode, noise
+from tests.builders import ROOT, encode, noise
 from tests.service.cli.test_predict import run
 from tests.service.exports.answers import read_srt, read_vtt
 
@@ -112,13 +115,35 @@ def test_input_is_never_overwritten(folder: Path) -> None:
     assert (refused.exit_code, "is an input" in refused.stderr) == (2, True)
 
 
-def test_full_disk_is_reported(folder: Path) -> None:
-    (folder / "out").mkdir()
-    (folder / "out" / "a.srt").mkdir()
-    result = predict("a.wav", "--srt", "out", "--xlsx", "all.xlsx")
-    assert result.exit_code == 1
-    assert "a.wav: " in result.stderr
-    assert "Traceback" not in result.stderr
+@pytest.mark.parametrize("option", ["--srt", "--plot"])
+def test_output_that_cannot_be_written_ends_the_run(folder: Path, option: str) -> None:
+    name = "a.srt" if option == "--srt" else "001-a.png"
+    (folder / "out" / name).mkdir(parents=True)
+    result = run_process([], "a.wav", "b.wav", option, "out")
+    assert result.returncode == 2
+    assert result.stderr == f"the results cannot be written: out/{name}: is a directory\n"
+    assert "b.wav" not in result.stdout
+
+
+def run_process(prefix: list[str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `predict` in a process of its own, whose standard output can be discarded."""
+    command = [sys.executable, "-m", "service.cli.app", "predict", *arguments, "--words", "words.json", "--brief"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run([*prefix, *command], capture_output=True, text=True, check=False, env=environment)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limits of file sizes")
+@pytest.mark.parametrize(
+    "arguments", [("a.wav", "--srt", "a.srt"), ("a.wav", "--plot", "a.png"), ("a.wav", "b.wav", "--xlsx", "all.xlsx")]
+)
+def test_full_disk_is_one_message_and_status_2(folder: Path, arguments: tuple[str, ...]) -> None:
+    """Writing fails at the same place where no file may have a byte."""
+    before = {path.name for path in folder.iterdir()}
+    done = run_process(["sh", "-c", 'ulimit -f 0; exec "$0" "$@"'], *arguments)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == f"the results cannot be written: {arguments[-1]}: file too large"
+    assert "Traceback" not in done.stderr
+    assert {path.name for path in folder.iterdir()} == before
 
 
 @pytest.mark.parametrize("output", ["--csv", "--brief"])

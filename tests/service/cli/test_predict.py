@@ -1,4 +1,5 @@
 import csv
+import errno
 import io
 import json
 import os
@@ -6,8 +7,10 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -264,6 +267,24 @@ def test_sparse_file_is_not_loaded(folder: Path) -> None:
     assert "a.wav" in result.stdout
 
 
+def test_folder_that_cannot_be_read_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "closed").mkdir()
+    scan = os.scandir
+
+    def scan_as_another_user(path: Any) -> Any:
+        if str(path).endswith("closed"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scan_as_another_user)
+    (folder / "silent.wav").unlink()
+    for source in (folder, f"{folder}/**/*.wav"):
+        result = run("predict", source, "--words", folder / "words.json", "--brief")
+        assert result.exit_code == 0
+        assert result.stderr == f"left out: {folder}/closed: permission denied\n"
+        assert "a.wav" in result.stdout
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full does not exist")
 @pytest.mark.parametrize("option", ["--json", "--csv", "--brief"])
 def test_full_disk_is_one_message_of_predict(folder: Path, option: str) -> None:
@@ -273,3 +294,39 @@ def test_full_disk_is_one_message_of_predict(folder: Path, option: str) -> None:
             [*command, "--words", str(folder / "words.json")], stdout=full, stderr=subprocess.PIPE, check=False
         )
     assert (done.returncode, done.stderr) == (2, b"the results cannot be written: no space left on device\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
+def test_words_do_not_control_the_terminal(folder: Path) -> None:
+    """On a terminal they are escaped; a file has them as they were given."""
+    word = "the\x1b[2J\x9b31m"
+    (folder / "words.json").write_text(json.dumps([{"word": word, "start": 0.5, "end": 0.9}]))
+    for option in ("--csv", "--json", "--brief", "--explain=true"):
+        command = [sys.executable, "-m", "service.cli.app", "predict", str(folder / "a.wav"), option]
+        shown = run_on_terminal([*command, "--words", str(folder / "words.json")])
+        assert "[2J" in shown or option == "--brief"
+        assert not {"\x1b[2J", "\x9b"} & {shown[at : at + size] for at in range(len(shown)) for size in (1, 4)}
+    written = subprocess.run(
+        [*command[:-1], "--csv", "--words", str(folder / "words.json")], capture_output=True, check=True
+    ).stdout
+    [row] = csv.DictReader(io.StringIO(written.decode()))
+    assert row["word"] == word
+
+
+def run_on_terminal(command: list[str]) -> str:
+    """What a command writes to a pseudo-terminal."""
+    import pty
+
+    controller, terminal = pty.openpty()
+    with subprocess.Popen(command, stdin=terminal, stdout=terminal, stderr=subprocess.PIPE) as process:
+        os.close(terminal)
+        pieces = []
+        # At its end, Linux reports an error for the pseudo-terminal.
+        with suppress(OSError):
+            while piece := os.read(controller, 65_536):
+                pieces.append(piece)
+        assert process.stderr is not None
+        errors = process.stderr.read()
+    os.close(controller)
+    assert process.returncode == 0, errors
+    return b"".join(pieces).decode()

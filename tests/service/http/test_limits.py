@@ -6,7 +6,8 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from hashlib import sha256
 from itertools import takewhile
 
 import httpx
@@ -147,6 +148,25 @@ def test_disconnect_during_upload_leaks_nothing(server: RunningServer) -> None:
             connection.sendall(FORM + b"Content-Length: 3000000\r\n\r\n" + FILE + bytes(1_500_000))
     wait_until(lambda: open_descriptors() <= files)
     assert is_responsive(server)
+
+
+def test_one_key_cannot_take_all_uploads(settings: Settings, aligner: FakeAligner) -> None:
+    digests = tuple(sha256(key.encode()).hexdigest() for key in ("one", "other"))
+    shared = settings.model_copy(update={"api_keys": digests, "max_uploads": 4})
+    head = FORM + b"Authorization: Bearer one\r\nContent-Length: 100000\r\n\r\n" + FILE
+    with run_server(shared, aligner) as server, ExitStack() as opened:
+        for _ in range(2):
+            opened.enter_context(server.connect()).sendall(head)
+        wait_until(lambda: post(server, "one").status_code == 503)
+        refused = post(server, "one")
+        assert (refused.json()["code"], "2 uploads" in refused.json()["detail"]) == ("uploads-full", True)
+        assert post(server, "other").status_code == 200
+        opened.close()
+        wait_until(lambda: post(server, "one").status_code == 200)
+
+
+def post(server: RunningServer, key: str) -> httpx.Response:
+    return server.client.post("/predict", files={"file": WAV}, headers={"authorization": f"Bearer {key}"})
 
 
 @pytest.mark.slow

@@ -125,6 +125,30 @@ def test_ended_jobs_are_bounded_in_bytes(tmp_path: Path) -> None:
     store.close()
 
 
+def test_key_with_large_results_loses_them_first(tmp_path: Path) -> None:
+    """Those of another key that ended before stay."""
+    now = 0.0
+    store = JobStore(tmp_path / "jobs", 100.0, lambda: now)
+    owners = {"early": "b", "0": "a", "1": "a", "2": "a", "late": "b", "last": "a"}
+    for name, owner in owners.items():
+        store.add(name, "{}", owner)
+    for name, owner in owners.items():
+        now += 1
+        store.finish(name, result=json.dumps("a" * (1_000_000 if owner == "a" else 300_000)))
+    store.delete_beyond(3_000_000)
+    assert {name for name in owners if is_stored(store, name, owners[name])} == {"early", "2", "late", "last"}
+    store.delete_beyond(1_500_000)
+    assert {name for name in owners if is_stored(store, name, owners[name])} == {"late", "last"}
+    store.close()
+
+
+def is_stored(store: JobStore, name: str, owner: str) -> bool:
+    try:
+        return bool(store.find(name, owner))
+    except UnknownJobError:
+        return False
+
+
 def test_runner_deletes_beyond_the_limit(server: RunningServer, job: str, monkeypatch: pytest.MonkeyPatch) -> None:
     bounded = server.state.jobs._settings.model_copy(update={"keep_bytes": 1_000_000})
     monkeypatch.setattr(server.state.jobs, "_settings", bounded)

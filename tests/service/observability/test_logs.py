@@ -58,7 +58,7 @@ def run_session(server: RunningServer, aligner: FakeAligner) -> None:
 
 
 def run_live_session(server: RunningServer) -> None:
-    """Audio, a wrong message, a ping with a payload, and a wrong key as a subprotocol."""
+    """Audio, a wrong message, a ping with a payload, a secret as a parameter, and a wrong key as a subprotocol."""
     address = f"ws://127.0.0.1:{server.port}/stream"
     for message in (spoken(), AUDIO_AS_TEXT, WORD):
         with connect(address, subprotocols=[Subprotocol("can-ser"), Subprotocol(KEY)]) as live:
@@ -67,7 +67,11 @@ def run_live_session(server: RunningServer) -> None:
             live.send('{"type": "end"}')
             with suppress(ConnectionClosed):
                 assert list(live)
-    with pytest.raises(InvalidStatus), connect(address, subprotocols=[Subprotocol("can-ser"), Subprotocol(WRONG)]):
+    right = [Subprotocol("can-ser"), Subprotocol(KEY)]
+    with connect(f"{address}?key={WORD}", subprotocols=right) as live:
+        assert "key" in json.loads(live.recv())["problem"]["detail"]
+    wrong = [Subprotocol("can-ser"), Subprotocol(WRONG)]
+    with pytest.raises(InvalidStatus), connect(f"{address}?key={WORD}", subprotocols=wrong):
         pass
 
 
@@ -84,6 +88,7 @@ def test_debug_log_of_a_session_holds_no_content(
         run_live_session(server)
         wait_until(lambda: server.state.live_connections == 0)
     log = written.getvalue()
+    assert r"WebSocket /stream\" [accepted]" in log
     levels = {line["level"] for line in map(json.loads, log.splitlines())}
     assert "debug" in levels
     for secret in (KEY, WRONG, digest, WORD, FILE, *renderings(spoken()), *renderings(AUDIO_AS_TEXT)):

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import pairwise
 
 import pytest
@@ -154,6 +155,40 @@ def test_spans_of_live_connections_hold_nothing_that_clients_choose(
     assert "WS /stream" in {span.name for span in spans}
     assert {key for span in spans for key in span.attributes or {}} <= DOCUMENTED
     assert MARK not in "".join(span.to_json() for span in spans)
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
+def test_spans_of_unexpected_errors_hold_no_message(
+    settings: Settings, aligner: FakeAligner, exporter: InMemorySpanExporter, traces: OpenTelemetryTraces, accept: str
+) -> None:
+    """The class of the error is an attribute; an event `exception` would hold its message and its traceback."""
+    with run_app(settings, aligner, traces=traces, raise_server_exceptions=False) as client:
+        aligner.error = KeyError(MARK)
+        response = client.post("/predict", files={"file": WAV}, headers={"accept": accept})
+        assert "internal-error" in response.text
+        location = client.post("/jobs", files={"file": WAV}).headers["location"]
+        wait_until(lambda: client.get(location).json()["status"] == "failed")
+        with suppress(KeyError), client.websocket_connect("/stream") as session:
+            send(session, spoken())
+            session.send_text(END)
+            read_all(session)
+    spans = exporter.get_finished_spans()
+    assert {"POST /predict", "job", "WS /stream"} <= {span.name for span in spans}
+    errors = {span.name: (span.attributes or {}).get("error.type") for span in spans if "can.job" not in span.to_json()}
+    assert errors["WS /stream"] == "KeyError"
+    assert errors["POST /predict"] == ("KeyError" if accept == "application/json" else None)
+    assert not [event for span in spans for event in span.events]
+    assert MARK not in "".join(span.to_json() for span in spans)
+
+
+def test_tracer_of_requests_records_no_message(exporter: InMemorySpanExporter, traces: OpenTelemetryTraces) -> None:
+    """FastAPI may create spans of operations; their errors have a class only."""
+    tracer = traces.request_config["tracer_provider"].get_tracer("fastapi")  # type: ignore[union-attr]
+    with pytest.raises(KeyError), tracer.start_as_current_span("operation"):
+        raise KeyError(MARK)
+    [span] = exporter.get_finished_spans()
+    assert not span.events
+    assert MARK not in span.to_json()
 
 
 def test_jobs_and_live_speech_are_traced(traced: TestClient, exporter: InMemorySpanExporter) -> None:
