@@ -17,8 +17,10 @@ from alignment.sample_blocks import SampleBlocks, length_warnings
 from alignment.timeline import Timeline
 from alignment.timing import Seconds
 
-_WITH_LENGTH: Final = ("mov", "matroska")
+_WITH_LENGTH: Final = ("mov", "matroska", "flac")
 _WITH_TIMESTAMPS: Final = (*_WITH_LENGTH, "mpegts", "flv", "asf", "ogg")
+# The timestamps of flac count samples, from any number on where a stream was recorded from its middle.
+_COUNTING_SAMPLES: Final = "flac"
 _MAX_TRACKS: Final = 8
 _TAGGED_LENGTH: Final = re.compile(r"(\d{2,4}):(\d\d):(\d\d(?:\.\d+)?)")
 # FFmpeg would follow the addresses inside a playlist; only containers that hold their own audio are allowed.
@@ -106,8 +108,10 @@ def _make_timeline(container: av.container.InputContainer, stream: av.AudioStrea
     """The timeline of a track; None where timestamps are counted from the samples."""
     if not container.format.name.startswith(_WITH_TIMESTAMPS) or not stream.rate:
         return None
-    start_s = None if container.start_time is None else container.start_time / av.time_base
     end_s = container.duration / av.time_base if container.duration else 0.0
+    if container.format.name == _COUNTING_SAMPLES:
+        return Timeline(stream.rate, stream.channels or 1, None, end_s, tolerance_s=1 / stream.rate)
+    start_s = None if container.start_time is None else container.start_time / av.time_base
     return Timeline(stream.rate, stream.channels or 1, start_s, end_s)
 
 
