@@ -21,6 +21,8 @@ _WITH_LENGTH: Final = ("mov", "matroska", "flac")
 _WITH_TIMESTAMPS: Final = (*_WITH_LENGTH, "mpegts", "flv", "asf", "ogg")
 # The timestamps of flac count samples, from any number on where a stream was recorded from its middle.
 _COUNTING_SAMPLES: Final = "flac"
+_WITH_EDITS: Final = "mov"
+_EDITED_RATIO: Final = 0.97
 _MAX_TRACKS: Final = 8
 _TAGGED_LENGTH: Final = re.compile(r"(\d{2,4}):(\d\d):(\d\d(?:\.\d+)?)")
 # FFmpeg would follow the addresses inside a playlist; only containers that hold their own audio are allowed.
@@ -82,7 +84,7 @@ def _opened_by_ffmpeg(container: av.container.InputContainer, part: Part, track:
         raise UndecodableAudioError(f"its audio codec {stream.codec_context.name} is not supported")
     opened = SampleBlocks(stream.rate or 0, stream.channels or 0, _stated_length(container, stream))
     opened.warnings.extend(length_warnings(part))
-    opened.blocks = _ffmpeg_blocks(container, stream, opened.warnings)
+    opened.blocks = _ffmpeg_blocks(container, stream, opened)
     return opened
 
 
@@ -116,11 +118,14 @@ def _make_timeline(container: av.container.InputContainer, stream: av.AudioStrea
 
 
 def _ffmpeg_blocks(
-    container: av.container.InputContainer, stream: av.AudioStream, warnings: list[str]
+    container: av.container.InputContainer, stream: av.AudioStream, opened: SampleBlocks
 ) -> Iterator[NDArray[np.float32]]:
     """Blocks of all packets that can be decoded; damaged ones are left out and counted in a warning."""
     converter, timeline = _Converter(stream.rate, stream.layout), _make_timeline(container, stream)
-    for frame in _decode_frames(container, stream, warnings):
+    edits = _EditList(stream, opened.stated_s) if container.format.name.startswith(_WITH_EDITS) else None
+    for frame in _decode_frames(container, stream, opened.warnings):
+        if edits is not None:
+            edits.add(frame.samples)
         time_s = frame.time if frame.pts is not None else None
         if timeline is not None:
             yield from timeline.fill(time_s)
@@ -128,8 +133,7 @@ def _ffmpeg_blocks(
             if timeline is not None:
                 timeline.advance(len(block))
             yield block
-    if timeline is not None:
-        warnings.extend(timeline.describe())
+    opened.warnings.extend([*(timeline.describe() if timeline else ()), *(edits.describe() if edits else ())])
 
 
 def _decode_frames(
@@ -159,6 +163,27 @@ def _decode_frames(
         yield from frames
     if damaged:
         warnings.append(f"the file is damaged: {damaged} packets could not be decoded and were left out")
+
+
+class _EditList:
+    """Sound of an mp4 file that its edit list leaves out: it is there, and no player plays it."""
+
+    def __init__(self, stream: av.AudioStream, stated_s: Seconds) -> None:
+        self._stream, self._stated_s = stream, stated_s
+        self._longest = self._samples = 0
+
+    def add(self, samples: int) -> None:
+        """Count a decoded frame."""
+        self._longest = max(self._longest, samples)
+        self._samples += samples
+
+    def describe(self) -> Iterator[str]:
+        """Message about the sound that is left out, after the last frame."""
+        is_pcm = self._stream.codec_context.name.startswith("pcm_")
+        length_s = self._stream.frames * (1 if is_pcm else self._longest) / self._stream.rate
+        most_s = max(self._stated_s, self._samples / self._stream.rate)
+        if self._stated_s and most_s < _EDITED_RATIO * length_s:
+            yield f"the edit list of the file leaves out {length_s - most_s:.1f} s of its sound, as in a player"
 
 
 class _Converter:

@@ -2,7 +2,8 @@
 
 A decoder stops at the end of the first file, or reads the header of the second one as sound. The files are found by
 their signatures, from the end of the first file on where its structure shows it, else after its header. A signature has
-at least 48 fixed bits. An mp3 file without one is found where the format of the frames changes. Searches go block by block, because they hold the interpreter lock, and can be stopped there.
+at least 48 fixed bits. An mp3 file without one is found where the format of the frames changes. Searches go block by
+block, because they hold the interpreter lock, and can be stopped there.
 """
 
 import re

@@ -214,7 +214,7 @@ def _describe(second: int, third: int) -> _Frame | None:
     """Frame of more than one channel, by two bytes of its header."""
     version, layer = second >> 3 & 3, second >> 1 & 3
     bitrate, rate, padding = third >> 4, third >> 2 & 3, third >> 1 & 1
-    if second < 0xE0 or version not in _RATE_SHIFTS or not layer or bitrate in (0, 15) or rate == 3:  # noqa: PLR2004
+    if second < 0xE0 or version not in _RATE_SHIFTS or not layer or bitrate in (0, 15) or rate == 3:
         return None
     kbits = _KBITS[version == _MPEG_1, layer][bitrate]
     rate_hz = _RATES_HZ[rate] >> _RATE_SHIFTS[version]

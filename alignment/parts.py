@@ -12,10 +12,11 @@ from typing import BinaryIO, Final, cast
 from alignment.errors import EmptyFileError
 from alignment.joined_files import split_files
 from alignment.mp3_frames import repair_length, skip_tag
-from alignment.ogg_pages import has_gap
+from alignment.ogg_pages import has_gap, repair_end
 from alignment.sample_chunks import Data, Range, find_samples
 
 _HEAD_BYTES: Final = 512
+_EARLY_END: Final = "the last page of the ogg file states an earlier end than the page before it; all of it was used"
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,9 @@ def _make_parts(data: Data, split: Callable[[Data], Sequence[Range]]) -> list[Pa
 
 
 def _repair(data: Data, start: int, end: int) -> Part:
+    if data[start : start + 4] == b"OggS":
+        patches = repair_end(data, start, end)
+        return Part(data, start, end, (), patches, (_EARLY_END,) if patches else ())
     if (length := repair_length(data, start, end)) is not None:
         return Part(data, start, end, (), length.patches, length.warnings, length.is_irregular)
     samples = find_samples(data, start, end)
