@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, cast
 
 from alignment.errors import EmptyFileError
+from alignment.flac_frames import is_complete
 from alignment.joined_files import split_files
 from alignment.mp3_frames import repair_length, skip_tag
 from alignment.ogg_pages import has_gap, repair_end
@@ -47,14 +48,11 @@ class Part:
         return bytes(self.data[self.start : min(self.end, self.start + _HEAD_BYTES)])
 
     @cached_property
-    def is_flac(self) -> bool:
-        """Whether the file is a flac file, possibly after a tag."""
-        at = skip_tag(self.data, self.start)
-        return bytes(self.data[at : at + 4]) == b"fLaC"
-
-    @cached_property
     def is_irregular(self) -> bool:
         """Whether libsndfile would leave out sound, or times that the timestamps of an Ogg file leave out."""
+        at = skip_tag(self.data, self.start)
+        if bytes(self.data[at : at + 4]) == b"fLaC":
+            return not is_complete(self.data, at, self.end)
         return self.has_lost_length or (self.head[:4] == b"OggS" and has_gap(self.data, self.start, self.end))
 
     def open(self) -> BinaryIO:

@@ -14,6 +14,7 @@ from alignment.errors import DecodingAbandonedError
 from alignment.joined_files import split_files
 from alignment.mp3_frames import repair_length, scan_frames
 from tests.builders import encode, encode_with_ffmpeg, noise
+from tests.mutations import whole
 
 LENGTH_S = 6.59
 SOUND, WIDE = noise(LENGTH_S), noise(LENGTH_S, rate_hz=48_000)
@@ -195,3 +196,66 @@ class TestMp3:
     def test_scan_stops_with_the_request(self) -> None:
         with pytest.raises(DecodingAbandonedError):
             scan_frames(bare(SOUND) * 60, 0, 10**9, lambda: True)
+
+
+def with_granule(ogg: bytes, granule: int) -> bytes:
+    """An Ogg file whose last page states another time; the checksum is computed bit by bit."""
+    at = ogg.rfind(b"OggS")
+    page = bytearray(ogg[at:])
+    page[6:14], page[22:26] = granule.to_bytes(8, "little", signed=True), bytes(4)
+    value = 0
+    for byte in page:
+        value ^= byte << 24
+        for _ in range(8):
+            value = (value << 1 ^ (0x1_04C1_1DB7 if value & 0x8000_0000 else 0)) & 0xFFFF_FFFF
+    page[22:26] = value.to_bytes(4, "little")
+    return ogg[:at] + bytes(page)
+
+
+class TestOgg:
+    @pytest.mark.parametrize("subtype", ["OPUS", "VORBIS"])
+    @pytest.mark.parametrize("granule", [-1, 0, 1, 50_000])
+    def test_end_before_that_of_an_earlier_page_is_corrected(self, subtype: str, granule: int) -> None:
+        data = encode(SOUND, container="OGG", subtype=subtype)
+        waveform = decode_audio(with_granule(data, granule))
+        assert waveform.duration_s == pytest.approx(LENGTH_S, abs=0.08)
+        assert waveform.warnings == (
+            "the last page of the ogg file states an earlier end than the page before it; all of it was used",
+        )
+
+    @pytest.mark.parametrize("kind", ["ogg", "ogg-opus"])
+    def test_right_end_is_kept(self, kind: str) -> None:
+        waveform = decode_audio(whole(kind))
+        assert (round(waveform.duration_s, 3), waveform.warnings) == (0.8, ())
+
+
+class TestMp4:
+    @pytest.mark.parametrize(
+        ("container", "codec"), [("ipod", "aac"), ("mp4", "libopus"), ("mov", "pcm_s16le"), ("ipod", "alac")]
+    )
+    def test_seconds_that_an_edit_list_leaves_out_are_said(self, container: str, codec: str) -> None:
+        data = encode_with_ffmpeg(WIDE, container, codec)
+        at = data.find(b"elst") + 12
+        edited = data[:at] + (3_295).to_bytes(4, "big") + data[at + 4 :]
+        waveform = decode_audio(edited)
+        assert waveform.duration_s == pytest.approx(3.3, abs=0.1)
+        [warning] = waveform.warnings
+        assert warning == "the edit list of the file leaves out 3.3 s of its sound, as in a player"
+
+    @pytest.mark.parametrize("box", [b"mdhd", b"stts"])
+    def test_stale_length_is_ignored(self, box: bytes) -> None:
+        data = encode_with_ffmpeg(WIDE, "mov", "pcm_s16le")
+        at = data.find(box) + (20 if box == b"mdhd" else 12)
+        stale = data[:at] + (int.from_bytes(data[at : at + 4], "big") // 2).to_bytes(4, "big") + data[at + 4 :]
+        waveform = decode_audio(stale)
+        assert waveform.duration_s == pytest.approx(LENGTH_S, abs=0.05)
+        assert waveform.warnings == ("the header states 3.29 s, the file holds 6.59 s; all of it was used",)
+
+
+@pytest.mark.parametrize(("container", "codec"), [("webm", "libopus"), ("matroska", "flac")])
+def test_stale_length_of_matroska_is_ignored(container: str, codec: str) -> None:
+    data = encode_with_ffmpeg(WIDE, container, codec)
+    at = data.find(b"00:00:06.")
+    waveform = decode_audio(data[:at] + b"00:00:03" + data[at + 8 :])
+    assert waveform.duration_s == pytest.approx(LENGTH_S, abs=0.03)
+    assert "all of it was used" in waveform.warnings[0]
