@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from alignment import audio, channels, mono, sample_blocks
+from alignment import audio, channels, mono, sample_blocks, survey
 from alignment.speech import windows
 from alignment.transcripts import words
 from can_ser_client.retries import RetryPolicy
@@ -36,7 +36,7 @@ CONSTANTS: Final[dict[str, tuple[float, ...]]] = {
     "exports of responses and of results of jobs at once": (lifecycle._EXPORTS, lifecycle._CONVERSIONS),
     "shortest audio": (audio.MIN_DURATION_S,),
     "sample rate": sample_blocks.SAMPLE_RATE_BOUNDS_HZ,
-    "channels": (audio.CHANNEL_BOUNDS[1], *channels._SPEAKER_BOUNDS),
+    "channels": (survey.CHANNEL_BOUNDS[1], *channels._SPEAKER_BOUNDS),
     "rate × channels × seconds": (mono.MAX_DENSITY_HZ, mono.MAX_DENSE_SAMPLES),
     "decoding of a recording among the small ones": (decoding.QUICK_CPU_S, decoding.QUICK_AUDIO_S),
     "words of a recording": (words._ALWAYS_ALLOWED_WORDS, words._MAX_WORDS_PER_S),

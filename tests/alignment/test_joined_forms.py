@@ -153,7 +153,7 @@ class TestPolarity:
             assert level(half) > 0.05
 
     def test_offsets_of_channels_make_no_step(self) -> None:
-        samples = flipped(self.SOUND, [(48_000, 96_000)]) + np.float32([0.2, 0.0])
+        samples = flipped(self.SOUND, [(48_000, 96_000)]) + np.array([0.2, 0.0], np.float32)
         waveform = decode_audio(encode(samples, subtype="FLOAT"))
         np.testing.assert_allclose(waveform.samples, self.SOUND - self.SOUND.mean(), atol=2e-3)
 

@@ -78,7 +78,6 @@ def test_clips_keep_their_emotion_over_a_telephone_and_in_noise(ravdess: Any, na
             rows.append([int(np.argmax(score(engine, *sent[place]))) for place in places])
     finally:
         engine.close()
-        aligner.close()
     clean, *changed = np.array(rows).T
     for emotions in changed:
         assert float((emotions == clean).mean()) >= least
