@@ -36,6 +36,7 @@ Facts are attributes; the message states what was wrong, the value, and what to 
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import isfinite
 from pathlib import Path
 
 
@@ -215,8 +216,9 @@ class WordBoundsError(TranscriptError):
     def __init__(self, index: int, word: str, start_s: float, end_s: float, duration_s: float) -> None:
         self.index, self.word = index, word
         self.start_s, self.end_s, self.duration_s = start_s, end_s, duration_s
+        audio = f"the audio (0 to {duration_s:.3f} s)" if isfinite(duration_s) else "any audio"
         super().__init__(
-            f"word {index} ({word!r}) spans {start_s:g} to {end_s:g} s, outside the audio (0 to {duration_s:.3f} s); "
+            f"word {index} ({word!r}) spans {start_s:g} to {end_s:g} s, outside {audio}; "
             "times are seconds from the start of the file"
         )
 

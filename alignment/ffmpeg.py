@@ -205,5 +205,12 @@ class _Converter:
             self._resampler = av.AudioResampler(format="flt", layout=self._layout, rate=self._rate_hz)
             self._source = source
         frame.pts = None
-        for packed in self._resampler.resample(frame):
+        for packed in _resample(self._resampler, frame):
             yield packed.to_ndarray().reshape(-1, self._layout.nb_channels).astype(np.float32, copy=False)
+
+
+def _resample(resampler: av.AudioResampler, frame: av.AudioFrame) -> list[av.AudioFrame]:
+    try:
+        return resampler.resample(frame)
+    except av.error.FFmpegError as exc:
+        raise UndecodableAudioError(f"its samples cannot be converted ({exc.strerror})") from exc

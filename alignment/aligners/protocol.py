@@ -28,6 +28,16 @@ class Aligner(Protocol):
             AlignerError: The engine cannot run.
         """
 
+    def check_language(self, language: str | None) -> None:
+        """Raise unless the aligner supports a language; this loads no model and waits for nothing.
+
+        Args:
+            language: As in `recognise`.
+
+        Raises:
+            UnsupportedLanguageError: The engine does not support the language.
+        """
+
     def recognise(self, waveform: Waveform, language: str | None = None) -> Transcript:
         """Recognise the spoken words with their times.
 

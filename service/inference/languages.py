@@ -4,8 +4,12 @@ Source: the languages of Whisper, their names and aliases as in OpenAI's `whispe
 ISO 639-2 and 639-3 as in the aliases of Unicode's CLDR.
 """
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Final
+
+from alignment.errors import UnsupportedLanguageError
 
 _TABLE: Final = """
 af afrikaans afr
@@ -111,6 +115,9 @@ zh chinese mandarin chi cmn zho
 """
 """One language per line: its code, then names and other codes; `_` stands for a space in a name."""
 
+_DETECTED: Final = "auto"
+_OTHERS: Final = "und"
+
 
 @cache
 def _codes() -> dict[str, str]:
@@ -130,3 +137,48 @@ def find_language_code(language: str) -> str:
 def find_language_name(code: str) -> str:
     """English name of a language ("english") by its code; a code that is not in the table is returned as it is."""
     return next((name for name, known in _codes().items() if known == code and name != code), code)
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageRefusals:
+    """Languages that an aligner in another process refuses.
+
+    Attributes:
+        aligner: Name of the aligner.
+        supported: What it supports instead, by the code of each refused language; "und" stands for all codes that are
+            not in the table.
+    """
+
+    aligner: str = ""
+    supported: Mapping[str, str] = field(default_factory=dict)
+
+    def check(self, language: str | None) -> None:
+        """Do as `Aligner.check_language` of that aligner did.
+
+        Raises:
+            UnsupportedLanguageError: The aligner refuses the language.
+        """
+        code = (language or _DETECTED).split("-")[0].lower()
+        supported = self.supported.get(code if code in _probed() else _OTHERS)
+        if language is not None and supported is not None:
+            raise UnsupportedLanguageError(self.aligner, language, supported)
+
+
+def find_refusals(aligner: str, check: Callable[[str], None]) -> LanguageRefusals:
+    """Languages that an aligner refuses.
+
+    Args:
+        aligner: Name of the aligner.
+        check: Its `Aligner.check_language`.
+    """
+    refused = {}
+    for code in _probed():
+        try:
+            check(code)
+        except UnsupportedLanguageError as exc:
+            refused[code] = exc.supported
+    return LanguageRefusals(aligner, refused)
+
+
+def _probed() -> frozenset[str]:
+    return frozenset({*_codes().values(), _DETECTED, _OTHERS})

@@ -1,7 +1,9 @@
 /** Download of a result as subtitles, a TextGrid or a workbook, which the service writes: POST /export. */
 
-import { authorisation, readProblem, request } from "../lib/api.js";
+import { describeProblem } from "../intake/problems.js";
+import { authorisation, Problem, readBody, readProblem, request } from "../lib/api.js";
 import { h } from "../lib/dom.js";
+import { sentence } from "../lib/format.js";
 import { contributionTo } from "./words.js";
 
 const FORMATS = {
@@ -32,9 +34,12 @@ export function exportButtons({ name }, result, save) {
       try {
         save(stem + suffix, await convert(result, format, name, emotions.checked));
       } catch (error) {
-        Object.assign(failure, { textContent: `${label}: ${error.message}`, hidden: false });
+        if (!(error instanceof Problem)) throw error;
+        const { title, advice } = describeProblem(error);
+        Object.assign(failure, { textContent: `${label}: ${sentence(title)} ${advice}`, hidden: false });
+      } finally {
+        button.disabled = false;
       }
-      button.disabled = false;
     });
     return button;
   });
@@ -52,7 +57,7 @@ async function convert(result, format, name, emotions) {
   const body = JSON.stringify({ ...result, utterances: result.utterances.map(shorten) });
   const response = await request(`export?${parameters}`, { method: "POST", body, headers });
   if (!response.ok) throw await readProblem(response);
-  return response.blob();
+  return readBody(response, "blob");
 }
 
 /** An utterance with contributions to its emotion only, which makes hours of speech half as large. */
