@@ -2,37 +2,33 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import inf
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alignment import errors
-from alignment.containers import read_recording, stream_recording
+from alignment.containers import read_part, stream_part
 from alignment.ffmpeg import count_tracks
 from alignment.joined_files import split_files
-from alignment.mono import Bounds, ChannelStatistics, Form, MonoBlocks, Peak, resample_blocks
+from alignment.mono import Bounds, Form, MonoBlocks, resample_blocks
 from alignment.parts import Part, open_parts
 from alignment.quality import SoundQuality, measure_quality
-from alignment.sample_blocks import SAMPLE_RATE_BOUNDS_HZ, SampleBlocks
+from alignment.sample_blocks import SampleBlocks
 from alignment.sample_chunks import Range
-from alignment.timing import SAMPLE_RATE_HZ, Seconds, samples_to_seconds, seconds_to_samples
+from alignment.survey import Scan, Survey, open_mono, read_joined, survey_part
+from alignment.timing import Seconds, samples_to_seconds, seconds_to_samples
 
-_T = TypeVar("_T")
 MIN_DURATION_S: Final = 0.1
-CHANNEL_BOUNDS: Final = (1, 32)
-# Under -60 dB of full scale: the noise of a codec or of an input that nothing is connected to.
-_QUIET_PEAK: Final = 1e-3
-_CLEAR_RATIO: Final = 10.0
 QUALITY_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class AudioSource:
-    """Format of the decoded file."""
+    """Format of the decoded file; of joined files, the length of all, and the rate and channels of the first."""
 
     duration_s: Seconds
     sample_rate_hz: int
@@ -82,7 +78,7 @@ def decode_audio(
     Returns:
         The channels' average without its constant offset, resampled by soxr (high quality) to 16 kHz. Where the
         channels cancel each other, the strongest one alone, with a warning. A truncated or damaged file gives the audio
-        that it holds, with a warning; so do joined files, and gaps of the timestamps give silence.
+        that it holds, with a warning; so do joined files, each in its own form; gaps of the timestamps give silence.
 
     Raises:
         EmptyFileError: There are no bytes.
@@ -98,8 +94,9 @@ def decode_audio(
     """
     bounds = Bounds(max_duration_s, abandoned)
     with open_recording(data, bounds) as parts:
-        found = _survey(parts, bounds)
-    return _to_waveform(found, (*found.warnings, *_mixing_warnings(found)))
+        found = survey_parts(parts, bounds)
+    quality = _measure_start(found)
+    return Waveform(found.samples, found.source, (*found.warnings, *quality.warnings), quality=quality)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,24 +107,28 @@ class AudioFile:
         path: Path of the file.
         source: Format of the file.
         warnings: See `Waveform`.
-        form: Conversion of the file's samples to those of `decode_audio`.
         quality: Measured on the first minute.
-        ranges: Ranges of the joined files in it; one for most recordings.
+        pieces: Range of each file in it, and the conversion of its samples to those of `decode_audio`; one for most
+            recordings.
     """
 
     path: Path
     source: AudioSource
     warnings: tuple[str, ...]
-    form: Form
     quality: SoundQuality
-    ranges: tuple[Range, ...]
+    pieces: tuple[tuple[Range, Form], ...]
 
     def read_blocks(self) -> Iterator[NDArray[np.float32]]:
         """Yield the samples of `decode_audio` block by block."""
-        with open_parts(self.path, lambda _: self.ranges) as parts, stream_recording(parts, self.form.track) as opened:
-            mono = MonoBlocks(opened, Bounds(self.source.duration_s + 1.0), self.form)
+        with open_parts(self.path, lambda _: [place for place, _ in self.pieces]) as parts:
+            for part, (_, form) in zip(parts, self.pieces, strict=True):
+                yield from self._read_part(part, form)
+
+    def _read_part(self, part: Part, form: Form) -> Iterator[NDArray[np.float32]]:
+        with stream_part(part, form.track) as opened:
+            mono = MonoBlocks(opened, Bounds(self.source.duration_s + 1.0), form)
             for block in resample_blocks(mono, opened.sample_rate_hz):
-                yield self.form.fit(block)
+                yield form.fit(block)
 
 
 def inspect_audio(path: Path, max_duration_s: Seconds) -> AudioFile:
@@ -142,32 +143,87 @@ def inspect_audio(path: Path, max_duration_s: Seconds) -> AudioFile:
     """
     bounds = Bounds(max_duration_s)
     with open_recording(path, bounds) as parts:
-        found = _survey(parts, bounds, kept_s=QUALITY_S)
-        ranges = tuple((part.start, part.end) for part in parts)
+        found = survey_parts(parts, bounds, QUALITY_S)
     quality = _measure_start(found)
-    warnings = (*found.warnings, *_mixing_warnings(found), *quality.warnings)
-    return AudioFile(path, found.source, warnings, found.form, quality, ranges)
+    return AudioFile(path, found.source, (*found.warnings, *quality.warnings), quality, found.pieces)
 
 
-def _to_waveform(found: "_Survey", warnings: tuple[str, ...]) -> Waveform:
-    quality = _measure_start(found)
-    return Waveform(found.samples, found.source, (*warnings, *quality.warnings), quality=quality)
+@dataclass(frozen=True, slots=True)
+class Surveys:
+    """Files of a recording in their forms.
+
+    Attributes:
+        samples: (samples,) the first ones of all files at 16 kHz.
+        source: Format.
+        warnings: Messages about the files.
+        pieces: See `AudioFile`.
+    """
+
+    samples: NDArray[np.float32]
+    source: AudioSource
+    warnings: tuple[str, ...]
+    pieces: tuple[tuple[Range, Form], ...]
 
 
-def _mixing_warnings(found: "_Survey") -> tuple[str, ...]:
-    """Messages about the tracks and the channels of a file that was decoded as a whole."""
-    warnings = describe_track(found.form)
-    if found.form.channel is not None:
-        warnings.append(f"the channels cancel each other; channel {found.form.channel + 1} is used")
-    return tuple(warnings)
+def survey_parts(parts: Sequence[Part], bounds: Bounds, kept_s: Seconds = inf) -> Surveys:
+    """Form and first samples of each file of a recording.
+
+    Args:
+        parts: Its files.
+        bounds: Limits of decoding, for all files together.
+        kept_s: Least length of the samples that are returned, of a longer recording.
+
+    Raises:
+        AudioError: See `decode_audio`.
+    """
+
+    def read(part: Part, left: Bounds) -> tuple[Scan, Survey]:
+        survey = survey_part(part, left, max(0.0, kept_s - left.before_s))
+        return survey.scan, survey
+
+    numbered, joined = read_joined(parts, bounds, read)
+    surveys = [survey for _, survey in numbered]
+    source = describe_source([survey.scan for survey in surveys])
+    if all(survey.is_silent for survey in surveys):
+        raise errors.SilentAudioError(source.duration_s)
+    return Surveys(
+        np.concatenate([survey.samples for survey in surveys]),
+        source,
+        number_warnings([(number, survey.warnings) for number, survey in numbered], joined),
+        tuple(((survey.part.start, survey.part.end), survey.form) for survey in surveys),
+    )
 
 
-def describe_track(form: Form) -> list[str]:
-    """Message about the audio track, where it is not the first one."""
-    return [f"audio track 1 holds no sound; track {form.track + 1} is used"] if form.track else []
+def number_warnings(read: Sequence[tuple[int, Sequence[str]]], joined: Sequence[str]) -> tuple[str, ...]:
+    """Messages about all files: those of the first, those about all, and those of the others with their numbers.
+
+    Args:
+        read: Number of each file, from 1 on, and the messages about it.
+        joined: Messages about all files, or about those that were left out.
+    """
+    return (
+        *(warning for number, warnings in read if number == 1 for warning in warnings),
+        *joined,
+        *(f"file {number} of them: {warning}" for number, warnings in read if number > 1 for warning in warnings),
+    )
 
 
-def _measure_start(found: "_Survey") -> SoundQuality:
+def describe_source(scans: Sequence[Scan]) -> AudioSource:
+    """Format of a recording.
+
+    Args:
+        scans: Its files.
+
+    Raises:
+        AudioTooShortError: The audio lasts less than 0.1 s.
+    """
+    source = AudioSource(sum(scan.duration_s for scan in scans), scans[0].sample_rate_hz, scans[0].channels)
+    if source.duration_s < MIN_DURATION_S:
+        raise errors.AudioTooShortError(source.duration_s, MIN_DURATION_S)
+    return source
+
+
+def _measure_start(found: Surveys) -> SoundQuality:
     return measure_quality(found.samples[: seconds_to_samples(QUALITY_S)], found.source.sample_rate_hz)
 
 
@@ -180,149 +236,24 @@ def probe_audio(path: Path) -> None:
     """
     with open_parts(path, lambda data: [(0, len(data))]) as parts:
         try:
-            read_recording(parts, _probe)
+            read_part(parts[0], _probe)
         except (errors.NoSamplesError, errors.UndecodableAudioError):
-            if not any(_can_probe(parts, track) for track in range(1, count_tracks(parts[0]))):
+            if not any(_can_probe(parts[0], track) for track in range(1, count_tracks(parts[0]))):
                 raise
 
 
 def _probe(opened: SampleBlocks) -> None:
-    if next(iter(_open_mono(opened, Bounds(inf), Form())), None) is None:
+    if next(iter(open_mono(opened, Bounds(inf), Form())), None) is None:
         raise errors.NoSamplesError()
 
 
-def _can_probe(parts: Sequence[Part], track: int) -> bool:
+def _can_probe(part: Part, track: int) -> bool:
     with suppress(errors.NoSamplesError, errors.UndecodableAudioError):
-        read_recording(parts, _probe, track)
+        read_part(part, _probe, track)
         return True
     return False
-
-
-@dataclass(frozen=True, slots=True)
-class _Scan:
-    """Result of decoding a file once.
-
-    Attributes:
-        kept: (samples,) the first ones at 16 kHz, before `Form.fit`.
-        source: Format of the file.
-        peak: Peak of all samples.
-        warnings: Messages about the file.
-    """
-
-    kept: NDArray[np.float32]
-    source: AudioSource
-    peak: Peak
-    warnings: list[str]
-
-
-@dataclass(frozen=True, slots=True)
-class _Survey:
-    """Form of a file and its first samples in this form."""
-
-    samples: NDArray[np.float32]
-    source: AudioSource
-    form: Form
-    warnings: tuple[str, ...]
 
 
 def open_recording(source: bytes | Path, bounds: Bounds) -> AbstractContextManager[list[Part]]:
     """Files of a recording, found within the limits of decoding; see `alignment.parts.open_parts`."""
     return open_parts(source, lambda data: split_files(data, bounds.abandoned))
-
-
-def _survey(parts: Sequence[Part], bounds: Bounds, kept_s: Seconds = inf) -> _Survey:
-    """Decode a file once, and again where its channels cancel each other or have an offset.
-
-    Args:
-        parts: Files of the recording.
-        bounds: Limits of decoding.
-        kept_s: Least length of the samples that are returned, of a longer file; the others are only measured.
-    """
-
-    def measure(track: int) -> tuple[_Scan, ChannelStatistics]:
-        return read_recording(parts, lambda opened: _measure(opened, bounds, Form(), kept_s), track)
-
-    (scan, statistics), track = choose_track(parts, measure, lambda measured: measured[1])
-    if statistics.is_silent(None):
-        raise errors.SilentAudioError(scan.source.duration_s)
-    form = replace(statistics.choose_form(None), track=track)
-    if form != Form(residual=form.residual, track=track):
-        scan = read_recording(parts, lambda opened: _scan(opened, bounds, form, kept_s), track)
-    scale = scan.peak.choose_scale(scan.warnings)
-    form = replace(form, scale=scale)
-    warnings = (*scan.warnings, *statistics.describe(form))
-    return _Survey(form.fit(scan.kept), scan.source, form, warnings)
-
-
-def choose_track(
-    parts: Sequence[Part], measure: Callable[[int], _T], statistics_of: Callable[[_T], ChannelStatistics]
-) -> tuple[_T, int]:
-    """Result of the first audio track, or, where that holds no sound, of the first one that does.
-
-    Args:
-        parts: Files of the recording.
-        measure: Decodes the track of an index.
-        statistics_of: Statistics of its result.
-
-    Returns:
-        The result, and the index of the track.
-
-    Raises:
-        AudioError: No track can be decoded; the error of the first one.
-    """
-    first, failure, peak = None, None, 0.0
-    try:
-        first = measure(0)
-        peak = statistics_of(first).peak
-    except (errors.NoSamplesError, errors.UndecodableAudioError) as exc:
-        failure = exc
-    for track in range(1, count_tracks(parts[0]) if peak < _QUIET_PEAK else 1):
-        with suppress(errors.NoSamplesError, errors.UndecodableAudioError, errors.AudioTooShortError):
-            other = measure(track)
-            if statistics_of(other).peak > max(_QUIET_PEAK, _CLEAR_RATIO * peak):
-                return other, track
-    if first is None:
-        raise failure or errors.NoSamplesError()
-    return first, 0
-
-
-def _measure(opened: SampleBlocks, bounds: Bounds, form: Form, kept_s: Seconds) -> tuple[_Scan, ChannelStatistics]:
-    statistics = ChannelStatistics()
-    return _scan(opened, bounds, form, kept_s, statistics), statistics
-
-
-def _scan(
-    opened: SampleBlocks, bounds: Bounds, form: Form, kept_s: Seconds, statistics: ChannelStatistics | None = None
-) -> _Scan:
-    mono, peak = _open_mono(opened, bounds, form, statistics), Peak()
-    pieces = [np.zeros(0, np.float32)]
-    for block in resample_blocks(mono, opened.sample_rate_hz):
-        if peak.count < kept_s * SAMPLE_RATE_HZ:
-            pieces.append(block)
-        peak.add(block)
-    source = _describe(opened, mono.count)
-    return _Scan(np.concatenate(pieces), source, peak, opened.warnings)
-
-
-def _open_mono(
-    opened: SampleBlocks, bounds: Bounds, form: Form, statistics: ChannelStatistics | None = None
-) -> MonoBlocks:
-    _check_bounds("sample rate in Hz", opened.sample_rate_hz, SAMPLE_RATE_BOUNDS_HZ)
-    _check_bounds("number of channels", opened.channels, CHANNEL_BOUNDS)
-    return MonoBlocks(opened, bounds, form, statistics)
-
-
-def _describe(opened: SampleBlocks, samples: int) -> AudioSource:
-    """Format of a file after its last block."""
-    if not samples:
-        raise errors.NoSamplesError()
-    source = AudioSource(samples / opened.sample_rate_hz, opened.sample_rate_hz, opened.channels)
-    if source.duration_s < MIN_DURATION_S:
-        raise errors.AudioTooShortError(source.duration_s, MIN_DURATION_S)
-    return source
-
-
-def _check_bounds(quantity: str, got: int, bounds: tuple[int, int]) -> None:
-    low, high = bounds
-    if not low <= got <= high:
-        raise errors.UnsupportedAudioError(quantity, got, low, high)

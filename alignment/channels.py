@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alignment import audio, errors
-from alignment.audio import Waveform
-from alignment.containers import read_recording
+from alignment.audio import QUALITY_S, Waveform
+from alignment.containers import read_part
 from alignment.mono import Bounds, ChannelStatistics, Form, Peak, Resampler
 from alignment.parts import Part
+from alignment.quality import measure_quality
 from alignment.sample_blocks import SampleBlocks
-from alignment.timing import Seconds
+from alignment.survey import Scan, check_bounds, choose_track, describe_track, read_joined, scan, survey_part
+from alignment.timing import Seconds, seconds_to_samples
 
 _SPEAKER_BOUNDS: Final = (2, 8)
 
@@ -43,21 +45,72 @@ def decode_channels(
         return _decode_parts(parts, bounds)
 
 
-def _decode_parts(parts: Sequence[Part], bounds: Bounds) -> Waveform:
-    def decode(track: int) -> _Pass:
-        return read_recording(parts, lambda opened: _decode(opened, bounds, Form(), None), track)
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    """A file in its form: the channels mixed, and each of them; None for a silent one."""
 
-    first, track = audio.choose_track(parts, decode, lambda decoded: decoded.statistics)
-    statistics, source = first.statistics, first.scan.source
-    if statistics.is_silent(None):
+    samples: NDArray[np.float32]
+    tracks: tuple[NDArray[np.float32] | None, ...]
+    scan: Scan
+    warnings: tuple[str, ...]
+
+
+def _decode_parts(parts: Sequence[Part], bounds: Bounds) -> Waveform:
+    decoded: list[_Decoded] = []
+
+    def read(part: Part, left: Bounds) -> tuple[Scan, _Decoded]:
+        decoded.append(_decode_other(part, left, len(decoded[0].tracks)) if decoded else _decode_part(part, left))
+        return decoded[-1].scan, decoded[-1]
+
+    numbered, joined = read_joined(parts, bounds, read)
+    source = audio.describe_source([file.scan for file in decoded])
+    if all(track is None for file in decoded for track in file.tracks):
         raise errors.SilentAudioError(source.duration_s)
+    samples = np.concatenate([file.samples for file in decoded])
+    quality = measure_quality(samples[: seconds_to_samples(QUALITY_S)], source.sample_rate_hz)
+    warnings = audio.number_warnings([(number, file.warnings) for number, file in numbered], joined)
+    tracks = tuple(_join_track(decoded, channel) for channel in range(len(decoded[0].tracks)))
+    return Waveform(samples, source, (*warnings, *quality.warnings), tracks, quality=quality)
+
+
+def _join_track(decoded: Sequence[_Decoded], channel: int) -> NDArray[np.float32] | None:
+    """(samples,) of a channel in all files; None where it is silent in all."""
+    tracks = [file.tracks[channel] for file in decoded]
+    if all(track is None for track in tracks):
+        return None
+    return np.concatenate(
+        [
+            np.zeros(len(file.samples), np.float32) if track is None else track
+            for file, track in zip(decoded, tracks, strict=True)
+        ]
+    )
+
+
+def _decode_other(part: Part, bounds: Bounds, channels: int) -> _Decoded:
+    """A joined file; one with another number of channels is mixed, and the same for every speaker."""
+    try:
+        decoded = _decode_part(part, bounds)
+    except errors.UnsupportedAudioError:
+        decoded = None
+    if decoded is not None and len(decoded.tracks) == channels:
+        return decoded
+    survey = survey_part(part, bounds)
+    track = None if survey.is_silent else survey.samples
+    return _Decoded(survey.samples, (track,) * channels, survey.scan, survey.warnings)
+
+
+def _decode_part(part: Part, bounds: Bounds) -> _Decoded:
+    def decode(track: int) -> _Pass:
+        return read_part(part, lambda opened: _decode(opened, bounds, Form(), None), track)
+
+    first, track = choose_track(part, decode, lambda decoded: decoded.statistics)
+    statistics, channels = first.statistics, first.scan.channels
     whole = replace(statistics.choose_form(None), track=track)
-    forms = [None if statistics.is_silent(c) else statistics.choose_form(c) for c in range(source.channels)]
+    forms = [None if statistics.is_silent(c) else statistics.choose_form(c) for c in range(channels)]
     # A residual, in contrast to an offset, is subtracted from the samples that the first pass has resampled.
-    if whole.channel is None and not any(form is not None and form.offset for form in (whole, *forms)):
-        return _assemble(first, whole, forms)
-    second = read_recording(parts, lambda opened: _decode(opened, bounds, whole, forms), track)
-    return _assemble(second, whole, forms)
+    if whole != Form(residual=whole.residual, track=track) or any(form is not None and form.offset for form in forms):
+        first = read_part(part, lambda opened: _decode(opened, bounds, whole, forms), track)
+    return _assemble(first, whole, forms)
 
 
 class _Track:
@@ -90,7 +143,7 @@ class _Track:
 class _Pass:
     """Result of decoding a file once: the channels mixed, each of them, and what was measured."""
 
-    scan: audio._Scan
+    scan: Scan
     statistics: ChannelStatistics
     tracks: list[_Track | None]
 
@@ -104,12 +157,12 @@ def _decode(opened: SampleBlocks, bounds: Bounds, whole: Form, forms: Sequence[F
         whole: Form of the channels mixed.
         forms: Form of each channel, None for a silent one; None as a whole for channels as they are.
     """
-    audio._check_bounds("number of channels for one speaker each", opened.channels, _SPEAKER_BOUNDS)
-    statistics = ChannelStatistics()
+    check_bounds("number of channels for one speaker each", opened.channels, _SPEAKER_BOUNDS)
+    statistics = ChannelStatistics(opened.sample_rate_hz)
     chosen = forms or [Form(channel) for channel in range(opened.channels)]
     tracks = [None if form is None else _Track(form, opened.sample_rate_hz) for form in chosen]
     opened.blocks = _feed(opened.blocks, tracks)
-    return _Pass(audio._scan(opened, bounds, whole, inf, statistics), statistics, tracks)
+    return _Pass(scan(opened, bounds, whole, inf, statistics), statistics, tracks)
 
 
 def _feed(blocks: Iterator[NDArray[np.float32]], tracks: Sequence[_Track | None]) -> Iterator[NDArray[np.float32]]:
@@ -121,13 +174,13 @@ def _feed(blocks: Iterator[NDArray[np.float32]], tracks: Sequence[_Track | None]
         yield block
 
 
-def _assemble(final: _Pass, whole: Form, forms: Sequence[Form | None]) -> Waveform:
-    scan = final.scan
-    whole = replace(whole, scale=scan.peak.choose_scale(scan.warnings))
-    warnings = (*scan.warnings, *audio.describe_track(whole), *final.statistics.describe(whole))
-    survey = audio._Survey(whole.fit(scan.kept), scan.source, whole, warnings)
+def _assemble(final: _Pass, whole: Form, forms: Sequence[Form | None]) -> _Decoded:
+    decoded = final.scan
+    whole = replace(whole, scale=decoded.peak.choose_scale(decoded.warnings))
+    spoken = replace(whole, spans=())  # each channel is a speaker, in which none cancels another
+    warnings = (*decoded.warnings, *describe_track(whole), *final.statistics.describe(spoken))
     tracks = tuple(
         None if form is None or track is None else track.finish(form)
         for form, track in zip(forms, final.tracks, strict=True)
     )
-    return replace(audio._to_waveform(survey, survey.warnings), tracks=tracks)
+    return _Decoded(whole.fit(decoded.kept), tracks, decoded, warnings)

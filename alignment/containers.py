@@ -1,36 +1,34 @@
-"""Recordings in any container, as blocks of raw samples.
+"""Files in any container, as blocks of raw samples.
 
-libsndfile reads wav, flac, ogg and mp3, FFmpeg other formats (m4a, mp4, webm). Lengths in headers are never trusted
-(`alignment.sample_chunks`), and joined files are read one after the other (`alignment.joined_files`).
+libsndfile reads wav, flac, ogg and mp3, FFmpeg other formats (m4a, mp4, webm), and what libsndfile would leave out.
+Lengths in headers are never trusted (`alignment.sample_chunks`, `mp3_frames`, `flac_frames`, `ogg_pages`).
 """
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Final, TypeVar
 
 import numpy as np
-import soxr
 from numpy.typing import NDArray
 
 from alignment.errors import NoSamplesError, UndecodableAudioError
 from alignment.ffmpeg import open_with_ffmpeg
 from alignment.foreign_data import explain_data
-from alignment.joined_files import MAX_FILES
 from alignment.libsndfile import open_with_soundfile
 from alignment.parts import Part
-from alignment.sample_blocks import BLOCK_SAMPLES, SAMPLE_RATE_BOUNDS_HZ, SampleBlocks
+from alignment.sample_blocks import SampleBlocks
 
 _T = TypeVar("_T")
-_TRUNCATED_RATIO: Final = 0.97
+_LENGTH_RATIO: Final = 0.97
 Opener = Callable[[Part, int], AbstractContextManager[SampleBlocks]]
 """Opens a file and one of its audio tracks."""
 
 
-def read_recording(parts: Sequence[Part], use: Callable[[SampleBlocks], _T], track: int = 0) -> _T:
-    """Result of `use` on the blocks of a recording, opened by libsndfile, or else by FFmpeg.
+def read_part(part: Part, use: Callable[[SampleBlocks], _T], track: int = 0) -> _T:
+    """Result of `use` on the blocks of a file, opened by libsndfile, or else by FFmpeg.
 
     Args:
-        parts: Files of the recording.
+        part: The file.
         use: Receives the format and the blocks; called again with those of FFmpeg where libsndfile finds no sample.
         track: Index of the audio track, in containers that hold several.
 
@@ -39,12 +37,12 @@ def read_recording(parts: Sequence[Part], use: Callable[[SampleBlocks], _T], tra
         NoSamplesError: See `use`.
     """
     first: UndecodableAudioError | NoSamplesError | None = None
-    for opener in _openers(parts[0], track):
+    for opener in _openers(part, track):
         try:
-            with _open_joined(parts, opener, track) as opened:
+            with _open_checked(part, opener, track) as opened:
                 return use(opened)
         except (UndecodableAudioError, NoSamplesError) as exc:
-            failure, first = _combine(first, exc, parts[0]), exc
+            failure, first = _combine(first, exc, part), exc
     raise failure
 
 
@@ -56,23 +54,26 @@ def _combine(
         return second
     if first is None or isinstance(first, NoSamplesError):
         return first or second
-    reason = explain_data(part.head) or f"libsndfile: {first.reason} FFmpeg: {second.reason}"
+    one, two = (second, first) if part.is_irregular else (first, second)
+    reason = explain_data(part.head) or f"libsndfile: {one.reason} FFmpeg: {two.reason}"
     return UndecodableAudioError(reason)
 
 
 def _openers(part: Part, track: int) -> tuple[Opener, ...]:
-    """Libraries in the order in which they are tried; FFmpeg alone reads several tracks, and timestamps."""
-    return (open_with_ffmpeg,) if track or part.has_gap else (open_with_soundfile, open_with_ffmpeg)
+    """Libraries in the order in which they are tried; FFmpeg alone reads several tracks, timestamps and all lengths."""
+    if track:
+        return (open_with_ffmpeg,)
+    return (open_with_ffmpeg, open_with_soundfile) if part.is_irregular else (open_with_soundfile, open_with_ffmpeg)
 
 
 @contextmanager
-def stream_recording(parts: Sequence[Part], track: int = 0) -> Iterator[SampleBlocks]:
-    """Blocks of a recording, as `read_recording` gives them.
+def stream_part(part: Part, track: int = 0) -> Iterator[SampleBlocks]:
+    """Blocks of a file, as `read_part` gives them.
 
     Raises:
-        UndecodableAudioError: See `read_recording`.
+        UndecodableAudioError: See `read_part`.
     """
-    with _open_joined(parts, _choose_opener(parts[0], track), track) as opened:
+    with _open_checked(part, _choose_opener(part, track), track) as opened:
         yield opened
 
 
@@ -83,82 +84,57 @@ def _choose_opener(part: Part, track: int) -> Opener:
         with suppress(UndecodableAudioError), first(part, track) as opened:
             if next(opened.blocks, None) is not None:
                 return first
-    return open_with_ffmpeg
+    return others[-1] if others else first
 
 
 @contextmanager
-def _open_joined(parts: Sequence[Part], opener: Opener, track: int) -> Iterator[SampleBlocks]:
-    """Blocks of all files of a recording, in the format of the first one."""
-    [first, *others] = parts
-    with opener(first, track) as opened:
-        blocks = opened.blocks = _joined_blocks(opened, opened.blocks, others)
+def _open_checked(part: Part, opener: Opener, track: int) -> Iterator[SampleBlocks]:
+    """Blocks of a file to its end, also beyond damage, with a warning where its length is not the stated one."""
+    with opener(part, track) as opened:
+        blocks = opened.blocks = _counted(opened, _read_on(opened, opened.blocks, part))
         try:
             yield opened
         finally:
             blocks.close()
 
 
-def _joined_blocks(
-    opened: SampleBlocks, blocks: Iterator[NDArray[np.float32]], others: Sequence[Part]
-) -> Generator[NDArray[np.float32]]:
-    yield from _counted(opened, blocks)
-    if not others:
-        return
-    opened.warnings.append(f"{len(others) + 1} files were joined in this recording; they were read one after the other")
-    for number, part in enumerate(others, start=2):
-        if number > MAX_FILES:
-            opened.warnings.append(f"after {MAX_FILES} files, {part.end - part.start:,} bytes were left out")
-            return
-        warnings: list[str] = []
-        try:
-            yield from _convert_file(part, opened, warnings)
-        except UndecodableAudioError as exc:
-            warnings = [f"it cannot be read ({exc.reason}) and was left out, {part.end - part.start:,} bytes"]
-        opened.warnings.extend(f"file {number} of them: {warning}" for warning in warnings)
-
-
-def _convert_file(part: Part, opened: SampleBlocks, warnings: list[str]) -> Iterator[NDArray[np.float32]]:
-    """Blocks of a joined file in the format of the first one; the first is empty, so that decoding can be stopped."""
-    yield np.zeros((0, opened.channels), np.float32)
-    with _choose_opener(part, 0)(part, 0) as other:
-        low_hz, high_hz = SAMPLE_RATE_BOUNDS_HZ
-        if not low_hz <= other.sample_rate_hz <= high_hz:
-            raise UndecodableAudioError(f"its sample rate is {other.sample_rate_hz} Hz")
-        blocks = (_match_channels(block, opened.channels) for block in _counted(other, other.blocks))
-        yield from _match_rate(blocks, other.sample_rate_hz, opened.sample_rate_hz, opened.channels)
-        warnings.extend(other.warnings)
-
-
-def _match_channels(block: NDArray[np.float32], channels: int) -> NDArray[np.float32]:
-    """(samples, channels) of a block with other channels: their average in each."""
-    if block.shape[1] == channels:
-        return block
-    return np.tile(block.mean(axis=1, dtype=np.float32)[:, None], (1, channels))
-
-
-def _match_rate(
-    blocks: Iterator[NDArray[np.float32]], rate_hz: int, wanted_hz: int, channels: int
-) -> Iterator[NDArray[np.float32]]:
-    """Blocks at another rate, of a bounded size."""
-    if rate_hz == wanted_hz:
-        yield from blocks
-        return
-    stream = soxr.ResampleStream(rate_hz, wanted_hz, channels, dtype="float32", quality="HQ")
-    length = max(1, BLOCK_SAMPLES * rate_hz // wanted_hz)
+def _read_on(opened: SampleBlocks, blocks: Iterator[NDArray[np.float32]], part: Part) -> Iterator[NDArray[np.float32]]:
+    """Yield the blocks of libsndfile, then, where damage ended them, those of FFmpeg from there on."""
+    done = 0
     for block in blocks:
-        for start in range(0, len(block), length):
-            yield stream.resample_chunk(block[start : start + length]).reshape(-1, channels)
-    yield stream.resample_chunk(np.zeros((0, channels), np.float32), last=True).reshape(-1, channels)
+        done += len(block)
+        yield block
+    if not opened.damage or not done:
+        return
+    opened.warnings.append(f"the file is damaged ({opened.damage}); the part before the damage was used")
+    with suppress(UndecodableAudioError), open_with_ffmpeg(part) as other:
+        if (other.sample_rate_hz, other.channels) == (opened.sample_rate_hz, opened.channels):
+            yield from _skip(other.blocks, done)
+            opened.warnings[-1] = f"the file is damaged ({opened.damage}); what can be decoded was used"
+            opened.warnings.extend(other.warnings)
 
 
-def _counted(opened: SampleBlocks, blocks: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
-    """Yield the blocks of a file, then report where it holds less than its header states."""
+def _skip(blocks: Iterator[NDArray[np.float32]], samples: int) -> Iterator[NDArray[np.float32]]:
+    """Yield the blocks without the first samples; empty ones in their place, so that decoding can be stopped."""
+    for block in blocks:
+        yield block[min(samples, len(block)) :]
+        samples = max(0, samples - len(block))
+
+
+def _counted(opened: SampleBlocks, blocks: Iterator[NDArray[np.float32]]) -> Generator[NDArray[np.float32]]:
+    """Yield the blocks of a file, then report where it holds less or more than its header states."""
     samples = 0
     for block in blocks:
         samples += len(block)
         yield block
     duration_s = samples / opened.sample_rate_hz if opened.sample_rate_hz else 0.0
-    if samples and not opened.warnings and duration_s < _TRUNCATED_RATIO * opened.stated_s:
+    if not samples or not opened.stated_s or opened.warnings:
+        return
+    if duration_s < _LENGTH_RATIO * opened.stated_s:
         opened.warnings.append(
             f"the file is truncated: its header states {opened.stated_s:.2f} s, it holds {duration_s:.2f} s"
+        )
+    if _LENGTH_RATIO * duration_s > opened.stated_s:
+        opened.warnings.append(
+            f"the header states {opened.stated_s:.2f} s, the file holds {duration_s:.2f} s; all of it was used"
         )

@@ -17,8 +17,12 @@ from alignment.sample_blocks import SampleBlocks, length_warnings
 from alignment.timeline import Timeline
 from alignment.timing import Seconds
 
-_WITH_LENGTH: Final = ("mov", "matroska")
+_WITH_LENGTH: Final = ("mov", "matroska", "flac")
 _WITH_TIMESTAMPS: Final = (*_WITH_LENGTH, "mpegts", "flv", "asf", "ogg")
+# The timestamps of flac count samples, from any number on where a stream was recorded from its middle.
+_COUNTING_SAMPLES: Final = "flac"
+_WITH_EDITS: Final = "mov"
+_EDITED_RATIO: Final = 0.97
 _MAX_TRACKS: Final = 8
 _TAGGED_LENGTH: Final = re.compile(r"(\d{2,4}):(\d\d):(\d\d(?:\.\d+)?)")
 # FFmpeg would follow the addresses inside a playlist; only containers that hold their own audio are allowed.
@@ -80,7 +84,7 @@ def _opened_by_ffmpeg(container: av.container.InputContainer, part: Part, track:
         raise UndecodableAudioError(f"its audio codec {stream.codec_context.name} is not supported")
     opened = SampleBlocks(stream.rate or 0, stream.channels or 0, _stated_length(container, stream))
     opened.warnings.extend(length_warnings(part))
-    opened.blocks = _ffmpeg_blocks(container, stream, opened.warnings)
+    opened.blocks = _ffmpeg_blocks(container, stream, opened)
     return opened
 
 
@@ -106,17 +110,22 @@ def _make_timeline(container: av.container.InputContainer, stream: av.AudioStrea
     """The timeline of a track; None where timestamps are counted from the samples."""
     if not container.format.name.startswith(_WITH_TIMESTAMPS) or not stream.rate:
         return None
-    start_s = None if container.start_time is None else container.start_time / av.time_base
     end_s = container.duration / av.time_base if container.duration else 0.0
+    if container.format.name == _COUNTING_SAMPLES:
+        return Timeline(stream.rate, stream.channels or 1, None, end_s, tolerance_s=1 / stream.rate)
+    start_s = None if container.start_time is None else container.start_time / av.time_base
     return Timeline(stream.rate, stream.channels or 1, start_s, end_s)
 
 
 def _ffmpeg_blocks(
-    container: av.container.InputContainer, stream: av.AudioStream, warnings: list[str]
+    container: av.container.InputContainer, stream: av.AudioStream, opened: SampleBlocks
 ) -> Iterator[NDArray[np.float32]]:
     """Blocks of all packets that can be decoded; damaged ones are left out and counted in a warning."""
     converter, timeline = _Converter(stream.rate, stream.layout), _make_timeline(container, stream)
-    for frame in _decode_frames(container, stream, warnings):
+    edits = _EditList(stream, opened.stated_s) if container.format.name.startswith(_WITH_EDITS) else None
+    for frame in _decode_frames(container, stream, opened.warnings):
+        if edits is not None:
+            edits.add(frame.samples)
         time_s = frame.time if frame.pts is not None else None
         if timeline is not None:
             yield from timeline.fill(time_s)
@@ -124,8 +133,7 @@ def _ffmpeg_blocks(
             if timeline is not None:
                 timeline.advance(len(block))
             yield block
-    if timeline is not None:
-        warnings.extend(timeline.describe())
+    opened.warnings.extend([*(timeline.describe() if timeline else ()), *(edits.describe() if edits else ())])
 
 
 def _decode_frames(
@@ -157,6 +165,28 @@ def _decode_frames(
         warnings.append(f"the file is damaged: {damaged} packets could not be decoded and were left out")
 
 
+class _EditList:
+    """Sound of an mp4 file that its edit list leaves out: it is there, and no player plays it."""
+
+    def __init__(self, stream: av.AudioStream, stated_s: Seconds) -> None:
+        self._stream, self._stated_s = stream, stated_s
+        self._longest = self._samples = 0
+
+    def add(self, samples: int) -> None:
+        """Count a decoded frame."""
+        self._longest = max(self._longest, samples)
+        self._samples += samples
+
+    def describe(self) -> Iterator[str]:
+        """Message about the sound that is left out, after the last frame."""
+        is_pcm = self._stream.codec_context.name.startswith("pcm_")
+        length_s = self._stream.frames * (1 if is_pcm else self._longest) / self._stream.rate
+        most_s = max(self._stated_s, self._samples / self._stream.rate)
+        # The last frame may be shorter than the others.
+        if self._stated_s and most_s + 2 * self._longest / self._stream.rate < _EDITED_RATIO * length_s:
+            yield f"the edit list of the file leaves out {length_s - most_s:.1f} s of its sound, as in a player"
+
+
 class _Converter:
     """Converter of frames of any format to float blocks at one rate, with one layout of channels.
 
@@ -175,5 +205,12 @@ class _Converter:
             self._resampler = av.AudioResampler(format="flt", layout=self._layout, rate=self._rate_hz)
             self._source = source
         frame.pts = None
-        for packed in self._resampler.resample(frame):
+        for packed in _resample(self._resampler, frame):
             yield packed.to_ndarray().reshape(-1, self._layout.nb_channels).astype(np.float32, copy=False)
+
+
+def _resample(resampler: av.AudioResampler, frame: av.AudioFrame) -> list[av.AudioFrame]:
+    try:
+        return resampler.resample(frame)
+    except av.error.FFmpegError as exc:
+        raise UndecodableAudioError(f"its samples cannot be converted ({exc.strerror})") from exc

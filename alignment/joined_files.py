@@ -2,7 +2,8 @@
 
 A decoder stops at the end of the first file, or reads the header of the second one as sound. The files are found by
 their signatures, from the end of the first file on where its structure shows it, else after its header. A signature has
-at least 48 fixed bits. Searches go block by block, because they hold the interpreter lock, and can be stopped there.
+at least 48 fixed bits. An mp3 file without one is found where the format of the frames changes. Searches go block by
+block, because they hold the interpreter lock, and can be stopped there.
 """
 
 import re
@@ -12,6 +13,7 @@ from itertools import islice
 from typing import Final
 
 from alignment.errors import DecodingAbandonedError
+from alignment.mp3_frames import TAG, scan_frames, skip_tag
 from alignment.sample_chunks import Data, Range, find_end, is_chunked
 
 MAX_FILES: Final = 200
@@ -28,7 +30,6 @@ _CONTAINERS: Final = (_EBML, b"FLV\x01", b"\x30\x26\xb2\x75")
 """Starts of containers whose mp3 track may begin with the statement of a length."""
 # The first frame of an mp3 file may state the length, which no other frame does.
 _FIRST_FRAME_BYTES: Final = 64
-_TAG: Final = re.compile(rb"ID3[\x02-\x04]\x00[\x00\x10\x20\x40\x80\xc0\xe0][\x00-\x7f]{4}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ _SIGNATURES: Final = (
 _FIRST_FRAMES: Final = (13, 21, 36)
 """Bytes of the first frame of an mp3 file before the word that says that it states the length."""
 _MP3_SIGNATURES: Final = (
-    _Signature(b"ID3", ((0, _TAG),)),
+    _Signature(b"ID3", ((0, TAG),)),
     *(
         _make_signature(
             word,
@@ -102,10 +103,13 @@ def split_files(data: Data, abandoned: Callable[[], bool] = lambda: False) -> li
 
 def _find_next(data: Data, start: int, search: "_Search") -> int | None:
     """Start of the file after the one that begins at `start`."""
-    at = _skip_tag(data, start)
+    at = skip_tag(data, start)
     after = _skip_header(data, at, search)
     signatures = _SIGNATURES if data[at : at + 4] in _CONTAINERS else (*_SIGNATURES, *_MP3_SIGNATURES)
     found = min(search.find(signature, after) for signature in signatures)
+    scan = scan_frames(data, at, found, search.abandoned)
+    if scan is not None and scan.next_file is not None:
+        return scan.next_file
     return found if found < len(data) else None
 
 
@@ -113,7 +117,7 @@ class _Search:
     """Places of the signatures, in ascending order: every byte is searched once for each signature."""
 
     def __init__(self, data: Data, abandoned: Callable[[], bool]) -> None:
-        self._data, self._abandoned = data, abandoned
+        self._data, self.abandoned = data, abandoned
         self._found: dict[_Signature, int] = {}
 
     def find(self, signature: _Signature, after: int) -> int:
@@ -131,7 +135,7 @@ class _Search:
 
     def _find_words(self, after: int, word: bytes) -> Iterator[int]:
         for block in range(after, len(self._data), _BLOCK_BYTES):
-            if self._abandoned():
+            if self.abandoned():
                 raise DecodingAbandonedError()
             at, limit = block, block + _BLOCK_BYTES + len(word) - 1
             while (at := self._data.find(word, at, limit)) >= 0:
@@ -190,11 +194,3 @@ def _skip_boxes(data: Data, start: int) -> int:
             break
         at += size
     return max(start + 8, min(at, len(data)))
-
-
-def _skip_tag(data: Data, start: int) -> int:
-    """End of the ID3 tag at a place, if there is one."""
-    if not _TAG.match(data, start):
-        return start
-    high, upper, lower, low = data[start + 6 : start + 10]
-    return min(len(data), start + 10 + (high << 21) + (upper << 14) + (lower << 7) + low)

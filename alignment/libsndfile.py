@@ -26,16 +26,16 @@ def open_with_soundfile(part: Part, _track: int = 0) -> Iterator[SampleBlocks]:
     with file:
         opened = SampleBlocks(file.samplerate, file.channels, file.frames / file.samplerate)
         opened.warnings.extend(length_warnings(part))
-        opened.blocks = _soundfile_blocks(file, opened.warnings)
+        opened.blocks = _soundfile_blocks(file, opened)
         yield opened
 
 
-def _soundfile_blocks(file: soundfile.SoundFile, warnings: list[str]) -> Iterator[NDArray[np.float32]]:
+def _soundfile_blocks(file: soundfile.SoundFile, opened: SampleBlocks) -> Iterator[NDArray[np.float32]]:
     while True:
         try:
             block = file.read(BLOCK_SAMPLES // file.channels + 1, dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as exc:
-            warnings.append(f"the file is damaged ({exc.error_string}); the part before the damage was used")
+            opened.damage = exc.error_string
             return
         if not len(block):
             return

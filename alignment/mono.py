@@ -4,8 +4,9 @@ Everything works block by block. What depends on the whole file (which channels 
 peak) is measured in a first pass by `ChannelStatistics` and `Peak`, and is the `Form` of later passes.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -13,13 +14,11 @@ import soxr
 from numpy.typing import NDArray
 
 from alignment import errors
+from alignment.cancellation import CancellationWindows, Span, describe_spans, find_strongest
 from alignment.sample_blocks import SampleBlocks
 from alignment.timing import SAMPLE_RATE_HZ, Seconds
 
 _OVERSHOOT_SHARE: Final = 1e-3
-# The average of N independent channels has an Nth of their mean power; a fifth of that is no accident.
-_CANCELLED_SHARE: Final = 0.2
-_EQUAL_SHARE: Final = 0.99
 _NOTABLE_OFFSET: Final = 0.02
 _NEGLIGIBLE_OFFSET: Final = 1e-3
 # Eight channels at 96 kHz; more only for so long that the number of samples is that of five minutes.
@@ -34,10 +33,26 @@ class Bounds:
     Attributes:
         max_duration_s: Longest audio.
         abandoned: Returns whether the request has ended.
+        before_s: Length of the joined files before this one, which counts as well.
+        dense_before: Number of their samples, in all channels of those with many channels or a high rate.
     """
 
     max_duration_s: Seconds
     abandoned: Callable[[], bool] = lambda: False
+    before_s: Seconds = 0.0
+    dense_before: int = 0
+
+    def after(self, duration_s: Seconds, rate_hz: int, channels: int) -> "Bounds":
+        """Limits of the next joined file.
+
+        Args:
+            duration_s: Length of a file.
+            rate_hz: Its rate.
+            channels: Number of its channels.
+        """
+        density_hz = rate_hz * channels
+        dense = round(duration_s * density_hz) if density_hz > MAX_DENSITY_HZ else 0
+        return replace(self, before_s=self.before_s + duration_s, dense_before=self.dense_before + dense)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +65,7 @@ class Form:
         residual: Small offset that is subtracted after resampling, which saves a second pass.
         scale: Divisor of the samples; None where they are clipped.
         track: Index of the audio track.
+        spans: Samples in which one channel is used in place of the average, in order.
     """
 
     channel: int | None = None
@@ -57,12 +73,25 @@ class Form:
     residual: float = 0.0
     scale: float | None = None
     track: int = 0
+    spans: tuple[Span, ...] = ()
 
-    def mix(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(samples,) of a block: (samples, channels)."""
+    def mix(self, block: NDArray[np.float32], at: int = 0) -> NDArray[np.float32]:
+        """(samples,) of a block.
+
+        Args:
+            block: (samples, channels).
+            at: Number of samples before it.
+        """
         channel = 0 if block.shape[1] == 1 else self.channel
         mono: NDArray[np.float32] = block.mean(axis=1, dtype=np.float32) if channel is None else block[:, channel]
+        for span in self._spans_in(at, at + len(block)):
+            inside = slice(max(0, span.start - at), span.end - at)
+            mono[inside] = block[inside, span.channel] - np.float32(span.shift)
         return mono - np.float32(self.offset) if self.offset else mono
+
+    def _spans_in(self, start: int, end: int) -> Sequence[Span]:
+        first = bisect_right(self.spans, start, key=lambda span: span.end)
+        return self.spans[first : bisect_left(self.spans, end, key=lambda span: span.start)]
 
     def fit(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """(samples,) within [-1, 1] of resampled ones."""
@@ -75,10 +104,16 @@ class Form:
 class ChannelStatistics:
     """Offset and power of the channels and of their average, updated block by block."""
 
-    def __init__(self) -> None:
-        self._count = 0
-        # (channels,) or (channels, channels) from the first block on, whose number of channels was checked.
-        self._sums = self._products = np.zeros(1)
+    def __init__(self, rate_hz: int) -> None:
+        """Begin without a sample.
+
+        Args:
+            rate_hz: Rate of the samples.
+        """
+        self._count, self._rate_hz = 0, rate_hz
+        # (channels,) from the first block on, whose number of channels was checked.
+        self._sums = np.zeros(1)
+        self._windows = CancellationWindows(rate_hz)
         self._lowest, self._highest = np.full(1, np.inf), np.full(1, -np.inf)
 
     def add(self, block: NDArray[np.float32]) -> None:
@@ -90,8 +125,7 @@ class ChannelStatistics:
         self._lowest = np.minimum(self._lowest, rows.min(axis=1, initial=np.inf))
         self._highest = np.maximum(self._highest, rows.max(axis=1, initial=-np.inf))
         if len(rows) > 1:
-            wide = rows.astype(np.float64)
-            self._products = self._products + wide @ wide.T
+            self._windows.add(rows.astype(np.float64))
 
     def is_silent(self, channel: int | None) -> bool:
         """Whether a channel, or every one, is constant."""
@@ -99,20 +133,25 @@ class ChannelStatistics:
         return bool(constant.all() if channel is None else constant[channel])
 
     def choose_form(self, channel: int | None) -> Form:
-        """Form with the offset, and with the strongest channel where the channels cancel each other.
+        """Form with the offset, and with the strongest channel wherever the channels cancel each other.
 
         Args:
             channel: Index of the requested channel; None for all.
         """
-        channel = self._find_strongest() if channel is None and self._cancel else channel
+        spans: tuple[Span, ...] | None = ()
+        if channel is None and len(self._sums) > 1 and not self.is_silent(None):
+            spans = self._windows.find_spans(self._sums / self._count)
+            channel = find_strongest(self._powers) if spans is None else None
         offset = self._offset(channel)
         negligible = abs(offset) <= _NEGLIGIBLE_OFFSET * self._full_scale
-        return Form(channel, 0.0, offset) if negligible else Form(channel, offset)
+        form = Form(channel, 0.0, offset) if negligible else Form(channel, offset)
+        return replace(form, spans=spans or ())
 
     def describe(self, form: Form) -> list[str]:
-        """Messages about the offset of a form."""
+        """Messages about the offset of a form, and about its spans."""
         offset = form.offset / self._full_scale
-        return [f"a constant offset of {offset:.2f} was removed"] if abs(offset) > _NOTABLE_OFFSET else []
+        removed = [f"a constant offset of {offset:.2f} was removed"] if abs(offset) > _NOTABLE_OFFSET else []
+        return [*removed, *([describe_spans(form.spans, self._rate_hz)] if form.spans else [])]
 
     @property
     def peak(self) -> float:
@@ -128,24 +167,10 @@ class ChannelStatistics:
         return float((self._sums.mean() if channel is None else self._sums[channel]) / self._count)
 
     @property
-    def _covariances(self) -> NDArray[np.float64]:
-        """(channels, channels); the powers without offset are the diagonal, that of the average is the mean."""
-        means = self._sums / self._count
-        covariances: NDArray[np.float64] = self._products / self._count - np.outer(means, means)
-        return covariances
-
-    @property
-    def _cancel(self) -> bool:
-        if len(self._sums) == 1:
-            return False
-        covariances = self._covariances
-        independent = covariances.trace() / len(covariances) ** 2
-        return bool(covariances.mean() < _CANCELLED_SHARE * independent)
-
-    def _find_strongest(self) -> int:
-        """Index of the strongest channel; of equally strong ones, the first."""
-        powers = self._covariances.diagonal()
-        return int((powers >= _EQUAL_SHARE * powers.max()).argmax())
+    def _powers(self) -> NDArray[np.float64]:
+        """(channels,) powers without offset."""
+        powers: NDArray[np.float64] = self._windows.products.diagonal() / self._count - (self._sums / self._count) ** 2
+        return powers
 
 
 class MonoBlocks:
@@ -168,13 +193,13 @@ class MonoBlocks:
     def __iter__(self) -> Iterator[NDArray[np.float32]]:
         rate = self._opened.sample_rate_hz
         for block in self._opened.blocks:
-            mono = self._form.mix(block)
+            mono = self._form.mix(block, self.count)
             finite = np.isfinite(mono)
             if not finite.all():
-                raise errors.NonFiniteAudioError((self.count + int(finite.argmin())) / rate)
+                raise errors.NonFiniteAudioError(self._bounds.before_s + (self.count + int(finite.argmin())) / rate)
             self.count += len(mono)
-            if self.count > self._bounds.max_duration_s * rate:
-                raise errors.AudioTooLongError(self.count / rate, self._bounds.max_duration_s)
+            if self._bounds.before_s + self.count / rate > self._bounds.max_duration_s:
+                raise errors.AudioTooLongError(self._bounds.before_s + self.count / rate, self._bounds.max_duration_s)
             self._check_density()
             if self._bounds.abandoned():
                 raise errors.DecodingAbandonedError()
@@ -185,7 +210,7 @@ class MonoBlocks:
     def _check_density(self) -> None:
         """Raise where a small file costs more to decode than a recording of speech can."""
         rate, channels = self._opened.sample_rate_hz, self._opened.channels
-        if rate * channels > MAX_DENSITY_HZ and self.count * channels > MAX_DENSE_SAMPLES:
+        if rate * channels > MAX_DENSITY_HZ and self._bounds.dense_before + self.count * channels > MAX_DENSE_SAMPLES:
             raise errors.AudioTooLargeError(rate, channels, MAX_DENSE_SAMPLES / (rate * channels))
 
 

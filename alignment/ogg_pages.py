@@ -1,4 +1,4 @@
-"""Gaps between the timestamps of an Ogg file, which libsndfile leaves out.
+"""Timestamps of an Ogg file: gaps, which libsndfile leaves out, and an end that is stated too early.
 
 Source: RFC 3533 (pages), RFC 6716, section 3.1 (duration of an Opus packet), Vorbis I specification, section 4.2.2
 (block sizes).
@@ -28,19 +28,81 @@ def has_gap(data: Data, start: int, end: int) -> bool:
         end: Offset of its end.
     """
     head = bytes(data[start + _HEADER_BYTES : start + _HEADER_BYTES + 64])
+    most, at = _longest_packet(head), head.find(b"\x01vorbis")
+    rate_hz = _OPUS_RATE_HZ if at < 0 else int.from_bytes(head[at + 12 : at + 16], "little")
+    return most is not None and _exceeds(data, start, end, rate_hz, most)
+
+
+def repair_end(data: Data, start: int, end: int) -> tuple[tuple[int, bytes], ...]:
+    """Corrections of a last page whose timestamp is earlier than that of a page before it: (offset, bytes).
+
+    Decoders end the sound at this timestamp. The corrected one is the latest that the packets of the page can have.
+
+    Args:
+        data: The recording.
+        start: Offset of the file in it.
+        end: Offset of its end.
+    """
+    most = _longest_packet(bytes(data[start + _HEADER_BYTES : start + _HEADER_BYTES + 64]))
+    if most is None:
+        return ()
+    serial, latest, last = bytes(data[start + 14 : start + 18]), 0, None
+    for at, lacing in _pages(data, start, end):
+        if bytes(data[at + 14 : at + 18]) != serial:
+            continue
+        if last is not None:
+            latest = max(latest, _granule(data, last[0]))
+        last = at, lacing
+    if last is None or _granule(data, last[0]) >= latest:
+        return ()
+    at, lacing = last
+    granule = latest + sum(most(packet) for packet in _packet_starts(data, at, lacing))
+    page = bytearray(data[at : at + _HEADER_BYTES + len(lacing) + sum(lacing)])
+    page[6:14], page[22:26] = granule.to_bytes(8, "little"), bytes(4)
+    return (at + 6, bytes(page[6:14])), (at + 22, _checksum(page).to_bytes(4, "little"))
+
+
+def _granule(data: Data, page: int) -> int:
+    return int.from_bytes(data[page + 6 : page + 14], "little", signed=True)
+
+
+def _checksum(page: bytearray) -> int:
+    """CRC of a page, as RFC 3533 defines it."""
+    value = 0
+    for byte in page:
+        value = (value << 8 & 0xFFFF_FFFF) ^ _CRC_TABLE[value >> 24 ^ byte]
+    return value
+
+
+def _make_crc_table() -> list[int]:
+    table = []
+    for byte in range(256):
+        value = byte << 24
+        for _ in range(8):
+            value = value << 1 ^ (_POLYNOMIAL if value & 0x8000_0000 else 0)
+        table.append(value & 0xFFFF_FFFF)
+    return table
+
+
+_POLYNOMIAL: Final = 0x1_04C1_1DB7
+_CRC_TABLE: Final = _make_crc_table()
+
+
+def _longest_packet(head: bytes) -> Callable[[bytes], int] | None:
+    """Longest duration of a packet, from its first bytes; None where the codec is neither Opus nor Vorbis."""
     if b"OpusHead" in head:
-        return _exceeds(data, start, end, _OPUS_RATE_HZ, _opus_samples)
+        return _opus_samples
     if (at := head.find(b"\x01vorbis")) >= 0 and len(head) >= at + 29:
-        rate_hz, longest = int.from_bytes(head[at + 12 : at + 16], "little"), 1 << (head[at + 28] >> 4)
-        return _exceeds(data, start, end, rate_hz, lambda _: longest // 2)
-    return False
+        longest = 1 << (head[at + 28] >> 4)
+        return lambda _: longest // 2
+    return None
 
 
 def _exceeds(data: Data, start: int, end: int, rate_hz: int, most: Callable[[bytes], int]) -> bool:
     """Whether a page advances the time by more than its packets can last."""
     serial, previous = bytes(data[start + 14 : start + 18]), 0
     for at, lacing in _pages(data, start, end):
-        granule = int.from_bytes(data[at + 6 : at + 14], "little", signed=True)
+        granule = _granule(data, at)
         if bytes(data[at + 14 : at + 18]) != serial or granule <= 0:
             continue
         lasts = sum(most(packet) for packet in _packet_starts(data, at, lacing))

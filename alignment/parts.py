@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import BinaryIO, Final, cast
 
 from alignment.errors import EmptyFileError
+from alignment.flac_frames import is_complete
 from alignment.joined_files import split_files
-from alignment.ogg_pages import has_gap
+from alignment.mp3_frames import repair_length, skip_tag
+from alignment.ogg_pages import has_gap, repair_end
 from alignment.sample_chunks import Data, Range, find_samples
 
 _HEAD_BYTES: Final = 512
+_EARLY_END: Final = "the last page of the ogg file states an earlier end than the page before it; all of it was used"
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Part:
         ranges: Ranges to read in order; empty for all from `start` to `end`.
         patches: Corrected fields: (offset, bytes), inside the first range.
         warnings: What is wrong with its header.
+        has_lost_length: Whether it is an mp3 file that states no length, or holds more than frames.
     """
 
     data: Data
@@ -36,6 +40,7 @@ class Part:
     ranges: tuple[Range, ...] = ()
     patches: tuple[tuple[int, bytes], ...] = ()
     warnings: tuple[str, ...] = ()
+    has_lost_length: bool = False
 
     @property
     def head(self) -> bytes:
@@ -43,13 +48,21 @@ class Part:
         return bytes(self.data[self.start : min(self.end, self.start + _HEAD_BYTES)])
 
     @cached_property
-    def has_gap(self) -> bool:
-        """Whether the file is an Ogg file whose timestamps have a gap."""
-        return self.head[:4] == b"OggS" and has_gap(self.data, self.start, self.end)
+    def is_irregular(self) -> bool:
+        """Whether libsndfile would leave out sound, or times that the timestamps of an Ogg file leave out."""
+        at = skip_tag(self.data, self.start)
+        if bytes(self.data[at : at + 4]) == b"fLaC":
+            return not is_complete(self.data, at, self.end)
+        return self.has_lost_length or (self.head[:4] == b"OggS" and has_gap(self.data, self.start, self.end))
 
     def open(self) -> BinaryIO:
         """Stream of the file with its corrections."""
-        if not self.ranges and isinstance(self.data, bytes) and self.end - self.start == len(self.data):
+        if (
+            not self.ranges
+            and not self.patches
+            and isinstance(self.data, bytes)
+            and self.end - self.start == len(self.data)
+        ):
             return BytesIO(self.data)
         return cast("BinaryIO", _Splice(self.data, [*self._pieces()]))
 
@@ -92,6 +105,11 @@ def _make_parts(data: Data, split: Callable[[Data], Sequence[Range]]) -> list[Pa
 
 
 def _repair(data: Data, start: int, end: int) -> Part:
+    if data[start : start + 4] == b"OggS":
+        patches = repair_end(data, start, end)
+        return Part(data, start, end, (), patches, (_EARLY_END,) if patches else ())
+    if (length := repair_length(data, start, end)) is not None:
+        return Part(data, start, end, (), length.patches, length.warnings, length.is_irregular)
     samples = find_samples(data, start, end)
     if samples is None:
         return Part(data, start, end)

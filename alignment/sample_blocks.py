@@ -25,6 +25,7 @@ class SampleBlocks:
         stated_s: Length in the header, 0 where there is none; used for warnings only.
         blocks: (samples, channels) float32 blocks, full scale 1.
         warnings: Extended while the blocks are read.
+        damage: Error that ended the blocks of libsndfile before the end of the file; "" for none.
     """
 
     sample_rate_hz: int
@@ -32,6 +33,7 @@ class SampleBlocks:
     stated_s: Seconds
     blocks: Iterator[NDArray[np.float32]] = field(default_factory=lambda: iter(()))
     warnings: list[str] = field(default_factory=list)
+    damage: str = ""
 
 
 def length_warnings(part: Part) -> list[str]:

@@ -17,7 +17,15 @@ _PIECE_SAMPLES: Final = 65_536
 class Timeline:
     """Position of decoded samples on the timeline of a container."""
 
-    def __init__(self, rate_hz: int, channels: int, start_s: Seconds | None, end_s: Seconds) -> None:
+    def __init__(
+        self,
+        rate_hz: int,
+        channels: int,
+        start_s: Seconds | None,
+        end_s: Seconds,
+        *,
+        tolerance_s: Seconds = _TOLERANCE_S,
+    ) -> None:
         """Begin at the start of the container.
 
         Args:
@@ -25,8 +33,9 @@ class Timeline:
             channels: Number of channels.
             start_s: Timestamp at which the container begins; None for that of the first sample.
             end_s: Length of the container, 0 where it states none.
+            tolerance_s: Difference that is jitter or rounding.
         """
-        self._rate_hz, self._channels, self._start_s = rate_hz, channels, start_s
+        self._rate_hz, self._channels, self._start_s, self._tolerance_s = rate_hz, channels, start_s, tolerance_s
         self._latest_s = end_s or _LONGEST_GAP_S
         self._samples = 0
         self._previous_s: Seconds | None = None
@@ -50,7 +59,7 @@ class Timeline:
         gap_s = time_s - self._start_s - position_s
         begins_again = self._previous_s is not None and time_s <= self._previous_s
         self._previous_s = time_s
-        if abs(gap_s) <= _TOLERANCE_S:
+        if abs(gap_s) <= self._tolerance_s:
             return
         if gap_s < 0 or position_s + gap_s > self._latest_s + 1.0:
             self._start_s += gap_s
@@ -75,7 +84,7 @@ class Timeline:
             places = f"in {len(pauses)} places, the first" if len(pauses) > 1 else "once,"
             yield (
                 f"the timestamps leave out {total_s:.1f} s ({places} at {first_s:.1f} s), "
-                "as where a recorder paused; silence takes their place"
+                "as where a recorder paused or data are lost; silence takes their place"
             )
         if self._overlap_s:
             yield (

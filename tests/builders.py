@@ -58,12 +58,33 @@ def encode(
     return buffer.getvalue()
 
 
-def encode_with_ffmpeg(samples: NDArray[np.float32], container: str, codec: str, rate_hz: int = 48_000) -> bytes:
-    """Audio file encoded by FFmpeg, of (samples,) or (samples, 2)."""
-    buffer = io.BytesIO()
+class _Pipe:
+    """Output that cannot seek, so that no header is corrected at the end."""
+
+    def __init__(self) -> None:
+        self._buffer = io.BytesIO()
+
+    def write(self, data: bytes) -> int:
+        return self._buffer.write(data)
+
+    def getvalue(self) -> bytes:
+        return self._buffer.getvalue()
+
+
+def encode_with_ffmpeg(
+    samples: NDArray[np.float32],
+    container: str,
+    codec: str,
+    rate_hz: int = 48_000,
+    *,
+    piped: bool = False,
+    options: dict[str, str] | None = None,
+) -> bytes:
+    """Audio file encoded by FFmpeg, of (samples,) or (samples, 2), to a pipe where `piped` is true."""
+    buffer = _Pipe() if piped else io.BytesIO()
     layout = "mono" if samples.ndim == 1 else "stereo"
     planes = np.ascontiguousarray(np.atleast_2d(samples.T), np.float32)
-    with av.open(buffer, "w", format=container) as file:
+    with av.open(buffer, "w", format=container, options=options or {}) as file:
         stream = file.add_stream(codec, rate=rate_hz, layout=layout)
         assert isinstance(stream, av.AudioStream)
         frame = av.AudioFrame.from_ndarray(planes, format="fltp", layout=layout)

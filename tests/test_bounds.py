@@ -9,7 +9,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from alignment import audio, channels, ffmpeg, joined_files, mono, ogg_pages, sample_blocks, sample_chunks
+from alignment import audio, channels, ffmpeg, joined_files, mono, ogg_pages, sample_blocks, sample_chunks, survey
 from alignment.speech import windows
 from alignment.transcripts import words
 from can_ser_client.retries import RetryPolicy
@@ -72,7 +72,7 @@ CONSTANTS: Final[dict[str, tuple[float, ...]]] = {
     "header `X-Can-Warnings`": (warning_header.MAX_BYTES,),
     "shortest audio": (audio.MIN_DURATION_S,),
     "sample rate": sample_blocks.SAMPLE_RATE_BOUNDS_HZ,
-    "channels": (audio.CHANNEL_BOUNDS[1], *channels._SPEAKER_BOUNDS),
+    "channels": (survey.CHANNEL_BOUNDS[1], *channels._SPEAKER_BOUNDS),
     "rate × channels × seconds": (mono.MAX_DENSITY_HZ, mono.MAX_DENSE_SAMPLES),
     "decoding of a recording among the small ones": (decoding.QUICK_CPU_S, decoding.QUICK_AUDIO_S),
     "words of a recording": (words._ALWAYS_ALLOWED_WORDS, words._MAX_WORDS_PER_S),

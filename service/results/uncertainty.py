@@ -10,8 +10,10 @@ from alignment.transcripts.normalisation import normalise_word
 from model.vocabulary import Vocabulary
 from service.inference.result import ScoredUtterance
 
-UNKNOWN_TEXT: Final = "the weights know none of the words; the text does not contribute"
-"""Warning of a response whose words are all unknown to the weights."""
+UNKNOWN_TEXT: Final = (
+    "none of the words is in the vocabulary of the weights; of the text, only the number of words contributes"
+)
+"""Warning of a response whose words are all unknown: each has the vector of the unknown word."""
 _CLOSE: Final = 0.1
 _KNOWN_SHARE: Final = 0.5
 _DOUBTFUL_SHARE: Final = 0.2

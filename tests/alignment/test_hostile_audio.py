@@ -1,6 +1,7 @@
 """Files that break decoders; more of them: python -m tests.fuzz_decoders."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import av
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from alignment.audio import decode_audio
 from alignment.channels import decode_channels
-from alignment.errors import DecodingAbandonedError, UndecodableAudioError
+from alignment.errors import AlignmentError, DecodingAbandonedError, UndecodableAudioError
 from alignment.ffmpeg import open_with_ffmpeg
 from alignment.parts import open_parts
 from tests.builders import FIXTURES, encode, encode_with_ffmpeg, tone
@@ -43,6 +44,18 @@ def has(codec: str) -> bool:
     except av.codec.codec.UnknownCodecError:
         return False
     return True
+
+
+def test_wrong_size_of_a_packet_is_no_unexpected_error() -> None:
+    """Packets that are cut can decode to frames of a format that FFmpeg's resampler refuses."""
+    data = encode_with_ffmpeg(np.random.default_rng(0).standard_normal(125_000).astype(np.float32) / 10, "ipod", "aac")
+    first = data.find(b"stsz") + 16
+    results = []
+    for at in range(first, first + 4 * 110, 4):
+        size = int.from_bytes(data[at : at + 4], "big") // 2
+        with suppress(AlignmentError):
+            results.append(decode_audio(data[:at] + size.to_bytes(4, "big") + data[at + 4 :]).duration_s)
+    assert len(results) > 50
 
 
 @pytest.mark.parametrize("decode", [decode_audio, decode_channels])

@@ -1,4 +1,5 @@
 import json
+import unicodedata
 from typing import Any
 
 import pytest
@@ -21,13 +22,42 @@ def post(client: TestClient, **fields: str) -> Any:
     return client.post("/predict", files={"file": WAV}, data=fields)
 
 
+FOREIGN = {
+    "arabic": "اشترت الكتاب القديم",
+    "japanese": "彼女は 古い本を 買った",
+    "polish": "kupiła starą książkę",
+    "polish-decomposed": unicodedata.normalize("NFD", "kupiła starą książkę"),
+    "russian": "купила старую книгу",
+}
+"""Three words each."""
+
+
 @pytest.mark.parametrize("explain", ["true", "false"])
-def test_text_in_another_script_has_warning(client: TestClient, explain: str) -> None:
-    known, unknown = (
-        post(client, transcript=text, explain=explain).json() for text in ("the зонт", "она купила старую книгу")
+@pytest.mark.parametrize("script", FOREIGN)
+def test_text_in_another_script_has_warning(client: TestClient, script: str, explain: str) -> None:
+    unknown, known = (
+        post(client, transcript=text, explain=explain).json() for text in (FOREIGN[script], f"the {FOREIGN[script]}")
     )
     assert UNKNOWN_TEXT in unknown["warnings"]
     assert UNKNOWN_TEXT not in known["warnings"]
+
+
+@pytest.mark.parametrize("script", FOREIGN)
+def test_only_the_number_of_unknown_words_contributes(client: TestClient, script: str) -> None:
+    def score(words: list[str]) -> Any:
+        timed = [{"word": word, "start": 0.5 * i, "end": 0.5 * i + 0.4} for i, word in enumerate(words)]
+        return post(client, words=json.dumps(timed)).json()
+
+    foreign, other, fewer = score(FOREIGN[script].split()), score(["zxq", "qzx", "xqz"]), score(["zxq", "qzx"])
+    assert UNKNOWN_TEXT in foreign["warnings"]
+    for key in ("probabilities", "text_probabilities"):
+        [first], [second] = foreign["utterances"], other["utterances"]
+        assert first[key] == pytest.approx(second[key], abs=1e-6)
+    contributions = [word["contribution"]["text"] for word in foreign["utterances"][0]["words"]]
+    assert any(abs(each) > 1e-6 for each in contributions)
+    assert fewer["utterances"][0]["text_probabilities"] != pytest.approx(
+        foreign["utterances"][0]["text_probabilities"], abs=1e-6
+    )
 
 
 def test_uncertain_emotions_have_reasons(settings: Settings) -> None:

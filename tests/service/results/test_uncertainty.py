@@ -86,7 +86,7 @@ def test_quality_of_the_waveform_reaches_the_response(tiny_bundle: Bundle) -> No
 
 def test_warning_needs_words_that_are_all_unknown() -> None:
     assert warn_of_unknown_text(Evidence(2.0, 4, 0)) == [
-        "the weights know none of the words; the text does not contribute"
+        "none of the words is in the vocabulary of the weights; of the text, only the number of words contributes"
     ]
     assert warn_of_unknown_text(Evidence(2.0, 4, 1)) == []
     assert warn_of_unknown_text(Evidence(2.0, 0, 0)) == []
