@@ -25,6 +25,8 @@ _HANDSHAKE: Final = (
 _PING: Final = struct.pack("!BB4x", 0x89, 0x80)
 _EMPTY_FRAGMENT: Final = struct.pack("!BB4x", 0x00, 0x80)
 _FIRST_FRAGMENT: Final = struct.pack("!BB4x", 0x02, 0x82) + b"ab"
+_TINY_MESSAGE: Final = struct.pack("!BB4x", 0x82, 0x82) + b"ab"
+_TELEPHONE_MESSAGE: Final = struct.pack("!BBH4x", 0x82, 0x80 | 126, 160) + b"\xff" * 160
 _BLOCK_BYTES: Final = 262_144
 _PAUSE_S: Final = 0.005
 
@@ -63,6 +65,10 @@ REFUSED_UPGRADES: Final = Attack(
 )
 EMPTY_FRAMES: Final = Attack("2 empty fragments", 4, [_live() + _FIRST_FRAGMENT], _block(_EMPTY_FRAGMENT))
 PINGS: Final = Attack("2 pings, unread pongs", 4, [_live()], _block(_PING))
+TINY_MESSAGES: Final = Attack("2 messages of 2 bytes", 16, [_live(b"/stream?rate=768000")], _block(_TINY_MESSAGE))
+FAST_AUDIO: Final = Attack(
+    "2 telephone audio without pauses", 16, [_live(b"/stream?encoding=mulaw")], _block(_TELEPHONE_MESSAGE)
+)
 PIPELINES: Final = Attack(
     "3 pipelined requests", 60, [b""], _block(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"), reads=True
 )

@@ -14,7 +14,7 @@ from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame, Opcode
 
-from alignment.timing import Seconds
+from service.http.pace import FrameBudget
 from service.http.timeouts import ReadTimeout, Timer
 
 PIECE_BYTES: Final = 1_024
@@ -25,21 +25,6 @@ MAX_FRAMES_AFTER_CLOSE: Final = 4_096
 _SMALL_BYTES: Final = 512
 _CONTROL: Final = frozenset({Opcode.PING, Opcode.PONG, Opcode.CLOSE})
 log = structlog.stdlib.get_logger("service.http.websocket_protocol")
-
-
-class FrameBudget:
-    """Number of frames without content that a client may still send; it recovers with time."""
-
-    def __init__(self, limit: int, per_s: float, now_s: Seconds) -> None:
-        self._limit, self._per_s = limit, per_s
-        self._left: float = limit
-        self._since = now_s
-
-    def spend(self, frames: int, now_s: Seconds) -> bool:
-        """Subtract so many frames; False where the budget is exhausted."""
-        self._left = min(self._limit, self._left + self._per_s * (now_s - self._since)) - frames
-        self._since = now_s
-        return self._left >= 0
 
 
 class BoundedWebSocket(ReadTimeout, WebSocketsSansIOProtocol):
