@@ -23,7 +23,7 @@ from service.errors import (
 )
 from service.http.live_session import Message
 from service.http.pace import FrameBudget
-from service.http.websocket_protocol import IDLE_FRAMES_PER_S, MAX_IDLE_FRAMES
+from service.http.websocket_protocol import IDLE_FRAMES_PER_S, KEEP, MAX_IDLE_FRAMES
 from service.results.problems import to_problem
 from service.setting_groups import LiveSettings
 
@@ -55,6 +55,12 @@ class LiveConnection:
     @property
     def _now(self) -> Seconds:
         return asyncio.get_running_loop().time()
+
+    def keep(self) -> None:
+        """Keep the connection in use; before, it makes way for others where there are too many."""
+        keep: Callable[[], None] | None = getattr(self._websocket.state, KEEP, None)
+        if keep is not None:
+            keep()
 
     async def send(self, message: Message) -> None:
         """Send a message.
