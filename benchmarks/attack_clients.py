@@ -105,6 +105,12 @@ def unread_results(path: str) -> Attack:
     return Attack("4 unread results", 60, [f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()])
 
 
+def unread_exports(path: str) -> Attack:
+    """Requests for a result of a job as a table, which is not read."""
+    request = f"GET {path}?format=words-csv HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    return Attack("4 unread exports", 60, [request])
+
+
 @dataclass(slots=True)
 class _Client:
     attack: Attack

@@ -1,12 +1,15 @@
 """Responses as files over HTTP: media types, names of files, and conversion in a thread."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractContextManager
 from typing import Any, Final
 from urllib.parse import quote
 
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
+from alignment.memory import return_memory
 from can_ser_client.schemas import PredictOut
 from service.exports.formats import FORMATS, ExportRequest, name_export, write_export
 from service.http.lifecycle import AppState
@@ -16,26 +19,98 @@ EXPORTS: Final[dict[str, Any]] = {
 }
 """OpenAPI content of a response that may be any of the files."""
 EXPORT_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {200: {"content": EXPORTS}}
+_PIECE_BYTES: Final = 65_536
+_LARGE_BYTES: Final = 1_000_000
 
 
 async def export_response(content: Awaitable[bytes], export: ExportRequest, name: str) -> Response:
-    """The response for a file.
+    """The response for a short file.
 
     Args:
         content: The file.
         export: Its format.
         name: Name of the recording, from which that of the file is made.
     """
+    return Response(await content, headers=_describe(export, name), media_type=FORMATS[export.format].media_type)
+
+
+def _describe(export: ExportRequest, name: str) -> dict[str, str]:
     encoded = quote(name_export(name, export), errors="replace")
-    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{encoded}"}
-    return Response(await content, headers=headers, media_type=FORMATS[export.format].media_type)
+    return {"Content-Disposition": f"attachment; filename*=UTF-8''{encoded}"}
 
 
-async def convert(state: AppState, read: Callable[[], PredictOut], export: ExportRequest, name: str) -> bytes:
+class ExportResponse(Response):
+    """A file that is written when the response is sent, which takes a place until its client has read it.
+
+    Errors of reading and writing, and that of a missing place, become problem documents.
+    """
+
+    def __init__(
+        self,
+        place: AbstractContextManager[None],
+        write: Callable[[], Awaitable[bytes]],
+        export: ExportRequest,
+        name: str,
+    ) -> None:
+        """Write nothing yet.
+
+        Args:
+            place: Held until the client has read the file.
+            write: Writes the file, see `convert`.
+            export: Its format.
+            name: Name of the recording, from which that of the file is made.
+        """
+        super().__init__(headers=_describe(export, name), media_type=FORMATS[export.format].media_type)
+        self._place, self._write = place, write
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Write and send the file, as fast as the client reads."""
+        with self._place:
+            content = await self._write()
+            is_large = len(content) > _LARGE_BYTES
+            headers = dict(self.headers) | {"content-length": str(len(content))}
+            response = StreamingResponse(_cut(content), headers=headers)
+            del content
+            try:
+                await response(scope, receive, send)
+            finally:
+                del response
+                if is_large:
+                    # In a thread; without waiting, because the request may have been cancelled.
+                    asyncio.get_running_loop().run_in_executor(None, return_memory)
+
+
+async def _cut(content: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(content), _PIECE_BYTES):
+        yield content[start : start + _PIECE_BYTES]
+
+
+async def convert(
+    state: AppState,
+    load: Callable[[], Awaitable[bytes]],
+    read: Callable[[bytes], PredictOut],
+    export: ExportRequest,
+    name: str,
+) -> bytes:
     """A response as a file, read and written in a thread; a few are written at once, further ones wait.
 
+    Args:
+        state: State of the application.
+        load: Loads the JSON of the response.
+        read: Reads it.
+        export: Format of the file.
+        name: Name of the recording.
+
     Raises:
-        Errors of `read`.
+        Errors of `load` and `read`.
     """
+    data = await load()
     async with state.conversions:
-        return await asyncio.to_thread(lambda: write_export(read(), export, name))
+        return await asyncio.to_thread(_convert, data, read, export, name)
+
+
+def _convert(data: bytes, read: Callable[[bytes], PredictOut], export: ExportRequest, name: str) -> bytes:
+    content = write_export(read(data), export, name)
+    if len(data) > _LARGE_BYTES:
+        return_memory()
+    return content

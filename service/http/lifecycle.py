@@ -23,7 +23,7 @@ from service.settings import Settings
 _RETRY_AFTER_S: Final = 5
 _UNLOADED: Final = "the models of {} are unloaded, because they were not used; the next request loads them"
 _EXPORTS: Final = 16
-_CONVERSIONS: Final = 2
+_CONVERSIONS: Final = max(1, (os.cpu_count() or 1) // 2)
 log = structlog.stdlib.get_logger("service")
 
 
