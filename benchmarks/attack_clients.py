@@ -81,9 +81,17 @@ def long_word() -> Attack:
     return _uploads("5 a word of four hours", 2, "/jobs", _constant_flac(hours_s, 8_000, 1), words=words)
 
 
+def dense_words() -> Attack:
+    """Jobs with four hours of a constant and a legal word in each second, which are analysed from start to end."""
+    hours_s = 4 * 3_600 - 1
+    words = json.dumps([{"word": "a", "start": second + 0.1, "end": second + 0.9} for second in range(hours_s - 1)])
+    return _uploads("5 four hours of words", 2, "/jobs", _constant_flac(hours_s, 8_000, 1), words=words)
+
+
 def many_channels() -> Attack:
     """Recordings of eight channels at 96 kHz, small as FLAC, each channel to be analysed."""
-    return _uploads("6 eight channels at 96 kHz", 2, "/predict", _constant_flac(290, 96_000, 8), speakers="channels")
+    flac = _constant_flac(290, 96_000, 8)
+    return _uploads("6 eight channels at 96 kHz", 30, "/predict", flac, speakers="channels")
 
 
 def _uploads(name: str, connections: int, path: str, recording: bytes, **fields: str) -> Attack:
