@@ -15,6 +15,7 @@ from typing import Final
 import httpx
 import numpy as np
 import soundfile
+from numpy.typing import NDArray
 
 from alignment.timing import Seconds
 
@@ -82,10 +83,10 @@ def long_word() -> Attack:
 
 
 def dense_words() -> Attack:
-    """Jobs with four hours of a constant and a legal word in each second, which are analysed from start to end."""
-    hours_s = 4 * 3_600 - 1
-    words = json.dumps([{"word": "a", "start": second + 0.1, "end": second + 0.9} for second in range(hours_s - 1)])
-    return _uploads("5 four hours of words", 2, "/jobs", _constant_flac(hours_s, 8_000, 1), words=words)
+    """Jobs with four hours of two alternating constants and a legal word in each second, all of which are analysed."""
+    hours_s, second = 4 * 3_600 - 1, np.repeat(np.float32([[0.1], [-0.1]]), 4_000, axis=0)
+    words = json.dumps([{"word": "a", "start": at + 0.25, "end": at + 0.75} for at in range(hours_s - 1)])
+    return _uploads("5 four hours of words", 2, "/jobs", _repeat(second, hours_s, 8_000), words=words)
 
 
 def many_channels() -> Attack:
@@ -101,10 +102,15 @@ def _uploads(name: str, connections: int, path: str, recording: bytes, **fields:
 
 
 def _constant_flac(duration_s: int, rate_hz: int, channels: int) -> bytes:
-    file, second = io.BytesIO(), np.full((rate_hz, channels), 0.1, np.float32)
-    with soundfile.SoundFile(file, "w", rate_hz, channels, "PCM_16", format="FLAC") as opened:
-        for _ in range(duration_s):
-            opened.write(second)
+    return _repeat(np.full((rate_hz, channels), 0.1, np.float32), duration_s, rate_hz)
+
+
+def _repeat(samples: NDArray[np.float32], times: int, rate_hz: int) -> bytes:
+    """FLAC of samples (samples, channels) that are repeated."""
+    file = io.BytesIO()
+    with soundfile.SoundFile(file, "w", rate_hz, samples.shape[1], "PCM_16", format="FLAC") as opened:
+        for _ in range(times):
+            opened.write(samples)
     return file.getvalue()
 
 

@@ -4,9 +4,9 @@
 
 The attacks run in another process, one after the other: WebSocket handshakes that are refused, frames without content,
 pings whose responses are not read, tiny messages, audio without pauses, pipelined requests, a long result of a job and
-its table that are not read, and recordings that are small to send and large to decode, or long to analyse. A second client measures: /health/live on a new connection each time, and POST
-/predict with given words, both against their times before the attacks. Memory is the resident memory of all processes
-of the server.
+its table that are not read, and recordings that are small to send and large to decode, or long to analyse. A second
+client measures: /health/live on a new connection each time, and POST /predict with given words, both against their
+times before the attacks. Memory is the resident memory of all processes of the server.
 """
 
 import io
@@ -129,6 +129,7 @@ def measure(server: Server, recording: bytes, seconds: Seconds, attack: Attack |
             peak = max(peak, server.resident_bytes())
             stop.wait(_SAMPLE_S)
         stop.set()
+    delete_jobs(server)
     after = lowest_memory(server, round(1.02 * idle)) if attacker else idle
     health_ms, (middle_ms, late_ms) = np.percentile(health.result(), 99), np.percentile(predict.result(), (50, 95))
     return Effect(float(health_ms), float(middle_ms), float(late_ms), idle, peak, after)
@@ -141,6 +142,14 @@ def lowest_memory(server: Server, enough: int) -> int:
         pause.wait(_SAMPLE_S)
         lowest = min(lowest, server.resident_bytes())
     return lowest
+
+
+def delete_jobs(server: Server) -> None:
+    """Delete the jobs that have not ended, which an attack has submitted."""
+    for status in ("queued", "running"):
+        while jobs := server.client.get("/jobs", params={"status": status, "limit": 100}).json()["jobs"]:
+            for job in jobs:
+                server.client.delete(f"/jobs/{job['id']}")
 
 
 def submit_long_job(server: Server) -> str:
