@@ -84,7 +84,7 @@ def long_word() -> Attack:
 
 def dense_words() -> Attack:
     """Jobs with four hours of two alternating constants and a legal word in each second, all of which are analysed."""
-    hours_s, second = 4 * 3_600 - 1, np.repeat(np.float32([[0.1], [-0.1]]), 4_000, axis=0)
+    hours_s, second = 4 * 3_600 - 1, np.repeat(np.array([[0.1], [-0.1]], np.float32), 4_000, axis=0)
     words = json.dumps([{"word": "a", "start": at + 0.25, "end": at + 0.75} for at in range(hours_s - 1)])
     return _uploads("5 four hours of words", 2, "/jobs", _repeat(second, hours_s, 8_000), words=words)
 
