@@ -90,6 +90,7 @@ bench: .venv/dev.stamp  ## Run the quick benchmarks (a few minutes); docs/perfor
 	$(BIN)/python -m benchmarks.serving
 	$(BIN)/python -m benchmarks.load --clients 1,16 --seconds 3 --rounds 1
 	$(BIN)/python -m benchmarks.long --minutes 1,5
+	$(BIN)/python -m benchmarks.fairness --requests 20
 
 clean:  ## Remove .venv and caches
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

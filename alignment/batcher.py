@@ -1,17 +1,17 @@
 """Dynamic batching: one call of a model for the queued items of many requests.
 
-A free worker takes everything that is queued, so that batches grow with the load. It waits for more items only while
-some are announced as pending; a single item is processed without delay.
+A free worker takes everything that is queued, by priority, so that batches grow with the load. It waits for more items
+only while some are announced as pending; a single item is processed without delay.
 """
 
-import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
 from typing import Generic, TypeVar
 
+from alignment.batch_queue import BatchQueue, Queued
+from alignment.priority import Priority, current_priority
 from alignment.timing import Seconds
 
 _In = TypeVar("_In")
@@ -44,10 +44,9 @@ class Batcher(Generic[_In, _Out]):
             on_batch: Called with the size of each batch.
             workers: Number of threads.
         """
-        self._process, self._max_items, self._linger_s = process, max_items, linger_s
+        self._process, self._linger_s = process, linger_s
         self._pending, self._on_batch = pending, on_batch
-        # Submitting never waits for a lock that a worker holds: it happens in the event loop.
-        self._items: queue.SimpleQueue[tuple[_In, Future[_Out]] | None] = queue.SimpleQueue()
+        self._items: BatchQueue[tuple[_In, Future[_Out]]] = BatchQueue(max_items)
         self._closed = threading.Event()
         self._threads = [
             threading.Thread(target=self._work, name=f"{name}_{index}", daemon=True) for index in range(workers)
@@ -58,14 +57,17 @@ class Batcher(Generic[_In, _Out]):
     @property
     def waiting(self) -> int:
         """Number of items that no worker has taken yet."""
-        return self._items.qsize()
+        return len(self._items)
 
-    def submit(self, item: _In) -> "Future[_Out]":
-        """Queue an item; its future can be cancelled until a worker takes it."""
+    def submit(self, item: _In, priority: Priority | None = None) -> "Future[_Out]":
+        """Queue an item; its future can be cancelled until a worker takes it.
+
+        Args:
+            item: The item.
+            priority: Its priority; None for that of this thread or task.
+        """
         future: Future[_Out] = Future()
-        self._items.put((item, future))
-        # The threads may have emptied the queue for the last time before this item entered it.
-        if self._closed.is_set():
+        if not self._items.put((item, future), current_priority() if priority is None else priority):
             future.cancel()
         return future
 
@@ -76,43 +78,35 @@ class Batcher(Generic[_In, _Out]):
             wait_s: Longest wait for the end of each thread, after which it holds `process` no longer.
         """
         self._closed.set()
-        self._items.put(None)
+        for _, future in self._items.close():
+            future.cancel()
         for thread in self._threads if wait_s else ():
             thread.join(wait_s)
 
     def _work(self) -> None:
         while not self._closed.is_set():
-            batch: list[tuple[_In, Future[_Out]]] = []
+            batch: list[Queued[tuple[_In, Future[_Out]]]] = []
             try:
                 self._gather(batch)
-                self._run(batch)
+                self._run([each.item for each in batch])
             except BaseException as exc:  # noqa: BLE001 - no future may stay pending, and the thread must go on
-                for _, future in batch:
+                for each in batch:
+                    _, future = each.item
                     if not future.done():
                         future.set_exception(exc)
-        self._cancel_queued()
 
-    def _gather(self, batch: list[tuple[_In, "Future[_Out]"]]) -> None:
-        """Wait for an item, then add what is queued and, while more items are pending, what arrives in time."""
+    def _gather(self, batch: list[Queued[tuple[_In, "Future[_Out]"]]]) -> None:
+        """Wait for items, then add, while more items are pending, what arrives in time."""
         self._take(batch, None)
         deadline = time.perf_counter() + self._linger_s
-        while 0 < len(batch) < self._max_items:
-            wait_s = max(0.0, deadline - time.perf_counter()) if self._pending() > 0 else 0.0
-            if not self._take(batch, wait_s):
-                break
+        while batch and self._pending() > 0 and self._take(batch, max(0.0, deadline - time.perf_counter())):
+            pass
 
-    def _take(self, batch: list[tuple[_In, "Future[_Out]"]], timeout_s: Seconds | None) -> bool:
-        """Add the next item, unless it was cancelled; False when there is none."""
-        try:
-            entry = self._items.get(timeout=timeout_s)
-        except queue.Empty:
-            return False
-        if entry is None:
-            self._items.put(None)
-            return False
-        if entry[1].set_running_or_notify_cancel():
-            batch.append(entry)
-        return True
+    def _take(self, batch: list[Queued[tuple[_In, "Future[_Out]"]]], timeout_s: Seconds | None) -> bool:
+        """Add the next items, except cancelled ones; False when there are none."""
+        taken = self._items.take(batch, timeout_s)
+        batch += [each for each in taken if each.item[1].set_running_or_notify_cancel()]
+        return bool(taken)
 
     def _run(self, batch: Sequence[tuple[_In, "Future[_Out]"]]) -> None:
         if not batch:
@@ -132,11 +126,3 @@ class Batcher(Generic[_In, _Out]):
                 future.set_exception(result)
             else:
                 future.set_result(result)
-
-    def _cancel_queued(self) -> None:
-        with suppress(queue.Empty):
-            while True:
-                if entry := self._items.get_nowait():
-                    entry[1].cancel()
-        # For the other threads, which may still wait for an item.
-        self._items.put(None)

@@ -36,7 +36,14 @@ Facts are attributes; the message states what was wrong, the value, and what to 
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import isfinite
 from pathlib import Path
+from typing import Final
+
+_LONGEST_CODE: Final = 3
+_LANGUAGE_FORMS: Final = (
+    "; name a language by its ISO 639 code, its name or a locale (de, German, Deutsch, de-DE), or omit it"
+)
 
 
 class CanSerError(Exception):
@@ -215,8 +222,9 @@ class WordBoundsError(TranscriptError):
     def __init__(self, index: int, word: str, start_s: float, end_s: float, duration_s: float) -> None:
         self.index, self.word = index, word
         self.start_s, self.end_s, self.duration_s = start_s, end_s, duration_s
+        audio = f"the audio (0 to {duration_s:.3f} s)" if isfinite(duration_s) else "any audio"
         super().__init__(
-            f"word {index} ({word!r}) spans {start_s:g} to {end_s:g} s, outside the audio (0 to {duration_s:.3f} s); "
+            f"word {index} ({word!r}) spans {start_s:g} to {end_s:g} s, outside {audio}; "
             "times are seconds from the start of the file"
         )
 
@@ -282,7 +290,11 @@ class UnsupportedLanguageError(AlignerError):
 
     def __init__(self, aligner: str, language: str, supported: str) -> None:
         self.aligner, self.language, self.supported = aligner, language, supported
-        super().__init__(f"the aligner {aligner!r} does not handle language {language!r}; it handles {supported}")
+        is_name = language.replace(" ", "").isalpha() and len(language) > _LONGEST_CODE
+        super().__init__(
+            f"the aligner {aligner!r} does not handle language {language!r}; it handles {supported}"
+            + (_LANGUAGE_FORMS if is_name else "")
+        )
 
 
 class DiarizationUnavailableError(AlignerError):

@@ -37,6 +37,23 @@ def at_priority(priority: Priority) -> Iterator[None]:
         _current.reset(token)
 
 
+def current_priority() -> Priority:
+    """Priority of this thread or task; that of a request where none was set."""
+    return _current.get()
+
+
+def rank(priority: Priority, since: Seconds, now: Seconds) -> tuple[Priority, Seconds]:
+    """Sort key of waiting work: by priority, then by arrival; background work becomes a request after `PATIENCE_S`.
+
+    Args:
+        priority: Its priority.
+        since: Its arrival, in seconds of any clock.
+        now: The present time of that clock.
+    """
+    patient = now - since < PATIENCE_S
+    return (priority if patient else min(priority, Priority.REQUEST), since)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Waiting:
     priority: Priority
@@ -80,7 +97,7 @@ class PrioritySlots:
     def acquire(self) -> Callable[[], None]:
         """Wait in this thread, at its priority; return the function that releases the slot, from any thread."""
         granted = threading.Event()
-        own = self._enter(_current.get(), granted.set)
+        own = self._enter(current_priority(), granted.set)
         granted.wait()
         return lambda: self._release(own.priority)
 
@@ -122,7 +139,8 @@ class PrioritySlots:
     def _grant(self) -> None:
         """Grant free slots, one after the other."""
         while len(self._taken) < self._count and (able := [each for each in self._waiting if self._may_start(each)]):
-            first = min(able, key=self._rank)
+            now = self._clock()
+            first = min(able, key=lambda each: rank(each.priority, each.since, now))
             self._waiting.remove(first)
             self._taken.append(first.priority)
             first.grant()
@@ -132,7 +150,3 @@ class PrioritySlots:
             waiting.priority is not Priority.BACKGROUND
             or self._taken.count(Priority.BACKGROUND) < self._background_count
         )
-
-    def _rank(self, waiting: _Waiting) -> tuple[Priority, Seconds]:
-        patient = self._clock() - waiting.since < PATIENCE_S
-        return (waiting.priority if patient else min(waiting.priority, Priority.REQUEST), waiting.since)

@@ -1,21 +1,23 @@
 #!/usr/bin/env bash
 # Builds the images from a clean clone and tests the behaviour that docs/operations.md documents, on the engine of
 # DOCKER_HOST, with the models of forty words instead of downloaded ones: `make docker-test`.
-# GPU=0 skips the gpu image, CPU=0 all others than slim. Needs docker with compose and buildx, git, curl, python3.
+# GPU=0 skips the gpu image, CPU=0 all others than slim; TRAIN=1 adds the train image. Needs docker with compose and buildx,
+# git, curl, python3.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 project=can-ser-test-$$
 clone=$(mktemp -d)
+log=$(mktemp)
 published=127.0.0.1:${PORT:-18000}
 slim=127.0.0.1:${SLIM_PORT:-18002}
 export COMPOSE_PROJECT_NAME=$project PUBLISH=$published PUBLISH_SLIM=$slim
 
 say() { printf '\n== %s (%s s)\n' "$*" "$SECONDS"; }
-fail() { printf 'FAILED: %s\n' "$*" >&2; docker compose logs --tail 50 >&2 || true; exit 1; }
+fail() { printf 'FAILED: %s\n' "$*" >&2; docker compose --profile slim logs --tail 50 >&2 || true; exit 1; }
 clean_up() {
   docker rm --force "$project-alone" >/dev/null 2>&1 || true
   docker compose --profile slim down --volumes --timeout 10 >/dev/null 2>&1 || true
-  rm -rf "$clone"
+  rm -rf "$clone" "$log"
 }
 request() { curl --silent --show-error --fail --max-time 120 "$@"; }
 expect() { [ "$2" = "$3" ] || fail "$1: expected '$3', got '$2'"; echo "ok: $1: $2"; }
@@ -39,12 +41,43 @@ expect "aligner of slim" "$(field 'response["aligner"]["name"]' <<<"$response")"
 expect "front end of slim" "$(field 'response["model"]["front_end"]' <<<"$response")" both
 expect "words of slim" "$(field 'response["utterances"][0]["text"]' <<<"$response")" "She paid forty-two dollars for the old book."
 expect "user of slim" "$(docker compose --profile slim exec -T slim id -u)" 10001
+
+say "slim with a key behind a proxy, as in docs/deploy.md"
 docker compose --profile slim down --timeout 10
+printed=$(docker compose --profile slim run --rm -T slim key) || fail "no key is printed"
+grep '^CAN_API_KEYS=' <<<"$printed" > .env || fail "no line of .env is printed"
+key=$(sed -n 's/^Authorization: Bearer //p' <<<"$printed")
+printf 'CAN_ROOT_PATH=/emotion\nCAN_FORWARDED_ALLOW_IPS=172.16.0.0/12,192.168.0.0/16\n' >> .env
+docker compose --profile slim up --detach --wait --wait-timeout 300 slim || fail "slim with a key does not become healthy"
+status() { curl --silent --show-error --output /dev/null --write-out '%{http_code}' --max-time 120 "$@"; }
+recording=file=@tests/fixtures/speech/numbers.flac
+expect "without the key" "$(status -F "$recording" "http://$slim/predict")" 401
+expect "with a wrong key" "$(status -H "Authorization: Bearer ${key}x" -F "$recording" "http://$slim/predict")" 401
+expect "with the key" "$(status -H "Authorization: Bearer $key" -F "$recording" "http://$slim/predict")" 200
+redirect=$(curl --silent --output /dev/null --write-out '%{redirect_url}' --max-time 120 \
+  -H "Authorization: Bearer $key" -H "X-Forwarded-Proto: https" "http://$slim/docs/")
+expect "prefix and scheme behind a proxy" "$redirect" "https://$slim/emotion/docs"
+addresses=$(docker compose --profile slim exec -T slim python -c \
+  "import socket; print(socket.gethostbyname('can-ser.internal') == socket.gethostbyname('slim'))")
+expect "Prometheus' target is slim" "$addresses" True
+expect "metrics without the key" "$(status "http://$slim/metrics")" 401
+expect "metrics with the key" "$(status -H "Authorization: Bearer $key" "http://$slim/metrics")" 200
+docker compose --profile slim down --timeout 10
+rm .env
 [ "${CPU:-1}" = 1 ] || exit 0
 
 say "the cpu image"
-docker compose build --quiet api
+BUILDKIT_PROGRESS=plain docker compose build api >"$log" 2>&1 || { tail -n 50 "$log" >&2; fail "the cpu image is not built"; }
 docker image inspect can-ser:cpu --format 'can-ser:cpu {{.Size}} bytes'
+cuda=$(docker run --rm --network none --entrypoint python can-ser:cpu -c "import torch; print(torch.version.cuda or 'none')")
+echo "CUDA of torch in can-ser:cpu: $cuda"
+if grep --quiet "libraries for GPUs removed" "$log"; then
+  notices=$(grep --count "index of CPU-only wheels cannot be used" "$log" || true)
+  [ "$cuda" = none ] || [ -z "${TORCH_BACKEND-cpu}" ] || expect "notices of the wheels with CUDA in the build log" "$notices" 1
+  [ "$cuda" != none ] || expect "notices of the wheels with CUDA in the build log" "$notices" 0
+else
+  echo "the layer with torch is from the build cache: its log was not tested"
+fi
 
 say "no network and no weights: fetch reports it and exits with 0, the service uses the embedded aligner"
 fetched=$(docker run --rm --network none can-ser:cpu fetch --optional 2>&1) || fail "fetch --optional did not exit with 0"
@@ -118,5 +151,12 @@ if [ "${GPU:-1}" = 1 ]; then
   docker run --rm --network none --entrypoint python can-ser:gpu -c \
     "import ctranslate2, onnxruntime, torch, whisperx; print('torch', torch.__version__, 'CUDA', torch.version.cuda, \
 'CTranslate2', ctranslate2.__version__, 'ONNX Runtime', onnxruntime.__version__, onnxruntime.get_available_providers())"
+fi
+if [ "${TRAIN:-0}" = 1 ]; then
+  say "the train image"
+  docker compose --profile train build --quiet train
+  docker image inspect can-ser:train --format 'can-ser:train {{.Size}} bytes'
+  help=$(docker run --rm --network none --read-only --tmpfs /tmp can-ser:train --help) || fail "model.train does not start"
+  case $help in *--glove*) echo "ok: model.train starts" ;; *) fail "the help of model.train has no --glove" ;; esac
 fi
 say "all tests passed"

@@ -17,6 +17,7 @@ from service.http.middleware.admission import EarlyAdmission
 from service.http.middleware.authentication import Authentication
 from service.http.middleware.head import HeadAsGet
 from service.http.middleware.origins import OriginCheck
+from service.http.middleware.plain_bodies import PlainBodies
 from service.http.middleware.request_log import RequestLog
 from service.http.middleware.upload_limits import UploadLimits
 from service.http.openapi import Application
@@ -91,6 +92,7 @@ def _add_middleware(app: FastAPI, state: AppState, settings: Settings) -> None:
     app.add_middleware(HeadAsGet)
     app.add_middleware(EarlyAdmission, state=state)
     app.add_middleware(UploadLimits, settings=settings)
+    app.add_middleware(PlainBodies)
     app.add_middleware(Authentication, settings=settings)
     if settings.origins:
         app.add_middleware(
@@ -98,7 +100,7 @@ def _add_middleware(app: FastAPI, state: AppState, settings: Settings) -> None:
             allow_origins=settings.origins,
             allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["*"],
-            expose_headers=["Location", "Retry-After", "X-Request-ID"],
+            expose_headers=["Location", "Retry-After", "X-Can-Warnings", "X-Request-ID"],
         )
     app.add_middleware(OriginCheck, settings=settings)
     app.add_middleware(RequestLog, metrics=state.metrics)

@@ -7,11 +7,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, fi
 
 from alignment.aligners.weights.config import VadChoice, WhisperXConfig
 from alignment.user_folders import state_folder
-from service.setting_values import Expected, Secret, read_subnet, read_typed
+from service.setting_values import Expected, Secret, check_callback_host, read_subnet, read_typed
 
 # Timers of the event loop and of threads overflow at far longer times.
 DAY_S: Final = 86_400
-_CALLBACK_HOST: Final = r"^(https?://)?(\*\.)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$"
 
 
 class SettingGroup(BaseModel):
@@ -102,7 +101,14 @@ class JobSettings(SettingGroup):
     ] = 2_000_000_000
     max_reads: Annotated[int, Field(ge=1, le=10_000, description="Results sent to clients at once.")] = 16
     callback_hosts: Annotated[
-        tuple[Annotated[str, Field(pattern=_CALLBACK_HOST), Expected("a host", "hooks.example.org")], ...],
+        tuple[
+            Annotated[
+                str,
+                AfterValidator(check_callback_host),
+                Expected("a host with an optional port up to 65535", "hooks.example.org"),
+            ],
+            ...,
+        ],
         Field(
             description="Hosts to which callbacks may be sent, with commas: hooks.example.org, *.example.org for "
             "subdomains, http://app:9000 for one without TLS; empty: no callbacks."

@@ -18,6 +18,8 @@ from pydantic.fields import FieldInfo
 _LONGEST: Final = 80
 _PATH: Final = re.compile(r"((?!\.{1,2}(/|$))[A-Za-z0-9._~-]+(/(?!$)|$))+")
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_HOST: Final = re.compile(r"(?:(https?)://)?(\*\.)?(?:([a-z0-9._-]+)|\[([0-9a-f:.]+)\])(?::([0-9]{1,5}))?")
+_LARGEST_PORT: Final = 65_535
 _KINDS: Final[Mapping[object, str]] = {
     int: "a whole number",
     float: "a number",
@@ -120,6 +122,55 @@ def read_subnet(text: str) -> str:
         ValueError: The text is neither.
     """
     return str(ip_network(text))
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackHost:
+    """Hosts to which callbacks may be sent.
+
+    Attributes:
+        scheme: "https" or "http".
+        name: Name or IP address, in lower case, without brackets.
+        port: TCP port.
+        subdomains: Whether every name that ends with the name is meant, and not the name itself.
+    """
+
+    scheme: str
+    name: str
+    port: int
+    subdomains: bool
+
+    def matches(self, scheme: str, host: str, port: int) -> bool:
+        """Whether callbacks may be sent to a host."""
+        same = host.endswith(f".{self.name}") if self.subdomains else host == self.name
+        return same and (scheme, port) == (self.scheme, self.port)
+
+
+def read_callback_host(text: str) -> CallbackHost:
+    """Hosts as they are listed: hooks.example.org, *.example.org, http://app:9000, https://[2001:db8::1]:8443.
+
+    Raises:
+        ValueError: The text is not a host, or its port does not exist.
+    """
+    match = _HOST.fullmatch(text.lower())
+    if match is None:
+        raise ValueError("not a host")
+    scheme, wildcard, name, address, port = match.groups()
+    scheme = scheme or "https"
+    number = int(port) if port else _DEFAULT_PORTS[scheme]
+    if not 0 < number <= _LARGEST_PORT or (wildcard and address):
+        raise ValueError("not a host")
+    return CallbackHost(scheme, str(ip_address(address)) if address else name.removesuffix("."), number, bool(wildcard))
+
+
+def check_callback_host(text: str) -> str:
+    """The text, if it is what `read_callback_host` reads.
+
+    Raises:
+        ValueError: It is not.
+    """
+    read_callback_host(text)
+    return text
 
 
 def describe_errors(

@@ -4,7 +4,8 @@ import threading
 from collections.abc import Sequence
 
 from alignment.audio import Waveform
-from alignment.errors import DiarizationUnavailableError
+from alignment.errors import DiarizationUnavailableError, UnsupportedLanguageError
+from alignment.priority import Priority, current_priority
 from alignment.transcripts.speakers import Turn
 from alignment.transcripts.utterances import group_words
 from alignment.transcripts.words import AlignerInfo, TimedWord, Transcript
@@ -20,10 +21,14 @@ class FakeAligner:
         loaded: Whether the models are in memory.
         doubtful: Words that are doubtful wherever they occur.
         languages: Language of each call.
+        priorities: Priority of each call, in the order in which they began.
+        supported: Codes of the languages that it supports.
     """
 
     def __init__(self) -> None:
         self.languages: list[str | None] = []
+        self.priorities: list[Priority] = []
+        self.supported = {"en"}
         self.calls_at_once = 1
         self.loaded = True
         self.doubtful: set[str] = set()
@@ -38,6 +43,11 @@ class FakeAligner:
         if self.error:
             raise self.error
 
+    def check_language(self, language: str | None) -> None:
+        """Raise unless the language is supported, or None."""
+        if language is not None and language.split("-")[0].lower() not in self.supported:
+            raise UnsupportedLanguageError(self.info.name, language, ", ".join(sorted(self.supported)))
+
     def recognise(self, waveform: Waveform, language: str | None = None) -> Transcript:
         """Recognise two words at the start of the recording."""
         return self.align(waveform, "the children", language)
@@ -45,7 +55,9 @@ class FakeAligner:
     def align(self, waveform: Waveform, text: str, language: str | None = None) -> Transcript:
         """Align the text, 0.1 s per word."""
         self.calls += 1
+        self.check_language(language)
         self.languages.append(language)
+        self.priorities.append(current_priority())
         self.gate.wait(20)
         if self.error:
             raise self.error

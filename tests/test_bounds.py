@@ -14,7 +14,16 @@ from model import bundle, bundle_files
 from service import setting_groups
 from service.agents import server, tools
 from service.exports import answers
-from service.http import bodies, connection_limit, http_protocol, lifecycle, live_session, turns, websocket_protocol
+from service.http import (
+    bodies,
+    connection_limit,
+    http_protocol,
+    lifecycle,
+    live_session,
+    turns,
+    warning_header,
+    websocket_protocol,
+)
 from service.http.routes import twilio
 from service.inference import decoding, request
 from service.jobs import analysis, callback_address, callback_post, callbacks, job
@@ -34,6 +43,7 @@ CONSTANTS: Final[dict[str, tuple[float, ...]]] = {
     "a field of a form": (bodies._MAX_TEXT_BYTES,),
     "body of `/export`": (answers.MAX_ANSWER_BYTES, answers._MAX_CONTAINERS, answers._MAX_VALUES),
     "exports of responses and of results of jobs at once": (lifecycle._EXPORTS,),
+    "header `X-Can-Warnings`": (warning_header.MAX_BYTES,),
     "shortest audio": (audio.MIN_DURATION_S,),
     "sample rate": sample_blocks.SAMPLE_RATE_BOUNDS_HZ,
     "channels": (audio.CHANNEL_BOUNDS[1], *channels._SPEAKER_BOUNDS),

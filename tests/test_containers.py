@@ -68,3 +68,28 @@ def test_gpu_requirements_differ_only_in_onnxruntime() -> None:
     text = (ROOT / "requirements" / "gpu.txt").read_text(encoding="utf-8")
     assert re.search(r"^onnxruntime-gpu==1\.24\.4", text, re.M)
     assert re.search(r"^onnxruntime==\S+ ; sys_platform == 'nowhere'", text, re.M)
+
+
+def test_every_image_has_its_size_in_the_documents() -> None:
+    """A figure, or that none was measured; the first paragraphs name the size of what they build."""
+    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    images = set(re.findall(r"^    image: (can-ser:\w+)$", COMPOSE, re.M))
+    rows = dict(re.findall(r"^\| image `([\w:-]+)`[^|]*\| ([^|]+) \|$", text, re.M))
+    assert rows.keys() == images
+    assert all(re.match(r"\d\.\d+ GB|not measured", figure) for figure in rows.values())
+    slim = rows["can-ser:slim"].split(";")[0]
+    for document in (text.partition("| command |")[0], (ROOT / "README.md").read_text(encoding="utf-8")):
+        assert "docker compose --profile slim up slim" in document
+        assert slim in document
+
+
+def test_core_has_no_package_that_only_training_needs() -> None:
+    """librosa and its dependencies are 222 MB; they stay in the extra that trains and compares."""
+    training = {"librosa", "numba", "llvmlite", "scikit-learn", "torch"}
+    packages = {
+        name: set(re.findall(r"^([\w.-]+)==", (ROOT / "requirements" / f"{name}.txt").read_text("utf-8"), re.M))
+        for name in ("core", "client", "mcp", "dev")
+    }
+    assert packages["dev"] >= training
+    for name in ("core", "client", "mcp"):
+        assert not packages[name] & training, name

@@ -28,12 +28,23 @@ class Aligner(Protocol):
             AlignerError: The engine cannot run.
         """
 
+    def check_language(self, language: str | None) -> None:
+        """Raise unless the aligner supports a language; this loads no model and waits for nothing.
+
+        Args:
+            language: As in `recognise`.
+
+        Raises:
+            UnsupportedLanguageError: The engine does not support the language.
+        """
+
     def recognise(self, waveform: Waveform, language: str | None = None) -> Transcript:
         """Recognise the spoken words with their times.
 
         Args:
             waveform: Decoded audio.
-            language: ISO 639-1 code; None for the aligner's default.
+            language: ISO 639-1 code; None for the aligner's default; "auto" (`DETECT`) for the
+                one that is spoken, which an aligner of one language need not detect.
 
         Raises:
             NoSpeechError: The audio holds no speech.

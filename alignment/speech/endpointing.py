@@ -1,8 +1,8 @@
 """Endpointing of live speech: start and end of utterances while the audio arrives.
 
 As in a recording, an utterance ends with a pause of 0.5 s or after 15 s. Its samples are known earlier, after its
-margin of 0.2 s, so that processing can start before the end is certain. The detector's rule for loud speech does not
-apply, because it compares a sound with its whole recording.
+margin of 0.2 s, so that processing can start before the end is certain. The rule for loud speech compares a sound with
+the stream so far.
 """
 
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from alignment.speech.loud_speech import LoudSpeech
 from alignment.speech.voice_activity import SPEECH_OFFSET, SPEECH_ONSET, STEP_S, STEP_SAMPLES, VoiceActivityDetector
 from alignment.speech.windows import Window
 from alignment.timing import Seconds, samples_to_seconds, seconds_to_samples
@@ -56,6 +57,7 @@ class Endpointer:
 
     def __init__(self, detector: VoiceActivityDetector) -> None:
         self._activity = detector.open_stream()
+        self._loud = LoudSpeech()
         self._buffer: NDArray[np.float32] = np.zeros(0, np.float32)
         self._buffer_start = self._next_step = 0
         self._start: int | None = None
@@ -78,7 +80,7 @@ class Endpointer:
         for probability in self._activity.feed(samples):
             self._next_step += STEP_SAMPLES
             step = self._outside if self._start is None else self._inside
-            events += step(float(probability))
+            events += step(float(probability), is_loud=self._loud.add(self._last_step(), float(probability)))
         self._drop_old_samples()
         return events
 
@@ -86,16 +88,20 @@ class Endpointer:
         """Return the end of an utterance that continues to the end of the stream."""
         return [] if self._start is None else [self._end(self._speech_end())]
 
-    def _outside(self, probability: float) -> list[SpeechEvent]:
+    def _last_step(self) -> NDArray[np.float32]:
+        end = self._next_step - self._buffer_start
+        return self._buffer[end - STEP_SAMPLES : end]
+
+    def _outside(self, probability: float, *, is_loud: bool) -> list[SpeechEvent]:
         """Events of a step outside an utterance."""
-        if probability < SPEECH_ONSET:
+        if probability < SPEECH_ONSET and not is_loud:
             return []
         return [self._begin(max(self._previous_end, self._next_step - STEP_SAMPLES - _MARGIN), [probability])]
 
-    def _inside(self, probability: float) -> list[SpeechEvent]:
+    def _inside(self, probability: float, *, is_loud: bool) -> list[SpeechEvent]:
         """Events of a step inside an utterance."""
         self._probabilities.append(probability)
-        if probability >= SPEECH_OFFSET:
+        if probability >= SPEECH_OFFSET or is_loud:
             resumed = self._quiet_steps >= _PAUSE_STEPS
             self._quiet_steps = 0
             return [*([SpeechResumed()] if resumed else []), *self._split_long()]

@@ -35,9 +35,9 @@ _CONTEXT_SAMPLES: Final = 64
 STEP_S: Final = STEP_SAMPLES / SAMPLE_RATE_HZ
 SPEECH_ONSET: Final = 0.5
 SPEECH_OFFSET: Final = 0.35
-_LOUD_SPEECH: Final = 0.15
-_LOUD_BELOW_PEAK_DB: Final = 25.0
-_LOUD_ABOVE_FLOOR_DB: Final = 20.0
+LOUD_SPEECH: Final = 0.15
+LOUD_BELOW_PEAK_DB: Final = 25.0
+LOUD_ABOVE_FLOOR_DB: Final = 20.0
 _MIN_SPEECH_S: Final = 0.1
 
 
@@ -60,7 +60,7 @@ class VoiceActivityDetector:
         """
         probabilities = self.probabilities(samples)
         duration_s = len(samples) / SAMPLE_RATE_HZ
-        speech = _likely_speech(probabilities) | _loud_speech(_levels_db(samples, len(probabilities)), probabilities)
+        speech = _likely_speech(probabilities) | _loud_speech(levels_db(samples, len(probabilities)), probabilities)
         steps = [part for run in _bridge_pauses(speech) for part in _split_long(run, probabilities)]
         return widen_segments(
             [SpeechSegment(first * STEP_S, min(last * STEP_S, duration_s)) for first, last in steps], duration_s
@@ -130,7 +130,7 @@ class VoiceActivityStream:
         return result
 
 
-def _levels_db(samples: NDArray[np.float32], count: int) -> NDArray[np.float64]:
+def levels_db(samples: NDArray[np.float32], count: int) -> NDArray[np.float64]:
     """(steps,) mean power of each step in decibels."""
     padded = np.zeros(count * STEP_SAMPLES, np.float64)
     padded[: len(samples)] = samples
@@ -151,10 +151,10 @@ def _likely_speech(probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
 def _loud_speech(levels_db: NDArray[np.float64], probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
     """(steps,) mask of runs that are loud for this recording and reach a low probability of speech."""
     floor_db, peak_db = np.percentile(levels_db, 10), levels_db.max()
-    loud = (levels_db >= peak_db - _LOUD_BELOW_PEAK_DB) & (levels_db >= floor_db + _LOUD_ABOVE_FLOOR_DB)
+    loud = (levels_db >= peak_db - LOUD_BELOW_PEAK_DB) & (levels_db >= floor_db + LOUD_ABOVE_FLOOR_DB)
     mask = np.zeros(len(loud), bool)
     for first, end in find_runs(loud):
-        mask[first:end] = probabilities[first:end].max() >= _LOUD_SPEECH
+        mask[first:end] = probabilities[first:end].max() >= LOUD_SPEECH
     return mask
 
 

@@ -5,12 +5,13 @@ Such a word has no start or no end, or ends at its start. Its times are interpol
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import isnan, nan
+from math import inf, isnan, nan
 from typing import Final
 
+from alignment.errors import EmptyTranscriptError
 from alignment.timing import Seconds
 from alignment.transcripts.interpolation import Span, interpolate_spans
-from alignment.transcripts.words import TimedWord, check_times
+from alignment.transcripts.words import TimedWord, check_times, check_word_lengths
 
 _LONGEST_S: Final[Seconds] = 1.0
 """Longest interpolated word: a gap between two words may be a pause of any length."""
@@ -32,6 +33,19 @@ def mark_untimed(word: str, start_s: Seconds | None, end_s: Seconds | None) -> T
 def is_untimed(word: TimedWord) -> bool:
     """Whether a word is marked as one without times."""
     return word.timing == "interpolated" and isnan(word.start_s)
+
+
+def check_given(words: Sequence[TimedWord]) -> None:
+    """Check what can be known of given words without their recording.
+
+    Raises:
+        EmptyTranscriptError: There is no word.
+        WordTooLongError, WordOrderError, WordBoundsError: See `check_words`.
+    """
+    if not words:
+        raise EmptyTranscriptError()
+    check_word_lengths(words)
+    check_times([(index, word) for index, word in enumerate(words) if not is_untimed(word)], inf)
 
 
 def time_words(words: Sequence[TimedWord], duration_s: Seconds) -> tuple[TimedWord, ...]:

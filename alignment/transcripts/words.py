@@ -122,6 +122,23 @@ class Transcript:
     encoded: tuple[EncodedSpeech, ...] = field(default=(), compare=False)
 
 
+def check_text(text: str, longest_s: Seconds) -> None:
+    """Check what can be known of a transcript without its recording; quick for any text.
+
+    Args:
+        text: Spoken text.
+        longest_s: Longest accepted audio.
+
+    Raises:
+        EmptyTranscriptError: The text holds no word.
+        TranscriptTooLongError: The text has more letters than the longest audio can hold.
+    """
+    _check_length(text, longest_s)
+    # Numbers are not spelled out in vain: that takes seconds for a long one.
+    if not any(map(str.isalnum, text)) and not any(map(spoken_words, text.split())):
+        raise EmptyTranscriptError()
+
+
 def check_transcript(text: str, duration_s: Seconds) -> list[str]:
     """Split a transcript into written words without punctuation-only ones.
 
@@ -133,9 +150,7 @@ def check_transcript(text: str, duration_s: Seconds) -> list[str]:
         EmptyTranscriptError: The text holds no word.
         TranscriptTooLongError: The text has more words than the audio can hold.
     """
-    limit = _max_words(duration_s)
-    if len(text) > limit * _LETTERS_PER_WORD:
-        raise TranscriptTooLongError(len(text) // _LETTERS_PER_WORD, limit, duration_s)
+    limit = _check_length(text, duration_s)
     words = [word for word in text.split() if spoken_words(word)]
     count = sum(len(spoken_words(word)) for word in words)
     if count > limit:
@@ -143,6 +158,14 @@ def check_transcript(text: str, duration_s: Seconds) -> list[str]:
     if not words:
         raise EmptyTranscriptError()
     return words
+
+
+def _check_length(text: str, duration_s: Seconds) -> int:
+    """Largest number of words, after a check of the number of letters."""
+    limit = _max_words(duration_s)
+    if len(text) > limit * _LETTERS_PER_WORD:
+        raise TranscriptTooLongError(len(text) // _LETTERS_PER_WORD, limit, duration_s)
+    return limit
 
 
 def _max_words(duration_s: Seconds) -> int:

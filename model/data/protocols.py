@@ -10,7 +10,7 @@ from sklearn.model_selection import StratifiedShuffleSplit
 
 from model.config import FoldsName
 from model.corpora.records import CorpusUtterance
-from model.data.splits import Split, random_folds, session_folds
+from model.data.splits import Split, draw_random_tenth, random_folds, session_folds
 from model.errors import TrainingError
 
 LONG_TEXT_WORDS: Final = 5
@@ -90,7 +90,7 @@ def _draw_tenth(indices: NDArray[np.int64], labels: Sequence[str], seed: int) ->
     strata = ["" if label in single else label for label in own]
     rarest, count = min(Counter(strata).values()), max(len(set(strata)), round(len(own) / 10))
     if rarest < 2 or count > len(own) - len(set(strata)):
-        drawn = np.random.default_rng(seed).permutation(len(own))[: max(1, len(own) // 10)]
+        drawn = draw_random_tenth(len(own), seed)
     else:
         [(_, drawn)] = StratifiedShuffleSplit(1, test_size=count, random_state=seed).split(np.zeros(len(own)), strata)
     return np.sort(indices[drawn])

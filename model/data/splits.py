@@ -63,9 +63,13 @@ def served_split(utterances: Sequence[CorpusUtterance], validate: bool, *, by_se
         last = max(utterance.speaker for utterance in utterances)
         held_out = np.array([utterance.speaker == last for utterance in utterances])
         return Split("served-by-speaker", everything[~held_out], everything[held_out], everything[:0])
-    drawn = np.random.default_rng(seed).permutation(len(utterances))[: max(1, len(utterances) // 10)]
-    held_out = np.isin(everything, drawn)
+    held_out = np.isin(everything, draw_random_tenth(len(utterances), seed))
     return Split("served", everything[~held_out], everything[held_out], everything[:0])
+
+
+def draw_random_tenth(count: int, seed: int) -> NDArray[np.int64]:
+    """Positions of a random tenth of some utterances, at least of one, whatever their labels."""
+    return np.random.default_rng(seed).permutation(count)[: max(1, count // 10)]
 
 
 def session_folds(utterances: Sequence[CorpusUtterance], *, validate: bool = True) -> list[Split]:

@@ -220,7 +220,11 @@ def _without_validation(split: Split) -> Split:
 def _hold_out(
     utterances: NDArray[np.int64], labels: Sequence[str], seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """A tenth of some utterances for validation, with every label where that is possible."""
+    """A tenth of some utterances for validation, with every label where that is possible.
+
+    Where all labels are frequent this is the tenth of `--folds loso`, which merges labels of one utterance instead.
+    Both stay as they are, because stored runs depend on them.
+    """
     own = [labels[index] for index in utterances]
     size = max(round(_HELD_OUT * len(own)), len(set(own)))
     stratify = own if min(Counter(own).values()) > 1 and 2 * size <= len(own) else None

@@ -1,5 +1,6 @@
 """MODEL_CARD.md of a bundle, rendered from its configuration and metrics."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -12,11 +13,17 @@ from model.export.card_evaluation import render_evaluation
 
 _INTENDED: Final = """## Intended use
 
-Recognition of the emotion (one of those above) shown in {speech}, from words and voice together, in
-research and prototypes. Not for decisions about people: employment, education, policing, health or credit.
+Recognition of the emotion (one of those above) shown in short speech like that of the training data, from words and
+voice together, in research and prototypes. Not for decisions about people: employment, education, policing, health or
+credit.
 """
-_NORTH_AMERICAN: Final = ("IEMOCAP", "RAVDESS")
-"""Corpora of acted or elicited North American English."""
+_LANGUAGES: Final = {
+    "IEMOCAP": "acted or elicited North American English",
+    "RAVDESS": "acted North American English",
+    "nEMO": "acted Polish",
+    "GoEmotions": "written English",
+}
+"""Kind and language of the corpora that this project reads."""
 
 _CONTRIBUTIONS: Final = """
 Contributions of words are exact over the network's states at each word. A state carries context from neighbouring
@@ -37,12 +44,10 @@ def render_card(config: BundleConfig, metrics: Mapping[str, Any]) -> str:
         metrics: Content of metrics.json: "notes" and the parts that `render_corpus` and `render_evaluation` read, each
             optional.
     """
-    english = any(name in config.origin.trained_on for name in _NORTH_AMERICAN)
-    speech = "short English speech" if english else "short speech like that of the training data"
-    sections = [_heading(config), _data(config), *render_corpus(metrics), _INTENDED.format(speech=speech)]
+    sections = [_heading(config), _data(config), *render_corpus(metrics), _INTENDED]
     evaluation = render_evaluation(metrics)
     sections += evaluation or ["## Evaluation\n\nNot measured: trained with `--skip-cv`.\n"]
-    sections.append(_limits(metrics, english=english))
+    sections.append(_limits(config, metrics))
     notes = [*metrics.get("notes", ()), *_source_licences(config)]
     if notes:
         sections.append("## Notes\n\n" + "\n".join(f"- {note}" for note in notes) + "\n")
@@ -63,7 +68,18 @@ def _heading(config: BundleConfig) -> str:
 
 def _source_licences(config: BundleConfig) -> list[str]:
     """Licences of the corpora that the description of the training data names."""
-    return [licence for name, licence in _SOURCES.items() if name in config.origin.trained_on]
+    return [licence for name, licence in _SOURCES.items() if _names(config.origin.trained_on, name)]
+
+
+def _names(trained_on: str, corpus: str) -> bool:
+    """Whether a description of training data contains the name of a corpus as a word."""
+    return re.search(rf"\b{corpus}\b", trained_on) is not None
+
+
+def _describe_languages(trained_on: str) -> str:
+    """The named corpora, each with its language: a description may name others, so that none stands for all."""
+    known = [f"{name} ({language})" for name, language in _LANGUAGES.items() if _names(trained_on, name)]
+    return f"Speech of the training data above{': ' if known else ''}{', '.join(known)}"
 
 
 def _data(config: BundleConfig) -> str:
@@ -104,15 +120,17 @@ def _describe_frames(features: FeatureSpec) -> str:
     return f"{states}, and beside each state {mfcc.n_mfcc} MFCCs of a window that begins with it"
 
 
-def _limits(metrics: Mapping[str, Any], *, english: bool) -> str:
+def _limits(config: BundleConfig, metrics: Mapping[str, Any]) -> str:
     """Limits; what was tested is named as tested, and the kind of speech only where it is known."""
-    speech = "Acted or elicited North American English" if english else "Speech of the training data above"
+    speech = _describe_languages(config.origin.trained_on)
     if "robustness" in metrics:
         recordings = "Telephone, level, offset, noise, codecs and a room were simulated (above), not recorded"
     else:
         recordings = "Telephones and noise were not tested"
     if "Polish clips, unheard speakers" in metrics.get("other_speech", {}):
-        languages = "Of other languages only Polish was tested, by its sound; other accents and children were not"
+        languages = (
+            "Of languages other than English only Polish was tested, by its sound; other accents and children were not"
+        )
     else:
         languages = "Other accents, languages and children were not tested"
     return (

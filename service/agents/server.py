@@ -12,6 +12,7 @@ from mcp.server.mcpserver import MCPServer
 from mcp.server.transport_security import TransportSecuritySettings
 
 from service.agents.tools import Tools
+from service.http.middleware.plain_bodies import PlainBodies
 
 HOST: Final = "127.0.0.1"
 PATH: Final = "/mcp"
@@ -63,7 +64,7 @@ def serve_http(server: MCPServer, port: int) -> bool:
     )
     # uvicorn raises the signal that stopped it again; dying of it would leak semaphores of the worker processes.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    running = uvicorn.Server(uvicorn.Config(app, host=HOST, port=port, log_config=None, access_log=False))
+    running = uvicorn.Server(uvicorn.Config(PlainBodies(app), host=HOST, port=port, log_config=None, access_log=False))
     try:
         running.run()
     except (KeyboardInterrupt, SystemExit):

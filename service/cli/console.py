@@ -85,6 +85,13 @@ def print_error(error: Exception, prefix: str = "", console: Console | None = No
     target.print(line, style="red", markup=False, soft_wrap=True)
 
 
+def print_warnings(warnings: Iterable[str], prefix: str, console: Console | None = None) -> None:
+    """Print a yellow line for each warning; see `print_error` for the other arguments."""
+    target = console or error_console()
+    for warning in warnings:
+        target.print(f"{printable(prefix)}{printable(warning)}", style="yellow", markup=False, soft_wrap=True)
+
+
 def print_left_out(error: OSError) -> None:
     """Print a warning about a folder that cannot be read."""
     line = f"left out: {printable(_describe(error, ''))}"

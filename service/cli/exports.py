@@ -1,26 +1,17 @@
 """Files of `can-ser predict`: subtitles, TextGrids and RTTM of each recording, tables of all recordings."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Final, get_args
+from typing import get_args
 
 from can_ser_client.fields import ExportFormat, SubtitleEmotions
 from can_ser_client.schemas import PredictOut
 from model.atomic import atomic_file
 from service.errors import SettingsError
 from service.exports.formats import FORMATS, ExportRequest, write_export
-from service.exports.tables import CsvTable, Table
-from service.exports.workbook import Workbook
-
-TABLES: Final[Mapping[ExportFormat, Callable[[], Table]]] = {
-    "words-csv": lambda: CsvTable("words"),
-    "utterances-csv": lambda: CsvTable("utterances"),
-    "xlsx": Workbook,
-}
-"""Formats that hold all recordings in one file; of the others, each recording has a file."""
-_TABLE_SUFFIXES: Final[Mapping[ExportFormat, str]] = {"words-csv": ".csv", "utterances-csv": ".csv", "xlsx": ".xlsx"}
+from service.exports.tables import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +77,16 @@ def plan_exports(
         OSError: A folder cannot be created.
     """
     shown = _read_emotions(emotions, targets)
-    tables = {target: TABLES[name]() for name, target in targets.items() if name in TABLES}
+    tables = {target: create() for name, target in targets.items() if (create := FORMATS[name].table)}
     files = [
         _FilePlan(ExportRequest(name, shown), _plan_files(name, target, recordings))
         for name, target in targets.items()
-        if name not in TABLES
+        if not FORMATS[name].table
     ]
-    for name, suffix in _TABLE_SUFFIXES.items():
-        if name in targets:
-            _check_suffix(name, targets[name], suffix)
-    written = [path for plan in files for path in plan.targets] + [targets[name] for name in TABLES if name in targets]
+    of_tables = {name: target for name, target in targets.items() if FORMATS[name].table}
+    for name, target in of_tables.items():
+        _check_suffix(name, target, FORMATS[name].table_suffix)
+    written = [path for plan in files for path in plan.targets] + list(of_tables.values())
     _check_targets(written, [*recordings, *inputs])
     for folder in {path.parent for path in written}:
         folder.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,15 @@ from alignment.audio import decode_audio
 from alignment.errors import CanSerError
 from can_ser_client.fields import ExportFormat
 from can_ser_client.schemas import COLUMNS, PredictOut
-from service.cli.console import discard_output, error_console, json_line, output_console, print_error, print_left_out
+from service.cli.console import (
+    discard_output,
+    error_console,
+    json_line,
+    output_console,
+    print_error,
+    print_left_out,
+    print_warnings,
+)
 from service.cli.exports import Exporter, plan_exports
 from service.cli.progress import track
 from service.errors import ConflictingFieldsError, InvalidWordsError, SettingsError
@@ -153,6 +161,8 @@ class _Printer:
             brief = self._output == "brief"
             self._console.print((render_brief if brief else render)(printable(str(path)), response), soft_wrap=brief)
         sys.stdout.flush()
+        if self._output in ("csv", "brief"):
+            print_warnings(response.warnings, f"{path}: warning: ", self.error_console)
 
 
 def write_csv(stream: TextIO, name: str, response: PredictOut, *, header: bool) -> None:

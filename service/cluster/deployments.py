@@ -25,6 +25,7 @@ from service.app import create_app
 from service.cluster.remote import RemoteAligner, RemoteClassifier, RemoteStage
 from service.errors import SettingsError
 from service.inference.engine import EmotionEngine
+from service.inference.languages import LanguageRefusals, find_refusals
 from service.inference.loading import choose_bundle, load_aligner, load_classifier
 from service.observability.logs import configure_logs
 from service.settings import Settings, load_settings
@@ -52,9 +53,10 @@ class AlignerReplica:
         self._aligner = load_aligner(settings)
         self._aligner.warm_up()
 
-    def describe(self) -> AlignerInfo:
-        """The aligner, and the reason for its choice."""
-        return self._aligner.info
+    def describe(self) -> tuple[AlignerInfo, LanguageRefusals]:
+        """The aligner with the reason for its choice, and the languages that it refuses."""
+        info = self._aligner.info
+        return info, find_refusals(info.name, self._aligner.check_language)
 
     def recognise(self, waveform: Waveform, language: str | None) -> Transcript:
         """See `alignment.aligners.protocol.Aligner.recognise`."""

@@ -18,6 +18,7 @@ from alignment.transcripts.words import AlignerInfo, Transcript
 from model.bundle import Bundle
 from model.scores import UtteranceScores
 from service.errors import DeadlineError, ReplicaLostError, SettingsError
+from service.inference.languages import LanguageRefusals
 
 _LOST: Final = (RayActorError, NodeDiedError, ObjectLostError, WorkerCrashedError)
 # A dying node may end several replicas before the router is notified of all of them.
@@ -81,11 +82,16 @@ class RemoteAligner:
         self.calls_at_once = calls_at_once
         # Each replica unloads its own models.
         self.loaded = True
+        self._refusals = LanguageRefusals()
         self._stage, self._start_s = stage, start_s
 
     def warm_up(self) -> None:
         """Wait for a replica, which accepts calls after its warm-up."""
-        self.info = self._stage.call("describe", limit_s=self._start_s)
+        self.info, self._refusals = self._stage.call("describe", limit_s=self._start_s)
+
+    def check_language(self, language: str | None) -> None:
+        """See `Aligner.check_language`: as the replica did that `warm_up` called, so that no call waits for it."""
+        self._refusals.check(language)
 
     def recognise(self, waveform: Waveform, language: str | None = None) -> Transcript:
         """See `Aligner.recognise`."""

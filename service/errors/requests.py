@@ -22,7 +22,7 @@ class EncodedBodyError(ServiceError):
         self.encoding = encoding
         super().__init__(
             f"the body has the Content-Encoding `{encoding[:40]}`, which is not decoded; send it as it is, "
-            "as flac or ogg if it is too large"
+            "and a recording that is too large as flac or ogg"
         )
 
 

@@ -119,6 +119,8 @@ def _check_texts(response: PredictOut) -> None:
 def _texts(response: PredictOut) -> Iterator[tuple[str, str | None]]:
     for label in response.probabilities:
         yield "probabilities", label
+    for number, warning in enumerate(response.warnings):
+        yield f"warnings.{number}", warning
     for place, each in _spans(response):
         yield place, each.speaker
         if isinstance(each, UtteranceOut):

@@ -45,11 +45,15 @@ class FormatInfo:
         media_type: Value of Content-Type.
         suffix: End of the name of a file.
         write: Writes a response; the second argument is the name of the recording.
+        table: Makes an empty table, for formats that can hold several recordings.
+        table_suffix: End of the name of such a file.
     """
 
     media_type: str
     suffix: str
     write: Callable[[PredictOut, str, ExportRequest], bytes]
+    table: Callable[[], Table] | None = None
+    table_suffix: str = ""
 
     @property
     def media_range(self) -> str:
@@ -57,13 +61,15 @@ class FormatInfo:
         return self.media_type.partition(";")[0]
 
 
-def _table(create: Callable[[], Table]) -> Callable[[PredictOut, str, ExportRequest], bytes]:
-    def write(response: PredictOut, name: str, _: ExportRequest) -> bytes:
-        table = create()
-        table.add(name, response)
-        return table.finish()
+def _table(media_type: str, suffix: str, table: Callable[[], Table], table_suffix: str) -> FormatInfo:
+    """Format of a table, which holds one response or several."""
 
-    return write
+    def write(response: PredictOut, name: str, _: ExportRequest) -> bytes:
+        written = table()
+        written.add(name, response)
+        return written.finish()
+
+    return FormatInfo(media_type, suffix, write, table, table_suffix)
 
 
 _CSV: Final = "text/csv; charset=utf-8; header=present"
@@ -79,9 +85,9 @@ FORMATS: Final[dict[ExportFormat, FormatInfo]] = {
         "text/praat-textgrid; charset=utf-8", ".TextGrid", lambda response, _, __: write_textgrid(response)
     ),
     "rttm": FormatInfo("text/x-rttm; charset=utf-8", ".rttm", lambda response, name, _: write_rttm(response, name)),
-    "words-csv": FormatInfo(_CSV, ".words.csv", _table(lambda: CsvTable("words"))),
-    "utterances-csv": FormatInfo(_CSV, ".utterances.csv", _table(lambda: CsvTable("utterances"))),
-    "xlsx": FormatInfo(_XLSX, ".xlsx", _table(Workbook)),
+    "words-csv": _table(_CSV, ".words.csv", lambda: CsvTable("words"), ".csv"),
+    "utterances-csv": _table(_CSV, ".utterances.csv", lambda: CsvTable("utterances"), ".csv"),
+    "xlsx": _table(_XLSX, ".xlsx", Workbook, ".xlsx"),
 }
 FORMAT_NAMES: Final = (_JSON_NAME, *FORMATS, *_ALIASES)
 

@@ -15,6 +15,7 @@ from service.exports.spans import one_line
 
 # A backslash would begin an override tag or a line break of pysubs2. This code point is reserved for internal use.
 _BACKSLASH: Final = "\ufdd0"
+_VTT_HEADER: Final = b"WEBVTT\n\n"
 
 
 def write_srt(response: PredictOut, emotions: SubtitleEmotions = "omit") -> bytes:
@@ -28,15 +29,25 @@ def write_srt(response: PredictOut, emotions: SubtitleEmotions = "omit") -> byte
     return _write("srt", cues, lambda cue: cue.text.replace("-->", "→"))
 
 
-def write_vtt(response: PredictOut, emotions: SubtitleEmotions = "omit") -> bytes:
-    """WebVTT in UTF-8, with a voice span for each speaker.
+def write_vtt(
+    response: PredictOut, emotions: SubtitleEmotions = "omit", warnings: Sequence[str] | None = None
+) -> bytes:
+    """WebVTT in UTF-8, with a voice span for each speaker, and a comment (`NOTE`) for each warning.
 
     Args:
         response: The response.
         emotions: "prefix" writes the emotion in front of each cue, "class" makes it a class of the cue's text.
+        warnings: The warnings; None for those of the response.
     """
     cues = cut_cues(response, label_emotions=emotions == "prefix", label_speakers=False)
-    return _write("vtt", cues, lambda cue: _mark_up(cue, emotions))
+    body = _write("vtt", cues, lambda cue: _mark_up(cue, emotions)).removeprefix(_VTT_HEADER)
+    return write_empty_vtt(response.warnings if warnings is None else warnings) + body
+
+
+def write_empty_vtt(warnings: Sequence[str] = ()) -> bytes:
+    """WebVTT without cues, with a comment for each warning."""
+    notes = (f"NOTE warning: {one_line(warning).replace('-->', '→')}\n\n" for warning in warnings)
+    return _VTT_HEADER + "".join(notes).encode()
 
 
 def _mark_up(cue: Cue, emotions: SubtitleEmotions) -> str:

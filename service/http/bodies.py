@@ -11,7 +11,7 @@ from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from service.errors import EncodedBodyError, MalformedFormError
+from service.errors import MalformedFormError
 
 FILE: Final = "file"
 FORM_TYPE: Final = "multipart/form-data"
@@ -25,17 +25,6 @@ SEVERAL_WAY_OUT: Final = (
     "send one recording to /predict, or fewer at once to /jobs; the limit there is CAN_JOBS__MAX_FILES"
 )
 _IN_MEMORY_BYTES: Final = MultiPartParser.spool_max_size
-
-
-def require_plain(http: Request) -> None:
-    """Raise for a body that is compressed as a whole.
-
-    Raises:
-        EncodedBodyError: It has a Content-Encoding.
-    """
-    encoding = http.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in ("", "identity"):
-        raise EncodedBodyError(encoding)
 
 
 def is_raw(http: Request) -> bool:

@@ -1,8 +1,9 @@
-"""Responses as files over HTTP: media types, names of files, and conversion in a thread."""
+"""Responses as files over HTTP: media types, names of files, warnings, and conversion in a thread."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -13,25 +14,50 @@ from alignment.memory import return_memory
 from can_ser_client.schemas import PredictOut
 from service.exports.formats import FORMATS, ExportRequest, name_export, write_export
 from service.http.lifecycle import AppState
+from service.http.warning_header import NAME, warning_headers
 
 EXPORTS: Final[dict[str, Any]] = {
     info.media_range: {"schema": {"type": "string", "contentMediaType": info.media_range}} for info in FORMATS.values()
 }
 """OpenAPI content of a response that may be any of the files."""
-EXPORT_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {200: {"content": EXPORTS}}
+WARNING_HEADER: Final[dict[str, Any]] = {
+    NAME: {"description": "Warnings, where there are any: a JSON array of strings.", "schema": {"type": "string"}}
+}
+"""OpenAPI description of the header."""
+EXPORT_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {200: {"content": EXPORTS, "headers": WARNING_HEADER}}
 _PIECE_BYTES: Final = 65_536
 _LARGE_BYTES: Final = 1_000_000
 
 
-async def export_response(content: Awaitable[bytes], export: ExportRequest, name: str) -> Response:
-    """The response for a short file.
+@dataclass(frozen=True, slots=True)
+class WrittenFile:
+    """A response as a file.
+
+    Attributes:
+        content: The file.
+        warnings: Warnings of the response, which most files have no place for.
+    """
+
+    content: bytes
+    warnings: Sequence[str]
+
+
+def write_file(response: PredictOut, export: ExportRequest, name: str) -> WrittenFile:
+    """A response as a file, with its warnings."""
+    return WrittenFile(write_export(response, export, name), response.warnings)
+
+
+async def export_response(written: Awaitable[WrittenFile], export: ExportRequest, name: str) -> Response:
+    """The response for a file.
 
     Args:
-        content: The file.
+        written: The file.
         export: Its format.
         name: Name of the recording, from which that of the file is made.
     """
-    return Response(await content, headers=_describe(export, name), media_type=FORMATS[export.format].media_type)
+    file = await written
+    headers = _describe(export, name) | warning_headers(file.warnings)
+    return Response(file.content, headers=headers, media_type=FORMATS[export.format].media_type)
 
 
 def _describe(export: ExportRequest, name: str) -> dict[str, str]:
@@ -48,7 +74,7 @@ class ExportResponse(Response):
     def __init__(
         self,
         place: AbstractContextManager[None],
-        write: Callable[[], Awaitable[bytes]],
+        write: Callable[[], Awaitable[WrittenFile]],
         export: ExportRequest,
         name: str,
     ) -> None:
@@ -66,11 +92,11 @@ class ExportResponse(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Write and send the file, as fast as the client reads."""
         with self._place:
-            content = await self._write()
-            is_large = len(content) > _LARGE_BYTES
-            headers = dict(self.headers) | {"content-length": str(len(content))}
-            response = StreamingResponse(_cut(content), headers=headers)
-            del content
+            file = await self._write()
+            is_large = len(file.content) > _LARGE_BYTES
+            headers = dict(self.headers) | {"content-length": str(len(file.content))} | warning_headers(file.warnings)
+            response = StreamingResponse(_cut(file.content), headers=headers)
+            del file
             try:
                 await response(scope, receive, send)
             finally:
@@ -91,7 +117,7 @@ async def convert(
     read: Callable[[bytes], PredictOut],
     export: ExportRequest,
     name: str,
-) -> bytes:
+) -> WrittenFile:
     """A response as a file, read and written in a thread; a few are written at once, further ones wait.
 
     Args:
@@ -109,8 +135,8 @@ async def convert(
         return await asyncio.to_thread(_convert, data, read, export, name)
 
 
-def _convert(data: bytes, read: Callable[[bytes], PredictOut], export: ExportRequest, name: str) -> bytes:
-    content = write_export(read(data), export, name)
+def _convert(data: bytes, read: Callable[[bytes], PredictOut], export: ExportRequest, name: str) -> WrittenFile:
+    file = write_file(read(data), export, name)
     if len(data) > _LARGE_BYTES:
         return_memory()
-    return content
+    return file

@@ -18,16 +18,7 @@ from starlette.datastructures import FormData, ImmutableMultiDict, UploadFile
 from can_ser_client.fields import SubtitleEmotions
 from service.errors import MalformedFormError, NoRoomError
 from service.exports.formats import FORMAT_NAMES
-from service.http.bodies import (
-    FILE,
-    FORM_TYPE,
-    RAW_TYPES,
-    SEVERAL_WAY_OUT,
-    is_raw,
-    read_form,
-    read_recording,
-    require_plain,
-)
+from service.http.bodies import FILE, FORM_TYPE, RAW_TYPES, SEVERAL_WAY_OUT, is_raw, read_form, read_recording
 from service.http.names import refuse_parameters, refuse_unknown_fields
 from service.inference.request import AnalysisRequest
 
@@ -104,7 +95,7 @@ async def open_form(
         UnknownNameError: There is no field of that name.
         RequestValidationError: The recording is missing, or a field is out of bounds.
         ServiceError: See `AnalysisRequest`.
-        HTTPException, EncodedBodyError, NoRoomError: See `open_parts`.
+        HTTPException, NoRoomError: See `open_parts`.
     """
     if is_raw(http):
         opening = _open_body(http, fields, output_fields)
@@ -119,7 +110,6 @@ async def _open_body(
     http: Request, fields: Collection[str], output_fields: Collection[str]
 ) -> AsyncIterator[RecordingForm]:
     """A recording as the body; its options are checked before it is read."""
-    require_plain(http)
     refuse_unknown_fields(http.query_params, (*fields, *output_fields), "query parameter")
     _check_repetitions(http.query_params)
     request = make_request(read_texts(http.query_params, fields), "query")
@@ -159,11 +149,9 @@ async def open_parts(http: Request, max_files: int = 1) -> AsyncIterator[FormDat
 
     Raises:
         HTTPException: The body is not a form.
-        EncodedBodyError: The body is compressed.
         MalformedFormError: Its type or its charset cannot be read.
         NoRoomError: The disk has no space for the recording.
     """
-    require_plain(http)
     try:
         form = await read_form(http, max_files)
     except UnicodeError as exc:

@@ -1,7 +1,8 @@
 """One live connection: audio in, utterances out, each as soon as it has ended."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +16,7 @@ from alignment.speech import endpointing
 from alignment.speech.windows import Window
 from alignment.timing import SAMPLE_RATE_HZ, Seconds
 from service.errors import BadFrameError, DeadlineError, LiveLimitError
+from service.http.live_warnings import LiveWarnings
 from service.http.pace import FrameBudget, Pace
 from service.inference.engine import EmotionEngine
 from service.inference.request import AnalysisRequest, Explain
@@ -33,6 +35,14 @@ SMALL_MESSAGES_PER_S: Final = 400
 """Messages under 20 ms that may arrive at once, and per second: browsers give 375 blocks per second at 48 kHz."""
 DETECTIONS: Final = 200
 """Messages of at least 20 ms that are searched for speech at once, and per second; a call has 50."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Analysed:
+    """A window of speech; without utterances where it holds none."""
+
+    utterances: tuple[ScoredUtterance, ...]
+    warnings: Sequence[str]
 
 
 class LiveSession:
@@ -78,9 +88,10 @@ class LiveSession:
         self._resampler = soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32", quality="HQ")
         self._small = FrameBudget(SMALL_MESSAGES, SMALL_MESSAGES_PER_S, asyncio.get_running_loop().time())
         self._pace = Pace(DETECTIONS, DETECTIONS)
-        self._early: asyncio.Task[tuple[ScoredUtterance, ...]] | None = None
+        self._early: asyncio.Task[_Analysed] | None = None
         self._pending: list[asyncio.Task[None]] = []
         self._scored: list[ScoredUtterance] = []
+        self._warnings = LiveWarnings(self._engine)
         self._number = -1
         self._undetected = bytearray()
         self._decoder = PcmDecoder(encoding, rate_hz)
@@ -123,7 +134,8 @@ class LiveSession:
         await self._handle(await self._detect(last=True))
         await asyncio.gather(*self._pending)
         overall = await asyncio.to_thread(to_overall, self._scored, self._engine)
-        await self._send({"type": "done", "duration_s": round(self.duration_s, 3), **overall})
+        warnings = self._warnings.summarise(self._scored)
+        await self._send({"type": "done", "duration_s": round(self.duration_s, 3), **overall, "warnings": warnings})
 
     async def close(self) -> None:
         """Cancel the utterances in progress."""
@@ -168,7 +180,7 @@ class LiveSession:
             self._early.cancel()
             self._early = None
 
-    async def _analyse(self, window: Window) -> tuple[ScoredUtterance, ...]:
+    async def _analyse(self, window: Window) -> _Analysed:
         context = self._scheduler.open_context(Priority.LIVE)
         source = AudioSource(window.end_s, SAMPLE_RATE_HZ, 1)
         result = ResultBuilder(source, (), [self._engine.name])
@@ -176,26 +188,28 @@ class LiveSession:
         try:
             async with asyncio.timeout(self._deadline_s):
                 [found] = [each async for each in self._scheduler.run_windows(context, loop)]
-                return found.utterances
+                return _Analysed(found.utterances, found.warnings)
         except TimeoutError as exc:
             raise DeadlineError(self._deadline_s, context.queued_s) from exc
 
     async def _send_results(
-        self, number: int, analysis: "asyncio.Task[tuple[ScoredUtterance, ...]]", previous: "asyncio.Task[None] | None"
+        self, number: int, analysis: "asyncio.Task[_Analysed]", previous: "asyncio.Task[None] | None"
     ) -> None:
         """Send the results of an utterance after those of the previous one."""
         try:
-            scored = await analysis
+            analysed = await analysis
         finally:
             analysis.cancel()
         if previous is not None:
             await previous
-        self._scored += scored
-        for each in scored:
+        self._scored += analysed.utterances
+        warnings = self._warnings.add(analysed.utterances, analysed.warnings)
+        for each in analysed.utterances:
             utterance = await asyncio.to_thread(to_utterance, each, self._engine, self._explain)
             fields = utterance.model_dump(mode="json", exclude_unset=True)
-            await self._send({"type": "utterance.result", "id": number, **fields})
-        if not scored:
+            await self._send({"type": "utterance.result", "id": number, **fields, "warnings": warnings})
+            warnings = []
+        if not analysed.utterances:
             await self._send({"type": "utterance.dropped", "id": number, "reason": "it holds no speech"})
 
     def _collect(self) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator
 from difflib import get_close_matches
-from typing import Final
+from typing import Any, Final
 
 from fastapi import Request
 from fastapi.routing import iter_route_contexts
@@ -62,9 +62,25 @@ def refuse_parameters(http: Request, known: Collection[str] = ()) -> None:
         UnknownNameError: A parameter is not known.
     """
     for name in _unknown(http.query_params, known):
-        as_field = f"send it as a field of the form: curl -F '{name}=…' …"
-        hint = as_field if name in AnalysisRequest.model_fields else suggest(name, known)
-        raise UnknownNameError("query parameter", shorten(name), hint)
+        raise UnknownNameError("query parameter", shorten(name), _hint_field(http, name) or suggest(name, known))
+
+
+def _hint_field(http: Request, name: str) -> str:
+    """Where to send a parameter that resembles a field of the route's form; "" where none does."""
+    close = get_close_matches(name, _form_fields(http), 1)
+    if not close:
+        return ""
+    meant = "" if close[0] == name else f"did you mean `{close[0]}`? "
+    value = "@…" if close[0] == "file" else "…"
+    return f"{meant}send it as a field of the form: curl -F '{close[0]}={value}' …"
+
+
+def _form_fields(http: Request) -> Collection[str]:
+    """Names of the fields of the route's form, as its OpenAPI description has them; empty where it has no form."""
+    described: Any = getattr(http.scope["route"], "openapi_extra", None) or {}
+    for part in ("requestBody", "content", "multipart/form-data", "schema", "properties"):
+        described = described.get(part, {})
+    return tuple(described)
 
 
 def _unknown(names: Iterable[str], known: Collection[str]) -> Iterator[str]:

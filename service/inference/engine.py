@@ -22,11 +22,12 @@ from alignment.speech.voice_activity import VoiceActivityDetector
 from alignment.speech.windows import Window
 from alignment.timing import SAMPLE_RATE_HZ
 from alignment.transcripts.speakers import assign_speakers
-from alignment.transcripts.words import AlignerInfo, TimedWord, Transcript, check_word_lengths
+from alignment.transcripts.words import AlignerInfo, TimedWord, Transcript
 from model.bundle import Bundle
 from model.occlusion import HiddenSound, add_effects, occlude_in_chunks
 from model.scores import UtteranceScores
-from service.errors import AlignerNotServedError, SettingsError, UnknownBundleError
+from service.errors import SettingsError, UnknownBundleError
+from service.inference.checks import check_with_duration, check_without_recording
 from service.inference.cutting import cut_recording
 from service.inference.loading import load_aligner, load_classifier, load_others
 from service.inference.request import AnalysisRequest
@@ -201,17 +202,14 @@ class EmotionEngine:
         """Raise unless this engine can process the request.
 
         Raises:
-            AlignerNotServedError: It names another aligner.
             UnknownBundleError: It names a bundle that is not served.
             DiarizationUnavailableError: It requests diarization, whose package or weights are missing.
-            WordTooLongError: A given word lasts longer than 15 s.
+            AlignerNotServedError, UnsupportedLanguageError, TranscriptError: See `check_without_recording`.
         """
         self.choose(request)
-        check_word_lengths(request.words or ())
         if request.speakers == "diarize":
             self._diarizer.require()
-        if request.aligner not in (None, "auto", self._aligner.info.name):
-            raise AlignerNotServedError(str(request.aligner), [self._aligner.info.name])
+        check_without_recording(request, self._aligner, self._max_audio_s)
 
     def decode(
         self,
@@ -233,9 +231,9 @@ class EmotionEngine:
         """The loop over the windows of a decoded recording.
 
         Raises:
-            TranscriptError: The given words cannot be used; see `AnalysisRequest.with_duration`.
+            TranscriptError: The given words or segments do not fit the recording; see `check_with_duration`.
         """
-        request = request.with_duration(waveform.duration_s)
+        request = check_with_duration(request, waveform.duration_s)
         cut = cut_recording(waveform, request, self.detector, self._diarizer, stopwatch)
         windows = ((window, request) for window in cut)
         return self.loop(windows, waveform.source, waveform.warnings, request, stopwatch)

@@ -1,11 +1,17 @@
-"""Languages by code, English name or tag of a locale, as clients name them, as the code that the aligners use.
+"""Languages by code, name or tag of a locale, as clients name them, as the code that the aligners use.
 
 Source: the languages of Whisper, their names and aliases as in OpenAI's `whisper/tokenizer.py`, and their codes of
 ISO 639-2 and 639-3 as in the aliases of Unicode's CLDR.
 """
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Final
+
+from alignment.aligners.weights.config import DETECT
+from alignment.errors import UnsupportedLanguageError
+from service.inference.native_names import find_by_native_name
 
 _TABLE: Final = """
 af afrikaans afr
@@ -111,6 +117,8 @@ zh chinese mandarin chi cmn zho
 """
 """One language per line: its code, then names and other codes; `_` stands for a space in a name."""
 
+_OTHERS: Final = "und"
+
 
 @cache
 def _codes() -> dict[str, str]:
@@ -119,14 +127,60 @@ def _codes() -> dict[str, str]:
 
 
 def find_language_code(language: str) -> str:
-    """Code of a language that is given by its code ("EN", "eng"), its name ("English") or a locale ("en-US", "en_GB").
+    """Code of a language by its code ("EN", "eng"), its name ("German", "Deutsch") or a locale ("en-US", "en_GB").
 
     A language that is not in the table is returned as it is; the aligner refuses it and names those that it supports.
     """
     name = " ".join(language.lower().split())
-    return _codes().get(name) or _codes().get(name.replace("_", "-").split("-")[0], language)
+    known = _codes().get(name) or _codes().get(name.replace("_", "-").split("-")[0]) or find_by_native_name(language)
+    return known or (DETECT if name == DETECT else language)
 
 
 def find_language_name(code: str) -> str:
     """English name of a language ("english") by its code; a code that is not in the table is returned as it is."""
     return next((name for name, known in _codes().items() if known == code and name != code), code)
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageRefusals:
+    """Languages that an aligner in another process refuses.
+
+    Attributes:
+        aligner: Name of the aligner.
+        supported: What it supports instead, by the code of each refused language; "und" stands for all codes that are
+            not in the table.
+    """
+
+    aligner: str = ""
+    supported: Mapping[str, str] = field(default_factory=dict)
+
+    def check(self, language: str | None) -> None:
+        """Do as `Aligner.check_language` of that aligner did.
+
+        Raises:
+            UnsupportedLanguageError: The aligner refuses the language.
+        """
+        code = (language or DETECT).split("-")[0].lower()
+        supported = self.supported.get(code if code in _probed() else _OTHERS)
+        if language is not None and supported is not None:
+            raise UnsupportedLanguageError(self.aligner, language, supported)
+
+
+def find_refusals(aligner: str, check: Callable[[str], None]) -> LanguageRefusals:
+    """Languages that an aligner refuses.
+
+    Args:
+        aligner: Name of the aligner.
+        check: Its `Aligner.check_language`.
+    """
+    refused = {}
+    for code in _probed():
+        try:
+            check(code)
+        except UnsupportedLanguageError as exc:
+            refused[code] = exc.supported
+    return LanguageRefusals(aligner, refused)
+
+
+def _probed() -> frozenset[str]:
+    return frozenset({*_codes().values(), DETECT, _OTHERS})

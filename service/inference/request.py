@@ -131,7 +131,9 @@ class AnalysisRequest(BaseModel):
     language: Annotated[
         str | None,
         Field(
-            description='ISO 639 code, English name or locale: "en", "english", "en-US".', max_length=MAX_NAME_LENGTH
+            description='ISO 639 code, name in English or in the language itself, or locale: "de", "German", '
+            '"Deutsch", "de-DE"; "auto" detects it where the aligner supports several.',
+            max_length=MAX_NAME_LENGTH,
         ),
         AfterValidator(lambda language: language and find_language_code(language)),
     ] = None

@@ -32,11 +32,13 @@ class WindowResult:
         window: Part of the recording.
         utterances: Scores of the first requested bundle.
         others: Scores of further bundles.
+        warnings: Warnings about its words.
     """
 
     window: Window
     utterances: tuple[ScoredUtterance, ...]
     others: tuple[tuple[ScoredUtterance, ...], ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,7 +131,7 @@ class ResultBuilder:
         self._aligner = transcript.aligner
         origin = [f"{window.speaker}: " if window.speaker else "", _since(window)]
         self.warnings += ["".join([*origin, warning]) for warning in transcript.warnings]
-        return WindowResult(window, scored)
+        return WindowResult(window, scored, warnings=transcript.warnings)
 
     def finish(self, timings_ms: dict[str, float]) -> AnalysisResult:
         """Build the result of the recording.

@@ -249,7 +249,7 @@ class Scheduler:
     ) -> list[UtteranceScores]:
         started = time.perf_counter()
         self._before_classifier.discard(context)
-        scores = await wait_for(context, self._classifiers[id(engine)].submit(features))
+        scores = await wait_for(context, self._classifiers[id(engine)].submit(features, context.priority))
         context.stopwatch.add("classify", time.perf_counter() - started)
         return scores
 

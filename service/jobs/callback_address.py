@@ -12,6 +12,7 @@ from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from service.errors import CallbackRefusedError
+from service.setting_values import read_callback_host
 
 Address = IPv4Address | IPv6Address
 HOSTS_VARIABLE: Final = "CAN_JOBS__CALLBACK_HOSTS"
@@ -20,7 +21,6 @@ _MAX_LENGTH: Final = 2_000
 _PORTS: Final = {"https": 443, "http": 80}
 # urlsplit removes some control characters, and other parsers read a backslash as a slash.
 _FORBIDDEN: Final = re.compile(r"[^\x21-\x7e]|[\\<>\"{}|^`]")
-_ENTRY: Final = re.compile(r"(?:(https?)://)?(\*\.)?(\[[^]]*\]|[^:]+)(?::(\d+))?")
 _WAY_OUT: Final = "send an address like https://hooks.example.org/can-ser?job=1"
 
 
@@ -49,21 +49,6 @@ class CallbackAddress:
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True)
-class _AllowedHost:
-    """An entry of CAN_JOBS__CALLBACK_HOSTS; a name with `subdomains` matches every name that ends with it."""
-
-    scheme: str
-    name: str
-    port: int
-    subdomains: bool
-
-    def matches(self, scheme: str, host: str, port: int) -> bool:
-        """Whether callbacks may be sent to a host."""
-        same = host.endswith(f".{self.name}") if self.subdomains else host == self.name
-        return same and (scheme, port) == (self.scheme, self.port)
-
-
 class CallbackPolicy:
     """The hosts and networks to which callbacks may be sent."""
 
@@ -74,7 +59,7 @@ class CallbackPolicy:
             hosts: Entries of CAN_JOBS__CALLBACK_HOSTS.
             networks: Networks in addition to public addresses.
         """
-        self._hosts = [_read_entry(entry) for entry in hosts]
+        self._hosts = [read_callback_host(entry) for entry in hosts]
         self._networks = tuple(map(ip_network, networks))
 
     @property
@@ -90,6 +75,8 @@ class CallbackPolicy:
         """
         parts, port = _split(url)
         host = (parts.hostname or "").removesuffix(".")
+        address = _read_address(host)
+        host = str(address or host)
         if not self.allows_any:
             raise CallbackRefusedError(
                 "is refused: this service sends none", f"the operator can allow hosts with {HOSTS_VARIABLE}"
@@ -100,7 +87,7 @@ class CallbackPolicy:
                 f"the operator can list it in {HOSTS_VARIABLE}",
             )
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        return CallbackAddress(parts.scheme, host, port, target, _read_address(host) is not None)
+        return CallbackAddress(parts.scheme, host, port, target, address is not None)
 
     def select(self, address: CallbackAddress, resolved: Iterable[str]) -> list[Address]:
         """The addresses of the network, among those of the host, to which a connection may be opened.
@@ -132,15 +119,6 @@ def is_public(address: Address) -> bool:
         if address.sixtofour is not None or address.teredo is not None:
             return False
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
-
-
-def _read_entry(entry: str) -> _AllowedHost:
-    match = _ENTRY.fullmatch(entry.lower())
-    if match is None:
-        raise ValueError(entry)
-    scheme, wildcard, name, port = match.groups()
-    scheme = scheme or "https"
-    return _AllowedHost(scheme, name.strip("[]").removesuffix("."), int(port or _PORTS[scheme]), bool(wildcard))
 
 
 def _split(url: str) -> tuple[SplitResult, int]:

@@ -169,6 +169,14 @@ class JobRunner:
         """
         return await self._access.call(lambda store: store.find(job_id, owner))
 
+    async def find_with_callback(self, job_id: str, owner: str = "") -> tuple[Job, Callback | None]:
+        """A job and its callback, None without one, in one access: clients poll.
+
+        Raises:
+            UnknownJobError, JobsUnavailableError: As for `find`.
+        """
+        return await self._access.call(lambda store: (store.find(job_id, owner), store.callbacks.find(job_id)))
+
     async def find_callback(self, job_id: str) -> Callback | None:
         """The callback of a job; None without one.
 

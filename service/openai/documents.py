@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from can_ser_client.fields import SubtitleEmotions
 from can_ser_client.schemas import Attribution, PredictOut, UtteranceOut
-from service.exports.subtitles import write_srt, write_vtt
+from service.exports.subtitles import write_empty_vtt, write_srt, write_vtt
 from service.inference.languages import find_language_name
 from service.openai.schemas import (
     DeltaOut,
@@ -34,7 +34,6 @@ MEDIA_TYPES: Final[dict[ResponseFormat, str]] = {
 }
 """Media types of the formats that are not JSON."""
 _LOWEST_SCORE: Final = 1e-4
-_EMPTY_VTT: Final = "WEBVTT\n\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,9 @@ def write_transcription(transcription: Transcription, output: Output) -> str:
         case "srt":
             return write_srt(response, output.emotions).decode() if response else ""
         case "vtt":
-            return write_vtt(response, output.emotions).decode() if response else _EMPTY_VTT
+            warnings = transcription.warnings
+            written = write_vtt(response, output.emotions, warnings) if response else write_empty_vtt(warnings)
+            return written.decode()
         case "verbose_json":
             return _verbose(transcription, output.granularities).model_dump_json(exclude_none=True)
         case "diarized_json":

@@ -116,6 +116,12 @@ def to_overall(scored: Sequence[ScoredUtterance], engine: EmotionEngine) -> dict
     return _estimate(mean_probabilities(scored), _combine(scored, engine.bundle), engine)
 
 
+def warn_of_words(scored: Sequence[ScoredUtterance], engine: EmotionEngine) -> list[str]:
+    """Warnings about the words of several utterances together, at least one: most are unknown or doubtful."""
+    evidence = _combine(scored, engine.bundle)
+    return [*warn_of_unknown_text(evidence), *warn_of_doubtful_words(evidence)]
+
+
 def to_model(engine: EmotionEngine) -> schemas.ModelOut:
     """The served weights and their execution provider."""
     bundle = engine.bundle

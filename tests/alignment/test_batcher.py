@@ -6,6 +6,7 @@ from typing import NoReturn
 import pytest
 
 from alignment.batcher import Batcher
+from alignment.priority import Priority, at_priority
 from tests.waiting import wait_until
 
 
@@ -141,3 +142,18 @@ def test_closing_ends_all_threads(double: Doubler) -> None:
     for thread in threads:
         thread.join(20)
     assert not any(thread.is_alive() for thread in threads)
+
+
+def test_batches_are_formed_by_priority(
+    batcher: Batcher[int, int], double: Doubler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The priority is that of the thread, or given."""
+    # On a slow machine background work would otherwise have waited for long enough to count as a request.
+    monkeypatch.setattr("alignment.priority.PATIENCE_S", 600.0)
+    futures = submit_behind_batch(batcher, double)
+    with at_priority(Priority.BACKGROUND):
+        futures += [batcher.submit(number) for number in (1, 2, 3)]
+    futures += [batcher.submit(4), batcher.submit(6, Priority.LIVE)]
+    double.gate.set()
+    assert [future.result(20) for future in futures] == [0, 2, 4, 6, 8, 12]
+    assert double.batches == [[0], [6, 4, 1], [2, 3]]

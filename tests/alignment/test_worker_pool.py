@@ -111,6 +111,15 @@ def test_closing_ends_calls_that_hold_the_interpreter_lock(pool: WorkerPool, tmp
     assert set(threading.enumerate()) <= before
 
 
+def test_closing_waits_for_the_threads_of_the_executor(pool: WorkerPool) -> None:
+    """A thread of the executor that still runs while the interpreter exits can print an error of its wake-up pipe."""
+    before = set(threading.enumerate())
+    assert pool.map(abs, [(-2,)]) == [2]
+    assert set(threading.enumerate()) > before
+    pool.close()
+    assert set(threading.enumerate()) <= before
+
+
 EXITING = """
 import threading, time
 from alignment.worker_pool import WorkerPool

@@ -63,7 +63,14 @@ def test_shipped_file_fits_each_configuration(
         assert "can_requests" in {family.name for family in text_string_to_metric_families(response.text)}
 
 
-def test_target_is_the_service_of_compose() -> None:
-    [target] = SCRAPE["static_configs"][0]["targets"]
-    name, port = target.split(":")
-    assert COMPOSE["services"][name]["environment"]["CAN_PORT"] == port
+def test_targets_are_the_services_of_compose() -> None:
+    [discovery] = SCRAPE["dns_sd_configs"]
+    [name] = discovery["names"]
+    assert discovery["type"] == "A"
+    services = {
+        service: each
+        for service, each in COMPOSE["services"].items()
+        if name in each.get("networks", {}).get("default", {}).get("aliases", [])
+    }
+    assert services.keys() == {"api", "gpu", "slim"}
+    assert {each["environment"]["CAN_PORT"] for each in services.values()} == {str(discovery["port"])}

@@ -4,11 +4,21 @@ import csv
 import io
 import re
 from pathlib import Path
+from typing import Any, Final
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import FilePayload, Page, expect
 
 from tests.builders import SPEECH
+
+_CALL: Final = """
+async ([module, name, parameters]) => (await import(`./static/js/${module}.js`))[name](...parameters)
+"""
+
+
+def call(page: Page, module: str, name: str, *parameters: Any) -> Any:
+    """Result of an exported function of the page."""
+    return page.evaluate(_CALL, [module, name, parameters])
 
 
 def upload(page: Page, name: str = "numbers") -> None:
@@ -16,9 +26,9 @@ def upload(page: Page, name: str = "numbers") -> None:
     expect(page.locator(".report")).to_be_visible()
 
 
-def bar_heights(page: Page, side: str) -> list[float]:
-    """Bar heights of the words of the first utterance, in per cent."""
-    bars = page.locator(".utterance").first.locator(f".bar.{side}")
+def bar_heights(page: Page, side: str, utterance: int = 0) -> list[float]:
+    """Bar heights of the words of an utterance, the first by default, in per cent."""
+    bars = page.locator(".utterance").nth(utterance).locator(f".bar.{side}")
     return [
         float(re.search(r"--height: ([\d.e-]+)%", bar.get_attribute("style") or "")[1])  # type: ignore[index]
         for bar in bars.all()

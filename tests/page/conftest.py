@@ -4,12 +4,19 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 from playwright.sync_api import Browser, Page, Playwright, Route, expect, sync_playwright
 
 from benchmarks.server_process import run_server
-from tests.builders import SPEECH
+from model.bundle import Bundle
+from service.app import create_app
+from service.inference.engine import EmotionEngine
+from service.setting_groups import JobSettings
+from service.settings import Settings
+from tests.builders import SPEECH, encode, noise
+from tests.page.stepped import SteppedAligner, serve_in_thread
 
 NO_CHROMIUM = (
     "Chromium is not installed; on Debian and Ubuntu: apt-get install chromium; "
@@ -64,6 +71,16 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"{server.client.base_url}/".replace("//", "/").replace(":/", "://")
 
 
+@pytest.fixture(scope="package")
+def script_page(browser: Browser, address: str) -> Iterator[Page]:
+    """The page, for calls of its functions."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(address)
+    yield page
+    context.close()
+
+
 OpenPage = Callable[..., Page]
 
 
@@ -94,3 +111,22 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
         context.close()
     # Chromium logs every response with an error status as an error.
     assert [line for line in errors if "Failed to load resource" not in line] == []
+
+
+@pytest.fixture
+def stepped(tiny_bundle: Bundle, tmp_path: Path) -> Iterator[tuple[str, SteppedAligner]]:
+    """A service with a limit of 20 s and steps that the test releases."""
+    aligner = SteppedAligner()
+    settings = Settings(bundle=str(tiny_bundle.folder), max_audio_s=20.0, jobs=JobSettings(folder=tmp_path / "jobs"))
+    with serve_in_thread(create_app(settings, engine=EmotionEngine(settings, aligner=aligner))) as address:
+        aligner.steps.release()
+        yield address, aligner
+        aligner.steps.release(100)
+
+
+@pytest.fixture
+def long_file(tmp_path: Path) -> Path:
+    """A recording of 100 s, which is recognised in two windows."""
+    path = tmp_path / "long.wav"
+    path.write_bytes(encode(np.tile(noise(10.0), 10)))
+    return path

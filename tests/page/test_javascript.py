@@ -14,6 +14,7 @@ import soundfile
 from playwright.sync_api import Browser, Page
 
 from benchmarks.server_process import Server, run_server
+from can_ser_client.retries import RETRIED
 from tests.builders import SPEECH
 from tests.test_documents import read_document
 
@@ -96,19 +97,34 @@ def test_predict_returns_response_and_refusals_have_codes(site: Page) -> None:
     assert call(site, "show", b"no sound").startswith("not-audio: ")
 
 
-def test_refused_request_is_repeated_after_retry_after(site: Page, origin: str, guarded: Server) -> None:
-    refusals = [503, 429]
+def respond_first(site: Page, origin: str, guarded: Server, outcomes: list[tuple[int, str]]) -> None:
+    """Respond to the first requests with these statuses and values of Retry-After, in place of the service."""
 
-    def refuse_first(route: Any) -> None:
-        if route.request.method == "POST" and refusals:
+    def respond(route: Any) -> None:
+        if route.request.method == "POST" and outcomes:
+            status, seconds = outcomes.pop(0)
             headers = {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": "Retry-After"}
-            route.fulfill(status=refusals.pop(), headers=headers | {"Retry-After": "0.01"}, body="{}")
+            route.fulfill(status=status, headers=headers | {"Retry-After": seconds}, body="{}")
         else:
             route.continue_()
 
-    site.route(f"http://127.0.0.1:{guarded.port}/predict", refuse_first)
+    site.route(f"http://127.0.0.1:{guarded.port}/predict", respond)
+
+
+def test_refused_request_is_repeated_after_retry_after(site: Page, origin: str, guarded: Server) -> None:
+    """The statuses are those of the Python client; its number of attempts allows four refusals."""
+    refusals = [(int(status), "0.01") for status in sorted(RETRIED)]
+    respond_first(site, origin, guarded, refusals)
     assert call(site, "predict", (SPEECH / "numbers.flac").read_bytes())["emotion"]
     assert refusals == []
+
+
+@pytest.mark.parametrize("refusal", [(500, "0.01"), (503, "61")])
+def test_other_refusals_are_not_repeated(site: Page, origin: str, guarded: Server, refusal: tuple[int, str]) -> None:
+    refusals = [refusal, (400, "0.01")]
+    respond_first(site, origin, guarded, refusals)
+    status = site.evaluate("predict(new Blob(['a'])).catch((error) => error.status)")
+    assert (status, len(refusals)) == (refusal[0], 1)
 
 
 def test_wrong_key_and_stopped_service_are_reported(browser: Browser, origin: str, guarded: Server) -> None:
@@ -126,3 +142,13 @@ def test_live_speech(site: Page) -> None:
     padded = np.concatenate((samples, np.zeros(rate_hz, np.int16))).astype("<i2").tobytes()
     assert site.evaluate(SEND_LIVE, [encode_text(padded), rate_hz]) == ["utterance.start", "utterance.result", "done"]
     assert site.evaluate(SEND_LIVE, [encode_text(padded), 1]) == ["RefusedError", "bad-frame"]
+
+
+def test_example_of_live_speech(site: Page) -> None:
+    samples, rate_hz = soundfile.read(SPEECH / "numbers.flac", dtype="int16")
+    padded = np.concatenate((samples, np.zeros(rate_hz, np.int16))).astype("<i2").tobytes()
+    shown = "([text, rate]) => showLive(new Int16Array(toBytes(text).buffer), rate)"
+    [line] = site.evaluate(shown, [encode_text(padded), rate_hz])
+    emotion, _, text = line.partition(": ")
+    assert emotion.isalpha()
+    assert "forty" in text.lower()

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,49 @@ def test_bars_show_combined_words_and_voice_in_fixed_order(open_page: OpenPage, 
     expect(page.locator(".explain span")).to_have_text(list(ORDER))
 
 
+def test_bars_of_all_utterances_have_one_scale(open_page: OpenPage, address: str) -> None:
+    page = open_page(address)
+    upload(page, "garden")
+    utterances = json.loads(download(page, "Download JSON"))["utterances"]
+    assert len(utterances) == 2
+    sides = [
+        [side for word in utterance["words"] for side in word["contribution"].values()] for utterance in utterances
+    ]
+    spans = [span_of(value for side in each for value in side.values()) for each in sides]
+    span = span_of(value for each in sides for side in each for value in side.values())
+    # With a scale per utterance, the bars of one utterance at least would be higher.
+    assert min(spans) < 0.98 * span
+    for index, utterance in enumerate(utterances):
+        for side, field in (("text", "text"), ("sound", "audio")):
+            values = [word["contribution"][field][utterance["emotion"]] for word in utterance["words"]]
+            heights = [100 * abs(value) / span for value in values]
+            assert bar_heights(page, side, index) == pytest.approx(heights, abs=1e-3)
+
+
+def span_of(values: Iterable[float]) -> float:
+    """Distance between the lowest and the highest value, zero included."""
+    known = [0.0, *values]
+    return max(known) - min(known)
+
+
+def test_meaning_of_a_result_is_explained(open_page: OpenPage, address: str) -> None:
+    page = open_page(address)
+    upload(page)
+    meaning = page.locator(".meaning dl")
+    expect(meaning).to_be_hidden()
+    page.get_by_text("What does this mean?").click()
+    expect(meaning.locator("dt")).to_have_text(
+        ["The emotion", "Words and voice", "The bars", "Doubtful words", "Limits"]
+    )
+    expect(meaning.locator("dd").last).to_contain_text("It does not measure what a person feels")
+    for term in ("words alone", "voice alone", "combined"):
+        expect(meaning).to_contain_text(re.compile(term, re.IGNORECASE))
+        expect(page.get_by_role("img", name=f"{term}:")).to_be_visible()
+    assert_accessible(page)
+    page.get_by_text("What does this mean?").click()
+    expect(meaning).to_be_hidden()
+
+
 def test_misrecognised_words_are_corrected(open_page: OpenPage, address: str) -> None:
     page = open_page(address)
     upload(page)
@@ -165,7 +209,7 @@ def test_problem_shows_detail_code_and_request(open_page: OpenPage, address: str
     page.locator("#file").set_input_files(tmp_path / "notes.wav")
     problem = page.get_by_role("alert")
     expect(problem).to_contain_text("The file is not a sound recording")
-    expect(problem).to_contain_text("Choose a wav, flac")
+    expect(problem).to_contain_text("Choose a wav, mp3")
     expect(problem).to_contain_text("notes.wav")
     expect(problem.get_by_text("code not-audio · request")).to_be_hidden()
     problem.get_by_text("Details").click()

@@ -1,61 +1,22 @@
 """The page during an analysis, with an aligner whose steps the test releases."""
 
 import hashlib
-import socket
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import pytest
-import uvicorn
-from fastapi import FastAPI
 from playwright.sync_api import Route, expect
 
-from alignment.audio import Waveform
-from alignment.transcripts.words import Transcript
 from model.bundle import Bundle
 from service.app import create_app
 from service.inference.engine import EmotionEngine
 from service.settings import Settings
-from tests.builders import SPEECH, encode, noise
+from tests.builders import SPEECH
 from tests.fakes import FakeAligner
 from tests.page.conftest import OpenPage
-from tests.waiting import wait_until
+from tests.page.stepped import SteppedAligner, serve_in_thread
 
 pytestmark = pytest.mark.slow
-
-
-class SteppedAligner(FakeAligner):
-    """An aligner that waits for the release of each step; its warm-up is a step too."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.steps = threading.Semaphore(0)
-
-    def warm_up(self) -> None:
-        self.steps.acquire(timeout=30)
-
-    def align(self, waveform: Waveform, text: str, language: str | None = None) -> Transcript:
-        self.steps.acquire(timeout=30)
-        return super().align(waveform, text, language)
-
-
-@contextmanager
-def serve_in_thread(app: FastAPI) -> Iterator[str]:
-    """Serve an application in a thread, and yield its address."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
-        thread = threading.Thread(target=server.run, args=([listener],))
-        thread.start()
-        try:
-            wait_until(lambda: server.started)
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
-        finally:
-            server.should_exit = True
-            thread.join(20)
 
 
 @pytest.fixture
@@ -69,14 +30,6 @@ def stepped_address(tiny_bundle: Bundle, aligner: SteppedAligner) -> Iterator[st
     with serve_in_thread(create_app(settings, engine=EmotionEngine(settings, aligner=aligner))) as address:
         yield address
         aligner.steps.release(100)
-
-
-@pytest.fixture(scope="module")
-def long_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A recording of 100 s, which is recognised in two windows."""
-    path = tmp_path_factory.mktemp("long") / "long.wav"
-    path.write_bytes(encode(np.tile(noise(10.0), 10)))
-    return path
 
 
 def test_long_file_shows_progress(

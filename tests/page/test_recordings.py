@@ -3,7 +3,6 @@
 import base64
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -12,15 +11,10 @@ import pytest
 import soundfile
 from playwright.sync_api import Locator, Page, Route, expect
 
-from model.bundle import Bundle
-from service.app import create_app
-from service.inference.engine import EmotionEngine
-from service.setting_groups import JobSettings
-from service.settings import Settings
-from tests.builders import SPEECH, encode, noise, speech
+from tests.builders import SPEECH, speech
 from tests.page.actions import assert_accessible, download, form_file, read_csv, upload
 from tests.page.conftest import OpenPage
-from tests.page.test_progress import SteppedAligner, serve_in_thread
+from tests.page.stepped import SteppedAligner
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
@@ -142,25 +136,6 @@ def test_history_returns_to_earlier_results(open_page: OpenPage, address: str) -
     expect(page.locator("#recordings")).to_be_hidden()
 
 
-@pytest.fixture
-def stepped(tiny_bundle: Bundle, tmp_path: Path) -> Iterator[tuple[str, SteppedAligner]]:
-    """A service with a limit of 20 s and steps that the test releases."""
-    aligner = SteppedAligner()
-    settings = Settings(bundle=str(tiny_bundle.folder), max_audio_s=20.0, jobs=JobSettings(folder=tmp_path / "jobs"))
-    with serve_in_thread(create_app(settings, engine=EmotionEngine(settings, aligner=aligner))) as address:
-        aligner.steps.release()
-        yield address, aligner
-        aligner.steps.release(100)
-
-
-@pytest.fixture
-def long_file(tmp_path: Path) -> Path:
-    """A recording of 100 s, which is recognised in two windows."""
-    path = tmp_path / "long.wav"
-    path.write_bytes(encode(np.tile(noise(10.0), 10)))
-    return path
-
-
 def test_long_recording_becomes_job_with_progress(
     open_page: OpenPage, stepped: tuple[str, SteppedAligner], long_file: Path
 ) -> None:
@@ -199,16 +174,63 @@ def test_removed_job_is_deleted(open_page: OpenPage, stepped: tuple[str, Stepped
     expect(page.get_by_role("heading", level=1)).to_be_visible()
 
 
-def test_closed_page_deletes_its_job(open_page: OpenPage, stepped: tuple[str, SteppedAligner], long_file: Path) -> None:
-    address, _ = stepped
+def test_job_continues_after_a_reload(
+    open_page: OpenPage, stepped: tuple[str, SteppedAligner], long_file: Path
+) -> None:
+    address, aligner = stepped
     page = open_page(address)
     with page.expect_response("**/jobs") as submitted:
         page.locator("#file").set_input_files(long_file)
     job = f"{address}jobs/{submitted.value.json()['id']}"
-    expect(page.get_by_role("status")).to_contain_text("Analysing in the background")
-    assert httpx.get(job).status_code == httpx.codes.OK
-    page.goto("about:blank")
+    status = page.get_by_role("status")
+    expect(status).to_contain_text("Analysing in the background")
+    page.reload()
+    expect(status).to_contain_text("Analysing in the background: 0:00 of 1:40")
+    expect(page.locator("#status-notes")).to_have_text("long.wav")
+    aligner.steps.release(2)
+    expect(page.locator(".band")).to_have_count(2)
+    expect(page.locator(".file-info")).to_contain_text("long.wav")
+    expect(page.locator(".note")).to_contain_text(["no longer has the sound. Choose long.wav again to play it."])
+    expect(page.locator(".play").first).to_be_hidden()
+    expect(page.locator(".detail").first).to_have_text("Point at a word to read about it.")
+    page.locator(".word").first.click()
+    assert_accessible(page)
+    # The page has the result, so that the service keeps no copy, and another reload begins anew.
     wait_until(lambda: httpx.get(job).status_code == httpx.codes.NOT_FOUND)
+    page.reload()
+    expect(page.locator("#examples button")).to_have_count(3)
+    expect(page.locator("#status")).to_be_hidden()
+    expect(page.locator("#problem")).to_be_hidden()
+
+
+def test_job_that_was_deleted_during_a_reload_is_reported(
+    open_page: OpenPage, stepped: tuple[str, SteppedAligner], long_file: Path
+) -> None:
+    address, _ = stepped
+    page = open_page(address)
+    with page.expect_response("**/jobs") as submitted:
+        page.locator("#file").set_input_files(long_file)
+    expect(page.get_by_role("status")).to_contain_text("Analysing in the background")
+    httpx.delete(f"{address}jobs/{submitted.value.json()['id']}").raise_for_status()
+    page.reload()
+    problem = page.locator("#problem")
+    expect(problem).to_contain_text("The analysis is no longer available")
+    expect(problem).to_contain_text("long.wav")
+    expect(problem.get_by_role("button", name="Try again")).to_have_count(0)
+
+
+def test_removed_job_does_not_return_after_a_reload(
+    open_page: OpenPage, stepped: tuple[str, SteppedAligner], long_file: Path
+) -> None:
+    address, _ = stepped
+    page = open_page(address)
+    page.locator("#file").set_input_files(long_file)
+    expect(page.get_by_role("status")).to_contain_text("Analysing in the background")
+    page.get_by_role("button", name="Cancel").click()
+    page.reload()
+    expect(page.locator("#examples button")).to_have_count(3)
+    expect(page.locator("#status")).to_be_hidden()
+    expect(page.locator("#problem")).to_be_hidden()
 
 
 def test_channels_are_speakers(open_page: OpenPage, address: str, tmp_path: Path) -> None:
@@ -227,6 +249,8 @@ def test_channels_are_speakers(open_page: OpenPage, address: str, tmp_path: Path
     rows = read_csv(download(page, "Download CSV per word"))
     assert {row["speaker"] for row in rows} == {"channel 1", "channel 2"}
     assert "-F speakers=channels" in (page.locator(".command code").text_content() or "")
+    lines = download(page, "Download RTTM").decode().splitlines()
+    assert {line.split()[7] for line in lines} == {"channel_1", "channel_2"}
     assert_accessible(page)
     # A recording of one channel has no second speaker.
     page.locator("#file").set_input_files(SPEECH / "numbers.flac")
@@ -265,6 +289,34 @@ def test_printed_report_shows_every_utterance(open_page: OpenPage, address: str)
     for hidden in ("#drop", ".controls", ".report", "#theme", ".play"):
         expect(page.locator(hidden).first).to_be_hidden()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def test_printed_page_without_result_shows_problem_and_table(open_page: OpenPage, address: str, broken: Path) -> None:
+    page = open_page(address)
+    page.locator("#file").set_input_files([broken, SPEECH / "numbers.flac"])
+    expect(page.locator(".summary")).to_have_text("1 of 2 recordings analysed, 1 failed.")
+    page.emulate_media(media="print")
+    expect(page.locator("#problem h2")).to_have_text("The file is not a sound recording")
+    expect(page.locator("#problem h2")).to_be_visible()
+    expect(page.locator("#recordings")).to_be_visible()
+    expect(page.get_by_role("button", name="Remove numbers.flac")).to_be_hidden()
+    page.emulate_media(media="screen")
+    choose(page, "numbers.flac")
+    expect(page.locator(".report")).to_be_visible()
+    page.emulate_media(media="print")
+    expect(page.locator("#recordings")).to_be_hidden()
+
+
+def test_table_on_a_phone_breaks_no_short_name(open_page: OpenPage, address: str, broken: Path) -> None:
+    page = open_page(address)
+    page.set_viewport_size({"width": 360, "height": 760})
+    page.locator("#file").set_input_files([SPEECH / "numbers.flac", SPEECH / "garden.flac", broken])
+    expect(page.locator(".summary")).to_have_text("2 of 3 recordings analysed, 1 failed.")
+    for name in ("numbers.flac", "garden.flac", "broken.wav"):
+        button = page.get_by_role("button", name=name, exact=True)
+        assert button.evaluate("name => name.getClientRects().length") == 1
+    expect(row(page, "numbers.flac")).to_contain_text("%")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
 def test_doubtful_words_are_marked(open_page: OpenPage, address: str) -> None:

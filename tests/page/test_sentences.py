@@ -1,33 +1,11 @@
 """Sentences of the page about agreement and evidence, for given numbers."""
 
-import json
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
-from service.results.problems import PROBLEMS
+from tests.page.actions import call
 
 pytestmark = pytest.mark.slow
-
-CALL = """
-async ([module, name, parameters]) => (await import(`./static/js/${module}.js`))[name](...parameters)
-"""
-
-
-@pytest.fixture(scope="module")
-def page(browser: Browser, address: str) -> Iterator[Page]:
-    context = browser.new_context()
-    page = context.new_page()
-    page.goto(address)
-    yield page
-    context.close()
-
-
-def call(page: Page, module: str, name: str, *parameters: Any) -> Any:
-    """Result of an exported function of the page."""
-    return page.evaluate(CALL, [module, name, parameters])
 
 
 def distribution(emotion: str, probability: float) -> dict[str, float]:
@@ -60,14 +38,14 @@ def distribution(emotion: str, probability: float) -> dict[str, float]:
     ],
 )
 def test_agreement_needs_clear_sides(
-    page: Page, words: tuple[str, float], voice: tuple[str, float], combined: str, disagree: bool, sentence: str
+    script_page: Page, words: tuple[str, float], voice: tuple[str, float], combined: str, disagree: bool, sentence: str
 ) -> None:
     estimate = {
         "probabilities": distribution(combined, 0.6),
         "text_probabilities": distribution(*words),
         "audio_probabilities": distribution(*voice),
     }
-    assert call(page, "answer/sentences", "agreement", estimate) == {"disagree": disagree, "sentence": sentence}
+    assert call(script_page, "answer/sentences", "agreement", estimate) == {"disagree": disagree, "sentence": sentence}
 
 
 @pytest.mark.parametrize(
@@ -80,8 +58,8 @@ def test_agreement_needs_clear_sides(
         (-0.6, 0.04, "neither the voice (+0.0) nor the words (−0.6)"),
     ],
 )
-def test_evidence_is_a_sentence(page: Page, text: float, sound: float, sentence: str) -> None:
-    assert call(page, "answer/sentences", "evidence", {"text": text, "sound": sound}) == sentence
+def test_evidence_is_a_sentence(script_page: Page, text: float, sound: float, sentence: str) -> None:
+    assert call(script_page, "answer/sentences", "evidence", {"text": text, "sound": sound}) == sentence
 
 
 @pytest.mark.parametrize(
@@ -92,24 +70,11 @@ def test_evidence_is_a_sentence(page: Page, text: float, sound: float, sentence:
         (0.01, 0.02, "hardly matters"),
     ],
 )
-def test_effect_of_a_word_is_a_sentence(page: Page, text: float, sound: float, sentence: str) -> None:
-    assert call(page, "answer/sentences", "wordEvidence", {"text": text, "sound": sound}, "sad", 1.0) == sentence
+def test_effect_of_a_word_is_a_sentence(script_page: Page, text: float, sound: float, sentence: str) -> None:
+    assert call(script_page, "answer/sentences", "wordEvidence", {"text": text, "sound": sound}, "sad", 1.0) == sentence
 
 
-def test_every_service_code_of_the_page_is_known(page: Page) -> None:
-    """Codes with advice of the page exist; their advice does not mention variables of the service."""
-    source = page.request.get(f"{page.url}static/js/intake/problems.js").text()
-    known = {problem.code for problem in PROBLEMS.values()} | {"unreachable", "internal-error", "microphone"}
-    codes = [line.strip().split('"')[1] for line in source.splitlines() if line.startswith('  "') and '":' in line]
-    assert len(codes) > 20
-    assert set(codes) <= known
-    for code in codes:
-        shown = call(page, "intake/problems", "describeProblem", {"title": "t", "detail": "d", "code": code})
-        assert shown["detail"] == "d"
-        assert "CAN_" not in json.dumps(shown)
-
-
-def test_formulas_in_tables_are_text(page: Page) -> None:
+def test_formulas_in_tables_are_text(script_page: Page) -> None:
     """A spreadsheet would run a recording's name or word that begins like a formula."""
     word = {"word": "-5", "start_s": 0.123456, "end_s": 0.5, "timing": "aligned", "score": None}
     word |= {"doubtful": False, "known": True}
@@ -124,7 +89,7 @@ def test_formulas_in_tables_are_text(page: Page) -> None:
         "words": [word],
     } | shares
     result = {"probabilities": {"sad": 1}, "utterances": [utterance]}
-    table = call(page, "answer/tables", "wordTable", [{"name": '=1+1,"a".wav', "result": result}])
+    table = call(script_page, "answer/tables", "wordTable", [{"name": '=1+1,"a".wav', "result": result}])
     header, row, end = table.split("\r\n")
     assert header.startswith("\ufefffile,utterance,")
     assert row.startswith('"\'=1+1,""a"".wav",1,0,1,,sad,1,false,\'-5,0.1235,0.5,aligned,,false,true,1,1,-0.5,0.25')

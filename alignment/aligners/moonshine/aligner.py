@@ -105,9 +105,13 @@ class MoonshineAligner:
         recogniser.decode(recogniser.encode(silence), len(silence))
         self._processes.warm_up(recognises=False)
 
+    def check_language(self, language: str | None) -> None:
+        """See `Aligner.check_language`."""
+        self._processes.check_language(language)
+
     def recognise(self, waveform: Waveform, language: str | None = None) -> Transcript:
         """See `Aligner.recognise`; a speech segment without a recognised word becomes one unknown word."""
-        self._processes.check_language(language)
+        self.check_language(language)
         segments = self._detector.find_speech(waveform)
         stretches = self._recognise(waveform, segments)
         words = mark_doubtful(self._find_times(waveform, stretches), MOONSHINE_BELOW, MOONSHINE_BELOW)
@@ -117,7 +121,7 @@ class MoonshineAligner:
 
     def align(self, waveform: Waveform, text: str, language: str | None = None) -> Transcript:
         """See `Aligner.align`; words that cannot be aligned are interpolated and marked."""
-        self._processes.check_language(language)
+        self.check_language(language)
         words = check_transcript(text, waveform.duration_s)
         segments = self._detector.find_speech(waveform)
         timed = self._processes.align_transcript(

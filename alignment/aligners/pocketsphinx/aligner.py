@@ -56,9 +56,13 @@ class PocketSphinxAligner:
         self._detector.detect(np.zeros(SAMPLE_RATE_HZ, np.float32))
         self._processes.warm_up(recognises=True)
 
+    def check_language(self, language: str | None) -> None:
+        """See `Aligner.check_language`."""
+        self._processes.check_language(language)
+
     def recognise(self, waveform: Waveform, language: str | None = None) -> Transcript:
         """See `Aligner.recognise`; a speech segment without a recognised word becomes one unknown word."""
-        self._processes.check_language(language)
+        self.check_language(language)
         segments = self._detector.find_speech(waveform)
         words = mark_doubtful(self._recognise_words(waveform, segments), POCKETSPHINX_BELOW, ALIGNED_BELOW)
         utterances = assign_words(words, segments, waveform.duration_s)
@@ -67,7 +71,7 @@ class PocketSphinxAligner:
 
     def align(self, waveform: Waveform, text: str, language: str | None = None) -> Transcript:
         """See `Aligner.align`; words that cannot be aligned are interpolated and marked."""
-        self._processes.check_language(language)
+        self.check_language(language)
         words = check_transcript(text, waveform.duration_s)
         segments = self._detector.find_speech(waveform)
         timed = self._processes.align_transcript(

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alignment.aligners.pocketsphinx import worker
+from alignment.aligners.weights.config import DETECT
 from alignment.audio import Waveform
 from alignment.errors import AlignerFailedError, UnsupportedLanguageError
 from alignment.timing import SAMPLE_RATE_HZ, Seconds, frames_to_seconds
@@ -32,12 +33,12 @@ class PocketSphinxProcesses:
         self._pool = WorkerPool(count, worker.start_worker, limit_s, partial(AlignerFailedError, aligner))
 
     def check_language(self, language: str | None) -> None:
-        """Raise unless a language is English, or None.
+        """Raise unless a language is English, or is left to the aligner.
 
         Raises:
             UnsupportedLanguageError: It is another one.
         """
-        if language is not None and language.split("-")[0].lower() != "en":
+        if language not in (None, DETECT) and language.split("-")[0].lower() != "en":
             raise UnsupportedLanguageError(self._aligner, language, "English (en)")
 
     def warm_up(self, *, recognises: bool) -> None:

@@ -20,7 +20,7 @@ import numpy as np
 
 from alignment.aligners.weights.config import DETECT, NAME, WhisperXConfig
 from alignment.aligners.weights.locate import require_weights
-from alignment.aligners.whisperx.models import WhisperXModels
+from alignment.aligners.whisperx.models import WhisperXModels, find_language
 from alignment.aligners.whisperx.recogniser import DecodingOptions, RecognitionInput
 from alignment.aligners.whisperx.word_aligner import AlignmentInput, WordAligner, WordAlignment
 from alignment.audio import Waveform
@@ -69,6 +69,7 @@ class WhisperXAligner:
         self.info = AlignerInfo(NAME, config.model, config.language, reason)
         self._config, self._limit_s = config, limit_s
         self._models = IdleModels(NAME, self._load, _release, config.unload_after_s)
+        self._of_whisper: frozenset[str] = frozenset()
 
     @property
     def calls_at_once(self) -> int:
@@ -88,6 +89,12 @@ class WhisperXAligner:
             models.detector.detect(silence)
             models.word_aligner(language).align_words([AlignmentInput([silence], ["a"])])
             transcribe([RecognitionInput(silence, self._options(language))], recognition, 1, self._limit_s)
+
+    def check_language(self, language: str | None) -> None:
+        """See `Aligner.check_language`; the languages of Whisper are known once it has been loaded."""
+        code = self._code(language)
+        if code != DETECT:
+            find_language(self._config, code, self._of_whisper)
 
     def recognise(self, waveform: Waveform, language: str | None = None) -> Transcript:
         """See `Aligner.recognise`; `language="auto"` detects it."""
@@ -145,6 +152,7 @@ class WhisperXAligner:
 
     def _load(self) -> tuple[WhisperXModels, Recognition]:
         models = WhisperXModels(self._config)
+        self._of_whisper = models.languages
         process = models.recogniser.transcribe_many
         return models, Batcher(NAME, process, max_items=self._config.batch_size, linger_s=0.0)
 
@@ -160,7 +168,7 @@ class WhisperXAligner:
         self, models: WhisperXModels, waveform: Waveform, windows: Sequence[SpeechSegment], requested: str | None
     ) -> str:
         """Requested language, else the configured one; detected where that is "auto"."""
-        language = (requested or self._config.language).split("-")[0].lower()
+        language = self._code(requested)
         if language != DETECT:
             return language
         sounds = [waveform.cut(window.start_s, window.end_s) for window in windows[:_DETECTION_WINDOWS]]
@@ -172,6 +180,10 @@ class WhisperXAligner:
             described = f"{detected}, detected with a probability of {probabilities[detected]:.2f},"
             raise UnsupportedLanguageError(NAME, described, exc.supported) from exc
         return detected
+
+    def _code(self, requested: str | None) -> str:
+        """Code of the requested language, else of the configured one; "auto" for detection."""
+        return (requested or self._config.language).split("-")[0].lower()
 
     def _options(self, language: str) -> DecodingOptions:
         return DecodingOptions(language, self._config.numerals)

@@ -1,6 +1,8 @@
-"""Models of WhisperX, loaded from this machine alone."""
+"""Models of WhisperX, loaded from this machine alone, and the languages that they support."""
 
 from collections import OrderedDict
+from collections.abc import Collection
+from pathlib import Path
 from threading import Lock
 from typing import Final
 
@@ -37,6 +39,7 @@ class WhisperXModels:
             self.placement = choose_placement(config, inspect_machine(), (folder / "model.bin").stat().st_size)
             torch.set_num_threads(config.threads)
             self.recogniser = WhisperRecogniser(folder, self.placement, config.threads)
+            self.languages = self.recogniser.languages
             self.detector: SpeechDetector = make_detector(config.vad)
         self._aligners: OrderedDict[str, WordAligner] = OrderedDict()
         self._lock = Lock()
@@ -57,18 +60,32 @@ class WhisperXModels:
             return self._aligners[language]
 
     def _load_aligner(self, language: str) -> WordAligner:
-        if not self.recogniser.supports(language):
-            kind = "every language of Whisper" if self.recogniser.is_multilingual else "English (en)"
-            raise UnsupportedLanguageError(NAME, language, f"{kind} with the model {self._config.model!r}")
-        weights = locate.find_align_model(self._config, language)
-        nltk_data = locate.find_nltk_data(self._config, language)
-        if weights is None or nltk_data is None:
-            here = ", ".join(locate.aligned_languages(self._config))
-            raise UnsupportedLanguageError(
-                NAME, language, f"{here}; `can-ser fetch --language {language}` adds to them"
-            )
+        weights, nltk_data = find_language(self._config, language, self.languages)
         with loading(_damaged):
             return WordAligner(language, weights, nltk_data, self.placement.device)
+
+
+def find_language(
+    config: WhisperXConfig, language: str, of_whisper: Collection[str]
+) -> tuple[locate.AlignWeights, Path]:
+    """Alignment model and NLTK data of a language; nothing is loaded.
+
+    Args:
+        config: Models.
+        language: Code of the language.
+        of_whisper: Languages of the Whisper model; empty where they are not known, because it was never loaded.
+
+    Raises:
+        UnsupportedLanguageError: Whisper does not support the language, or a file for its alignment is missing.
+    """
+    if of_whisper and language not in of_whisper:
+        kind = "every language of Whisper" if len(of_whisper) > 1 else "English (en)"
+        raise UnsupportedLanguageError(NAME, language, f"{kind} with the model {config.model!r}")
+    weights, nltk_data = locate.find_align_model(config, language), locate.find_nltk_data(config, language)
+    if weights is None or nltk_data is None:
+        here = ", ".join(locate.aligned_languages(config))
+        raise UnsupportedLanguageError(NAME, language, f"{here}; `can-ser fetch --language {language}` adds to them")
+    return weights, nltk_data
 
 
 def _damaged(reason: str) -> AlignerUnavailableError:

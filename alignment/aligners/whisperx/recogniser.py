@@ -7,6 +7,7 @@ follow from the decoding options of its windows.
 Source: Bain et al. 2023, "WhisperX: Time-Accurate Speech Transcription of Long-Form Audio", Interspeech.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from alignment.aligners.whisperx.placement import Placement
 from alignment.errors import AlignerFailedError
 
 _MEL_BANDS: Final = 80
+_LANGUAGE_TOKEN: Final = re.compile(r"<\|([a-z]{2,3})\|>")
 Task = Literal["transcribe", "translate"]
 
 
@@ -79,9 +81,11 @@ class WhisperRecogniser:
         """False for a model of English alone."""
         return bool(self._model.model.is_multilingual)
 
-    def supports(self, language: str) -> bool:
-        """Whether the model was trained on a language."""
-        return language == "en" or (self.is_multilingual and f"<|{language}|>" in self._model.hf_tokenizer.get_vocab())
+    @property
+    def languages(self) -> frozenset[str]:
+        """Codes of the languages that the model was trained on."""
+        tokens = self._model.hf_tokenizer.get_vocab() if self.is_multilingual else ()
+        return frozenset({"en"} | {token[1] for token in map(_LANGUAGE_TOKEN.fullmatch, tokens) if token})
 
     def transcribe_many(self, inputs: Sequence[RecognitionInput]) -> list[str]:
         """Text of each window; windows with the same options go through the network together.

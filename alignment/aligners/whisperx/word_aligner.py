@@ -9,7 +9,6 @@ Source: Bain et al. 2023, "WhisperX: Time-Accurate Speech Transcription of Long-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from typing import Final
 
 import numpy as np
@@ -20,6 +19,7 @@ from alignment.aligners.weights.config import NAME
 from alignment.aligners.weights.locate import AlignWeights
 from alignment.aligners.whisperx.ctc import Emission, SymbolTimes, align_symbols
 from alignment.errors import AlignerFailedError
+from alignment.priority import PrioritySlots
 from alignment.timing import SAMPLE_RATE_HZ, Seconds
 from alignment.transcripts.interpolation import Span
 
@@ -68,7 +68,7 @@ class WordAligner:
         self._columns: dict[str, int] = metadata["dictionary"]
         self._blank = next((self._columns[name] for name in _BLANKS if name in self._columns), 0)
         self._language, self._device = language, device
-        self._lock = Lock()
+        self._slots = PrioritySlots(1)
         # NLTK opens files below the folders of this list only.
         if str(nltk_data) not in nltk.data.path:
             nltk.data.path.insert(0, str(nltk_data))
@@ -134,7 +134,7 @@ class WordAligner:
         import torch
 
         padded = np.pad(sound, (0, max(0, _SHORTEST_SAMPLES - len(sound))))
-        with self._lock, torch.inference_mode():
+        with self._slots.slot(), torch.inference_mode():
             try:
                 output = self._network(torch.from_numpy(padded)[None].to(self._device))
             except RuntimeError as exc:

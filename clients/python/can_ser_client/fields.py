@@ -23,7 +23,8 @@ class CommonFields(TypedDict, total=False):
     Attributes:
         words: (word, start_s, end_s) of the words that are said, None for times that are not known; nothing is
             recognised.
-        language: Code (ISO 639), English name or locale, or "auto"; omitted for the default of the service.
+        language: Code (ISO 639), name or locale ("de", "German", "Deutsch", "de-DE"), or "auto"; omitted for the
+            default of the service.
         aligner: Name of an aligner; omitted for that of the service.
         bundle: Name of a bundle of the service, or several: the response is that of the first, `others` those of the
             rest; omitted for the default.

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Iterator
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 from urllib.parse import urlencode
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from can_ser_client.errors import UnreadableResponseError
 from can_ser_client.fields import Encoding, Explain
@@ -31,6 +31,7 @@ class UtteranceResult(UtteranceOut):
 
     type: Literal["utterance.result"]
     id: int
+    warnings: Annotated[list[str], Field(default_factory=list)]
 
 
 class UtteranceDropped(BaseModel):
@@ -51,6 +52,7 @@ class LiveDone(BaseModel):
     confidence: float | None
     uncertain: bool | None
     uncertain_reasons: list[str] = []
+    warnings: list[str] = []
 
 
 class _Failed(BaseModel):

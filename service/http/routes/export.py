@@ -34,7 +34,7 @@ class FileResponse(Response):
 @router.post(
     "/export",
     response_class=FileResponse,
-    responses=EXPORT_RESPONSES | refusals(400, 401, 403, 408, 413, 422, 429, 503),
+    responses=EXPORT_RESPONSES | refusals(400, 401, 403, 408, 413, 415, 422, 429, 503),
     openapi_extra=_BODY,
 )
 async def export_answer(

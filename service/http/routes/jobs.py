@@ -94,10 +94,9 @@ async def read_job(
     """Progress of a job, and its response once it is done; with `format` or a media type in `Accept`, as a file."""
     fields = {"format": format, "subtitle_emotions": subtitle_emotions}
     export = read_export(fields, http.headers.get("accept", ""))
-    job = await state.jobs.find(job_id, owner)
     if export is not None:
-        return _export(state, owner, job, export)
-    callback = await state.jobs.find_callback(job_id)
+        return _export(state, owner, await state.jobs.find(job_id, owner), export)
+    job, callback = await state.jobs.find_with_callback(job_id, owner)
     if job.status != "done":
         return _respond(job, callback, state.settings.jobs.keep_s)
     length = await state.jobs.count_result(job.id)

@@ -1,7 +1,7 @@
 """OpenAI's transcription API: POST /v1/audio/transcriptions, GET /v1/models."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
@@ -10,16 +10,19 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.responses import Response
 
+from alignment.aligners.weights.config import DETECT
 from alignment.errors import NoSpeechError, SilentAudioError
 from service.errors import NoTranslationError
 from service.http.dependencies import AppStateDep, OwnerDep
 from service.http.disconnect import cancel_on_disconnect
+from service.http.exports import WARNING_HEADER
 from service.http.forms import describe_form
 from service.http.lifecycle import AppState
 from service.http.names import refuse_unknown_parameters
 from service.http.openai_form import OPENAI_SCHEMAS, TranscriptionForm, open_transcription_form
 from service.http.routes.predict import analyse_form
 from service.http.sse import MEDIA_TYPE, EventStream
+from service.http.warning_header import warning_headers
 from service.inference.engine import EmotionEngine
 from service.inference.result import AnalysisResult, ScoredUtterance
 from service.inference.scheduler import Progress, ProgressListener
@@ -50,7 +53,8 @@ _DONE: Final = "[DONE]"
 _TEXTS: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "content": {kind.partition(";")[0]: {"schema": {"type": "string"}} for kind in MEDIA_TYPES.values()}
-        | {MEDIA_TYPE: {}}
+        | {MEDIA_TYPE: {}},
+        "headers": WARNING_HEADER,
     }
 }
 
@@ -124,31 +128,45 @@ def _to_timestamp(date: str) -> int:
 
 
 async def _respond(http: Request, state: AppState, form: TranscriptionForm, owner: str) -> Response:
-    def write(transcription: Transcription) -> str:
-        return write_done(transcription) if form.stream else write_transcription(transcription, form.output)
+    def write(transcription: Transcription) -> _Written:
+        text = write_done(transcription) if form.stream else write_transcription(transcription, form.output)
+        return _Written(text, transcription.warnings)
 
-    def write_result(result: AnalysisResult) -> str:
+    def write_result(result: AnalysisResult) -> _Written:
         response = to_response(result, state.engine)
         warnings = (*form.warnings, *response.warnings)
         return write(Transcription(response, response.audio.duration_s, response.aligner.language, warnings))
 
-    async def analyse(on_progress: ProgressListener | None = None) -> str:
+    async def analyse(on_progress: ProgressListener | None = None) -> _Written:
         try:
             return await analyse_form(state, form.recording, owner, write_result, on_progress)
         except (NoSpeechError, SilentAudioError) as error:
-            language = form.recording.request.language or state.engine.aligner.language
+            requested = form.recording.request.language
+            language = state.engine.aligner.language if requested in (None, DETECT) else requested
             return write(Transcription(None, round(error.duration_s, 3), language, (*form.warnings, str(error))))
+
+    async def analyse_to_text(on_progress: ProgressListener) -> str:
+        return (await analyse(on_progress)).text
 
     if form.stream:
         [engine] = state.engine.choose(form.recording.request)
         writer = _Events(engine, http.url.path, diarized=form.output.format == "diarized_json")
-        return await cancel_on_disconnect(http, EventStream(analyse, writer).respond())
+        return await cancel_on_disconnect(http, EventStream(analyse_to_text, writer).respond())
     media_type = MEDIA_TYPES.get(form.output.format, "application/json")
     return await cancel_on_disconnect(http, _as_response(analyse, media_type))
 
 
-async def _as_response(analyse: Callable[[], Awaitable[str]], media_type: str) -> Response:
-    return Response(await analyse(), media_type=media_type)
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """Body of a response, and its warnings, which texts and most subtitles have no place for."""
+
+    text: str
+    warnings: Sequence[str]
+
+
+async def _as_response(analyse: Callable[[], Awaitable[_Written]], media_type: str) -> Response:
+    written = await analyse()
+    return Response(written.text, headers=warning_headers(written.warnings), media_type=media_type)
 
 
 class _Events:

@@ -1,15 +1,15 @@
 /** Entry point: from recordings to the display of their results. */
 
 import { AnswerView } from "./answer/answer.js";
-import {
-  clearTranscript, editTranscript, enteredTranscript, setUpIntake, showExamples, showLimits,
-} from "./intake/intake.js";
+import { setUpIntake, showExamples, showLimits } from "./intake/intake.js";
 import { hideProblem, hideProgress, showProblem, showProgress } from "./intake/notices.js";
+import { clearTranscript, editedRecording, editTranscript, enteredTranscript } from "./intake/options.js";
 import { decode, durationOf } from "./intake/sound.js";
 import { saveKey, servedModel } from "./lib/api.js";
 import { byId } from "./lib/dom.js";
 import { registerLabels } from "./lib/emotions.js";
 import { alignerName, clock } from "./lib/format.js";
+import { storedJobs } from "./lib/jobs.js";
 import { setUpTheme } from "./lib/theme.js";
 import { Analysis } from "./recordings/analysis.js";
 import { RecordingList } from "./recordings/list.js";
@@ -27,7 +27,7 @@ async function start() {
   setUpPrint();
   analysis.addEventListener("change", ({ detail }) => onChange(detail));
   byId("cancel").addEventListener("click", () => remove(page.selected));
-  byId("reanalyse").addEventListener("click", () => repeat(page.selected, enteredTranscript()));
+  byId("reanalyse").addEventListener("click", repeatWithText);
   byId("key-form").addEventListener("submit", (event) => {
     event.preventDefault();
     saveKey(byId("key").value);
@@ -37,6 +37,7 @@ async function start() {
   });
   setInterval(showElapsed, 500);
   setUpClosing();
+  add(storedJobs());
   try {
     await Promise.all([showService(), showExamples(add)]);
   } catch (error) {
@@ -56,15 +57,23 @@ async function showService() {
 
 /** Add recordings, and display the first of them. */
 function add(inputs) {
+  if (!inputs.length) return;
   const recordings = inputs.map((input) => new Recording(input));
   analysis.add(...recordings);
   list.show(analysis.recordings);
   select(recordings[0]);
 }
 
+/** Analyse the recording whose words were edited, or the displayed one, with the text of the field. */
+function repeatWithText() {
+  const recording = editedRecording() ?? page.selected;
+  const transcript = enteredTranscript();
+  clearTranscript();
+  repeat(recording, transcript);
+}
+
 /** Analyse a recording again with another text. */
 function repeat(recording, transcript) {
-  clearTranscript();
   recording.transcript = transcript;
   analysis.repeat(recording);
   select(recording);
@@ -72,6 +81,7 @@ function repeat(recording, transcript) {
 
 function remove(recording) {
   const index = analysis.recordings.indexOf(recording);
+  if (recording === editedRecording()) clearTranscript();
   analysis.remove(recording);
   list.show(analysis.recordings);
   if (recording !== page.selected) return;
@@ -99,8 +109,9 @@ async function select(recording) {
   openView(recording, sound);
 }
 
-/** Samples and duration for the waveform; null where the browser cannot decode the file, or it is too long. */
+/** Samples and duration for the waveform; null where the browser has no file that it can decode. */
 async function readSound({ file }) {
+  if (!file) return null;
   const seconds = await durationOf(file);
   if (seconds > MAX_WAVEFORM_S) return { samples: null, duration: seconds };
   return decode(file);
@@ -131,18 +142,20 @@ function showResult({ result }) {
 /** Display progress or a problem; an analysed recording has neither. */
 function showState(recording) {
   byId("reanalyse").hidden = !recording.takesTranscript;
-  if (recording.isOpen && !recording.error) showProgress(...progressOf(recording));
+  if (recording.isOpen && !recording.error) showProgress(...progressOf(recording), [recording.name, ...recording.notes]);
   else hideProgress();
   if (!recording.error) return;
   showProblem(recording.error, {
     name: recording.name,
-    retry: () => repeat(recording, recording.transcript),
+    retry: recording.isRepeatable ? () => repeat(recording, recording.transcript) : null,
     edit: recording.transcript ? () => editTranscript(recording, recording.transcript) : null,
   });
 }
 
 function progressOf(recording) {
-  if (recording.status === "running" && recording.progress) return [recording.progress.text, recording.progress.fraction];
+  if (recording.status === "running" && recording.progress) {
+    return [recording.progress.text, recording.progress.fraction];
+  }
   return ["Waiting for the recordings before it", null];
 }
 
@@ -173,9 +186,6 @@ function setUpPrint() {
 function setUpClosing() {
   window.addEventListener("beforeunload", (event) => {
     if (analysis.isBusy) event.preventDefault();
-  });
-  window.addEventListener("pagehide", (event) => {
-    if (!event.persisted) analysis.close();
   });
 }
 

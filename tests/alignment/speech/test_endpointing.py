@@ -1,8 +1,12 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import soundfile
+import soxr
 from numpy.typing import NDArray
 
+from alignment.pcm import PcmDecoder
 from alignment.speech.endpointing import (
     Endpointer,
     SpeechEnded,
@@ -11,9 +15,11 @@ from alignment.speech.endpointing import (
     SpeechResumed,
     SpeechStarted,
 )
-from alignment.speech.voice_activity import VoiceActivityDetector
+from alignment.speech.loud_speech import LoudSpeech
+from alignment.speech.voice_activity import STEP_SAMPLES, VoiceActivityDetector
 from alignment.timing import SAMPLE_RATE_HZ
 from tests.builders import SPEECH, noise
+from tests.service.http.test_stream import encode_raw
 
 QUIET = noise(1.5) * 1e-3
 
@@ -91,3 +97,42 @@ def test_silence_gives_no_events_and_is_dropped() -> None:
     assert endpointer.finish() == []
     assert endpointer.duration_s == 30.0
     assert len(endpointer._buffer) < SAMPLE_RATE_HZ
+
+
+@pytest.mark.slow
+def test_telephone_speech_has_the_utterances_of_a_recording(real_speech: Path) -> None:
+    """On mu-law, Silero's probability stays under its threshold for the phrase "ask not", from 3.2 s on."""
+    samples, rate_hz = soundfile.read(real_speech / "jfk.flac", dtype="float32")
+    telephone = soxr.resample(samples, rate_hz, 8_000)
+    decoded = PcmDecoder("mulaw", 8_000).decode(encode_raw(telephone, "mulaw", 8_000))
+    resampled = soxr.resample(decoded, 8_000, SAMPLE_RATE_HZ)
+    recorded = VoiceActivityDetector().detect(resampled)
+    starts = [event.start_s for event in detect(resampled, 300) if isinstance(event, SpeechStarted)]
+    assert len(starts) == 4
+    assert starts == pytest.approx([segment.start_s for segment in recorded], abs=0.35)
+
+
+class TestLoudSpeech:
+    """Steps of a level, relative to full scale, and a probability."""
+
+    @staticmethod
+    def add(loud: LoudSpeech, level_db: float, probability: float, count: int = 1) -> bool:
+        step = np.full(STEP_SAMPLES, 10 ** (level_db / 20), np.float32)
+        return [loud.add(step, probability) for _ in range(count)][-1]
+
+    def test_loud_sound_of_low_probability_is_speech_after_speech(self) -> None:
+        loud = LoudSpeech()
+        self.add(loud, -60, 0.01, 50)
+        assert not self.add(loud, -20, 0.3)
+        assert self.add(loud, -20, 0.9, 10)
+        assert self.add(loud, -25, 0.2)
+        assert self.add(loud, -25, 0.4)
+
+    def test_other_sound_is_not(self) -> None:
+        loud = LoudSpeech()
+        self.add(loud, -60, 0.01, 50)
+        self.add(loud, -20, 0.9, 10)
+        assert not self.add(loud, -25, 0.1)
+        assert not self.add(loud, -50, 0.4)
+        self.add(loud, -30, 0.01, 1_000)
+        assert not self.add(loud, -25, 0.4)

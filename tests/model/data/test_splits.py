@@ -1,11 +1,16 @@
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from model.corpora.records import CorpusUtterance
+from model.data.protocols import choose_folds
 from model.data.splits import corpus_folds, random_folds, served_split, session_folds
+from model.data.table_splits import served_table_split
 from model.errors import TrainingError
 
 
@@ -74,6 +79,28 @@ def test_served_split_holds_out_a_tenth() -> None:
     assert sorted([*split.train, *split.validation]) == list(range(len(corpus)))
     assert len(split.validation) == max(1, len(corpus) // 10)
     assert not len(split.test)
+
+
+def relabel(sessions: int, labels: Sequence[str]) -> list[CorpusUtterance]:
+    return [replace(each, label=label) for each, label in zip(utterances(sessions), cycle(labels), strict=False)]
+
+
+@pytest.mark.parametrize(
+    ("labels", "served", "table", "loso"),
+    [
+        (("ang", "hap", "sad"), [2, 4, 18, 43], [0, 4, 15, 19, 47], [12, 27, 37, 38]),
+        (("ang",) * 47 + ("hap",), [2, 4, 18, 43], [4, 26, 29, 30, 32], [16, 42, 46]),
+    ],
+)
+def test_held_out_tenths_stay_the_same(
+    labels: tuple[str, ...], served: list[int], table: list[int], loso: list[int]
+) -> None:
+    """Weights and figures that were published depend on them; the second corpus has a label with one utterance."""
+    corpus = relabel(4, labels)
+    assert served_split(corpus, validate=True, by_session=False).validation.tolist() == served
+    own = [utterance.label for utterance in corpus]
+    assert served_table_split(own, validate=True).validation.tolist() == table
+    assert choose_folds("loso", corpus)[0].validation.tolist() == loso
 
 
 def test_served_split_by_session_holds_out_one_speaker() -> None:

@@ -3,13 +3,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
+from typer.testing import CliRunner, Result
 
 from alignment.features.encoded import FrontEnd
 from alignment.features.extraction import FeatureSpec
-from model.bundle import Bundle
+from model.bundle import CARD, Bundle, locate_bundle, read_bundle, read_card, read_metrics
+from model.bundle_files import write_sums
+from model.export.__main__ import main
 from model.export.card import render_card
 from tests.builders import write_tiny_bundle
 
+SHIPPED = ("starter", "starter-mfcc")
 HEADS = {
     "both (Eq. 15)": {
         "wa": [0.5, 0.7],
@@ -161,18 +166,58 @@ def test_limited_folds_are_described_as_such(tiny_bundle: Bundle) -> None:
 
 
 @pytest.mark.parametrize(
-    ("trained_on", "language"),
+    ("trained_on", "speech"),
     [
-        ("IEMOCAP (USC SAIL)", "North American English"),
-        ("RAVDESS and nEMO speech", "North American English"),
-        ("calls to a German hotline", "Speech of the training data above"),
+        ("IEMOCAP (USC SAIL)", ": IEMOCAP (acted or elicited North American English)"),
+        ("RAVDESS and nEMO speech", ": RAVDESS (acted North American English), nEMO (acted Polish)"),
+        ("RAVDESS and calls to a German hotline", ": RAVDESS (acted North American English)"),
+        ("nEMO", ": nEMO (acted Polish)"),
+        ("calls to a German hotline, as in MyIEMOCAPs", ""),
     ],
 )
-def test_language_is_stated_only_where_it_is_known(tiny_bundle: Bundle, trained_on: str, language: str) -> None:
+def test_languages_are_those_of_each_named_corpus(tiny_bundle: Bundle, trained_on: str, speech: str) -> None:
+    """A corpus of one language does not stand for all of the training data."""
     origin = replace(tiny_bundle.config.origin, trained_on=trained_on)
     card = render_card(replace(tiny_bundle.config, origin=origin), {})
-    assert language in card
-    assert ("English" in card) == ("English" in language)
+    assert f"## Limits\n\nSpeech of the training data above{speech}. " in card
+    assert ("English" in card) == ("English" in speech)
+    assert "shown in short speech like that of the training data" in card
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_card_is_the_one_that_is_rendered(name: str) -> None:
+    """`python -m model.export BUNDLE` renders it again."""
+    bundle = read_bundle(locate_bundle(name))
+    assert read_card(bundle) == render_card(bundle.config, read_metrics(bundle))
+    assert "nEMO (acted Polish)" in read_card(bundle)
+
+
+def test_card_is_rendered_again(tmp_path: Path) -> None:
+    folder = write_tiny_bundle(tmp_path / "tiny")
+    before = read_bundle(folder)
+    stored = read_card(before)
+    (folder / CARD).write_text("of an older version")
+    write_sums(folder)
+    result = render_again(folder)
+    assert result.exit_code == 0, result.stderr
+    assert read_card(read_bundle(folder)) == stored
+    assert result.stdout.rstrip().endswith(f"is now {before.version}")
+
+
+def test_card_of_a_damaged_bundle_is_not_rendered(tmp_path: Path) -> None:
+    folder = write_tiny_bundle(tmp_path / "tiny")
+    (folder / CARD).write_text("changed")
+    result = render_again(folder)
+    assert result.exit_code == 1
+    assert "BundleDamagedError" in result.stderr
+    assert (folder / CARD).read_text() == "changed"
+
+
+def render_again(folder: Path) -> Result:
+    """Run `python -m model.export`."""
+    app = typer.Typer()
+    app.command()(main)
+    return CliRunner(env={"COLUMNS": "200"}).invoke(app, [str(folder)])
 
 
 def test_rewritten_bundle_replaces_whole_folder(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """can-ser mcp over standard input, HTTP and a running service."""
 
+import gzip
 import json
 import os
 import re
@@ -105,6 +106,10 @@ def test_http_on_the_loopback_interface(tiny_bundle: Bundle, folder: Path) -> No
                     url, json=message, headers=headers | {"Accept": "application/json, text/event-stream"}
                 )
                 assert refused.status_code in {403, 421}, (headers, refused.status_code)
+            compressed = httpx.post(
+                url, content=gzip.compress(json.dumps(message).encode()), headers={"Content-Encoding": "gzip"}
+            )
+            assert (compressed.status_code, compressed.json()["code"]) == (415, "encoded-body")
             second = subprocess.run(
                 command, cwd=ROOT, env=environment(tiny_bundle), capture_output=True, text=True, check=False
             )

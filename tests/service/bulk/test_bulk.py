@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import subprocess
 import sys
 from contextlib import ExitStack
 from importlib.util import find_spec
@@ -251,3 +252,23 @@ def test_errors_before_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert missing.exit_code == 2
     for piece in ("pyarrow", "make install-cluster", "pip install '.[cluster]'"):
         assert piece in missing.stderr
+
+
+PRIORITY = """
+import os, ray
+from service.bulk.workers import connect
+with connect("local"):
+    print(ray.get(ray.remote(lambda: os.getpriority(os.PRIO_PROCESS, 0)).remote()))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("variables", "priority"), [({}, 15), ({"RAY_worker_niceness": "0"}, 0)])
+def test_workers_have_the_documented_priority(variables: dict[str, str], priority: int) -> None:
+    """Ray's own default, which docs/scaling.md states; a newer Ray may have another."""
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    environment = {name: value for name, value in os.environ.items() if name != "RAY_worker_niceness"} | variables
+    command = [sys.executable, "-c", PRIORITY]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) == max(own, priority)

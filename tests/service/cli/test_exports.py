@@ -119,3 +119,16 @@ def test_full_disk_is_reported(folder: Path) -> None:
     assert result.exit_code == 1
     assert "a.wav: " in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("output", ["--csv", "--brief"])
+def test_warnings_are_printed_where_the_output_has_no_place_for_them(folder: Path, output: str) -> None:
+    (folder / "cut.wav").write_bytes(encode(noise(3.0))[:-20_000])
+    result = run("predict", "cut.wav", "--words", "words.json", output, "--srt", "cut.srt", "--xlsx", "cut.xlsx")
+    assert result.exit_code == 0, result.stderr
+    assert "cut.wav: warning: the wav file is truncated" in result.stderr
+    assert "truncated" not in result.stdout + (folder / "cut.srt").read_text()
+    sheet = openpyxl.load_workbook("cut.xlsx")["warnings"]
+    [heading, *rows] = sheet.iter_rows(values_only=True)
+    assert heading == ("file", "warning")
+    assert any(row[0] == "cut.wav" and "truncated" in str(row[1]) for row in rows)

@@ -6,7 +6,9 @@ import subprocess
 import sys
 import venv
 from collections.abc import Iterator
+from importlib.metadata import distribution
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 import soundfile
@@ -71,6 +73,29 @@ def test_wheel_needs_httpx_and_pydantic_only(python: Path, tmp_path: Path) -> No
     modules = set(done.stdout.split())
     assert modules >= {"httpx", "pydantic", "can_ser_client.asynchronous"}
     assert not modules & {"service", "model", "alignment", "numpy", "websockets"}
+
+
+def test_installation_has_the_documented_size(wheel: Path) -> None:
+    """Files of the wheel and of all packages that it needs, without compiled files: docs/clients.md states 10 MB."""
+    [documented] = re.findall(r"\((\d+) MB installed", (ROOT / "docs" / "clients.md").read_text(encoding="utf-8"))
+    paths = [
+        Path(str(file.locate()))
+        for name in list_requirements(["httpx", "pydantic"])
+        for file in distribution(name).files or []
+        if file.suffix != ".pyc"
+    ]
+    with ZipFile(wheel) as archive:
+        own = sum(each.file_size for each in archive.infolist())
+    size = own + sum(path.stat().st_size for path in paths if path.is_file())
+    assert 0.8 * int(documented) < size / 1e6 < 1.2 * int(documented)
+    assert wheel.stat().st_size < 50_000
+
+
+def test_documents_name_the_wheel(wheel: Path) -> None:
+    for document in ("docs/clients.md", "clients/python/README.md"):
+        text = (ROOT / document).read_text(encoding="utf-8")
+        assert wheel.name in text
+        assert "do not install both into one environment" in " ".join(text.split())
 
 
 def test_live_speech_without_its_extra_names_it(python: Path, tmp_path: Path) -> None:

@@ -8,10 +8,12 @@ pytest.importorskip("ray", reason="ray is not installed: make install-cluster")
 
 from ray.exceptions import ActorDiedError, RayTaskError
 
-from alignment.errors import NoSpeechError
+from alignment.errors import NoSpeechError, UnsupportedLanguageError
 from model.bundle import Bundle
 from service.cluster.remote import RemoteAligner, RemoteClassifier, RemoteStage
 from service.errors import DeadlineError, ReplicaLostError, SettingsError
+from service.inference.languages import LanguageRefusals, find_refusals
+from tests.fakes import FakeAligner
 
 
 class FakeHandle:
@@ -80,7 +82,21 @@ def test_replica_with_other_bundle_is_refused(tiny_bundle: Bundle) -> None:
 
 def test_aligner_info_comes_from_replica() -> None:
     info = object()
-    aligner = RemoteAligner(stage(info), 4, 1.0)
+    aligner = RemoteAligner(stage((info, LanguageRefusals())), 4, 1.0)
     assert "starting" in aligner.info.reason
     aligner.warm_up()
     assert aligner.info is info
+
+
+@pytest.mark.parametrize("language", ["de", "klingon", "xx"])
+def test_language_is_refused_without_a_call(language: str) -> None:
+    served = FakeAligner()
+    aligner = RemoteAligner(stage((served.info, find_refusals("fake", served.check_language))), 4, 1.0)
+    aligner.warm_up()
+    for supported in (None, "en", "en-us"):
+        aligner.check_language(supported)
+    with pytest.raises(UnsupportedLanguageError) as refused:
+        aligner.check_language(language)
+    with pytest.raises(UnsupportedLanguageError) as expected:
+        served.check_language(language)
+    assert str(refused.value) == str(expected.value)

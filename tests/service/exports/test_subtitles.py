@@ -128,3 +128,18 @@ def test_speakers_may_overlap_and_one_speaker_does_not() -> None:
     own = [cue for cue in cues if cue.utterance.speaker == "a"]
     assert [cue.start_ms for cue in cues] == [0, 250, 500]
     assert own[0].end_ms <= own[1].start_ms
+
+
+def test_warnings_are_comments_of_webvtt() -> None:
+    warnings = ["the file is truncated", "an arrow --> and\n\na paragraph", "ünicode"]
+    response = make_answer(make_utterance(say("hello"))).model_copy(update={"warnings": warnings})
+    text = write_vtt(response).decode()
+    head, *blocks = text.split("\n\n")
+    assert head == "WEBVTT"
+    assert blocks[:3] == [
+        "NOTE warning: the file is truncated",
+        "NOTE warning: an arrow → and a paragraph",
+        "NOTE warning: ünicode",
+    ]
+    assert [cue.text for cue in read_vtt(text)] == ["hello"]
+    assert "truncated" not in write_srt(response).decode()

@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from alignment.aligners.pocketsphinx.processes import PocketSphinxProcesses
+from alignment.audio import Waveform
+from alignment.transcripts.words import Transcript
 from service.settings import Settings
 from tests.builders import encode, encode_with_ffmpeg, noise
 from tests.fakes import FakeAligner
-from tests.service.serving import run_server, words_of
+from tests.service.serving import run_app, run_server, words_of
 from tests.waiting import wait_until
 
 WAV = encode(noise(3.0))
@@ -137,12 +140,26 @@ class TestParts:
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "gzip, deflate"])
-@pytest.mark.parametrize("address", ["/predict", "/jobs"])
-def test_compressed_body_is_refused(client: TestClient, encoding: str, address: str) -> None:
-    headers = {"content-encoding": encoding, "content-type": "audio/wav"}
+@pytest.mark.parametrize(
+    ("address", "kind"), [("/predict", "audio/wav"), ("/jobs", "audio/wav"), ("/export?format=srt", "application/json")]
+)
+def test_compressed_body_is_refused(client: TestClient, encoding: str, address: str, kind: str) -> None:
+    headers = {"content-encoding": encoding, "content-type": kind}
     detail = refusal(client.post(address, content=gzip.compress(WAV), headers=headers), 415, "encoded-body")
     assert f"`{encoding}`" in detail
     assert "flac" in detail
+
+
+def test_compressed_body_is_refused_on_every_path_that_accepts_a_body(client: TestClient) -> None:
+    headers = {"content-encoding": "gzip"}
+    document = client.get("/openapi.json").json()
+    paths = [path for path, methods in document["paths"].items() if "requestBody" in methods.get("post", {})]
+    assert {"/predict", "/jobs", "/export", "/v1/audio/transcriptions"} <= set(paths)
+    for path in paths:
+        response = client.post(path, content=gzip.compress(b"{}"), headers=headers)
+        assert "`gzip`" in response.text, path
+        assert response.status_code == (400 if path.startswith("/v1/") else 415), path
+        assert "encoded-body" in response.text
 
 
 def test_body_that_is_encoded_as_itself_is_read(client: TestClient) -> None:
@@ -194,3 +211,32 @@ def test_language_is_read_by_name_code_and_locale(client: TestClient, aligner: F
     response = client.post("/predict", files={"file": WAV}, data={"language": language})
     assert response.status_code == 200, response.text
     assert aligner.languages[-1] == "en"
+
+
+@pytest.mark.parametrize("language", ["auto", "AUTO", "", "  "])
+def test_language_is_left_to_the_aligner(settings: Settings, language: str) -> None:
+    """The embedded aligners have one language, and accept `auto` on every path."""
+    pool = PocketSphinxProcesses("one", 1, 1.0)
+
+    class OneLanguage(FakeAligner):
+        def align(self, waveform: Waveform, text: str, language: str | None = None) -> Transcript:
+            pool.check_language(language)
+            return super().align(waveform, text, language)
+
+    aligner = OneLanguage()
+    with run_app(settings, aligner) as client:
+        fields = {"language": language}
+        assert client.post("/predict", files={"file": WAV}, data=fields).status_code == 200
+        path = "/v1/audio/transcriptions"
+        answer = client.post(path, files={"file": WAV}, data=fields | {"response_format": "verbose_json"})
+        assert (answer.status_code, answer.json()["language"]) == (200, "english")
+        silent = client.post(
+            path, files={"file": encode(noise() * 0)}, data=fields | {"response_format": "verbose_json"}
+        )
+        assert (silent.status_code, silent.json()["language"]) == (200, "english")
+        refused = client.post("/predict", files={"file": WAV}, data={"language": "Deutsch"})
+        assert "'de'; it handles English (en)" in refusal(refused, 422, "unsupported-language")
+        unknown = client.post("/predict", files={"file": WAV}, data={"language": "klingon"})
+        assert "(de, German, Deutsch, de-DE)" in refusal(unknown, 422, "unsupported-language")
+    pool.close()
+    assert aligner.languages == ["auto" if language.strip() else None] * 2

@@ -45,7 +45,14 @@ def test_repetition_is_refused(client: TestClient) -> None:
     ("method", "path", "expected"),
     [
         ("POST", "/predict?explain=full", "`explain`; send it as a field of the form: curl -F 'explain=…'"),
-        ("POST", "/jobs?lang=en", "there is no query parameter `lang`; omit it"),
+        ("POST", "/predict?format=srt", "`format`; send it as a field of the form: curl -F 'format=…'"),
+        ("POST", "/predict?subtitle_emotions=prefix", "curl -F 'subtitle_emotions=…'"),
+        ("POST", "/predict?file=a.wav", "`file`; send it as a field of the form: curl -F 'file=@…'"),
+        ("POST", "/predict?formt=srt", "did you mean `format`? send it as a field of the form: curl -F 'format=…'"),
+        ("POST", "/jobs?callback=http://a", "`callback`; send it as a field of the form: curl -F 'callback=…'"),
+        ("POST", "/jobs?lang=en", "did you mean `language`? send it as a field"),
+        ("POST", "/jobs?colour=red", "there is no query parameter `colour`; omit it"),
+        ("GET", "/jobs?language=en", "there is no query parameter `language`; choose from limit, cursor, status"),
         ("GET", "/model?verbose=1", "there is no query parameter `verbose`; omit it"),
         ("DELETE", "/jobs/some?force", "there is no query parameter `force`; omit it"),
     ],
@@ -70,3 +77,16 @@ def test_unknown_address_or_method_has_a_way_out(
 ) -> None:
     code = {404: "not-found", 405: "method-not-allowed"}[status]
     assert expected in detail(client.request(method, path), status, code)
+
+
+def test_every_field_of_a_form_is_recognised_as_a_parameter(client: TestClient) -> None:
+    document = client.get("/openapi.json").json()
+    checked = 0
+    for path in ("/predict", "/jobs", "/v1/audio/transcriptions"):
+        form = document["paths"][path]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+        for name in form["properties"]:
+            response = client.post(path, params={name: "x"}, files=[FILE])
+            assert response.status_code == 400
+            assert f"curl -F '{name}=" in response.text, (path, name)
+            checked += 1
+    assert checked > 20

@@ -2,6 +2,7 @@ import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,9 @@ from numpy.typing import NDArray
 from starlette.testclient import WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
+from alignment.audio import Waveform
 from alignment.errors import AlignerFailedError
+from alignment.transcripts.words import Transcript
 from service.setting_groups import LiveSettings
 from service.settings import Settings
 from tests.builders import SPEECH, noise
@@ -96,7 +99,39 @@ def test_silence_has_no_emotion(client: TestClient) -> None:
         messages, code = read_all(session)
     [done] = messages
     nothing = {"emotion": None, "probabilities": None, "confidence": None, "uncertain": None}
-    assert (done, code) == ({"type": "done", "duration_s": 2.0, **nothing, "uncertain_reasons": []}, 1000)
+    assert (done, code) == (
+        {"type": "done", "duration_s": 2.0, **nothing, "uncertain_reasons": [], "warnings": []},
+        1000,
+    )
+
+
+def test_warnings_about_the_sound_are_sent_once(client: TestClient, aligner: FakeAligner) -> None:
+    """As in POST /predict; the summary at the end has them again."""
+    aligner.doubtful = {"the", "children"}
+    spoken_twice = np.tile(np.frombuffer(spoken(8_000), "<i2"), 2)
+    with client.websocket_connect("/stream?rate=8000") as session:
+        send(session, spoken_twice.tobytes())
+        session.send_text(END)
+        messages, _ = read_all(session)
+    first, second = (message["warnings"] for message in messages if message["type"] == "utterance.result")
+    assert ["band of the sound ends at" in warning for warning in first] == [True]
+    assert second == []
+    band, doubtful = messages[-1]["warnings"]
+    assert band == first[0]
+    assert doubtful.startswith("4 of 4 words are doubtful")
+
+
+def test_warnings_about_words_are_sent_with_each_utterance(settings: Settings) -> None:
+    class Guessing(FakeAligner):
+        def align(self, waveform: Waveform, text: str, language: str | None = None) -> Transcript:
+            return replace(super().align(waveform, text, language), warnings=("a word was guessed",))
+
+    with run_app(settings, Guessing()) as client, client.websocket_connect("/stream") as session:
+        send(session, spoken() * 2)
+        session.send_text(END)
+        messages, _ = read_all(session)
+    results = [message["warnings"] for message in messages if message["type"] == "utterance.result"]
+    assert results == [["a word was guessed"]] * 2
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,13 @@ import pytest
 from service.errors import CallbackRefusedError
 from service.jobs.callback_address import CallbackPolicy, is_public
 
-LISTED = ("hooks.example.org", "*.apps.example.org", "http://plain.example.org", "https://other.example.org:8443")
+LISTED = (
+    "hooks.example.org",
+    "*.apps.example.org",
+    "http://plain.example.org",
+    "https://other.example.org:8443",
+    *("https://[2001:DB8:0::1]:65535", "HTTPS://Upper.example.org."),
+)
 
 
 def check(url: str, *hosts: str) -> str:
@@ -21,6 +27,8 @@ def check(url: str, *hosts: str) -> str:
         ("https://one.apps.example.org/x", "https one.apps.example.org /x"),
         ("http://plain.example.org/x", "http plain.example.org /x"),
         ("https://other.example.org:8443?x", "https other.example.org:8443 /?x"),
+        ("https://[2001:db8::0:1]:65535/x", "https [2001:db8::1]:65535 /x"),
+        ("https://upper.example.org/x", "https upper.example.org /x"),
     ],
 )
 def test_listed_host_is_accepted(url: str, parts: str) -> None:

@@ -60,8 +60,11 @@ def test_settings_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert jobs.callback_networks == ("10.0.0.0/8", "127.0.0.1/32")
     assert jobs.callback_secret.get_secret_value() == SECRET
     assert SECRET not in repr(jobs)
-    for name, value in (("HOSTS", "https://hooks.example.org/path"), ("NETWORKS", "10.0.0.1/8"), ("NETWORKS", "*")):
+    wrong_hosts = ("https://hooks.example.org/path", "app:65536", "app:0", "app:", "[app]", "*.[::1]", "ftp://app", "é")
+    wrong = [*(("HOSTS", value) for value in wrong_hosts), ("NETWORKS", "10.0.0.1/8"), ("NETWORKS", "*")]
+    for name, value in wrong:
         monkeypatch.setenv(f"CAN_JOBS__CALLBACK_{name}", value)
-        with pytest.raises(SettingsError, match=f"CAN_JOBS__CALLBACK_{name}"):
+        with pytest.raises(SettingsError, match=f"CAN_JOBS__CALLBACK_{name}") as refused:
             load_settings()
+        assert "\n" not in str(refused.value)
         monkeypatch.delenv(f"CAN_JOBS__CALLBACK_{name}")

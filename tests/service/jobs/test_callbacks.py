@@ -5,9 +5,11 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
@@ -131,6 +133,26 @@ def test_redirect_to_another_receiver_is_not_followed(settings: Settings, aligne
         with run_app(with_jobs(settings, jobs), aligner) as client:
             assert "not followed" in wait_for(client, submit(client, receiver.url), "failed")["last_error"]
     assert (len(receiver.requests), other.requests) == (2, [])
+
+
+def test_poll_of_a_job_is_one_access_to_its_store(
+    settings: Settings, aligner: FakeAligner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aligner.gate.clear()
+    with run_receiver() as receiver, run_app(allowing(settings, receiver.port), aligner) as client:
+        location = submit(client, receiver.url)
+        wait_until(lambda: client.get(location).json()["status"] == "running")
+        access, calls = state_of(client).jobs._access, []
+        call = access.call
+
+        def count(work: Callable[[JobStore], Any]) -> Any:
+            calls.append(work)
+            return call(work)
+
+        monkeypatch.setattr(access, "call", count)
+        assert delivery(client, location)["status"] == "waiting"
+        assert len([each for each in calls if each.__qualname__.startswith("JobRunner.")]) == 1
+        aligner.gate.set()
 
 
 def test_slow_receiver_delays_nothing_else(settings: Settings, aligner: FakeAligner) -> None:

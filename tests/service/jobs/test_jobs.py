@@ -112,7 +112,18 @@ def test_given_words_of_a_long_recording(client: TestClient, settings: Settings)
         (b"not audio", {}, 415, "not-audio"),
         (LONG, {"aligner": "none"}, 422, "aligner-not-served"),
         (LONG, {"words": "["}, 400, "malformed-form"),
+        (LONG, {"language": "de"}, 422, "unsupported-language"),
+        (LONG, {"language": "klingon"}, 422, "unsupported-language"),
         (LONG, {"words": '[{"word": "long", "start": 1, "end": 149}]'}, 422, "word-too-long"),
+        (LONG, {"words": "[]"}, 422, "empty-transcript"),
+        (LONG, {"words": '[{"word": "a", "start": 2, "end": 1}]'}, 422, "words-out-of-order"),
+        (
+            LONG,
+            {"words": '[{"word": "a", "start": 2, "end": 3}, {"word": "b", "start": 1, "end": 2}]'},
+            422,
+            "words-out-of-order",
+        ),
+        (LONG, {"words": '[{"word": "a", "start": -1, "end": 1}]'}, 422, "words-out-of-bounds"),
     ],
 )
 def test_invalid_job_is_refused_immediately(

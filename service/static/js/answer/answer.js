@@ -12,6 +12,7 @@ import { agreement } from "./sentences.js";
 import { speakerTable } from "./speakers.js";
 import { Timeline } from "./timeline.js";
 import { UtteranceCard } from "./utterance.js";
+import { explain } from "./wording.js";
 import { scaleOf } from "./words.js";
 
 /** Above this number of utterances, only the first is open at first. */
@@ -24,7 +25,7 @@ export class AnswerView {
    * @param {Recording} recording
    * @param {{samples: Float32Array, duration: number}|null} sound null where the browser cannot decode the file
    * @param {{onEdit: (words: string) => void, onCorrect: (words: string) => void}} actions called with all words when
-   *   the user requests to edit them, and when the words of an utterance were corrected
+   *   the user requests to edit them, and when the words of utterances were corrected
    */
   constructor(recording, sound, actions) {
     Object.assign(this, { recording, sound, actions });
@@ -39,6 +40,7 @@ export class AnswerView {
     this.timeline = new Timeline(this.player, this.sound?.samples ?? null, (u) => this.openUtterance(u));
     this.player.addEventListener("time", () => this.highlight());
     this.root.append(this.timeline.element);
+    this.root.classList.toggle("silent", !this.player.canPlay);
     this.root.hidden = false;
   }
 
@@ -55,8 +57,8 @@ export class AnswerView {
     this.timeline.show(utterances);
     this.cards = this.makeCards(utterances);
     const legend = new Legend((attention) => this.cards.forEach((card) => card.showAttention(attention)));
-    this.root.prepend(this.overall(), ...[...this.recording.notes, ...warnings].map((warning) =>
-      h("p.note", { textContent: warning })));
+    this.root.prepend(this.overall(), ...[...this.notes(), ...warnings].map((warning) =>
+      h("p.note", { textContent: explain([warning]) })));
     this.root.append(...[
       speakerTable(result), meaning(), legend.element, ...this.cards.map((card) => card.element), this.source(),
       downloadSection(this.recording, result), details(result),
@@ -64,11 +66,17 @@ export class AnswerView {
     this.root.hidden = false;
   }
 
+  notes() {
+    const { notes, file, name } = this.recording;
+    if (file) return notes;
+    return [...notes, `The page was reloaded and no longer has the sound. Choose ${name} again to play it.`];
+  }
+
   makeCards(utterances) {
     const scale = scaleOf(utterances);
     return utterances.map((utterance, index) => new UtteranceCard(utterance, index + 1, this.player, {
       scale, open: index === 0 || utterances.length <= MAX_OPEN,
-      onCorrect: this.recording.takesTranscript ? (words) => this.correct(index, words) : null,
+      onCorrect: this.recording.takesTranscript ? () => this.correct() : null,
     }));
   }
 
@@ -103,9 +111,9 @@ export class AnswerView {
     return this.recording.transcript.trim() || this.result.utterances.map(({ text }) => text).join(" ").trim();
   }
 
-  correct(index, words) {
-    const texts = this.result.utterances.map(({ text }, i) => (i === index ? words : text));
-    this.actions.onCorrect(texts.filter(Boolean).join(" "));
+  /** Analyse again with the words of all open corrections. */
+  correct() {
+    this.actions.onCorrect(this.cards.map(({ text }) => text).filter(Boolean).join(" "));
   }
 
   openUtterance(utterance) {

@@ -1,7 +1,8 @@
 /** Doubt in words: about the emotion of a result or an utterance, and about single words. */
 
 import { h } from "../lib/dom.js";
-import { counted, sentence } from "../lib/format.js";
+import { counted } from "../lib/format.js";
+import { explain } from "./wording.js";
 
 const MAX_LISTED = 8;
 
@@ -10,17 +11,10 @@ export function hedge({ uncertain }) {
   return uncertain ? "Not sure: " : "";
 }
 
-/** Reasons of the service in the language of the page; other reasons are displayed as they are. */
-const REASONS = {
-  "the sound is unlike the training data of the weights":
-    "the voice or the recording is unlike those that the model was trained on",
-  "most words are unknown to the weights": "the model was not trained on most of the words",
-};
-
 /** The reasons why an emotion is uncertain, as a sentence; null where none is known. */
 export function reasons({ uncertain_reasons: given = [] }) {
   if (!given.length) return null;
-  return h("p.reasons", { textContent: sentence(given.map((reason) => REASONS[reason] ?? reason).join("; ")) });
+  return h("p.reasons", { textContent: explain(given) });
 }
 
 /** Why a word may be wrong; "" where nothing indicates it. */

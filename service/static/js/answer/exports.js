@@ -1,13 +1,16 @@
-/** Download of a result as subtitles, a TextGrid or a workbook, which the service writes: POST /export. */
+/** Download of a result as subtitles, a TextGrid, a workbook or, with speakers, RTTM, which the service writes: POST /export. */
 
-import { authorisation, readProblem, request } from "../lib/api.js";
+import { describeProblem } from "../intake/problems.js";
+import { authorisation, Problem, readBody, readProblem, request } from "../lib/api.js";
 import { h } from "../lib/dom.js";
+import { sentence } from "../lib/format.js";
 import { contributionTo } from "./words.js";
 
 const FORMATS = {
   srt: { label: "SRT", suffix: ".srt" },
   vtt: { label: "WebVTT", suffix: ".vtt" },
   textgrid: { label: "TextGrid", suffix: ".TextGrid" },
+  rttm: { label: "RTTM", suffix: ".rttm", needsSpeakers: true },
   xlsx: { label: "XLSX", suffix: ".xlsx" },
 };
 const SUBTITLES = ["srt", "vtt"];
@@ -24,7 +27,9 @@ export function exportButtons({ name }, result, save) {
   const emotions = h("input", { type: "checkbox" });
   const failure = h("p.fine", { role: "alert", hidden: true });
   const stem = name.replace(/\.[^.]+$/, "") || "result";
-  const buttons = Object.entries(FORMATS).map(([format, { label, suffix }]) => {
+  const hasSpeakers = result.utterances.some(({ speaker }) => speaker);
+  const offered = Object.entries(FORMATS).filter(([, { needsSpeakers }]) => hasSpeakers || !needsSpeakers);
+  const buttons = offered.map(([format, { label, suffix }]) => {
     const button = h("button", { type: "button", textContent: label, aria: { label: `Download ${label}` } });
     button.addEventListener("click", async () => {
       failure.hidden = true;
@@ -32,9 +37,12 @@ export function exportButtons({ name }, result, save) {
       try {
         save(stem + suffix, await convert(result, format, name, emotions.checked));
       } catch (error) {
-        Object.assign(failure, { textContent: `${label}: ${error.message}`, hidden: false });
+        if (!(error instanceof Problem)) throw error;
+        const { title, advice } = describeProblem(error);
+        Object.assign(failure, { textContent: `${label}: ${sentence(title)} ${advice}`, hidden: false });
+      } finally {
+        button.disabled = false;
       }
-      button.disabled = false;
     });
     return button;
   });
@@ -52,7 +60,7 @@ async function convert(result, format, name, emotions) {
   const body = JSON.stringify({ ...result, utterances: result.utterances.map(shorten) });
   const response = await request(`export?${parameters}`, { method: "POST", body, headers });
   if (!response.ok) throw await readProblem(response);
-  return response.blob();
+  return readBody(response, "blob");
 }
 
 /** An utterance with contributions to its emotion only, which makes hours of speech half as large. */

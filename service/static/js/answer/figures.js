@@ -25,9 +25,9 @@ export class Figures {
     this.body?.remove();
     const { words } = this.utterance;
     this.body = h("div", {},
+      h("p.fine", { textContent: `Contributions are to ${this.emotion}; times are in seconds.` }),
       h("div.scroller", { tabIndex: 0, role: "group", aria: { label: "Figures of the words" } },
         h("table.plain", {},
-          h("caption.fine", { textContent: `Contributions are to ${this.emotion}; times are in seconds.` }),
           h("thead", {}, h("tr", {}, ...COLUMNS.map((textContent) => h("th", { scope: "col", textContent })))),
           h("tbody", {}, ...words.map((word) => this.row(word))))),
       h("p.fine", { textContent: this.total() }));

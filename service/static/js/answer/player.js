@@ -3,14 +3,14 @@
 /** Dispatches "time" (on every frame of playback, and after a seek) and "state" (playback starts or stops). */
 export class Player extends EventTarget {
   /**
-   * @param {Blob} file
+   * @param {Blob|null} file null where there is nothing to play
    * @param {number} duration in seconds
    */
   constructor(file, duration) {
     super();
     this.duration = duration;
-    this.url = URL.createObjectURL(file);
-    this.audio = new Audio(this.url);
+    this.url = file && URL.createObjectURL(file);
+    this.audio = file ? new Audio(this.url) : new Audio();
     this.audio.preload = "auto";
     this.until = Infinity;
     for (const event of ["play", "pause", "ended", "error"]) {
@@ -20,6 +20,11 @@ export class Player extends EventTarget {
       });
     }
     this.audio.addEventListener("seeked", () => this.dispatchEvent(new Event("time")));
+  }
+
+  /** Whether there is something to play. */
+  get canPlay() {
+    return this.url !== null;
   }
 
   get playing() {
@@ -50,6 +55,7 @@ export class Player extends EventTarget {
   }
 
   async start() {
+    if (!this.canPlay) return;
     try {
       await this.audio.play();
     } catch (error) {
@@ -73,7 +79,7 @@ export class Player extends EventTarget {
   close() {
     this.audio.pause();
     cancelAnimationFrame(this.frame);
-    URL.revokeObjectURL(this.url);
+    if (this.canPlay) URL.revokeObjectURL(this.url);
   }
 }
 

@@ -14,8 +14,8 @@ export class UtteranceCard {
    * @param {object} utterance
    * @param {number} number from 1
    * @param {Player} player
-   * @param {{scale: object, open: boolean, onCorrect: ((words: string) => void)|null}} options see scaleOf; whether the
-   *   details are open at first; called with the corrected words, null where they cannot be corrected
+   * @param {{scale: object, open: boolean, onCorrect: (() => void)|null}} options see scaleOf; whether the details are
+   *   open at first; called when the words were corrected, null where they cannot be corrected
    */
   constructor(utterance, number, player, { scale, open, onCorrect }) {
     Object.assign(this, { utterance, number, player, scale, onCorrect, emotion: utterance.emotion, attention: false });
@@ -44,7 +44,8 @@ export class UtteranceCard {
   build() {
     if (this.words || !this.details.open) return;
     const { utterance } = this;
-    this.words = new Words(utterance, this.scale, (word) => this.player.play(word.start_s, word.end_s));
+    const play = (word) => this.player.play(word.start_s, word.end_s);
+    this.words = new Words(utterance, this.scale, this.player.canPlay ? play : null);
     this.table = probabilityTable(utterance, (emotion) => this.explain(emotion));
     this.figures = new Figures(utterance);
     this.heading = h("p.explanation-title");
@@ -68,19 +69,27 @@ export class UtteranceCard {
     return line;
   }
 
+  /** The words: the corrected ones while the form is open. */
+  get text() {
+    return this.field?.value.trim() ?? this.utterance.text;
+  }
+
   correctionForm(line) {
-    const field = h("textarea", {
-      value: this.utterance.text, rows: 2, maxLength: 2000, spellcheck: false, required: true,
+    const field = this.field = h("textarea", {
+      value: this.utterance.text, rows: 2, spellcheck: false, required: true,
       aria: { label: `Words of utterance ${this.number}` },
     });
     const form = h("form.correct", {
       on: { submit: (event) => {
         event.preventDefault();
-        this.onCorrect(field.value.trim());
+        this.onCorrect();
       } },
     }, field, h("div.row", {},
       h("button.primary", { type: "submit", textContent: "Analyse again" }),
-      h("button.ghost", { type: "button", textContent: "Cancel", on: { click: () => form.replaceWith(line) } })));
+      h("button.ghost", { type: "button", textContent: "Cancel", on: { click: () => {
+        this.field = null;
+        form.replaceWith(line);
+      } } })));
     queueMicrotask(() => field.focus());
     return form;
   }

@@ -5,7 +5,8 @@ import { timeRange } from "../lib/format.js";
 import { doubtOf } from "./doubt.js";
 import { wordEvidence } from "./sentences.js";
 
-const POINT = "Point at a word to read about it; press it to play it.";
+const POINT = "Point at a word to read about it";
+const PLAY_HINT = "press it to play it";
 
 /** Contributions of text and sound at a word to the log-score of an emotion. */
 export function contributionTo(word, emotion) {
@@ -50,14 +51,14 @@ export class Words {
   /**
    * @param {object} utterance of a result with full contributions
    * @param {object} scale see scaleOf
-   * @param {(word: object) => void} onPlay called when a word is pressed
+   * @param {((word: object) => void)|null} onPlay called when a word is pressed; null where there is no sound
    */
   constructor(utterance, scale, onPlay) {
     Object.assign(this, { onPlay, scale, words: utterance.words });
     this.detail = h("p.detail.fine");
     this.buttons = this.words.map((word, index) => this.button(word, index));
     this.row = h("div.words", {
-      role: "group", aria: { label: "Words; press a word to play it" },
+      role: "group", aria: { label: onPlay ? "Words; press a word to play it" : "Words" },
       on: { keydown: (event) => moveFocus(this.buttons, event), pointerleave: () => this.describe(null) },
     }, ...this.buttons);
     this.element = h("div.words-block", {}, this.row, this.detail);
@@ -67,7 +68,7 @@ export class Words {
     const describe = () => this.describe(word);
     return h(doubtOf(word) ? "button.word.doubtful" : "button.word", {
       type: "button", tabIndex: index === 0 ? 0 : -1,
-      on: { click: () => this.onPlay(word), focus: describe, pointerenter: describe },
+      on: { click: () => this.onPlay?.(word), focus: describe, pointerenter: describe },
     },
     h("span.spelling", { textContent: word.word || "(no word)" }),
     h("span.bars", { aria: { hidden: "true" } }, h("i.bar.text"), h("i.bar.sound")));
@@ -109,7 +110,7 @@ export class Words {
   }
 
   describe(word) {
-    this.detail.textContent = word ? `${this.description(word)}.` : POINT;
+    this.detail.textContent = word ? `${this.description(word)}.` : `${POINT}${this.onPlay ? `; ${PLAY_HINT}` : ""}.`;
   }
 
   /** Highlight one word, or none. */

@@ -1,9 +1,12 @@
-/** Inputs: chosen or dropped files, the microphone, an example, an optional text, one speaker per channel. */
+/** Inputs: chosen or dropped files, the microphone, an example. */
 
 import { exampleFile, listExamples } from "../lib/api.js";
 import { byId, h } from "../lib/dom.js";
 import { clock, counted, megabytes, timeLimit } from "../lib/format.js";
 import { hideProblem, showProblem } from "./notices.js";
+import {
+  addNotice, setUpOptions, showNotice, withExampleOptions, withMicrophoneOptions, withOptions,
+} from "./options.js";
 import { Recorder } from "./recorder.js";
 
 let limits = null;
@@ -24,9 +27,7 @@ export function showLimits(served) {
  */
 export function setUpIntake(onRecordings) {
   const onFiles = (files) => {
-    if (!files.length) return;
-    showNotice("");
-    onRecordings(withOptions(files));
+    if (files.length) onRecordings(withOptions(files));
   };
   byId("choose").addEventListener("click", () => byId("file").click());
   byId("file").addEventListener("change", (event) => {
@@ -34,38 +35,16 @@ export function setUpIntake(onRecordings) {
     event.target.value = "";
     onFiles(files);
   });
-  byId("channels").addEventListener("change", () => (byId("transcript").disabled = byId("channels").checked));
+  setUpOptions();
   setUpDrop(onFiles);
-  setUpMicrophone((file) => onFiles([file]));
-}
-
-/** Recordings with the entered options. The text applies to a single recording, and is cleared. */
-function withOptions(files) {
-  const channels = byId("channels").checked;
-  const { owner } = byId("transcript").dataset;
-  if (owner) {
-    showNotice(`The text in the field belonged to ${owner}; it was not used for ${counted(files.length, "new file")}.`);
-    clearTranscript();
-  }
-  const transcript = channels ? "" : enteredTranscript();
-  if (transcript && files.length > 1) {
-    showNotice(`The typed text belongs to one recording; it was not used for these ${files.length} files.`);
-    return files.map((file) => ({ file, transcript: "", channels }));
-  }
-  clearTranscript();
-  return files.map((file) => ({ file, transcript, channels }));
-}
-
-function showNotice(text) {
-  byId("intake-notice").hidden = !text;
-  byId("intake-notice").textContent = text;
+  setUpMicrophone((file) => onRecordings([withMicrophoneOptions(file)]));
 }
 
 /** Append the examples of the service. */
 export async function showExamples(onRecordings) {
   const choose = async ({ file, transcript }) => {
     try {
-      onRecordings([{ file: await exampleFile(file), transcript, channels: false }]);
+      onRecordings([withExampleOptions(await exampleFile(file), transcript)]);
     } catch (error) {
       showProblem(error);
     }
@@ -73,27 +52,6 @@ export async function showExamples(onRecordings) {
   byId("examples").append(...(await listExamples()).map((example) =>
     h("li", {}, h("button", { type: "button", on: { click: () => choose(example) } },
       h("strong", { textContent: example.title }), h("span.fine", { textContent: example.note })))));
-}
-
-/** The entered text; empty while its field is closed, because the user cannot see it then. */
-export function enteredTranscript() {
-  return byId("transcript-field").open ? byId("transcript").value.trim() : "";
-}
-
-/** Clear and close the field, so that the text does not apply to the next recording. */
-export function clearTranscript() {
-  byId("transcript-field").open = false;
-  byId("transcript").value = "";
-  delete byId("transcript").dataset.owner;
-}
-
-/** Open the field with the text of a recording to correct. */
-export function editTranscript({ name }, transcript) {
-  byId("channels").checked = byId("transcript").disabled = false;
-  byId("transcript-field").open = true;
-  byId("transcript").value = transcript;
-  byId("transcript").dataset.owner = name;
-  byId("transcript").focus();
 }
 
 function setUpDrop(onFiles) {
@@ -109,8 +67,9 @@ function setUpDrop(onFiles) {
     event.preventDefault();
     changeDepth(-depth);
     const { files, folders } = dropped(event.dataTransfer);
+    showNotice("");
     onFiles(files);
-    if (folders) showNotice(`${counted(folders, "folder")} cannot be read here; drop the recordings themselves.`);
+    if (folders) addNotice(`${counted(folders, "folder")} cannot be read here; drop the recordings themselves.`);
     else if (!files.length) showNotice("What was dropped is not a file. Save it first, then drop the file.");
   });
 }

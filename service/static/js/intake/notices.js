@@ -10,11 +10,13 @@ import { describeProblem } from "./problems.js";
  *
  * @param {string} text
  * @param {number|null} fraction done, 0 to 1; null for an indeterminate bar
+ * @param {string[]} notes name of the recording, and options that are not used
  */
-export function showProgress(text, fraction) {
+export function showProgress(text, fraction, notes) {
   byId("status").hidden = false;
   // An unchanged text is not assigned, so that screen readers do not repeat it.
   if (byId("status-text").textContent !== text) byId("status-text").textContent = text;
+  byId("status-notes").textContent = notes.join(" · ");
   if (fraction === null) byId("progress").removeAttribute("value");
   else byId("progress").value = fraction;
 }
@@ -68,8 +70,10 @@ function reference({ code, requestId }, detail) {
     detail ? h("p.fine", { textContent: sentence(detail) }) : null, h("p.fine.mono", { textContent: ids }));
 }
 
+/** A key that was sent already is stated to be wrong. */
 function showKeyForm() {
   byId("key-form").hidden = false;
+  byId("key-refused").hidden = !savedKey();
   byId("key").value = savedKey();
   byId("key").focus();
 }

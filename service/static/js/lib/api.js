@@ -16,7 +16,8 @@ export const saveKey = (key) => sessionStorage.setItem(KEY, key);
 /** The recording of an example, as a chosen file would be. */
 export async function exampleFile(name) {
   const response = await request(`static/examples/${name}`);
-  return new File([await response.blob()], name, { type: "audio/flac" });
+  if (!response.ok) throw await readProblem(response);
+  return new File([await readBody(response, "blob")], name, { type: "audio/flac" });
 }
 
 /** The list of examples; empty without its file. */
@@ -32,20 +33,39 @@ export async function servedModel() {
 }
 
 /** Stages that stand for a wait, by the code of the problem that ends with time. */
-const WAITS = { "not-ready": "load", busy: "wait", "rate-limited": "wait", "uploads-full": "wait" };
+const WAITS = {
+  "not-ready": "load", busy: "wait", "rate-limited": "wait", "uploads-full": "wait", "jobs-full": "places",
+};
 
-/** As `predict`, repeated while the models are loading or the service is busy; each repetition yields progress. */
-export async function* predictWhenReady(options) {
+/** The stage of a problem that ends with time; null for other errors. */
+export function waitStage(error) {
+  return error instanceof Problem && Object.hasOwn(WAITS, error.code) ? WAITS[error.code] : null;
+}
+
+/**
+ * Events of a request, repeated while the service refuses it for a time; each repetition yields progress.
+ *
+ * @param {() => AsyncIterable<{event: string, data: object}>} start sends the request
+ * @param {AbortSignal} signal
+ * @throws {Problem}
+ */
+export async function* repeatWhileBusy(start, signal) {
   for (;;) {
     try {
-      yield* predict(options);
+      yield* start();
       return;
     } catch (error) {
-      if (!(error.code in WAITS)) throw error;
-      yield { event: "progress", data: { stage: WAITS[error.code] } };
-      await pause(error.retryAfter ?? 1, options.signal);
+      const stage = waitStage(error);
+      if (!stage) throw error;
+      yield { event: "progress", data: { stage } };
+      await pause(error.retryAfter ?? 1, signal);
     }
   }
+}
+
+/** As `predict`, repeated while the models are loading or the service is busy. */
+export function predictWhenReady(options) {
+  return repeatWhileBusy(() => predict(options), options.signal);
 }
 
 /** Wait; an abort rejects at once. */
@@ -72,7 +92,7 @@ async function* predict({ file, transcript, channels, signal }) {
   const response = await request("predict", { method: "POST", body, signal, headers });
   if (!response.ok) throw await readProblem(response);
   if (!(response.headers.get("content-type") ?? "").startsWith("text/event-stream")) {
-    yield { event: "result", data: await response.json() };
+    yield { event: "result", data: await readBody(response, "json") };
     return;
   }
   let finished = false;
@@ -108,24 +128,35 @@ export function authorisation() {
 }
 
 function unreachable(reason) {
-  return new Problem({
-    title: "The service cannot be reached",
-    detail: reason,
-    code: "unreachable",
-  });
+  return new Problem({ title: "The service cannot be reached", detail: reason, code: "unreachable" });
+}
+
+/**
+ * The body of a response as "json" or "blob".
+ *
+ * @throws {Problem} The connection was lost, or the body is not of this service.
+ */
+export async function readBody(response, form) {
+  try {
+    return await response[form]();
+  } catch (error) {
+    if (error instanceof TypeError) throw unreachable("The connection was lost.");
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new Problem({ title: "The response is not JSON", detail: error.message, status: response.status });
+  }
 }
 
 /** The problem of a response with an error status. */
 export async function readProblem(response) {
   const retryAfter = Number(response.headers.get("retry-after")) || null;
   const isProblem = (response.headers.get("content-type") ?? "").includes("json");
-  const problem = isProblem ? await response.json() : {};
+  const problem = isProblem ? await readBody(response, "json") : {};
   return new Problem(
     {
       title: problem.title ?? `The response was ${response.status} ${response.statusText}`,
       detail: problem.detail ?? "The response has no details; a proxy may have rejected the request.",
       status: response.status,
-      code: problem.code,
+      code: problem.code ?? "",
       request_id: problem.request_id ?? response.headers.get("x-request-id") ?? "",
     },
     retryAfter,

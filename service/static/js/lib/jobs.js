@@ -1,18 +1,25 @@
 /** Long recordings, which the service analyses in the background: POST /jobs and GET /jobs/{id}. */
 
-import { authorisation, pause, Problem, readProblem, recordingForm, request } from "./api.js";
+import {
+  authorisation, pause, Problem, readBody, readProblem, recordingForm, repeatWhileBusy, request, waitStage,
+} from "./api.js";
 
 const FIRST_PAUSE_S = 1;
 const LONGEST_PAUSE_S = 5;
+const STORED = "can-ser-jobs";
+/** Stages by the status of a job that has not ended. */
+const STAGES = { queued: "queue", running: "background" };
 
 /**
- * Submit a recording, and return the id of its job.
+ * Submit a recording: {event: "progress", data} while the service is busy, then {event: "submitted", data: {id}}.
  *
  * @throws {Problem}
  */
-export async function submitJob(file, signal) {
-  const options = { method: "POST", body: recordingForm(file), signal, headers: authorisation() };
-  return (await readJson(await request("jobs", options))).id;
+export function submitJob(file, signal) {
+  return repeatWhileBusy(async function* submit() {
+    const options = { method: "POST", body: recordingForm(file), signal, headers: authorisation() };
+    yield { event: "submitted", data: await readJson(await request("jobs", options)) };
+  }, signal);
 }
 
 /**
@@ -25,29 +32,25 @@ export async function* followJob(id, signal) {
   let wait = FIRST_PAUSE_S;
   for (;;) {
     const job = await readJob(id, signal);
-    if (job?.status === "failed") throw new Problem(job.problem);
-    if (job?.status === "done") {
+    if (job.status === "failed") throw new Problem(job.problem);
+    if (job.status === "done") {
       yield { event: "result", data: job.result };
       return;
     }
-    yield { event: "progress", data: { stage: stageOf(job), ...job?.progress } };
-    await pause(wait, signal);
+    yield { event: "progress", data: { stage: job.stage ?? STAGES[job.status], ...job.progress } };
+    await pause(job.retryAfter ?? wait, signal);
     wait = Math.min(LONGEST_PAUSE_S, 1.5 * wait);
   }
 }
 
-function stageOf(job) {
-  if (!job) return "reconnect";
-  return job.status === "queued" ? "queue" : "background";
-}
-
-/** The job; null while the service cannot be reached. */
+/** The job; only a `stage` while the service cannot be reached, or is busy. */
 async function readJob(id, signal) {
   try {
     return await readJson(await request(`jobs/${id}`, { signal, headers: authorisation() }));
   } catch (error) {
-    if (error.code === "unreachable") return null;
-    throw error;
+    const stage = error.code === "unreachable" ? "reconnect" : waitStage(error);
+    if (!stage) throw error;
+    return { stage, retryAfter: error.retryAfter };
   }
 }
 
@@ -60,7 +63,17 @@ export async function deleteJob(id) {
   }
 }
 
+/** Jobs that were under way in this tab before a reload: {jobId, name}. */
+export function storedJobs() {
+  return JSON.parse(sessionStorage.getItem(STORED) ?? "[]");
+}
+
+/** Store jobs for a reload of this tab. */
+export function storeJobs(jobs) {
+  sessionStorage.setItem(STORED, JSON.stringify(jobs.map(({ jobId, name }) => ({ jobId, name }))));
+}
+
 async function readJson(response) {
   if (!response.ok) throw await readProblem(response);
-  return response.json();
+  return readBody(response, "json");
 }

@@ -2,11 +2,12 @@
 
 import { predictWhenReady } from "../lib/api.js";
 import { clock, timeLimit } from "../lib/format.js";
-import { deleteJob, followJob, submitJob } from "../lib/jobs.js";
+import { deleteJob, followJob, storeJobs, submitJob } from "../lib/jobs.js";
 import { durationOf } from "../intake/sound.js";
 
 const STAGES = {
   load: "Loading the models", wait: "The service is busy; waiting", queue: "Waiting for the service",
+  places: "Other long recordings are waiting; waiting for a place",
   reconnect: "The connection was lost; trying again", background: "Analysing in the background",
   decode: "Reading the audio", recognise: "Recognising the words", align: "Aligning the words",
   features: "Analysing the sound", classify: "Estimating the emotion",
@@ -19,6 +20,8 @@ export class Analysis extends EventTarget {
   constructor() {
     super();
     Object.assign(this, { recordings: [], limits: null, working: false, paused: false });
+    // Long recordings are submitted one after the other, while short ones are analysed.
+    this.submissions = Promise.resolve();
   }
 
   /** Append recordings, and analyse them after those that wait already. */
@@ -31,6 +34,7 @@ export class Analysis extends EventTarget {
   repeat(recording) {
     if (recording.isJob && recording.isOpen) deleteJob(recording.jobId);
     recording.reset();
+    this.storeJobs();
     this.changed(recording);
     this.work();
   }
@@ -41,13 +45,7 @@ export class Analysis extends EventTarget {
     recording.status = "removed";
     recording.controller.abort();
     if (recording.isJob && !recording.result) deleteJob(recording.jobId);
-  }
-
-  /** Delete the jobs that have not ended: their results would reach nothing after the page is closed. */
-  close() {
-    for (const { isJob, isOpen, jobId } of this.recordings) {
-      if (isJob && isOpen) deleteJob(jobId);
-    }
+    this.storeJobs();
   }
 
   /** Whether a recording is waiting or being analysed. */
@@ -82,6 +80,7 @@ export class Analysis extends EventTarget {
       if (controller.signal.aborted) return;
       if (error.status === 401) this.paused = true;
       Object.assign(recording, { error, status: error.status === 401 ? "waiting" : "failed" });
+      this.storeJobs();
       this.changed(recording);
     }
   }
@@ -93,7 +92,7 @@ export class Analysis extends EventTarget {
     }
     this.report(recording, "Reading the recording");
     if (await this.isLong(recording)) {
-      await this.submit(recording, signal);
+      this.queueJob(recording, signal);
       return;
     }
     try {
@@ -101,7 +100,7 @@ export class Analysis extends EventTarget {
       await this.consume(recording, predictWhenReady({ ...recording, signal }), signal);
     } catch (error) {
       if (!TOO_LONG.includes(error.code)) throw error;
-      await this.submit(recording, signal);
+      this.queueJob(recording, signal);
     }
   }
 
@@ -111,14 +110,21 @@ export class Analysis extends EventTarget {
     return file.size > this.limits.max_upload_bytes || (seconds !== null && seconds > this.limits.max_audio_s);
   }
 
-  /** Submit a job. Its progress is followed while the next recordings are analysed. */
-  async submit(recording, signal) {
-    this.report(recording, "Uploading the long recording");
+  /** Submit a job after those before it, while the next recordings are analysed. */
+  queueJob(recording, signal) {
     const limit = this.limits ? `Recordings over ${timeLimit(this.limits.max_audio_s)}` : "Long recordings";
     if (recording.transcript) recording.notes.push(`${limit} are analysed without the typed text.`);
     if (recording.channels) recording.notes.push(`${limit} are analysed without separating the channels.`);
-    Object.assign(recording, { transcript: "", channels: false, jobId: await submitJob(recording.file, signal) });
-    this.follow(recording, signal);
+    Object.assign(recording, { transcript: "", channels: false });
+    this.report(recording, "Waiting to upload the long recording");
+    this.submissions = this.submissions.then(() =>
+      signal.aborted ? null : this.run(recording, () => this.submit(recording, signal)));
+  }
+
+  async submit(recording, signal) {
+    this.report(recording, "Uploading the long recording");
+    await this.consume(recording, submitJob(recording.file, signal), signal);
+    if (recording.isJob && !signal.aborted) this.follow(recording, signal);
   }
 
   follow(recording, signal) {
@@ -134,8 +140,19 @@ export class Analysis extends EventTarget {
       if (signal.aborted) return;
       if (event === "progress") this.report(recording, ...describe(data));
       else if (event === "utterance") this.addEarly(recording, data);
+      else if (event === "submitted") this.setJob(recording, data.id);
       else if (event === "result") this.finish(recording, data);
     }
+  }
+
+  setJob(recording, jobId) {
+    Object.assign(recording, { jobId });
+    this.storeJobs();
+  }
+
+  /** Store the jobs that have not ended, so that a reload of the page finds them again. */
+  storeJobs() {
+    storeJobs(this.recordings.filter(({ isJob, isOpen }) => isJob && isOpen));
   }
 
   addEarly(recording, utterance) {
@@ -145,6 +162,7 @@ export class Analysis extends EventTarget {
 
   finish(recording, result) {
     Object.assign(recording, { result, status: "done", error: null });
+    this.storeJobs();
     this.changed(recording);
   }
 

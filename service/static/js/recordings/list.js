@@ -24,7 +24,8 @@ export class RecordingList {
           h("th", {}, h("span.visually-hidden", { textContent: "Remove" })))),
         this.body)),
       this.downloads,
-      h("p.fine", { textContent: "This list is kept in this tab only, until the page is closed or reloaded." }));
+      h("p.fine", { textContent: "This list is kept in this tab only, until the page is closed or reloaded. "
+        + "A long recording under analysis stays in it after a reload." }));
   }
 
   /** Display exactly these recordings. */
@@ -78,8 +79,10 @@ export class RecordingList {
 
   state({ status, result, error, progress }) {
     if (result) {
+      // Narrow windows have no column for the confidence.
+      const share = h("span.share", { textContent: ` ${percent(result.confidence)}` });
       return [h("span", { style: { "--hue": colourOf(result.emotion) } }, swatch(result.emotion),
-        `${result.emotion}${result.uncertain ? "?" : ""}`)];
+        `${result.emotion}${result.uncertain ? "?" : ""}`, share)];
     }
     if (status === "failed") return [h("span.failed", { textContent: `Failed: ${describeProblem(error).title}` })];
     return [h("span.fine", { textContent: status === "running" && progress ? progress.text : "Waiting" })];

@@ -6,12 +6,13 @@ let lastId = 0;
 
 export class Recording {
   /**
-   * @param {{file: File, transcript?: string, channels?: boolean}} input what was chosen; `channels`: each channel is
-   *   one speaker
+   * @param {{file?: File, transcript?: string, channels?: boolean, name?: string, jobId?: string}} input what was
+   *   chosen; `channels`: each channel is one speaker. After a reload only the name and the job are known.
    */
-  constructor({ file, transcript = "", channels = false }) {
-    Object.assign(this, { file, transcript, channels, id: (lastId += 1), name: file.name });
+  constructor({ file = null, transcript = "", channels = false, name = file.name, jobId = null }) {
+    Object.assign(this, { file, transcript, channels, id: (lastId += 1), name });
     this.reset();
+    this.jobId = jobId;
   }
 
   /** Forget the result, for another analysis. */
@@ -25,6 +26,11 @@ export class Recording {
 
   get isOpen() {
     return OPEN.includes(this.status);
+  }
+
+  /** Whether it can be analysed again: not after a reload, which keeps no file. */
+  get isRepeatable() {
+    return this.file !== null;
   }
 
   get isJob() {

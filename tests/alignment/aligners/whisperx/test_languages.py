@@ -44,3 +44,17 @@ def test_language_without_sentence_ends_is_refused(in_german: WhisperXAligner, t
     (tmp_path / "nltk_data/tokenizers/punkt_tab/german").rename(tmp_path / "elsewhere")
     with pytest.raises(UnsupportedLanguageError, match="can-ser fetch --language de"):
         in_german.recognise(clip("00"))
+
+
+def test_language_is_checked_without_loading(in_german: WhisperXAligner) -> None:
+    for language in (None, "de", "DE-at", "auto"):
+        in_german.check_language(language)
+    with pytest.raises(UnsupportedLanguageError, match="handles de; `can-ser fetch --language fr`"):
+        in_german.check_language("fr")
+    assert not in_german.loaded
+
+
+def test_languages_of_whisper_are_known_once_it_was_loaded(whisperx: WhisperXAligner) -> None:
+    whisperx.check_language("en")
+    with pytest.raises(UnsupportedLanguageError, match="every language of Whisper"):
+        whisperx.check_language("xx")

@@ -11,6 +11,7 @@ from alignment.aligners.whisperx.aligner import Recognition, transcribe
 from alignment.aligners.whisperx.recogniser import DecodingOptions, RecognitionInput
 from alignment.batcher import Batcher
 from alignment.errors import AlignerFailedError
+from alignment.priority import Priority, at_priority
 from tests.waiting import wait_until
 
 BATCH_SIZE = 4
@@ -60,6 +61,15 @@ def run(recognition: Recognition, *samples: float, batch_size: int = BATCH_SIZE,
     return transcribe(inputs, recognition, batch_size, limit_s)
 
 
+def run_at(priority: Priority, recognition: Recognition, *samples: float) -> list[str]:
+    with at_priority(priority):
+        return run(recognition, *samples)
+
+
+def wait_for_queue(recognition: Recognition, length: int) -> None:
+    wait_until(lambda: recognition.waiting == length)
+
+
 def block(
     pool: ThreadPoolExecutor, recognition: Recognition, recogniser: FakeRecogniser, *samples: float
 ) -> "Future[list[str]]":
@@ -90,6 +100,22 @@ def test_windows_of_several_recordings_share_batches(
     assert first.result(20) == ["0"]
     assert [future.result(20) for future in others] == [[str(number)] for number in range(1, 6)]
     assert [len(batch) for batch in recogniser.batches] == [1, 4, 1]
+
+
+def test_windows_of_a_job_are_recognised_after_those_of_others(
+    pool: ThreadPoolExecutor, recognition: Recognition, recogniser: FakeRecogniser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job's three windows wait; a request and a live utterance arrive, and share a batch with one of them."""
+    # On a slow machine the job would otherwise have waited for long enough to count as a request.
+    monkeypatch.setattr("alignment.priority.PATIENCE_S", 600.0)
+    futures = [block(pool, recognition, recogniser, 0)]
+    for priority, samples in ((Priority.BACKGROUND, (1, 2, 3)), (Priority.REQUEST, (4,)), (Priority.LIVE, (5,))):
+        length = recognition.waiting + len(samples)
+        futures.append(pool.submit(run_at, priority, recognition, *samples))
+        wait_for_queue(recognition, length)
+    recogniser.gate.set()
+    assert [future.result(20) for future in futures] == [["0"], ["1", "2", "3"], ["4"], ["5"]]
+    assert recogniser.batches == [["0"], ["5", "4", "1"], ["2", "3"]]
 
 
 def test_failing_window_does_not_fail_its_neighbours(
