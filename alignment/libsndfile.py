@@ -1,7 +1,9 @@
 """Blocks of samples by libsndfile (soundfile): wav, flac, ogg, mp3 and others."""
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import numpy as np
 import soundfile
@@ -10,6 +12,24 @@ from numpy.typing import NDArray
 from alignment.errors import UndecodableAudioError
 from alignment.parts import Part
 from alignment.sample_blocks import BLOCK_SAMPLES, SampleBlocks, length_warnings
+from alignment.timing import Seconds
+
+_WITH_LENGTH: Final = (b"fLaC", b"RIFF", b"RF64", b"FORM")
+
+
+def read_stated_length(data: bytes) -> tuple[Seconds, int]:
+    """Duration, and number of samples of all channels, that the header of a wav, aiff or flac file states.
+
+    Returns:
+        Zeros where the format is another one, whose length is not known without reading all of it.
+    """
+    if not data.startswith(_WITH_LENGTH):
+        return 0.0, 0
+    try:
+        info = soundfile.info(io.BytesIO(data))
+    except soundfile.LibsndfileError:
+        return 0.0, 0
+    return info.frames / info.samplerate, info.frames * info.channels
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from typing import Final
 import httpx
 import numpy as np
 import soundfile
+from numpy.typing import NDArray
 
 from alignment.timing import Seconds
 
@@ -25,6 +26,8 @@ _HANDSHAKE: Final = (
 _PING: Final = struct.pack("!BB4x", 0x89, 0x80)
 _EMPTY_FRAGMENT: Final = struct.pack("!BB4x", 0x00, 0x80)
 _FIRST_FRAGMENT: Final = struct.pack("!BB4x", 0x02, 0x82) + b"ab"
+_TINY_MESSAGE: Final = struct.pack("!BB4x", 0x82, 0x82) + b"ab"
+_TELEPHONE_MESSAGE: Final = struct.pack("!BBH4x", 0x82, 0x80 | 126, 160) + b"\xff" * 160
 _BLOCK_BYTES: Final = 262_144
 _PAUSE_S: Final = 0.005
 
@@ -63,6 +66,10 @@ REFUSED_UPGRADES: Final = Attack(
 )
 EMPTY_FRAMES: Final = Attack("2 empty fragments", 4, [_live() + _FIRST_FRAGMENT], _block(_EMPTY_FRAGMENT))
 PINGS: Final = Attack("2 pings, unread pongs", 4, [_live()], _block(_PING))
+TINY_MESSAGES: Final = Attack("2 messages of 2 bytes", 16, [_live(b"/stream?rate=768000")], _block(_TINY_MESSAGE))
+FAST_AUDIO: Final = Attack(
+    "2 telephone audio without pauses", 16, [_live(b"/stream?encoding=mulaw")], _block(_TELEPHONE_MESSAGE)
+)
 PIPELINES: Final = Attack(
     "3 pipelined requests", 60, [b""], _block(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"), reads=True
 )
@@ -75,9 +82,17 @@ def long_word() -> Attack:
     return _uploads("5 a word of four hours", 2, "/jobs", _constant_flac(hours_s, 8_000, 1), words=words)
 
 
+def dense_words() -> Attack:
+    """Jobs with four hours of two alternating constants and a legal word in each second, all of which are analysed."""
+    hours_s, second = 4 * 3_600 - 1, np.repeat(np.array([[0.1], [-0.1]], np.float32), 4_000, axis=0)
+    words = json.dumps([{"word": "a", "start": at + 0.25, "end": at + 0.75} for at in range(hours_s - 1)])
+    return _uploads("5 four hours of words", 2, "/jobs", _repeat(second, hours_s, 8_000), words=words)
+
+
 def many_channels() -> Attack:
     """Recordings of eight channels at 96 kHz, small as FLAC, each channel to be analysed."""
-    return _uploads("6 eight channels at 96 kHz", 2, "/predict", _constant_flac(290, 96_000, 8), speakers="channels")
+    flac = _constant_flac(290, 96_000, 8)
+    return _uploads("6 eight channels at 96 kHz", 30, "/predict", flac, speakers="channels")
 
 
 def _uploads(name: str, connections: int, path: str, recording: bytes, **fields: str) -> Attack:
@@ -87,16 +102,27 @@ def _uploads(name: str, connections: int, path: str, recording: bytes, **fields:
 
 
 def _constant_flac(duration_s: int, rate_hz: int, channels: int) -> bytes:
-    file, second = io.BytesIO(), np.full((rate_hz, channels), 0.1, np.float32)
-    with soundfile.SoundFile(file, "w", rate_hz, channels, "PCM_16", format="FLAC") as opened:
-        for _ in range(duration_s):
-            opened.write(second)
+    return _repeat(np.full((rate_hz, channels), 0.1, np.float32), duration_s, rate_hz)
+
+
+def _repeat(samples: NDArray[np.float32], times: int, rate_hz: int) -> bytes:
+    """FLAC of samples (samples, channels) that are repeated."""
+    file = io.BytesIO()
+    with soundfile.SoundFile(file, "w", rate_hz, samples.shape[1], "PCM_16", format="FLAC") as opened:
+        for _ in range(times):
+            opened.write(samples)
     return file.getvalue()
 
 
 def unread_results(path: str) -> Attack:
     """Requests for a result of a job, which is not read."""
     return Attack("4 unread results", 60, [f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()])
+
+
+def unread_exports(path: str) -> Attack:
+    """Requests for a result of a job as a table, which is not read."""
+    request = f"GET {path}?format=words-csv HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    return Attack("4 unread exports", 60, [request])
 
 
 @dataclass(slots=True)

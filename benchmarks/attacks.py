@@ -3,10 +3,10 @@
     python -m benchmarks.attacks --seconds 15
 
 The attacks run in another process, one after the other: WebSocket handshakes that are refused, frames without content,
-pings whose responses are not read, pipelined requests, a long result of a job that is not read, and recordings that are
-small to send and large to decode. A second client measures: /health/live on a new connection each time, and POST
-/predict with given words, both against their times before the attacks. Memory is the resident memory of all processes
-of the server.
+pings whose responses are not read, tiny messages, audio without pauses, pipelined requests, a long result of a job and
+its table that are not read, and recordings that are small to send and large to decode, or long to analyse. A second
+client measures: /health/live on a new connection each time, and POST /predict with given words, both against their
+times before the attacks. Memory is the resident memory of all processes of the server.
 """
 
 import io
@@ -31,13 +31,17 @@ from rich.table import Table
 from alignment.timing import SAMPLE_RATE_HZ, Seconds
 from benchmarks.attack_clients import (
     EMPTY_FRAMES,
+    FAST_AUDIO,
     PINGS,
     PIPELINES,
     REFUSED_UPGRADES,
+    TINY_MESSAGES,
     Attack,
+    dense_words,
     long_word,
     many_channels,
     run_attack,
+    unread_exports,
     unread_results,
 )
 from benchmarks.clips import FIXTURES, given_words
@@ -47,7 +51,7 @@ _CLIP: Final = FIXTURES / "numbers.flac"
 _HEALTH_MS: Final = 250.0
 _PREDICT_FACTOR: Final = 3.0
 _RECOVERY_S: Final = 30.0
-_USUAL_S: Final = 6.0
+_USUAL_S: Final = 20.0
 _SAMPLE_S: Final = 0.1
 _LONG_S: Final = 900
 _WORDS: Final = 10_000
@@ -125,6 +129,7 @@ def measure(server: Server, recording: bytes, seconds: Seconds, attack: Attack |
             peak = max(peak, server.resident_bytes())
             stop.wait(_SAMPLE_S)
         stop.set()
+    delete_jobs(server)
     after = lowest_memory(server, round(1.02 * idle)) if attacker else idle
     health_ms, (middle_ms, late_ms) = np.percentile(health.result(), 99), np.percentile(predict.result(), (50, 95))
     return Effect(float(health_ms), float(middle_ms), float(late_ms), idle, peak, after)
@@ -137,6 +142,14 @@ def lowest_memory(server: Server, enough: int) -> int:
         pause.wait(_SAMPLE_S)
         lowest = min(lowest, server.resident_bytes())
     return lowest
+
+
+def delete_jobs(server: Server) -> None:
+    """Delete the jobs that have not ended, which an attack has submitted."""
+    for status in ("queued", "running"):
+        while jobs := server.client.get("/jobs", params={"status": status, "limit": 100}).json()["jobs"]:
+            for job in jobs:
+                server.client.delete(f"/jobs/{job['id']}")
 
 
 def submit_long_job(server: Server) -> str:
@@ -166,13 +179,13 @@ def main(
     effects: dict[str, Effect] = {}
     with tempfile.TemporaryDirectory() as folder, run_server(Path(folder) / "log", "--aligner", "moonshine") as server:
         usual = measure(server, recording, _USUAL_S, None)
-        for attack in (REFUSED_UPGRADES, EMPTY_FRAMES, PINGS, PIPELINES):
+        for attack in (REFUSED_UPGRADES, EMPTY_FRAMES, PINGS, TINY_MESSAGES, FAST_AUDIO, PIPELINES):
             effects[attack.name] = measure(server, recording, seconds, attack)
         path = submit_long_job(server)
         size = int(server.client.get(path).headers["content-length"])
-        attack = unread_results(path)
-        effects[f"{attack.name} ({size / 1e6:.1f} MB)"] = measure(server, recording, seconds, attack)
-        for attack in (long_word(), many_channels()):
+        for attack in (unread_results(path), unread_exports(path)):
+            effects[f"{attack.name} ({size / 1e6:.1f} MB)"] = measure(server, recording, seconds, attack)
+        for attack in (long_word(), many_channels(), dense_words()):
             effects[attack.name] = measure(server, recording, seconds, attack)
     show(usual, effects)
     if not all(effect.passes(usual.predict_p95_ms) for effect in effects.values()):

@@ -58,7 +58,11 @@ class Server:
 
 @contextmanager
 def run_server(
-    log: Path, *options: str, module: str = "service", settings: Mapping[str, str] | None = None
+    log: Path,
+    *options: str,
+    module: str = "service",
+    settings: Mapping[str, str] | None = None,
+    descriptors: int | None = None,
 ) -> Iterator[Server]:
     """Run `python -m service` on a free port for the duration of the block, without CAN_* variables of the caller.
 
@@ -67,6 +71,7 @@ def run_server(
         options: Command-line options, e.g. "--aligner", "moonshine".
         module: Module of another server.
         settings: Environment variables, including CAN_* ones.
+        descriptors: Number of descriptors that the process may open; None for that of the caller.
 
     Raises:
         RuntimeError: The server ended, or did not become ready.
@@ -75,6 +80,8 @@ def run_server(
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CAN_")}
     environment |= {"CAN_JOBS__FOLDER": str(log.with_suffix(".jobs")), **(settings or {})}
     command = [sys.executable, "-m", module, "--port", str(port), *options]
+    if descriptors is not None:
+        command = ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh", *command]
     started = time.monotonic()
     with (
         log.open("wb") as output,

@@ -56,7 +56,7 @@ CONSTANTS: Final[dict[str, tuple[float, ...]]] = {
     "parts of a form": (bodies._MAX_FIELDS, bodies._MAX_FILES),
     "a field of a form": (bodies._MAX_TEXT_BYTES,),
     "body of `/export`": (answers.MAX_ANSWER_BYTES, answers._MAX_CONTAINERS, answers._MAX_VALUES),
-    "exports of responses and of results of jobs at once": (lifecycle._EXPORTS, lifecycle._CONVERSIONS),
+    "exports of responses and of results of jobs at once": (lifecycle._EXPORTS,),
     "joined files in one recording": (joined_files.MAX_FILES,),
     "audio tracks of a container": (ffmpeg._MAX_TRACKS,),
     "chunks, headers, boxes and pages": (
@@ -74,7 +74,12 @@ CONSTANTS: Final[dict[str, tuple[float, ...]]] = {
     "sample rate": sample_blocks.SAMPLE_RATE_BOUNDS_HZ,
     "channels": (survey.CHANNEL_BOUNDS[1], *channels._SPEAKER_BOUNDS),
     "rate × channels × seconds": (mono.MAX_DENSITY_HZ, mono.MAX_DENSE_SAMPLES),
-    "decoding of a recording among the small ones": (decoding.QUICK_CPU_S, decoding.QUICK_AUDIO_S),
+    "decoding of a recording among the small ones": (
+        decoding.QUICK_CPU_S,
+        decoding.BUSY_CPU_S,
+        decoding.QUICK_AUDIO_S,
+        decoding.QUICK_SAMPLES,
+    ),
     "words of a recording": (words._ALWAYS_ALLOWED_WORDS, words._MAX_WORDS_PER_S),
     "a given word": (words.MAX_WORD_S, 200),
     "language, aligner": (request.MAX_NAME_LENGTH,),
@@ -87,6 +92,9 @@ CONSTANTS: Final[dict[str, tuple[float, ...]]] = {
     "callbacks sent at once": (callbacks.MAX_AT_ONCE, callback_post._RESOLVERS),
     "utterances whose results wait": (live_session._MAX_PENDING,),
     "frames without content": (websocket_protocol.MAX_IDLE_FRAMES, websocket_protocol.IDLE_FRAMES_PER_S),
+    "messages of a connection with less": (live_session.SMALL_MESSAGES, live_session.SMALL_MESSAGES_PER_S),
+    "messages of a connection with at least": (live_session.DETECTIONS, live_session.DETECTIONS),
+    "descriptors that are left": (connection_limit.RESERVED + connection_limit._LAST_DESCRIPTORS,),
     "messages without audio": (websocket_protocol.MAX_IDLE_FRAMES, websocket_protocol.IDLE_FRAMES_PER_S),
     "time of a connection of `/stream/twilio`": (twilio._START_S,),
     "frames after the service has closed the connection": (websocket_protocol.MAX_FRAMES_AFTER_CLOSE,),
@@ -172,8 +180,7 @@ def test_other_constants() -> None:
     [size] = [default for what, default in table.items() if what.startswith("`/tmp` of a container")]
     assert size == "2 GB"
     assert numbers(table["open connections"]) == (Settings().max_connections,)
-    [beyond] = [beyond for what, _, _, beyond in rows() if what == "open connections"]
-    assert connection_limit.RESERVED in numbers(beyond)
+    assert numbers(table["further connections where none waits"]) == (connection_limit.RESERVED,)
     assert numbers(table["attempts of a client"]) == (RetryPolicy().attempts,)
     assert numbers(table["wait of a client before a retry"]) == (RetryPolicy().longest_wait_s,)
 

@@ -8,6 +8,7 @@ Source: RFC 6585, Section 5 (431); the attacks are known as slowloris and slow r
 """
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from alignment.timing import Seconds
-from service.http.connection_limit import RESERVED, ConnectionLimit, HealthOnly
+from service.http.connection_limit import ConnectionLimit, HealthOnly
 from service.http.timeouts import ReadTimeout, Timer
 from service.http.turns import Turns
 
@@ -59,17 +60,16 @@ class BoundedHttp(ReadTimeout, HttpToolsProtocol):
         self._head = Timer("a request head")
         self._steps = self._head_bytes = self._body_bytes = 0
         self._unparsed = bytearray()
-        self._upgrading = self._pipelining = False
+        self._upgrading = self._pipelining = self._reserved = False
         self.flow: _HeldFlow
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start the timeout of the first head; beyond the limit, serve health checks only, or nothing."""
+        """Start the timeout of the first head; beyond the limit, serve one health check."""
         super().connection_made(transport)
         self.flow = _HeldFlow(transport)
-        if not self.limit.admit(len(self.connections)):
+        self._reserved = not self.limit.admit(self)
+        if self._reserved:
             self.app = HealthOnly(self.app)
-        if len(self.connections) > self.limit.limit + RESERVED:
-            transport.abort()
         self._wait_for_head(self.idle_s)
 
     def _wait_for_head(self, limit_s: Seconds) -> None:
@@ -104,15 +104,21 @@ class BoundedHttp(ReadTimeout, HttpToolsProtocol):
                 self.transport.write(_TOO_LARGE)
             self.transport.close()
 
+    def _should_upgrade(self) -> bool:
+        return not self._reserved and super()._should_upgrade()
+
     def on_headers_complete(self) -> None:
         """Stop the timeout of the head; that of a WebSocket handshake continues until it is handed over."""
         self._steps += 1
         self._body_bytes = next((_to_count(value) for name, value in self.headers if name == b"content-length"), 0)
-        super().on_headers_complete()
-        if not (self.parser.should_upgrade() and self._should_upgrade()):
+        upgrades = self.parser.should_upgrade() and self._should_upgrade()
+        if not upgrades:
             self._head.stop()
             self.limit.leave(self)
-        elif any(_announces_body(name, value) for name, value in self.headers):
+        super().on_headers_complete()
+        if self._reserved:
+            self.cycle.keep_alive = False
+        elif upgrades and any(_announces_body(name, value) for name, value in self.headers):
             # The handshake would wait for a body that is not read.
             self.send_400_response(_HANDSHAKE_WITH_BODY)
 
@@ -125,7 +131,7 @@ class BoundedHttp(ReadTimeout, HttpToolsProtocol):
             self.transport.close()
         if not self.transport.is_closing():
             self._head.stop()
-            self.limit.leave(self)
+            self.limit.remove(self)
             super().handle_websocket_upgrade()
 
     def _unsupported_upgrade_warning(self) -> None:
@@ -165,14 +171,20 @@ class BoundedHttp(ReadTimeout, HttpToolsProtocol):
         """Start the application; a pipelined request waits for its turn, so that no client occupies the event loop."""
         start = partial(super()._start_asgi_task, cycle, app)
         if self._pipelining:
-            self.turns.add(start)
+            self.limit.wait(self)
+            self.turns.add(partial(self._start_in_turn, start))
         else:
+            start()
+
+    def _start_in_turn(self, start: Callable[[], None]) -> None:
+        self.limit.leave(self)
+        if not self.transport.is_closing():
             start()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the timeout."""
         self._head.stop()
-        self.limit.leave(self)
+        self.limit.remove(self)
         self._unparsed.clear()
         super().connection_lost(exc)
 

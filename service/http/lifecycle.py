@@ -27,7 +27,7 @@ _BROKEN: Final = (
     "with `words` are analysed"
 )
 _EXPORTS: Final = 16
-_CONVERSIONS: Final = 2
+_CONVERSIONS: Final = max(1, (os.cpu_count() or 1) // 2)
 log = structlog.stdlib.get_logger("service")
 
 
@@ -56,6 +56,7 @@ class AppState:
         self.reads = self._bound(settings.jobs.max_reads, lambda limit: BusyError(limit, _RETRY_AFTER_S))
         self.exports = self._bound(_EXPORTS, lambda limit: BusyError(limit, _RETRY_AFTER_S))
         self.conversions = asyncio.Semaphore(_CONVERSIONS)
+        self.detections = asyncio.Semaphore(max(1, (os.cpu_count() or 1) // 2))
         self.live = self._bound(settings.live.max_connections, LiveFullError)
         self.metrics.add_gauge("live_connections", "Open live connections.", lambda: self.live.held)
         self.metrics.add_gauge(

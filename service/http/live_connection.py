@@ -22,7 +22,8 @@ from service.errors import (
     WrongKeyError,
 )
 from service.http.live_session import Message
-from service.http.websocket_protocol import IDLE_FRAMES_PER_S, MAX_IDLE_FRAMES, FrameBudget
+from service.http.pace import FrameBudget
+from service.http.websocket_protocol import IDLE_FRAMES_PER_S, KEEP, MAX_IDLE_FRAMES
 from service.results.problems import to_problem
 from service.setting_groups import LiveSettings
 
@@ -55,6 +56,12 @@ class LiveConnection:
     def _now(self) -> Seconds:
         return asyncio.get_running_loop().time()
 
+    def keep(self) -> None:
+        """Keep the connection in use; before, it makes way for others where there are too many."""
+        keep: Callable[[], None] | None = getattr(self._websocket.state, KEEP, None)
+        if keep is not None:
+            keep()
+
     async def send(self, message: Message) -> None:
         """Send a message.
 
@@ -68,7 +75,7 @@ class LiveConnection:
             raise WebSocketDisconnect(BROKEN) from exc
 
     async def receive(self, idle_s: Seconds | None = None) -> bytes | str:
-        """The next message.
+        """The next message, after other work of the event loop.
 
         Args:
             idle_s: Longest wait for it; None for that of the settings.
@@ -78,6 +85,8 @@ class LiveConnection:
             LiveLimitError: No message arrived in time, or the connection was open for too long.
             BadFrameError: The message is too large.
         """
+        # A message that has arrived is received without suspension; many of them would occupy the event loop.
+        await asyncio.sleep(0)
         idle_s, left_s = idle_s or self._limits.idle_s, self._over_at - self._now
         try:
             async with asyncio.timeout(min(idle_s, left_s)):

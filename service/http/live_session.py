@@ -15,8 +15,9 @@ from alignment.priority import Priority
 from alignment.speech import endpointing
 from alignment.speech.windows import Window
 from alignment.timing import SAMPLE_RATE_HZ, Seconds
-from service.errors import BadFrameError, DeadlineError
+from service.errors import BadFrameError, DeadlineError, LiveLimitError
 from service.http.live_warnings import LiveWarnings
+from service.http.pace import FrameBudget, Pace
 from service.inference.engine import EmotionEngine
 from service.inference.request import AnalysisRequest, Explain
 from service.inference.result import ResultBuilder, ScoredUtterance
@@ -29,6 +30,11 @@ Send = Callable[[Message], Awaitable[None]]
 _MAX_PENDING: Final = 4
 # Detection needs 32 ms at a time; a thread for each of many tiny frames would take longer than their audio.
 _MIN_DETECTED_S: Final = 0.02
+SMALL_MESSAGES: Final = 1_000
+SMALL_MESSAGES_PER_S: Final = 400
+"""Messages under 20 ms that may arrive at once, and per second: browsers give 375 blocks per second at 48 kHz."""
+DETECTIONS: Final = 200
+"""Messages of at least 20 ms that are searched for speech at once, and per second; a call has 50."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +59,7 @@ class LiveSession:
         explain: Explain,
         bundle: str | None = None,
         deadline_s: Seconds,
+        detections: asyncio.Semaphore,
     ) -> None:
         """Read nothing yet.
 
@@ -65,6 +72,7 @@ class LiveSession:
             explain: As in POST /predict.
             bundle: Name of the bundle; None for the default.
             deadline_s: Longest processing time of one utterance.
+            detections: Bounds the threads in which all sessions search for speech.
 
         Raises:
             BadFrameError: Several bundles are named.
@@ -75,9 +83,11 @@ class LiveSession:
             raise BadFrameError("a live connection has one bundle", "open another one for the next")
         [self._engine] = engine.choose(self._request)
         self._scheduler, self._send, self._explain = scheduler, send, explain
-        self._deadline_s = deadline_s
+        self._deadline_s, self._detections = deadline_s, detections
         self._endpointer = endpointing.Endpointer(engine.detector)
         self._resampler = soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32", quality="HQ")
+        self._small = FrameBudget(SMALL_MESSAGES, SMALL_MESSAGES_PER_S, asyncio.get_running_loop().time())
+        self._pace = Pace(DETECTIONS, DETECTIONS)
         self._early: asyncio.Task[_Analysed] | None = None
         self._pending: list[asyncio.Task[None]] = []
         self._scored: list[ScoredUtterance] = []
@@ -96,21 +106,32 @@ class LiveSession:
         """Process mono samples; a frame may be empty, or end within a sample.
 
         Raises:
+            LiveLimitError: Too many small frames arrived in a short time.
             BadFrameError: A sample is not finite.
             AlignmentError, DeadlineError: An utterance could not be analysed.
         """
+        if len(frame) < self._min_detected_bytes:
+            self._count_small()
         self._undetected += frame
         if len(self._undetected) < self._min_detected_bytes:
             return
-        await self._handle(await asyncio.to_thread(self._detect, self._take_undetected(), last=False))
+        await self._pace.wait()
+        await self._handle(await self._detect(last=False))
         self._collect()
         while len(self._pending) > _MAX_PENDING:
             await asyncio.wait({self._pending[0]})
             self._collect()
 
+    def _count_small(self) -> None:
+        if not self._small.spend(1, asyncio.get_running_loop().time()):
+            raise LiveLimitError(
+                f"more than {SMALL_MESSAGES_PER_S} messages per second arrived with less than "
+                f"{1_000 * _MIN_DETECTED_S:g} ms of audio each; send longer ones"
+            )
+
     async def finish(self) -> None:
         """Analyse the last utterance and send the message `done`."""
-        await self._handle(await asyncio.to_thread(self._detect, self._take_undetected(), last=True))
+        await self._handle(await self._detect(last=True))
         await asyncio.gather(*self._pending)
         overall = await asyncio.to_thread(to_overall, self._scored, self._engine)
         warnings = self._warnings.summarise(self._scored)
@@ -123,12 +144,14 @@ class LiveSession:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _take_undetected(self) -> bytes:
-        frames = bytes(self._undetected)
-        self._undetected.clear()
-        return frames
+    async def _detect(self, *, last: bool) -> list[endpointing.SpeechEvent]:
+        """Events of the audio that has not been searched; sessions take turns, and leave the interpreter to others."""
+        async with self._detections:
+            frames = bytes(self._undetected)
+            self._undetected.clear()
+            return await asyncio.to_thread(self._detect_in, frames, last=last)
 
-    def _detect(self, frame: bytes, *, last: bool) -> list[endpointing.SpeechEvent]:
+    def _detect_in(self, frame: bytes, *, last: bool) -> list[endpointing.SpeechEvent]:
         try:
             samples = self._decoder.decode(frame)
         except NonFiniteAudioError as exc:

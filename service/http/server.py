@@ -6,7 +6,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from alignment.timing import Seconds
-from service.http.connection_limit import ConnectionLimit, bound_connections
+from service.http.connection_limit import ConnectionLimit, bound_connections, count_descriptors
 from service.http.http_protocol import BoundedHttp
 from service.http.root_path import TrustedProxies
 from service.http.turns import Turns
@@ -15,19 +15,19 @@ from service.settings import Settings
 
 
 def bound_protocols(
-    idle_s: Seconds, upload_s: Seconds, connections: int
+    idle_s: Seconds, upload_s: Seconds, limit: ConnectionLimit
 ) -> tuple[type[BoundedHttp], type[BoundedWebSocket]]:
     """Both protocols with limits, as classes, which uvicorn requires."""
-    limits = {"idle_s": idle_s, "upload_s": upload_s, "limit": ConnectionLimit(connections), "turns": Turns()}
-    return type("BoundedHttp", (BoundedHttp,), limits), type(
-        "BoundedWebSocket", (BoundedWebSocket,), {"idle_s": idle_s}
-    )
+    live = {"idle_s": idle_s, "limit": limit}
+    http = {**live, "upload_s": upload_s, "turns": Turns()}
+    return type("BoundedHttp", (BoundedHttp,), http), type("BoundedWebSocket", (BoundedWebSocket,), live)
 
 
 def configure_server(application: FastAPI, settings: Settings) -> uvicorn.Config:
     """Configuration of uvicorn with the limits of the settings."""
-    connections = bound_connections(settings.max_connections)
-    http, websocket = bound_protocols(settings.upload_idle_s, settings.upload_s, connections)
+    connections = bound_connections(settings.max_connections, settings.scorers)
+    limit = ConnectionLimit(connections, count_descriptors())
+    http, websocket = bound_protocols(settings.upload_idle_s, settings.upload_s, limit)
     return uvicorn.Config(
         TrustedProxies(application, settings.forwarded_allow_ips),
         settings.host,

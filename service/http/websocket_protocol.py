@@ -13,33 +13,22 @@ import structlog
 from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame, Opcode
+from websockets.http11 import Request
 
-from alignment.timing import Seconds
+from service.http.connection_limit import ConnectionLimit
+from service.http.pace import FrameBudget
 from service.http.timeouts import ReadTimeout, Timer
 
 PIECE_BYTES: Final = 1_024
 """Bytes that are parsed at once, at most 170 frames."""
+KEEP: Final = "keep_connection"
+"""Name, in the state of a connection, of the function that keeps it in use."""
 MAX_IDLE_FRAMES: Final = 256
 IDLE_FRAMES_PER_S: Final = 16
 MAX_FRAMES_AFTER_CLOSE: Final = 4_096
 _SMALL_BYTES: Final = 512
 _CONTROL: Final = frozenset({Opcode.PING, Opcode.PONG, Opcode.CLOSE})
 log = structlog.stdlib.get_logger("service.http.websocket_protocol")
-
-
-class FrameBudget:
-    """Number of frames without content that a client may still send; it recovers with time."""
-
-    def __init__(self, limit: int, per_s: float, now_s: Seconds) -> None:
-        self._limit, self._per_s = limit, per_s
-        self._left: float = limit
-        self._since = now_s
-
-    def spend(self, frames: int, now_s: Seconds) -> bool:
-        """Subtract so many frames; False where the budget is exhausted."""
-        self._left = min(self._limit, self._left + self._per_s * (now_s - self._since)) - frames
-        self._since = now_s
-        return self._left >= 0
 
 
 class BoundedWebSocket(ReadTimeout, WebSocketsSansIOProtocol):
@@ -50,8 +39,11 @@ class BoundedWebSocket(ReadTimeout, WebSocketsSansIOProtocol):
 
     Attributes:
         idle_s: Longest wait for a handshake, and for the client to read.
+        limit: Limit of all connections; a WebSocket makes way for others until the application keeps it, and when it is
+            being closed.
     """
 
+    limit = ConnectionLimit(1_000)
     content = "a live connection"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -64,7 +56,18 @@ class BoundedWebSocket(ReadTimeout, WebSocketsSansIOProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the timeout of the opening handshake."""
         super().connection_made(transport)
+        self.limit.add(self)
         self._handshake.start(self.transport, self.idle_s)
+
+    def handle_connect(self, event: Request) -> None:
+        """Start the application, which may keep the connection."""
+        super().handle_connect(event)
+        if not self.close_sent:
+            self.scope["state"][KEEP] = self._keep
+
+    def _keep(self) -> None:
+        if not self.close_sent:
+            self.limit.leave(self)
 
     def data_received(self, data: bytes) -> None:
         """Parse the bytes, or keep them until they may be parsed."""
@@ -121,12 +124,15 @@ class BoundedWebSocket(ReadTimeout, WebSocketsSansIOProtocol):
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.close_sent = True
         self.transport.close()
+        self.limit.wait(self)
         self._handshake.start(self.transport, self.idle_s)
 
     async def send(self, message: ASGISendEvent) -> None:
         """Send a message; the timeout of the opening handshake ends with its response."""
         await super().send(message)
-        if self.handshake_complete and not self.close_sent:
+        if self.close_sent:
+            self.limit.wait(self)
+        elif self.handshake_complete:
             self._handshake.stop()
         self._parse()
 
@@ -140,6 +146,7 @@ class BoundedWebSocket(ReadTimeout, WebSocketsSansIOProtocol):
         """Start the timeout of the closing handshake."""
         super().on_task_complete(task)
         if not self.disconnected:
+            self.limit.wait(self)
             self._handshake.start(self.transport, self.close_timeout + self.idle_s)
 
     def pause_writing(self) -> None:
@@ -155,6 +162,7 @@ class BoundedWebSocket(ReadTimeout, WebSocketsSansIOProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the timeout."""
         self._handshake.stop()
+        self.limit.remove(self)
         self._unparsed.clear()
         super().connection_lost(exc)
 

@@ -57,6 +57,10 @@ class Executor:
         with suppress(RuntimeError):
             self._pools[pool].submit(work)
 
+    def is_busy(self) -> bool:
+        """Whether quick work waits for a thread."""
+        return self._pools["prepare"]._work_queue.qsize() > 0
+
     @property
     def waiting(self) -> dict[str, int]:
         """Length of each queue."""

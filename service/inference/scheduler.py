@@ -220,7 +220,7 @@ class Scheduler:
     def _decode(self, task: Task, slot: AsyncExitStack, *, small: bool) -> WindowLoop:
         """Read and decode a recording; its bytes are released when this returns."""
         context, request, stopwatch = task.context, task.request, task.context.stopwatch
-        decode = partial(decode_small, self._engine) if small else self._engine.decode
+        decode = partial(decode_small, self._engine, busy=self._executor.is_busy) if small else self._engine.decode
         waveform = decode(task.read(), request, stopwatch, cancelled=lambda: context.cancelled)
         loop = self._engine.start(waveform, request, stopwatch)
         slot.callback(loop.close)

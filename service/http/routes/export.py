@@ -11,7 +11,7 @@ from service.errors import UnknownNameError
 from service.exports.answers import read_answer
 from service.exports.formats import FORMATS, read_export
 from service.http.dependencies import AppStateDep, OwnerDep
-from service.http.exports import EXPORT_RESPONSES, convert, export_response
+from service.http.exports import EXPORT_RESPONSES, ExportResponse, convert
 from service.http.forms import EXPORT_SCHEMAS
 from service.http.names import refuse_unknown_parameters
 from service.http.openapi import refusals
@@ -53,7 +53,5 @@ async def export_answer(
     export = read_export(fields, http.headers.get("accept", ""))
     if export is None:
         raise UnknownNameError("export format", format or "", f"choose from {', '.join(FORMATS)}")
-    with state.exports.hold(owner):
-        return await export_response(
-            convert(state, partial(read_answer, await http.body()), export, name), export, name
-        )
+    write = partial(convert, state, http.body, read_answer, export, name)
+    return ExportResponse(state.exports.hold(owner), write, export, name)

@@ -17,7 +17,7 @@ from service.errors import BusyError, JobNotDoneError, UnknownJobError
 from service.exports.formats import ExportRequest, read_export
 from service.http.dependencies import AppStateDep, OwnerDep
 from service.http.exception_handlers import problem_response
-from service.http.exports import EXPORT_RESPONSES, convert, export_response
+from service.http.exports import EXPORT_RESPONSES, ExportResponse, convert
 from service.http.forms import CALLBACK, CALLBACK_SCHEMA, EXPORT_SCHEMAS, JOB_FIELDS, describe_form, open_form
 from service.http.lifecycle import AppState
 from service.http.names import refuse_unknown_parameters
@@ -95,7 +95,7 @@ async def read_job(
     fields = {"format": format, "subtitle_emotions": subtitle_emotions}
     export = read_export(fields, http.headers.get("accept", ""))
     if export is not None:
-        return await _export(state, owner, await state.jobs.find(job_id, owner), export)
+        return _export(state, owner, await state.jobs.find(job_id, owner), export)
     job, callback = await state.jobs.find_with_callback(job_id, owner)
     if job.status != "done":
         return _respond(job, callback, state.settings.jobs.keep_s)
@@ -116,15 +116,16 @@ async def delete_job(state: AppStateDep, owner: OwnerDep, job_id: str) -> None:
     await state.jobs.delete(job_id, owner)
 
 
-async def _export(state: AppState, owner: str, job: Job, export: ExportRequest) -> Response:
+def _export(state: AppState, owner: str, job: Job, export: ExportRequest) -> Response:
     if job.status != "done":
         raise JobNotDoneError(job.id, job.status)
-    with state.exports.hold(owner):
-        length = await state.jobs.count_result(job.id)
-        body = b"".join([piece async for piece in state.jobs.read_result(job.id, length)])
-        return await export_response(
-            convert(state, partial(PredictOut.model_validate_json, body), export, job.id), export, job.id
-        )
+    write = partial(convert, state, partial(_read, state, job), PredictOut.model_validate_json, export, job.id)
+    return ExportResponse(state.exports.hold(owner), write, export, job.id)
+
+
+async def _read(state: AppState, job: Job) -> bytes:
+    length = await state.jobs.count_result(job.id)
+    return b"".join([piece async for piece in state.jobs.read_result(job.id, length)])
 
 
 class ResultResponse(StreamingResponse):

@@ -35,6 +35,7 @@ async def _serve(websocket: WebSocket, state: AppState, connection: LiveConnecti
         # Wrong options of the address are refused before the first message.
         session = open_session(state, connection.send, options)
         first, chosen = await _read_start(connection, options)
+        connection.keep()
         if chosen != options:
             session = open_session(state, connection.send, chosen)
         try:
@@ -57,6 +58,7 @@ def open_session(state: AppState, send: Send, options: LiveOptions) -> LiveSessi
         explain=options.explain,
         bundle=options.bundle,
         deadline_s=state.settings.deadline_s,
+        detections=state.detections,
     )
 
 

@@ -44,6 +44,7 @@ async def _serve(websocket: WebSocket, state: AppState, connection: LiveConnecti
     owner = identify(start.key) if identify else getattr(websocket.state, "owner", "")
     state.require_ready()
     with state.live.hold(owner):
+        connection.keep()
         call = _Call(state, connection, message.stream_sid, start)
         try:
             while await call.process(read_message(await connection.receive())):

@@ -17,6 +17,7 @@ from websockets.sync.client import connect
 
 from model.bundle import Bundle
 from service.http.http_protocol import PIECE_BYTES, BoundedHttp
+from service.http.live_session import DETECTIONS, SMALL_MESSAGES, SMALL_MESSAGES_PER_S, LiveSession
 from service.http.turns import Turns
 from service.http.websocket_protocol import MAX_IDLE_FRAMES, BoundedWebSocket
 from service.setting_groups import LiveSettings
@@ -50,9 +51,9 @@ def frame(opcode: Opcode, payload: bytes = b"", *, fin: bool = True) -> bytes:
     return struct.pack("!BBH4x", head, 0x80 | 126, len(payload)) + payload
 
 
-def open_live(server: RunningServer) -> socket.socket:
+def open_live(server: RunningServer, query: bytes = b"") -> socket.socket:
     connection = server.connect()
-    connection.sendall(b"GET /stream HTTP/1.1\r\n" + HANDSHAKE + b"\r\n")
+    connection.sendall(b"GET /stream" + query + b" HTTP/1.1\r\n" + HANDSHAKE + b"\r\n")
     assert connection.recv(4_096).startswith(b"HTTP/1.1 101")
     return connection
 
@@ -119,16 +120,69 @@ def test_flood_of_frames_without_content_is_closed(server: RunningServer, name: 
     assert server.client.get("/health/live").status_code == 200
 
 
-def test_health_during_flood_of_small_frames(server: RunningServer) -> None:
-    """Small messages are processed piece by piece, with other work of the event loop between them."""
-    with open_live(server) as connection:
-        connection.setblocking(False)
-        with suppress(BlockingIOError):
-            connection.send(frame(Opcode.BINARY, b"ab") * 40_000)
+@pytest.fixture
+def fed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Sizes of the messages that are processed from now on."""
+    sizes: list[int] = []
+    feed = LiveSession.feed
+
+    async def record(session: LiveSession, content: bytes) -> None:
+        sizes.append(len(content))
+        await feed(session, content)
+
+    monkeypatch.setattr(LiveSession, "feed", record)
+    return sizes
+
+
+def test_flood_of_small_messages_is_closed(server: RunningServer, fed: list[int]) -> None:
+    """Several clients; each message is processed alone, with other work of the event loop between them."""
+    clients = 4
+    with ExitStack() as stack:
         started = time.monotonic()
+        connections = [stack.enter_context(open_live(server, b"?rate=768000")) for _ in range(clients)]
+        for connection in connections:
+            connection.setblocking(False)
+            with suppress(BlockingIOError):
+                connection.send(frame(Opcode.BINARY, b"ab") * 40_000)
+            connection.settimeout(20)
         for _ in range(20):
             assert server.client.get("/health/live").status_code == 200
-    assert time.monotonic() < started + 15
+        received = [read_to_end(connection) for connection in connections]
+        spent_s = time.monotonic() - started
+    assert any(b"live-limit" in each and b"send longer ones" in each for each in received)
+    assert len(fed) <= clients * (SMALL_MESSAGES + SMALL_MESSAGES_PER_S * spent_s + 1)
+
+
+def test_telephone_audio_without_pauses_waits(server: RunningServer, fed: list[int]) -> None:
+    clients = 4
+    with ExitStack() as stack:
+        started = time.monotonic()
+        for _ in range(clients):
+            connection = stack.enter_context(open_live(server, b"?encoding=mulaw"))
+            connection.sendall(frame(Opcode.BINARY, b"\xff" * 160) * 600)
+        wait_until(lambda: len(fed) > clients * DETECTIONS)
+        for _ in range(20):
+            assert server.client.get("/health/live").status_code == 200
+        number, spent_s = len(fed), time.monotonic() - started
+    assert number <= clients * (DETECTIONS * (spent_s + 1) + 1)
+
+
+def test_messages_that_are_sent_faster_are_not_lost(server: RunningServer) -> None:
+    """A recording of 10 s, in the frames of a telephone service, at once."""
+    with connect(f"ws://127.0.0.1:{server.port}/stream?encoding=mulaw") as live:
+        for _ in range(500):
+            live.send(b"\xff" * 160)
+        live.send('{"type": "end"}')
+        assert json.loads(live.recv(timeout=60))["duration_s"] == pytest.approx(10.0, abs=0.04)
+
+
+def test_small_messages_of_a_browser_are_accepted(server: RunningServer) -> None:
+    """Two seconds in blocks of 128 samples, after a stall of the network."""
+    with connect(f"ws://127.0.0.1:{server.port}/stream?rate=48000") as live:
+        for _ in range(750):
+            live.send(bytes(256))
+        live.send('{"type": "end"}')
+        assert json.loads(live.recv(timeout=60))["duration_s"] == pytest.approx(2.0, abs=0.04)
 
 
 def test_reading_stops_while_the_client_does_not_read(server: RunningServer) -> None:

@@ -309,11 +309,12 @@ def end_of(connection: ClientConnection) -> tuple[str, int]:
         (["\x00"], ("bad-frame", 1008)),
         (['{"type": "end", "type": "end"}'], ("", 1000)),
         ([bytes(30_000)], ("", 1009)),
-        ([bytes(2)] * 3_000 + ['{"type": "end"}'], ("", 1000)),
+        ([bytes(2)] * 900 + ['{"type": "end"}'], ("", 1000)),
+        ([bytes(2)] * 40_000, ("live-limit", 1008)),
         ([], ("live-limit", 1008)),
         ([bytes(16_000)] * 10, ("live-limit", 1008)),
     ],
-    ids=["odd", "deep", "no-json", "end", "giant", "thousands", "silent", "endless"],
+    ids=["odd", "deep", "no-json", "end", "giant", "hundreds", "thousands", "silent", "endless"],
 )
 def test_live_messages(server: RunningServer, messages: list[bytes | str], expected: tuple[str, int]) -> None:
     with live(server) as connection:

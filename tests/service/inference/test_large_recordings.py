@@ -1,5 +1,6 @@
 """Recordings that are large once decoded: they have threads of their own."""
 
+import io
 import json
 import os
 import threading
@@ -9,10 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 from fastapi.testclient import TestClient
 
 from alignment.audio import Waveform
 from alignment.errors import DecodingAbandonedError
+from alignment.libsndfile import read_stated_length
 from service.inference.decoding import LargeRecordingError, decode_small
 from service.inference.engine import EmotionEngine
 from service.inference.request import AnalysisRequest, Speakers
@@ -63,6 +66,39 @@ def test_decoding_stops_at_its_budget(engine: EmotionEngine, monkeypatch: pytest
         decode(engine, SMALL)
     with pytest.raises(DecodingAbandonedError):
         decode(engine, SMALL, cancelled=True)
+
+
+def test_decoding_stops_earlier_while_others_wait(engine: EmotionEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.inference.decoding.BUSY_CPU_S", -1.0)
+    request, stopwatch = AnalysisRequest(), Stopwatch()
+    assert decode_small(engine, SMALL, request, stopwatch).duration_s == 1.0
+    with pytest.raises(LargeRecordingError):
+        decode_small(engine, SMALL, request, stopwatch, busy=lambda: True)
+
+
+@pytest.mark.parametrize("container", ["WAV", "FLAC", "AIFF"])
+def test_recording_that_states_its_length_is_not_decoded_among_small_ones(
+    engine: EmotionEngine, monkeypatch: pytest.MonkeyPatch, container: str
+) -> None:
+    def fail(*_: object, **__: object) -> Waveform:
+        raise AssertionError("decoded")
+
+    monkeypatch.setattr(EmotionEngine, "decode", fail)
+    file = io.BytesIO()
+    soundfile.write(file, np.full((61 * 4_000, 1), 0.1), 4_000, "PCM_16", format=container)
+    with pytest.raises(LargeRecordingError):
+        decode(engine, file.getvalue())
+    many = np.full((20_000, 8), 0.1)
+    file = io.BytesIO()
+    soundfile.write(file, many, 96_000, "PCM_16", format=container)
+    monkeypatch.setattr("service.inference.decoding.QUICK_SAMPLES", many.size - 1)
+    with pytest.raises(LargeRecordingError):
+        decode(engine, file.getvalue())
+
+
+@pytest.mark.parametrize("data", [b"fLaC", b"RIFF" + bytes(40), b"", b"OggS"])
+def test_length_of_other_data_is_unknown(data: bytes) -> None:
+    assert read_stated_length(data) == (0.0, 0)
 
 
 def test_closed_loop_holds_no_recording(engine: EmotionEngine) -> None:

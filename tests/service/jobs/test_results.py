@@ -2,6 +2,7 @@
 
 import json
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -10,7 +11,9 @@ import httpx
 import psutil
 import pytest
 
-from service.errors import UnknownJobError
+from can_ser_client.schemas import PredictOut
+from service.errors import BusyError, UnknownJobError
+from service.exports.formats import ExportRequest
 from service.jobs.store import JobStore
 from service.setting_groups import JobSettings
 from service.settings import Settings
@@ -155,3 +158,35 @@ def test_runner_deletes_beyond_the_limit(server: RunningServer, job: str, monkey
     later = server.client.post("/jobs", files={"file": encode(noise(1.0))}).headers["location"]
     wait_until(lambda: is_deleted(server, job))
     assert server.client.get(later).json()["status"] == "done"
+
+
+def test_exports_that_nobody_reads_are_bounded(
+    server: RunningServer, job: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A place is taken until the file has been read; further exports are refused without being written."""
+    written: list[int] = []
+
+    def write(response: PredictOut, export: ExportRequest, name: str) -> bytes:
+        written.append(len(response.utterances))
+        return b"a" * 20_000_000
+
+    monkeypatch.setattr("service.http.exports.write_export", write)
+    returned = threading.Event()
+    monkeypatch.setattr("service.http.exports.return_memory", returned.set)
+    places = server.state._bound(READS, lambda limit: BusyError(limit, 1))
+    monkeypatch.setattr(server.state, "exports", places)
+    answer = server.client.post("/predict", files={"file": encode(noise(1.0))}).content
+    store_of(server).finish(job.removeprefix("/jobs/"), result=answer.decode())
+    connections = [request_unread(server, f"{job}?format=words-csv") for _ in range(3 * READS)]
+    wait_until(lambda: len(written) == READS)
+    refused = server.client.get(job, params={"format": "words-csv"})
+    assert (refused.status_code, refused.json()["code"]) == (503, "busy")
+    assert server.client.get("/health/live").status_code == 200
+    assert places.held == READS
+    assert len(written) == READS
+    # Clients that do not read are disconnected.
+    wait_until(lambda: places.held == 0)
+    assert returned.wait(30)
+    for connection in connections:
+        connection.close()
+    assert len(server.client.get(job, params={"format": "words-csv"}).content) == 20_000_000
