@@ -9,7 +9,19 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from alignment import audio, channels, ffmpeg, joined_files, mono, ogg_pages, sample_blocks, sample_chunks, survey
+from alignment import (
+    audio,
+    channels,
+    ffmpeg,
+    flac_frames,
+    joined_files,
+    mono,
+    mp3_frames,
+    ogg_pages,
+    sample_blocks,
+    sample_chunks,
+    survey,
+)
 from alignment.speech import windows
 from alignment.transcripts import words
 from can_ser_client.retries import RetryPolicy
@@ -59,11 +71,15 @@ CONSTANTS: Final[dict[str, tuple[float, ...]]] = {
     "exports of responses and of results of jobs at once": (lifecycle._EXPORTS,),
     "joined files in one recording": (joined_files.MAX_FILES,),
     "audio tracks of a container": (ffmpeg._MAX_TRACKS,),
-    "chunks, headers, boxes and pages": (
+    "chunks, headers, boxes, pages and frames": (
         sample_chunks._MAX_CHUNKS,
         joined_files._MAX_HEADERS,
         joined_files._MAX_BOXES,
         ogg_pages._MAX_PAGES,
+        mp3_frames._MAX_FRAMES,
+        mp3_frames._MAX_GAPS,
+        mp3_frames._MAX_GAP_BYTES / 2**10,
+        flac_frames._SEARCHED_BYTES,
     ),
     "names of bundles in one request": (request._MAX_BUNDLES_LENGTH,),
     "time of a closing handshake": (websocket_protocol.BoundedWebSocket(_CONFIG, ServerState(), {}).close_timeout,),
@@ -94,6 +110,7 @@ CONSTANTS: Final[dict[str, tuple[float, ...]]] = {
     "frames without content": (websocket_protocol.MAX_IDLE_FRAMES, websocket_protocol.IDLE_FRAMES_PER_S),
     "messages of a connection with less": (live_session.SMALL_MESSAGES, live_session.SMALL_MESSAGES_PER_S),
     "messages of a connection with at least": (live_session.DETECTIONS, live_session.DETECTIONS),
+    "further connections where none waits": (connection_limit.RESERVED,),
     "descriptors that are left": (connection_limit.RESERVED + connection_limit._LAST_DESCRIPTORS,),
     "messages without audio": (websocket_protocol.MAX_IDLE_FRAMES, websocket_protocol.IDLE_FRAMES_PER_S),
     "time of a connection of `/stream/twilio`": (twilio._START_S,),
@@ -108,6 +125,7 @@ CONSTANTS: Final[dict[str, tuple[float, ...]]] = {
 """Values of the rows that name no setting, by the start of their first cell."""
 OTHER: Final[dict[str, str]] = {
     "containers and codecs": "a list, which tests of the decoders compare with files of each container",
+    "threads that search live audio for speech": "a number of cores; tests/service/http/test_floods.py floods them",
     "large recordings decoded at once": "a number of cores, which tests/service/inference/test_large_recordings.py has",
     "decoded large recordings held": "a number of cores, which `test_decoded_large_recordings_are_bounded` compares",
 }
@@ -180,7 +198,6 @@ def test_other_constants() -> None:
     [size] = [default for what, default in table.items() if what.startswith("`/tmp` of a container")]
     assert size == "2 GB"
     assert numbers(table["open connections"]) == (Settings().max_connections,)
-    assert numbers(table["further connections where none waits"]) == (connection_limit.RESERVED,)
     assert numbers(table["attempts of a client"]) == (RetryPolicy().attempts,)
     assert numbers(table["wait of a client before a retry"]) == (RetryPolicy().longest_wait_s,)
 

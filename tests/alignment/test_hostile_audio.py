@@ -48,7 +48,8 @@ def has(codec: str) -> bool:
 
 def test_wrong_size_of_a_packet_is_no_unexpected_error() -> None:
     """Packets that are cut can decode to frames of a format that FFmpeg's resampler refuses."""
-    data = encode_with_ffmpeg(np.random.default_rng(0).standard_normal(125_000).astype(np.float32) / 10, "ipod", "aac")
+    samples = 0.1 * np.random.default_rng(0).standard_normal(125_000, np.float32)
+    data = encode_with_ffmpeg(samples, "ipod", "aac")
     first = data.find(b"stsz") + 16
     results = []
     for at in range(first, first + 4 * 110, 4):

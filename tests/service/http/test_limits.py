@@ -1,66 +1,28 @@
 """Slow, stalled, malformed and oversized connections: each one ends, and other requests are still server."""
 
-import json
-import select
 import socket
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from hashlib import sha256
 from itertools import takewhile
 
 import httpx
 import pytest
-from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
-from websockets.typing import Origin
 
-from model.bundle import Bundle
 from service.http.http_protocol import MAX_HEAD_BYTES
-from service.setting_groups import LiveSettings
 from service.settings import Settings
-from tests.builders import encode, noise
 from tests.fakes import FakeAligner
+from tests.service.http.impatience import IDLE_S, WAV, is_readable, is_responsive
 from tests.service.serving import RunningServer, open_descriptors, read_to_end, run_server
 from tests.waiting import wait_until
 
-IDLE_S = 0.6
-WAV = encode(noise(1.0))
 FORM = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\n"
 FILE = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
 
 
-def is_readable(connection: socket.socket, within_s: float) -> bool:
-    """Whether the server sends data or closes the connection within so many seconds."""
-    return connection.fileno() < 0 or bool(select.select([connection], [], [], within_s)[0])
-
-
-@pytest.fixture(scope="module")
-def shared_server(tiny_bundle: Bundle) -> Iterator[RunningServer]:
-    """One server for all tests, so that leaks of one test affect the others."""
-    impatient = Settings(
-        bundle=str(tiny_bundle.folder),
-        max_audio_s=10,
-        upload_idle_s=IDLE_S,
-        upload_s=2.0,
-        max_uploads=4,
-        log_level="error",
-        live=LiveSettings(max_frame_bytes=20_000, max_audio_s=2, idle_s=IDLE_S, max_connections=4),
-    )
-    with run_server(impatient, FakeAligner()) as running:
-        yield running
-
-
 @pytest.fixture
-def server(shared_server: RunningServer) -> Iterator[RunningServer]:
-    yield shared_server
-    wait_until(lambda: shared_server.connections <= 1 and shared_server.state.live_connections == 0)
-    assert shared_server.state.scheduler.admission.in_progress == 0
-
-
-def is_responsive(server: RunningServer) -> bool:
-    return server.client.post("/predict", files={"file": WAV}).status_code == 200
+def server(impatient_server: RunningServer) -> RunningServer:
+    return impatient_server
 
 
 @pytest.mark.parametrize(
@@ -285,80 +247,3 @@ def test_malformed_http(server: RunningServer, name: str) -> None:
     # No second request can be smuggled in the body of the first one.
     assert received.count(b"HTTP/1.1 ") <= 1
     assert is_responsive(server)
-
-
-def live(server: RunningServer, query: str = "", origin: str | None = None) -> ClientConnection:
-    return connect(f"ws://127.0.0.1:{server.port}/stream{query}", origin=Origin(origin) if origin else None)
-
-
-def end_of(connection: ClientConnection) -> tuple[str, int]:
-    """Codes of the problems that were received, joined, and close code of the connection."""
-    messages = []
-    with suppress(ConnectionClosed):
-        while True:
-            messages.append(json.loads(connection.recv(timeout=20)))
-    problems = [message["problem"]["code"] for message in messages if message["type"] == "error"]
-    return "".join(problems), connection.close_code or 0
-
-
-@pytest.mark.parametrize(
-    ("messages", "expected"),
-    [
-        ([b"", b"abc", '{"type": "end"}'], ("", 1000)),
-        (["[" * 15_000], ("bad-frame", 1008)),
-        (["\x00"], ("bad-frame", 1008)),
-        (['{"type": "end", "type": "end"}'], ("", 1000)),
-        ([bytes(30_000)], ("", 1009)),
-        ([bytes(2)] * 900 + ['{"type": "end"}'], ("", 1000)),
-        ([bytes(2)] * 40_000, ("live-limit", 1008)),
-        ([], ("live-limit", 1008)),
-        ([bytes(16_000)] * 10, ("live-limit", 1008)),
-    ],
-    ids=["odd", "deep", "no-json", "end", "giant", "hundreds", "thousands", "silent", "endless"],
-)
-def test_live_messages(server: RunningServer, messages: list[bytes | str], expected: tuple[str, int]) -> None:
-    with live(server) as connection:
-        with suppress(ConnectionClosed):
-            for message in messages:
-                connection.send(message)
-        assert end_of(connection) == expected
-    assert is_responsive(server)
-
-
-@pytest.mark.slow
-def test_slow_live_audio_times_out(server: RunningServer) -> None:
-    started = time.monotonic()
-    with live(server) as connection:
-        with pytest.raises(ConnectionClosed):  # noqa: PT012
-            while time.monotonic() < started + 20:
-                connection.send(bytes(2))
-                is_readable(connection.socket, IDLE_S / 4)
-        assert end_of(connection) == ("live-limit", 1008)
-    assert time.monotonic() < started + 10
-
-
-@pytest.mark.parametrize("query", ["?rate=no", "?rate=1e4", "?explain=maybe", "?rate=" + "9" * 5_000])
-def test_invalid_live_parameters_are_refused(server: RunningServer, query: str) -> None:
-    try:
-        with live(server, query) as connection:
-            assert end_of(connection)[1] == 1008
-    except InvalidStatus as refused:
-        assert refused.response.status_code == 403  # noqa: PT017
-    assert is_responsive(server)
-
-
-def test_invalid_origin_is_refused(server: RunningServer) -> None:
-    with pytest.raises(InvalidStatus, match="403"), live(server, origin="http://["):
-        pass
-    assert is_responsive(server)
-
-
-def test_live_disconnect_releases_slot(server: RunningServer) -> None:
-    def disconnect(_: int) -> None:
-        with suppress(ConnectionClosed), live(server) as connection:
-            connection.send(bytes(6_400))
-            connection.socket.shutdown(socket.SHUT_RDWR)
-
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(disconnect, range(12)))
-    wait_until(lambda: server.state.live_connections == 0)
