@@ -107,6 +107,16 @@ def test_response_that_is_not_of_the_service_is_explained(open_page: OpenPage, a
 
 
 @pytest.mark.slow
+def test_refusal_of_the_page_address_names_the_setting(open_page: OpenPage, address: str) -> None:
+    """As at `http://speech-box:8000` in a local network, where the page itself is served."""
+    page = open_page(address)
+    problem = {"title": "t", "detail": "d", "status": 403, "code": "foreign-page"}
+    page.route("**/predict", lambda route: route.fulfill(status=403, json=problem))
+    page.locator("#file").set_input_files(SPEECH / "numbers.flac")
+    expect(page.get_by_role("alert")).to_contain_text("list the host name of this page in CAN_ALLOWED_HOSTS")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "text"),
     [

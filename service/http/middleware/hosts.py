@@ -4,7 +4,8 @@ A page whose name resolves to this machine (DNS rebinding) is of the same origin
 The address at which the request arrived does not distinguish it: in a container, requests of a browser on the same
 machine arrive from the network of the containers. Accepted are therefore only names that a page cannot choose.
 
-Source: RFC 6761, Section 6.3 (localhost); RFC 3986, Section 3.2.2 (literal addresses).
+Source: RFC 6761, Section 6.3 (localhost); RFC 6762, Section 3 (local); RFC 8375 (home.arpa); ICANN Board resolution
+2024.07.29.06 (internal); RFC 3986, Section 3.2.2 (literal addresses).
 """
 
 import socket
@@ -14,6 +15,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 ANY: Final = "*"
+_PRIVATE: Final = (".internal", ".local", ".home.arpa")
+"""Ends of names that cannot be registered in public DNS."""
 
 
 class HostNames:
@@ -27,14 +30,20 @@ class HostNames:
             origins: Origins, whose hosts are accepted too.
         """
         own = socket.gethostname().lower()
-        self._names = {"localhost", own, f"{own}.local", *listed, *(host_name(location(each)) for each in origins)}
+        self._names = {
+            "localhost",
+            own,
+            f"{own}.local",
+            *listed,
+            *(host_name(read_authority(each)) for each in origins),
+        }
         self._suffixes = (".localhost", *(name[1:] for name in listed if name.startswith("*.")))
 
     def accept(self, host: str, origin: str, server: str) -> bool:
         """Whether a request may have this `Host`.
 
-        A name without a dot is that of a container, which public DNS does not resolve: requests of programs may have
-        it. A page at such a name comes from a resolver of the local network, and must be listed.
+        A private name, such as that of a container, is not resolved by public DNS: requests of programs may have it. A
+        page at such a name comes from a resolver of the local network, and must be listed.
 
         Args:
             host: Name or address, with or without a port.
@@ -44,11 +53,10 @@ class HostNames:
         name = host_name(host)
         if ANY in self._names or _is_address(name) or name in self._names or name.endswith(self._suffixes):
             return True
-        in_network = bool(name) and "." not in name and not _is_loopback(server)
-        return in_network and host_name(location(origin)) != name
+        return _is_private(name) and not _is_loopback(server) and host_name(read_authority(origin)) != name
 
 
-def location(origin: str) -> str:
+def read_authority(origin: str) -> str:
     """Host and port of an origin; "" where it is not an address."""
     try:
         return urlsplit(origin).netloc
@@ -56,12 +64,16 @@ def location(origin: str) -> str:
         return ""
 
 
-def host_name(place: str) -> str:
+def host_name(authority: str) -> str:
     """Name or address of a host with a port; "" where it is neither."""
     try:
-        return (urlsplit(f"//{place}").hostname or "").removesuffix(".")
+        return (urlsplit(f"//{authority}").hostname or "").removesuffix(".")
     except ValueError:
         return ""
+
+
+def _is_private(name: str) -> bool:
+    return bool(name) and ("." not in name or name.endswith(_PRIVATE))
 
 
 def _is_address(name: str) -> bool:

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.errors import ForeignPageError
 from service.http.exception_handlers import refuse
-from service.http.middleware.hosts import HostNames, location
+from service.http.middleware.hosts import HostNames, read_authority
 from service.observability.metrics import WATCHED_BY_MACHINES
 from service.observability.route_path import route_path
 from service.settings import Settings
@@ -54,7 +54,7 @@ class OriginCheck:
         origin = headers.get("origin")
         if not origin or origin in self._origins or headers.get("sec-fetch-site") == "same-origin":
             return
-        if location(origin) != headers.get("host"):
+        if read_authority(origin) != headers.get("host"):
             raise ForeignPageError(f"the page of origin {origin[:100]!r}", "its origin in CAN_ORIGINS")
 
     def _check_host(self, scope: Scope, headers: Headers) -> None:

@@ -96,6 +96,7 @@ def test_live_connection_of_another_page_is_refused(client: TestClient) -> None:
         ("192.168.1.5", True),
         ("example.org", True),
         ("evil.example", False),
+        ("evil.internal", False),
         ("127.0.0.1.evil.example", False),
         ("localhost.evil.example:8000", False),
         ("[", False),
@@ -136,9 +137,19 @@ def run_container(settings: Settings, aligner: FakeAligner) -> Iterator[TestClie
         ("listed.example", True, True),
         ("a.below.example", True, True),
         ("example.org", True, True),
-        # Names of containers: programs only.
+        # Private names, such as those of containers: programs only.
         ("api:8000", True, False),
         ("evil:8000", True, False),
+        ("can-ser.internal:8000", True, False),
+        ("host.docker.internal:8000", True, False),
+        ("can-ser.default.svc.cluster.local", True, False),
+        ("speech-box.local.", True, False),
+        ("speech-box.home.arpa", True, False),
+        ("can-ser.localhost", True, True),
+        ("internal.evil.example", False, False),
+        ("evilinternal.example", False, False),
+        ("home-arpa.example", False, False),
+        ("arpa.evil.arpa", False, False),
         ("evil.example:8000", False, False),
         ("below.example", False, False),
         ("evil.listed.example", False, False),
@@ -157,6 +168,7 @@ def test_host_name_in_a_container(
         assert client.get("/model", headers=headers).status_code == (200 if reads else 403)
         sent = client.post("/predict", files={"file": WAV}, headers=headers | {"origin": f"http://{host}"})
         assert sent.status_code == (200 if page_sends else 403)
+        assert page_sends or "CAN_ALLOWED_HOSTS" in sent.json()["detail"]
         for path in ("/health/ready", "/metrics"):
             assert client.get(path, headers=headers).status_code == 200
 

@@ -53,7 +53,8 @@ const KNOWN = {
   "wrong-key": ["The service requires a key", "Enter the API key that the operator of the service gave you."],
   "foreign-page": ["The service does not accept requests from this address",
     "The address of this page is not one that the service knows. Open the page at the address that the operator of the "
-    + "service gave you."],
+    + "service gave you. For operators: list the host name of this page in CAN_ALLOWED_HOSTS; behind a proxy that changes "
+    + "it, the origin in CAN_ORIGINS."],
   "not-found": ["The service does not offer this",
     "It may not analyse long recordings in the background: cut the recording into parts. If this happens with a short "
     + "one, reload the page."],
