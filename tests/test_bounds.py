@@ -41,7 +41,7 @@ from service.http import (
     websocket_protocol,
 )
 from service.http.routes import twilio
-from service.inference import decoding, request, watched_aligner
+from service.inference import decoding, monitored_aligner, request
 from service.inference.engine import EmotionEngine
 from service.inference.scheduler import Scheduler
 from service.jobs import analysis, callback_address, callback_post, callbacks, job
@@ -84,7 +84,7 @@ CONSTANTS: Final[dict[str, tuple[float, ...]]] = {
     "names of bundles in one request": (request._MAX_BUNDLES_LENGTH,),
     "time of a closing handshake": (websocket_protocol.BoundedWebSocket(_CONFIG, ServerState(), {}).close_timeout,),
     "silence in place of missing audio": (twilio._JITTER_S,),
-    "aligner that fails": (watched_aligner._FAILURES, watched_aligner.PROBE_EVERY_S),
+    "aligner that fails": (monitored_aligner._FAILURES, monitored_aligner.PROBE_EVERY_S),
     "header `X-Can-Warnings`": (warning_header.MAX_BYTES,),
     "shortest audio": (audio.MIN_DURATION_S,),
     "sample rate": sample_blocks.SAMPLE_RATE_BOUNDS_HZ,

@@ -30,9 +30,9 @@ from service.errors import SettingsError, UnknownBundleError
 from service.inference.checks import check_with_duration, check_without_recording
 from service.inference.cutting import cut_recording
 from service.inference.loading import load_aligner, load_classifier, load_others
+from service.inference.monitored_aligner import monitor_aligner
 from service.inference.request import AnalysisRequest
 from service.inference.result import AnalysisResult, ResultBuilder
-from service.inference.watched_aligner import watch_aligner
 from service.inference.window_loop import Classify, PreparedWindow, WindowEngine, WindowLoop, WindowRequest
 from service.observability.stopwatch import Stopwatch
 from service.settings import Settings
@@ -92,7 +92,7 @@ class EmotionEngine:
         self.classifier: Classifier
         self.classifier, self.bundle_reason = (classifier, "") if classifier else load_classifier(settings)
         self._encoder = choose_encoder(self.bundle.config.features, settings.threads)
-        self._aligner = watch_aligner(aligner or load_aligner(settings))
+        self._aligner = monitor_aligner(aligner or load_aligner(settings))
         self._diarizer = diarizer or PyannoteDiarizer(settings.whisperx.config())
         self.by_bundle = {self.name: self}
         for other in () if classifier else load_others(settings):

@@ -168,7 +168,8 @@ def test_host_name_in_a_container(
         assert client.get("/model", headers=headers).status_code == (200 if reads else 403)
         sent = client.post("/predict", files={"file": WAV}, headers=headers | {"origin": f"http://{host}"})
         assert sent.status_code == (200 if page_sends else 403)
-        assert page_sends or "CAN_ALLOWED_HOSTS" in sent.json()["detail"]
+        if reads and not page_sends:
+            assert "CAN_ALLOWED_HOSTS" in sent.json()["detail"]
         for path in ("/health/ready", "/metrics"):
             assert client.get(path, headers=headers).status_code == 200
 

@@ -1,4 +1,4 @@
-"""An aligner whose lasting failures are told from those of single recordings.
+"""Detection of an aligner that cannot run, as opposed to one that fails on single recordings.
 
 A recording may end every process that reads it, and a client may send it again and again: failures alone do not show
 that the aligner is broken. After several in a row its models are therefore run on silence, as at the start. Where that
@@ -14,26 +14,35 @@ import structlog
 
 from alignment.aligners.protocol import Aligner
 from alignment.audio import Waveform
-from alignment.errors import AlignerError, AlignerFailedError, AlignerUnavailableError
+from alignment.errors import AlignerFailedError, AlignerUnavailableError, CanSerError
 from alignment.timing import Seconds
 from alignment.transcripts.words import AlignerInfo, Transcript
+from service.errors import DeadlineError, ReplicaLostError
 
 _FAILURES: Final = 3
 PROBE_EVERY_S: Final[Seconds] = 30.0
-# What engines and their libraries raise where models cannot be loaded or processes cannot be started.
-_FAULTS: Final = (AlignerFailedError, AlignerUnavailableError, OSError, RuntimeError, MemoryError)
-log = structlog.stdlib.get_logger("service.inference.watched_aligner")
+# Raised where models cannot be loaded, processes cannot be started, or the replicas of a cluster do not respond.
+_FAULTS: Final = (
+    AlignerFailedError,
+    AlignerUnavailableError,
+    ReplicaLostError,
+    DeadlineError,
+    OSError,
+    RuntimeError,
+    MemoryError,
+)
+log = structlog.stdlib.get_logger("service.inference.monitored_aligner")
 
 
-class WatchedAligner:
-    """An `Aligner` that remembers why it cannot run.
+class MonitoredAligner:
+    """An `Aligner` that records failures and detects that its models cannot run.
 
     Attributes:
         trouble: Why the models cannot be run, whatever the recording; "" while they can.
     """
 
     def __init__(self, aligner: Aligner, probe_every_s: Seconds = PROBE_EVERY_S) -> None:
-        """Observe an aligner.
+        """Monitor an aligner.
 
         Args:
             aligner: The aligner.
@@ -71,12 +80,12 @@ class WatchedAligner:
 
     def recognise(self, waveform: Waveform, language: str | None = None) -> Transcript:
         """See `Aligner.recognise`."""
-        with self._observed():
+        with self._count_failures():
             return self._aligner.recognise(waveform, language)
 
     def align(self, waveform: Waveform, text: str, language: str | None = None) -> Transcript:
         """See `Aligner.align`."""
-        with self._observed():
+        with self._count_failures():
             return self._aligner.align(waveform, text, language)
 
     def close(self) -> None:
@@ -88,7 +97,7 @@ class WatchedAligner:
         self._aligner.close()
 
     @contextmanager
-    def _observed(self) -> Iterator[None]:
+    def _count_failures(self) -> Iterator[None]:
         try:
             yield
         except _FAULTS:
@@ -107,18 +116,21 @@ class WatchedAligner:
             self._probe.start()
 
     def _run_probe(self) -> None:
+        reason = ""
         try:
             self._aligner.warm_up()
-        except (AlignerError, *_FAULTS) as exc:
-            self._fail(getattr(exc, "reason", "") or str(exc) or type(exc).__name__)
-        else:
+        except (CanSerError, *_FAULTS) as exc:
+            reason = getattr(exc, "reason", "") or str(exc) or type(exc).__name__
+        finally:
             with self._lock:
                 self._probe = None
+        if reason:
+            self._fail(reason)
+        else:
             self._recover()
 
     def _fail(self, reason: str) -> None:
         with self._lock:
-            self._probe = None
             if self._closed:
                 return
             if self.trouble != reason:
@@ -134,6 +146,6 @@ class WatchedAligner:
                 log.info("aligner runs again", aligner=self.info.name)
 
 
-def watch_aligner(aligner: Aligner) -> WatchedAligner:
-    """The aligner, observed."""
-    return aligner if isinstance(aligner, WatchedAligner) else WatchedAligner(aligner)
+def monitor_aligner(aligner: Aligner) -> MonitoredAligner:
+    """The aligner, monitored."""
+    return aligner if isinstance(aligner, MonitoredAligner) else MonitoredAligner(aligner)

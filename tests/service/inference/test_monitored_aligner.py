@@ -12,8 +12,9 @@ from fastapi.testclient import TestClient
 from alignment.aligners.pocketsphinx import worker
 from alignment.aligners.pocketsphinx.aligner import PocketSphinxAligner
 from alignment.audio import AudioSource, Waveform
-from alignment.errors import AlignerFailedError, NoSpeechError
-from service.inference.watched_aligner import WatchedAligner
+from alignment.errors import AlignerFailedError, CanSerError, NoSpeechError
+from service.errors import DeadlineError, ReplicaLostError
+from service.inference.monitored_aligner import MonitoredAligner
 from service.settings import Settings
 from tests.builders import encode, noise, speech
 from tests.fakes import FakeAligner
@@ -46,15 +47,15 @@ def breaking() -> BreakingAligner:
 
 
 @pytest.fixture
-def watched(breaking: BreakingAligner) -> Iterator[WatchedAligner]:
-    aligner = WatchedAligner(breaking, probe_every_s=0.01)
+def monitored(breaking: BreakingAligner) -> Iterator[MonitoredAligner]:
+    aligner = MonitoredAligner(breaking, probe_every_s=0.01)
     yield aligner
     aligner.close()
 
 
-def fail(aligner: WatchedAligner, times: int) -> None:
+def fail(aligner: MonitoredAligner, times: int) -> None:
     for _ in range(times):
-        with pytest.raises((AlignerFailedError, OSError, RuntimeError)):
+        with pytest.raises((CanSerError, OSError, RuntimeError)):
             aligner.recognise(WAVEFORM)
 
 
@@ -64,54 +65,57 @@ def fail(aligner: WatchedAligner, times: int) -> None:
         (AlignerFailedError("fake", "its worker process died"), "its worker process died"),
         (OSError("no weights"), "no weights"),
         (RuntimeError("CUDA out of memory"), "CUDA out of memory"),
+        # Of the replicas of a cluster.
+        (ReplicaLostError("Aligner", 5), str(ReplicaLostError("Aligner", 5))),
+        (DeadlineError(1.0, 0.0), str(DeadlineError(1.0, 0.0))),
     ],
 )
 def test_broken_aligner_is_found_and_recovers_without_a_request(
-    breaking: BreakingAligner, watched: WatchedAligner, error: Exception, reason: str
+    breaking: BreakingAligner, monitored: MonitoredAligner, error: Exception, reason: str
 ) -> None:
     breaking.error = breaking.broken = error
-    fail(watched, 2)
+    fail(monitored, 2)
     assert not breaking.probes
-    fail(watched, 1)
-    wait_until(lambda: watched.trouble == reason)
+    fail(monitored, 1)
+    wait_until(lambda: monitored.trouble == reason)
     wait_until(lambda: breaking.probes > 2)
     breaking.broken = None
-    wait_until(lambda: not watched.trouble)
+    wait_until(lambda: not monitored.trouble)
 
 
 def test_recording_that_fails_again_and_again_breaks_nothing(
-    breaking: BreakingAligner, watched: WatchedAligner
+    breaking: BreakingAligner, monitored: MonitoredAligner
 ) -> None:
     breaking.error = AlignerFailedError("fake", "it fell over")
-    fail(watched, 20)
+    fail(monitored, 20)
     wait_until(lambda: breaking.probes > 0)
-    assert not watched.trouble
+    assert not monitored.trouble
 
 
-def test_success_between_failures_counts(breaking: BreakingAligner, watched: WatchedAligner) -> None:
+def test_success_between_failures_counts(breaking: BreakingAligner, monitored: MonitoredAligner) -> None:
     for _ in range(3):
         breaking.error = AlignerFailedError("fake", "it fell over")
-        fail(watched, 2)
+        fail(monitored, 2)
         breaking.error = None
-        watched.align(WAVEFORM, "the children")
+        monitored.align(WAVEFORM, "the children")
     breaking.error = NoSpeechError(1.0)
     for _ in range(5):
         with pytest.raises(NoSpeechError):
-            watched.recognise(WAVEFORM)
+            monitored.recognise(WAVEFORM)
     assert not breaking.probes
 
 
 def test_success_clears_the_trouble_at_once(breaking: BreakingAligner) -> None:
-    watched = WatchedAligner(breaking, probe_every_s=1_000)
+    monitored = MonitoredAligner(breaking, probe_every_s=1_000)
     breaking.error = breaking.broken = AlignerFailedError("fake", "it fell over")
-    fail(watched, 3)
-    wait_until(lambda: bool(watched.trouble))
+    fail(monitored, 3)
+    wait_until(lambda: bool(monitored.trouble))
     breaking.error = None
-    watched.recognise(WAVEFORM)
-    assert not watched.trouble
-    planned = watched._probe
+    monitored.recognise(WAVEFORM)
+    assert not monitored.trouble
+    planned = monitored._probe
     assert planned is not None
-    watched.close()
+    monitored.close()
     planned.join(20)
     assert not planned.is_alive()
 
