@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from alignment.errors import CanSerError
 from service.errors import BusyError, LiveFullError, NotReadyError, ScorersUnavailableError, ServiceError
 from service.inference.engine import EmotionEngine
+from service.inference.executor import half_of_cores
 from service.inference.places import Places
 from service.inference.scheduler import Scheduler
 from service.jobs.runner import JobRunner
@@ -27,7 +28,6 @@ _BROKEN: Final = (
     "with `words` are analysed"
 )
 _EXPORTS: Final = 16
-_CONVERSIONS: Final = max(1, (os.cpu_count() or 1) // 2)
 log = structlog.stdlib.get_logger("service")
 
 
@@ -55,8 +55,8 @@ class AppState:
         self.requests = self._bound(settings.max_waiting, lambda limit: BusyError(limit, _RETRY_AFTER_S))
         self.reads = self._bound(settings.jobs.max_reads, lambda limit: BusyError(limit, _RETRY_AFTER_S))
         self.exports = self._bound(_EXPORTS, lambda limit: BusyError(limit, _RETRY_AFTER_S))
-        self.conversions = asyncio.Semaphore(_CONVERSIONS)
-        self.detections = asyncio.Semaphore(max(1, (os.cpu_count() or 1) // 2))
+        self.conversions = asyncio.Semaphore(half_of_cores())
+        self.detections = asyncio.Semaphore(half_of_cores())
         self.live = self._bound(settings.live.max_connections, LiveFullError)
         self.metrics.add_gauge("live_connections", "Open live connections.", lambda: self.live.held)
         self.metrics.add_gauge(
@@ -79,6 +79,15 @@ class AppState:
     def ready(self) -> bool:
         """Whether every model has been run once."""
         return self._ready
+
+    async def require_job_capacity(self, owner: str) -> None:
+        """Raise unless a further job may wait; where the service offers no jobs, the request gets a 404 later.
+
+        Raises:
+            JobsFullError, JobsUnavailableError: See `JobRunner.require_capacity`.
+        """
+        if self._keeps_jobs:
+            await self.jobs.require_capacity(owner)
 
     def require_ready(self) -> None:
         """Raise unless the models are ready.

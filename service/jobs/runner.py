@@ -113,7 +113,7 @@ class JobRunner:
         self._engine.check(request)
         if callback is not None:
             self._callbacks.check(callback.url)
-        await self._require_capacity(owner, len(uploads))
+        await self.require_capacity(owner, len(uploads))
         self._arriving[owner] += len(uploads)
         try:
             jobs = await self._add(uploads, json.dumps(request.to_form()), owner, callback)
@@ -122,7 +122,13 @@ class JobRunner:
         self._added.set()
         return jobs
 
-    async def _require_capacity(self, owner: str, count: int) -> None:
+    async def require_capacity(self, owner: str, count: int = 1) -> None:
+        """Raise unless so many further jobs may wait.
+
+        Raises:
+            JobsFullError: They may not.
+            JobsUnavailableError: The folder cannot be used.
+        """
         waiting = await self._access.call(JobStore.count_open) + self._arriving.total()
         retry_after_s = max(1, math.ceil(self._average_s))
         if waiting + count > self._settings.max_waiting:

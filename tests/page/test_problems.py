@@ -151,6 +151,32 @@ def test_refused_submission_of_a_job_is_repeated(
 
 
 @pytest.mark.slow
+def test_full_queue_gets_the_recording_once_more(
+    open_page: OpenPage, stepped: tuple[str, SteppedAligner], long_file: Path
+) -> None:
+    """While no place is free, forms without a recording are sent."""
+    address, aligner = stepped
+    aligner.steps.release(100)
+    problem = {"title": "t", "detail": "d", "status": 503, "code": "jobs-full"}
+    with_recording: list[bool] = []
+
+    def refuse_three(route: Route) -> None:
+        if route.request.method == "POST":
+            with_recording.append(b"explain" in (route.request.post_data_buffer or b""))
+            if len(with_recording) <= 3:
+                route.fulfill(status=503, json=problem, headers={"Retry-After": "1"})
+                return
+        route.continue_()
+
+    page = open_page(address)
+    expect(page.locator("#limits")).to_contain_text("over 20 s")
+    page.route("**/jobs", refuse_three)
+    page.locator("#file").set_input_files(long_file)
+    expect(page.locator(".report")).to_be_visible()
+    assert with_recording == [True, False, False, False, True]
+
+
+@pytest.mark.slow
 def test_job_is_followed_while_the_service_is_busy(
     open_page: OpenPage, stepped: tuple[str, SteppedAligner], long_file: Path
 ) -> None:

@@ -1,9 +1,12 @@
 """Several recordings on the page: table, progress, failures, history, jobs, speakers by channel, printed report."""
 
+import asyncio
 import base64
 import json
 import re
+import threading
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -11,6 +14,7 @@ import pytest
 import soundfile
 from playwright.sync_api import Locator, Page, Route, expect
 
+from service.jobs.runner import JobRunner
 from tests.builders import SPEECH, speech
 from tests.page.actions import assert_accessible, download, form_file, read_csv, upload
 from tests.page.conftest import OpenPage
@@ -172,6 +176,59 @@ def test_removed_job_is_deleted(open_page: OpenPage, stepped: tuple[str, Stepped
         page.get_by_role("button", name="Cancel").click()
     assert deleted.value.status == 204
     expect(page.get_by_role("heading", level=1)).to_be_visible()
+
+
+NOTE_UPLOADS = """
+() => {
+  const { send } = XMLHttpRequest.prototype;
+  XMLHttpRequest.prototype.send = function (body) {
+    this.upload.addEventListener("load", () => { document.body.dataset.uploaded = ""; });
+    send.call(this, body);
+  };
+}
+"""
+
+
+def test_job_that_is_cancelled_before_its_response_is_deleted(
+    open_page: OpenPage, stepped: tuple[str, SteppedAligner], long_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service has the recording, and its response is on the way."""
+    address, _ = stepped
+    accepted, submit = threading.Event(), JobRunner.submit
+
+    async def submit_late(self: JobRunner, *arguments: Any) -> Any:
+        jobs = await submit(self, *arguments)
+        await asyncio.to_thread(accepted.wait, 30)
+        return jobs
+
+    monkeypatch.setattr(JobRunner, "submit", submit_late)
+    page = open_page(address)
+    page.evaluate(NOTE_UPLOADS)
+    expect(page.locator("#limits")).to_contain_text("over 20 s")
+    page.locator("#file").set_input_files(long_file)
+    expect(page.locator("body[data-uploaded]")).to_be_attached()
+    wait_until(lambda: len(httpx.get(f"{address}jobs").json()["jobs"]) == 1)
+    page.get_by_role("button", name="Cancel").click()
+    with page.expect_response(lambda response: response.request.method == "DELETE") as deleted:
+        accepted.set()
+    assert deleted.value.status == 204
+    assert httpx.get(f"{address}jobs").json()["jobs"] == []
+
+
+def test_cancelled_upload_ends_without_a_job(
+    open_page: OpenPage, stepped: tuple[str, SteppedAligner], long_file: Path
+) -> None:
+    address, _ = stepped
+    page = open_page(address)
+    expect(page.locator("#limits")).to_contain_text("over 20 s")
+    # The upload does not proceed while the request is intercepted.
+    page.route("**/jobs", lambda route: None)
+    with page.expect_request("**/jobs"):
+        page.locator("#file").set_input_files(long_file)
+    with page.expect_event("requestfailed"):
+        page.get_by_role("button", name="Cancel").click()
+    assert httpx.get(f"{address}jobs").json()["jobs"] == []
+    expect(page.locator("#problem")).to_be_hidden()
 
 
 def test_job_continues_after_a_reload(

@@ -5,18 +5,18 @@ from typing import Final
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.errors import BusyError, NotReadyError
+from service.errors import BusyError, JobsFullError, JobsUnavailableError, NotReadyError
 from service.http.exception_handlers import problem_response
 from service.http.lifecycle import AppState
 from service.observability.route_path import route_path
 
-_WITHOUT_ANALYSIS: Final = frozenset({"/jobs", "/export"})
-"""Paths whose requests are not analysed at once."""
+_EXPORT: Final = "/export"
+_JOBS: Final = "/jobs"
 log = structlog.stdlib.get_logger("service.http.middleware.admission")
 
 
 class EarlyAdmission:
-    """Refuses recordings while the models are not ready or the limit of requests is reached."""
+    """Refuses recordings while the models are not ready, or the limit of requests or of jobs is reached."""
 
     def __init__(self, app: ASGIApp, state: AppState) -> None:
         self._app = app
@@ -27,11 +27,17 @@ class EarlyAdmission:
         if scope["type"] == "http" and scope["method"] == "POST":
             try:
                 self._state.require_ready()
-                if route_path(scope) not in _WITHOUT_ANALYSIS:
-                    self._state.scheduler.admission.require_capacity()
-                    self._state.requests.require(scope.get("state", {}).get("owner", ""))
-            except (NotReadyError, BusyError) as error:
+                await self._require_capacity(route_path(scope), scope.get("state", {}).get("owner", ""))
+            except (NotReadyError, BusyError, JobsFullError, JobsUnavailableError) as error:
                 log.warning("request refused", error=type(error).__name__, path=scope["path"])
                 await problem_response(error, scope["path"])(scope, receive, send)
                 return
         await self._app(scope, receive, send)
+
+    async def _require_capacity(self, path: str, owner: str) -> None:
+        """Raise where the request would be refused after its body too; several recordings are counted then."""
+        if path == _JOBS:
+            await self._state.require_job_capacity(owner)
+        elif path != _EXPORT:
+            self._state.scheduler.admission.require_capacity()
+            self._state.requests.require(owner)

@@ -21,7 +21,7 @@ from service.settings import Settings
 from tests.builders import encode, noise, tone
 from tests.comparing import assert_same_result
 from tests.fakes import FakeAligner
-from tests.service.serving import run_app, state_of, words_of
+from tests.service.serving import run_app, run_server, state_of, words_of
 from tests.waiting import wait_until
 
 LONG = encode(np.tile(noise(1.0), 150))
@@ -178,6 +178,22 @@ def test_queue_is_bounded_and_deletion_frees_capacity(
     assert submit(client).status_code == 202
     aligner.gate.set()
     assert wait_for(client, locations[2])["status"] == "done"
+
+
+def test_full_queue_refuses_before_the_body(settings: Settings, aligner: FakeAligner) -> None:
+    """The recording is announced and not sent, as by clients that wait for `100 Continue`."""
+    head = b"POST /jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+    aligner.gate.clear()
+    with run_server(settings, aligner) as server:
+        for _ in range(3):
+            server.client.post("/jobs", files={"file": LONG}).raise_for_status()
+        with server.connect() as connection:
+            connection.sendall(head + b"Content-Length: 100000\r\nExpect: 100-continue\r\n\r\n")
+            received = connection.recv(65_536)
+        assert received.startswith(b"HTTP/1.1 503")
+        assert b"jobs-full" in received
+        assert len(files_left(settings)) == 3
+        aligner.gate.set()
 
 
 @pytest.mark.slow

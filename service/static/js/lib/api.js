@@ -127,7 +127,8 @@ export function authorisation() {
   return savedKey() ? { Authorization: `Bearer ${savedKey()}` } : {};
 }
 
-function unreachable(reason) {
+/** The problem of a request without a response. */
+export function unreachable(reason) {
   return new Problem({ title: "The service cannot be reached", detail: reason, code: "unreachable" });
 }
 

@@ -3,6 +3,7 @@
 import {
   authorisation, pause, Problem, readBody, readProblem, recordingForm, repeatWhileBusy, request, waitStage,
 } from "./api.js";
+import { upload } from "./upload.js";
 
 const FIRST_PAUSE_S = 1;
 const LONGEST_PAUSE_S = 5;
@@ -11,15 +12,32 @@ const STORED = "can-ser-jobs";
 const STAGES = { queued: "queue", running: "background" };
 
 /**
- * Submit a recording: {event: "progress", data} while the service is busy, then {event: "submitted", data: {id}}.
+ * Submit a recording: {event: "progress", data} while the service is busy, then {event: "submitted", data: {id}}, also
+ * where the signal was aborted after the upload had ended.
  *
  * @throws {Problem}
  */
 export function submitJob(file, signal) {
+  let isFull = false;
   return repeatWhileBusy(async function* submit() {
-    const options = { method: "POST", body: recordingForm(file), signal, headers: authorisation() };
-    yield { event: "submitted", data: await readJson(await request("jobs", options)) };
+    if (isFull) await requirePlace(signal);
+    const response = await upload("jobs", { body: recordingForm(file), signal, headers: authorisation() });
+    const problem = response.ok ? null : await readProblem(response);
+    isFull = problem?.code === "jobs-full";
+    if (problem) throw problem;
+    yield { event: "submitted", data: await readBody(response, "json") };
   }, signal);
+}
+
+/**
+ * Send a form without a recording, which the service refuses: browsers send a whole form, even one that is refused before.
+ *
+ * @throws {Problem} No place is free, or the service is busy.
+ */
+async function requirePlace(signal) {
+  const options = { method: "POST", body: new FormData(), signal, headers: authorisation() };
+  const problem = await readProblem(await request("jobs", options));
+  if (waitStage(problem)) throw problem;
 }
 
 /**

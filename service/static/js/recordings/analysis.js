@@ -137,6 +137,8 @@ export class Analysis extends EventTarget {
 
   async consume(recording, events, signal) {
     for await (const { event, data } of events) {
+      // The service had the whole recording before the analysis was cancelled.
+      if (signal.aborted && event === "submitted") await deleteJob(data.id);
       if (signal.aborted) return;
       if (event === "progress") this.report(recording, ...describe(data));
       else if (event === "utterance") this.addEarly(recording, data);
