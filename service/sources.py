@@ -70,6 +70,12 @@ def report_once(on_error: OnError) -> OnError:
     return report
 
 
+def state_reason(error: OSError) -> str:
+    """Reason of a system error, as part of a sentence: "permission denied", without its number and path."""
+    reason = error.strerror or str(error)
+    return reason[:1].lower() + reason[1:]
+
+
 def is_readable_file(path: Path, on_error: OnError) -> bool:
     """Whether a path is a regular file; an error is that of its folder where the folder may not be entered."""
     try:

@@ -36,6 +36,7 @@ from service.http import (
     http_protocol,
     lifecycle,
     live_session,
+    sending,
     turns,
     warning_header,
     websocket_protocol,
@@ -69,6 +70,7 @@ CONSTANTS: Final[dict[str, tuple[float, ...]]] = {
     "a field of a form": (bodies._MAX_TEXT_BYTES,),
     "body of `/export`": (answers.MAX_ANSWER_BYTES, answers._MAX_CONTAINERS, answers._MAX_VALUES),
     "exports of responses and of results of jobs at once": (lifecycle._EXPORTS,),
+    "time of sending an export": (sending.LIMIT_S,),
     "joined files in one recording": (joined_files.MAX_FILES,),
     "audio tracks of a container": (ffmpeg._MAX_TRACKS,),
     "chunks, headers, boxes, pages and frames": (

@@ -28,6 +28,7 @@ from service.agents.schemas import (
 )
 from service.errors import BusyError
 from service.inference.places import Places
+from service.sources import state_reason
 
 _T = TypeVar("_T")
 MAX_LISTED: Final = 200
@@ -121,7 +122,7 @@ class Tools:
             folders=list(map(str, self._folders.folders)),
             recordings=list(map(str, paths[:MAX_LISTED])),
             complete=len(paths) <= MAX_LISTED,
-            left_out=[printable(f"{error.filename}: {error.strerror}") for error in errors[:_MAX_LEFT_OUT]],
+            left_out=[printable(f"{error.filename}: {state_reason(error)}") for error in errors[:_MAX_LEFT_OUT]],
         )
 
     async def list_bundles(self) -> ListedBundles:
@@ -144,7 +145,7 @@ class Tools:
             [first, *_] = exc.errors()
             raise ToolError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from exc
         except OSError as exc:
-            raise ToolError(f"the file cannot be read ({exc.strerror or exc}); check its permissions") from exc
+            raise ToolError(f"the file cannot be read ({state_reason(exc)}); check its permissions") from exc
 
     def _analyse(
         self, path: str, transcript: str | None, speakers: str | None, bundle: str | None, explain: str

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from alignment.printable import printable
 from model.safe_console import SafeConsole
+from service.sources import state_reason
 
 _PIPED_WIDTH: Final = 120
 _CONTROLS_IN_JSON: Final = {code: f"\\u{code:04x}" for code in range(127, 160)}
@@ -95,7 +96,7 @@ def _describe(error: Exception, prefix: str) -> str:
     if not isinstance(error, OSError) or error.strerror is None:
         return str(error)
     path = error.filename and str(error.filename)
-    reason = error.strerror[0].lower() + error.strerror[1:]
+    reason = state_reason(error)
     return reason if not path or path in prefix else f"{path}: {reason}"
 
 

@@ -14,6 +14,7 @@ from alignment.memory import return_memory
 from can_ser_client.schemas import PredictOut
 from service.exports.formats import FORMATS, ExportRequest, name_export, write_export
 from service.http.lifecycle import AppState
+from service.http.sending import send_in_time
 from service.http.warning_header import NAME, warning_headers
 
 EXPORTS: Final[dict[str, Any]] = {
@@ -81,7 +82,7 @@ class ExportResponse(Response):
         """Write nothing yet.
 
         Args:
-            place: Held until the client has read the file.
+            place: Held until the client has read the file, or the limit of `send_in_time`.
             write: Writes the file, see `convert`.
             export: Its format.
             name: Name of the recording, from which that of the file is made.
@@ -98,7 +99,7 @@ class ExportResponse(Response):
             response = StreamingResponse(_cut(file.content), headers=headers)
             del file
             try:
-                await response(scope, receive, send)
+                await send_in_time(response, scope, receive, send)
             finally:
                 del response
                 if is_large:

@@ -15,6 +15,11 @@ _T = TypeVar("_T")
 Pool = Literal["prepare", "recognise", "large"]
 
 
+def half_of_cores() -> int:
+    """Half of the cores, at least 1: the number of large pieces of work at once, so that small ones are not delayed."""
+    return max(1, (os.cpu_count() or 1) // 2)
+
+
 class Executor:
     """One pool for quick work (decoding, features, responses), one for recognition, one for large recordings.
 
@@ -31,7 +36,7 @@ class Executor:
         self._pools: dict[Pool, ThreadPoolExecutor] = {
             "prepare": ThreadPoolExecutor(os.cpu_count() or 1, "prepare"),
             "recognise": ThreadPoolExecutor(recognitions_at_once, "recognise"),
-            "large": ThreadPoolExecutor(max(1, (os.cpu_count() or 1) // 2), "large"),
+            "large": ThreadPoolExecutor(half_of_cores(), "large"),
         }
         self._recognitions = PrioritySlots(recognitions_at_once)
 

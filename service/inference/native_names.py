@@ -1,4 +1,4 @@
-"""Languages by their names in themselves ("Deutsch", "français", "日本語"), with or without their accents.
+"""Names of languages, each in that language ("Deutsch", "français", "日本語"), with or without their accents.
 
 Source: Unicode's CLDR 47, as Babel 2.18 holds it; `jw`, `no` and `tl`, Whisper's codes, are `jv`, `nb` and `fil` there.
 """

@@ -51,8 +51,8 @@ class LiveDone(BaseModel):
     probabilities: dict[str, float] | None
     confidence: float | None
     uncertain: bool | None
-    uncertain_reasons: list[str] = []
-    warnings: list[str] = []
+    uncertain_reasons: Annotated[list[str], Field(default_factory=list)]
+    warnings: Annotated[list[str], Field(default_factory=list)]
 
 
 class _Failed(BaseModel):

@@ -22,6 +22,7 @@ from service.http.forms import CALLBACK, CALLBACK_SCHEMA, EXPORT_SCHEMAS, JOB_FI
 from service.http.lifecycle import AppState
 from service.http.names import refuse_unknown_parameters
 from service.http.openapi import refusals
+from service.http.sending import send_in_time
 from service.jobs.callback_table import Callback, NewCallback
 from service.jobs.job import CURSOR, MAX_PAGE, Job, JobFilter, JobStatus, clean_name
 from service.jobs.uploads import JobUpload
@@ -153,7 +154,7 @@ class ResultResponse(StreamingResponse):
         """Send the response, or a problem document where no place is free."""
         try:
             with self._place:
-                await super().__call__(scope, receive, send)
+                await send_in_time(super().__call__, scope, receive, send)
         except BusyError as error:
             await problem_response(error, scope["path"])(scope, receive, send)
         except UnknownJobError:

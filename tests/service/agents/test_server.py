@@ -1,6 +1,8 @@
 """The MCP server, with the client of the package mcp: in memory, over standard input and output, over HTTP."""
 
 import asyncio
+import errno
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -133,6 +135,26 @@ def test_unexpected_error_reveals_nothing(
 
     async def check(client: Client) -> None:
         assert "secret" not in await fail(client, "analyse_recording", path="a.wav")
+
+    use(make_server(tools), check)
+
+
+def test_folder_that_cannot_be_read_is_left_out(tools: Tools, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reason reads as it does on the command line."""
+    closed = folder.resolve() / "closed"
+    closed.mkdir()
+    scan = os.scandir
+
+    def scan_as_another_user(path: Any) -> Any:
+        if str(path).endswith("closed"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scan_as_another_user)
+
+    async def check(client: Client) -> None:
+        listed = await call(client, "list_recordings")
+        assert listed["left_out"] == [f"{closed}: permission denied"]
 
     use(make_server(tools), check)
 

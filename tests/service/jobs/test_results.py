@@ -1,5 +1,6 @@
 """Results of jobs: sent from disk as fast as clients read, to a bounded number of them; bounded in bytes."""
 
+import asyncio
 import json
 import socket
 import threading
@@ -10,10 +11,14 @@ from typing import Final
 import httpx
 import psutil
 import pytest
+from starlette.types import Message
 
 from can_ser_client.schemas import PredictOut
 from service.errors import BusyError, UnknownJobError
 from service.exports.formats import ExportRequest
+from service.http import sending
+from service.http.exports import ExportResponse, WrittenFile
+from service.inference.places import Places
 from service.jobs.store import JobStore
 from service.setting_groups import JobSettings
 from service.settings import Settings
@@ -95,6 +100,45 @@ def test_deletion_while_a_result_is_sent(server: RunningServer, job: str) -> Non
         assert len(read_to_end(connection)) < len(RESULT.encode())
     wait_until(lambda: server.state.reads.held == 0)
     assert server.client.get(job).status_code == 404
+
+
+def test_result_that_is_read_too_slowly_ends(
+    settings: Settings, aligner: FakeAligner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limit of the whole time, where that of a client that reads nothing does not apply."""
+    monkeypatch.setattr(sending, "LIMIT_S", 0.1)
+    jobs = JobSettings(folder=tmp_path / "jobs", max_reads=READS)
+    with run_server(settings.model_copy(update={"jobs": jobs, "upload_idle_s": 1_000.0}), aligner) as server:
+        location = server.client.post("/jobs", files={"file": encode(noise(1.0))}).headers["location"]
+        wait_until(lambda: server.client.get(location).json()["status"] == "done")
+        store_of(server).finish(location.removeprefix("/jobs/"), result=RESULT)
+        with request_unread(server, location) as connection:
+            connection.recv(1)
+            wait_until(lambda: server.state.reads.held == 0)
+            assert len(read_to_end(connection)) < len(RESULT.encode())
+
+
+def test_place_of_an_export_that_is_read_too_slowly_is_freed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "LIMIT_S", 0.1)
+    places = Places(1, 1, lambda limit: BusyError(limit, 5))
+    held: list[int] = []
+
+    async def write() -> WrittenFile:
+        return WrittenFile(bytes(200_000), [])
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        held.append(places.held)
+        if message["type"] == "http.response.body":
+            await asyncio.Event().wait()
+
+    response = ExportResponse(places.hold(""), write, ExportRequest("srt"), "a.wav")
+    scope = {"type": "http", "path": "/export", "asgi": {"spec_version": "2.4"}}
+    asyncio.run(asyncio.wait_for(response(scope, receive, send), 20))
+    assert held == [1, 1]
+    assert places.held == 0
 
 
 def test_polling_needs_no_place(server: RunningServer, aligner: FakeAligner) -> None:
