@@ -15,19 +15,24 @@ from alignment.sample_blocks import BLOCK_SAMPLES, SampleBlocks, length_warnings
 from alignment.timing import Seconds
 
 _WITH_LENGTH: Final = (b"fLaC", b"RIFF", b"RF64", b"FORM")
+_UNKNOWN_FRAMES: Final = 2**63 - 1
+"""Frames of a flac file of unknown length, as a pipe gives it."""
 
 
 def read_stated_length(data: bytes) -> tuple[Seconds, int]:
     """Duration, and number of samples of all channels, that the header of a wav, aiff or flac file states.
 
     Returns:
-        Zeros where the format is another one, whose length is not known without reading all of it.
+        Zeros where the header states none, or the format is another one, whose length is not known without reading
+        all of it.
     """
     if not data.startswith(_WITH_LENGTH):
         return 0.0, 0
     try:
         info = soundfile.info(io.BytesIO(data))
     except soundfile.LibsndfileError:
+        return 0.0, 0
+    if info.frames == _UNKNOWN_FRAMES:
         return 0.0, 0
     return info.frames / info.samplerate, info.frames * info.channels
 
