@@ -162,7 +162,12 @@ def _decode_frames(
             continue
         yield from frames
     if damaged:
-        warnings.append(f"the file is damaged: {damaged} packets could not be decoded and were left out")
+        packets_were = (
+            "1 packet could not be decoded and was"
+            if damaged == 1
+            else f"{damaged} packets could not be decoded and were"
+        )
+        warnings.append(f"the file is damaged: {packets_were} left out")
 
 
 class _EditList:

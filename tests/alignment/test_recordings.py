@@ -17,6 +17,7 @@ from alignment.errors import (
     UnsupportedAudioError,
 )
 from alignment.joined_files import split_files
+from alignment.mp3_frames import FrameScanner
 from tests.builders import encode, encode_with_ffmpeg, noise, tone
 from tests.mutations import CONTAINERS, clip, whole
 from tests.muxing import mux
@@ -106,13 +107,13 @@ class TestJoinedFiles:
     @pytest.mark.parametrize("container", CONTAINERS)
     def test_one_file_is_not_divided(self, container: str) -> None:
         data = whole(container)
-        assert split_files(data) == [(0, len(data))]
+        assert split_files(FrameScanner(data)) == [(0, len(data))]
 
     def test_header_of_the_compressed_file_in_flac_is_no_file(self) -> None:
         flac, note = whole("flac"), b"riffRIFF" + struct.pack("<I", 100) + b"WAVEfmt "
         block = bytes([2]) + len(note).to_bytes(3, "big") + note
         data = flac[:42] + block + flac[42:]
-        assert split_files(data) == [(0, len(data))]
+        assert split_files(FrameScanner(data)) == [(0, len(data))]
 
     def test_file_on_disk_is_read_alike(self, tmp_path: Path) -> None:
         data = whole("mp3") + whole("ogg") + whole("m4a")
