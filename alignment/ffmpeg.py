@@ -133,7 +133,10 @@ def _ffmpeg_blocks(
             if timeline is not None:
                 timeline.advance(len(block))
             yield block
-    opened.warnings.extend([*(timeline.describe() if timeline else ()), *(edits.describe() if edits else ())])
+    if messages := [*(timeline.describe() if timeline else ()), *(edits.describe() if edits else ())]:
+        opened.warnings.extend(messages)
+        # The stated length is that of the timestamps, which the messages are about.
+        opened.stated_s = 0.0
 
 
 def _decode_frames(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from alignment import mp3_frames
-from alignment.audio import decode_audio, probe_audio
+from alignment.audio import decode_audio, inspect_audio, probe_audio
 from alignment.errors import AlignmentError, DecodingAbandonedError
 from alignment.joined_files import split_files
 from alignment.mp3_frames import FrameScanner, LengthRepair, repair_length
@@ -75,6 +75,12 @@ def test_tags_at_the_end_of_a_bare_file_are_no_damage(seed: int) -> None:
     waveform = decode_audio(frames + random_tags(seed))
     assert waveform.warnings == ()
     assert waveform.duration_s == pytest.approx(6.0, abs=0.15)
+
+
+def test_tagged_file_on_disk_is_read_as_in_memory(tmp_path: Path) -> None:
+    (tmp_path / "recording").write_bytes(FFMPEG + random_tags(0))
+    from_disk = np.concatenate([*inspect_audio(tmp_path / "recording", 300.0).read_blocks()])
+    np.testing.assert_array_equal(from_disk, decode_audio(FFMPEG).samples)
 
 
 def test_picture_at_the_start_of_a_bare_file_is_no_length() -> None:
