@@ -49,7 +49,8 @@ def _measure_last(data: Data, start: int, end: int) -> int:
     if len(tail) < _APE_BYTES:
         return 0
     if tail.startswith(b"APETAGEX"):
-        return int.from_bytes(tail[12:16], "little") + (_APE_BYTES if tail[23] & _HAS_APE_HEADER else 0)
+        size = int.from_bytes(tail[12:16], "little")
+        return 0 if size < _APE_BYTES else size + (_APE_BYTES if tail[23] & _HAS_APE_HEADER else 0)
     if _LYRICS.match(tail[-15:]):
         return int(tail[-15:-9]) + 15
     return _unpack(tail[-4:]) + 20 if _FOOTER.match(tail[-10:]) else 0

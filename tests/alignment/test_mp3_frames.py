@@ -11,6 +11,7 @@ from alignment.audio import decode_audio, inspect_audio, probe_audio
 from alignment.errors import AlignmentError, DecodingAbandonedError
 from alignment.joined_files import split_files
 from alignment.mp3_frames import FrameScanner, LengthRepair, repair_length
+from alignment.mp3_tags import cut_tags
 from alignment.parts import open_parts
 from alignment.search_budget import SearchBudget
 from tests.alignment.test_stated_lengths import SOUND, WIDE, bare, variable
@@ -75,6 +76,27 @@ def test_tags_at_the_end_of_a_bare_file_are_no_damage(seed: int) -> None:
     waveform = decode_audio(frames + random_tags(seed))
     assert waveform.warnings == ()
     assert waveform.duration_s == pytest.approx(6.0, abs=0.15)
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        b"TAG" + bytes(125),
+        b"x" * 50 + b"APETAGEX" + bytes((0xD0, 7, 0, 0, 82, 0, 0, 0)) + bytes(16),
+        b"LYRICSBEGIN" + b"x" * 40 + b"000051LYRICS200",
+        b"ID3\x04\0\x10\0\0\1\2" + bytes(130) + b"3DI\x04\0\x10\0\0\1\2",
+    ],
+)
+def test_tag_of_each_format_is_cut(tag: bytes) -> None:
+    assert cut_tags(FFMPEG + tag, 0, len(FFMPEG + tag)) == len(FFMPEG)
+    both = FFMPEG + tag + b"TAG" + bytes(125)
+    assert cut_tags(both, 0, len(both)) == len(FFMPEG)
+
+
+@pytest.mark.parametrize("size", [0, 31, 2**32 - 1])
+def test_tag_with_an_impossible_size_is_kept(size: int) -> None:
+    data = FFMPEG + b"APETAGEX" + bytes((0xD0, 7, 0, 0)) + size.to_bytes(4, "little") + bytes(16)
+    assert cut_tags(data, 0, len(data)) == len(data)
 
 
 def test_tagged_file_on_disk_is_read_as_in_memory(tmp_path: Path) -> None:

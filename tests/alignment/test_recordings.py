@@ -82,7 +82,7 @@ class TestJoinedFiles:
         assert waveform.duration_s == pytest.approx(2.0)
         assert any("file 2 of them" in each and "left out, 342 bytes" in each for each in waveform.warnings)
 
-    def test_cut_last_file_is_said(self) -> None:
+    def test_truncated_last_file_is_reported(self) -> None:
         wav = encode(noise(1.0))
         waveform = decode_audio(wav + wav[:20_000])
         assert waveform.duration_s == pytest.approx(1.6, abs=0.05)
