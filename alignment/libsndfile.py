@@ -15,19 +15,24 @@ from alignment.sample_blocks import BLOCK_SAMPLES, SampleBlocks, length_warnings
 from alignment.timing import Seconds
 
 _WITH_LENGTH: Final = (b"fLaC", b"RIFF", b"RF64", b"FORM")
+_UNKNOWN_FRAMES: Final = 2**63 - 1
+"""Frames of a flac file of unknown length, as a pipe gives it."""
 
 
 def read_stated_length(data: bytes) -> tuple[Seconds, int]:
     """Duration, and number of samples of all channels, that the header of a wav, aiff or flac file states.
 
     Returns:
-        Zeros where the format is another one, whose length is not known without reading all of it.
+        Zeros where the header states none, or the format is another one, whose length is not known without reading
+        all of it.
     """
     if not data.startswith(_WITH_LENGTH):
         return 0.0, 0
     try:
         info = soundfile.info(io.BytesIO(data))
     except soundfile.LibsndfileError:
+        return 0.0, 0
+    if info.frames == _UNKNOWN_FRAMES:
         return 0.0, 0
     return info.frames / info.samplerate, info.frames * info.channels
 
@@ -51,8 +56,8 @@ def open_with_soundfile(part: Part, _track: int = 0) -> Iterator[SampleBlocks]:
 
 
 def _stated_length(file: soundfile.SoundFile, part: Part) -> Seconds:
-    """Length in the header; 0 for an mp3 file without one, whose length is estimated from its size."""
-    if file.format == "MP3" and not part.states_frames:
+    """Length in the header; 0 where there is none, as in an mp3 file whose length is estimated from its size."""
+    if file.frames == _UNKNOWN_FRAMES or (file.format == "MP3" and not part.states_frames):
         return 0.0
     return float(file.frames / file.samplerate)
 

@@ -1,4 +1,4 @@
-"""Fake aligner and diarizer with configurable results."""
+"""Fake aligner and diarizer with configurable results, and a clock."""
 
 import threading
 from collections.abc import Sequence
@@ -9,6 +9,16 @@ from alignment.priority import Priority, current_priority
 from alignment.transcripts.speakers import Turn
 from alignment.transcripts.utterances import group_words
 from alignment.transcripts.words import AlignerInfo, TimedWord, Transcript
+
+
+class Clock:
+    """A clock that the test sets."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
 
 
 class FakeAligner:

@@ -32,7 +32,7 @@ class LoudSpeech:
         self._peak_db = np.inf
 
     def add(self, step: NDArray[np.float32], probability: float) -> bool:
-        """Add a step; return whether it is loud and its probability is not low.
+        """Add a step; return whether it is speech by its probability, or loud with a probability that is not low.
 
         Args:
             step: (STEP_SAMPLES,) float32 at 16 kHz.

@@ -79,7 +79,7 @@ def _names(trained_on: str, corpus: str) -> bool:
 def _describe_languages(trained_on: str) -> str:
     """The named corpora, each with its language: a description may name others, so that none stands for all."""
     known = [f"{name} ({language})" for name, language in _LANGUAGES.items() if _names(trained_on, name)]
-    return f"Speech of the training data above{': ' if known else ''}{', '.join(known)}"
+    return f"Training data{': ' if known else ''}{', '.join(known)}"
 
 
 def _data(config: BundleConfig) -> str:

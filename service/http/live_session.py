@@ -30,9 +30,9 @@ Send = Callable[[Message], Awaitable[None]]
 _MAX_PENDING: Final = 4
 # Detection needs 32 ms at a time; a thread for each of many tiny frames would take longer than their audio.
 _MIN_DETECTED_S: Final = 0.02
-SMALL_MESSAGES: Final = 1_000
-SMALL_MESSAGES_PER_S: Final = 400
-"""Messages under 20 ms that may arrive at once, and per second: browsers give 375 blocks per second at 48 kHz."""
+SMALL_MESSAGES: Final = 2_000
+SMALL_MESSAGES_PER_S: Final = 1_000
+"""Messages under 20 ms that may arrive at once, and per second: browsers give 750 blocks per second at 96 kHz."""
 DETECTIONS: Final = 200
 """Messages of at least 20 ms that are searched for speech at once, and per second; a call has 50."""
 
@@ -133,9 +133,11 @@ class LiveSession:
         """Analyse the last utterance and send the message `done`."""
         await self._handle(await self._detect(last=True))
         await asyncio.gather(*self._pending)
-        overall = await asyncio.to_thread(to_overall, self._scored, self._engine)
-        warnings = self._warnings.summarise(self._scored)
-        await self._send({"type": "done", "duration_s": round(self.duration_s, 3), **overall, "warnings": warnings})
+        overall = await asyncio.to_thread(self._summarise)
+        await self._send({"type": "done", "duration_s": round(self.duration_s, 3), **overall})
+
+    def _summarise(self) -> Message:
+        return {**to_overall(self._scored, self._engine), "warnings": self._warnings.summarise(self._scored)}
 
     async def close(self) -> None:
         """Cancel the utterances in progress."""
@@ -202,6 +204,9 @@ class LiveSession:
             analysis.cancel()
         if previous is not None:
             await previous
+        if not analysed.utterances:
+            await self._send({"type": "utterance.dropped", "id": number, "reason": "it holds no speech"})
+            return
         self._scored += analysed.utterances
         warnings = self._warnings.add(analysed.utterances, analysed.warnings)
         for each in analysed.utterances:
@@ -209,8 +214,6 @@ class LiveSession:
             fields = utterance.model_dump(mode="json", exclude_unset=True)
             await self._send({"type": "utterance.result", "id": number, **fields, "warnings": warnings})
             warnings = []
-        if not analysed.utterances:
-            await self._send({"type": "utterance.dropped", "id": number, "reason": "it holds no speech"})
 
     def _collect(self) -> None:
         """Remove utterances that have been sent; raise the error of one that failed."""

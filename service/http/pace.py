@@ -1,11 +1,8 @@
 """Budgets of what a live connection sends: numbers that recover with time."""
 
 import asyncio
-from typing import Final
 
 from alignment.timing import Seconds
-
-_PAUSE_S: Final[Seconds] = 0.05
 
 
 class FrameBudget:
@@ -22,6 +19,11 @@ class FrameBudget:
         self._since = now_s
         return self._left >= 0
 
+    @property
+    def missing_s(self) -> Seconds:
+        """Time until the budget is no longer exhausted, from the last call of `spend`."""
+        return max(0.0, -self._left / self._per_s)
+
 
 class Pace:
     """A budget beyond which messages wait, so that a client that sends faster than real time loses nothing."""
@@ -33,7 +35,5 @@ class Pace:
 
     async def wait(self) -> None:
         """Count a message, and wait while the budget is exhausted."""
-        accepted = self._budget.spend(1, self._loop.time())
-        while not accepted:
-            await asyncio.sleep(_PAUSE_S)
-            accepted = self._budget.spend(0, self._loop.time())
+        if not self._budget.spend(1, self._loop.time()):
+            await asyncio.sleep(self._budget.missing_s)

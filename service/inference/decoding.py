@@ -17,7 +17,7 @@ from service.inference.request import AnalysisRequest
 from service.observability.stopwatch import Stopwatch
 
 QUICK_CPU_S: Final[Seconds] = 0.5
-BUSY_CPU_S: Final[Seconds] = 0.1
+BUSY_CPU_S: Final[Seconds] = 0.25
 QUICK_SAMPLES: Final = 12_000_000
 """A minute of two channels at 96 kHz."""
 QUICK_AUDIO_S: Final[Seconds] = 60.0
@@ -47,7 +47,7 @@ def decode_small(
 
     Raises:
         LargeRecordingError: The header states more than 60 s or 12,000,000 samples; or decoding gives more than 60 s
-            in all tracks, or takes more than 0.5 s of CPU time, 0.1 s where other recordings wait.
+            in all tracks, or takes more than 0.5 s of CPU time, 0.25 s where other recordings wait.
         AudioError: See `EmotionEngine.decode`.
     """
     duration_s, samples = read_stated_length(data)

@@ -5,7 +5,7 @@ import pytest
 
 from alignment.batch_queue import BatchQueue
 from alignment.priority import PATIENCE_S, Priority
-from tests.alignment.test_priority import Clock
+from tests.fakes import Clock
 from tests.waiting import wait_until
 
 LIVE, REQUEST, JOB = Priority.LIVE, Priority.REQUEST, Priority.BACKGROUND

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from alignment.idle import IdleModels
+from tests.fakes import Clock
 from tests.waiting import wait_until
 
 
@@ -17,15 +18,6 @@ class Models:
 
     def __init__(self) -> None:
         self.itself = self
-
-
-class Clock:
-    """A clock that the test sets."""
-
-    now_s = 0.0
-
-    def __call__(self) -> float:
-        return self.now_s
 
 
 @pytest.fixture

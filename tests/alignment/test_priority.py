@@ -5,15 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from alignment.priority import PATIENCE_S, Priority, PrioritySlots, at_priority
+from tests.fakes import Clock
 from tests.waiting import wait_until
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now_s = 0.0
-
-    def __call__(self) -> float:
-        return self.now_s
 
 
 class Competitors:

@@ -19,7 +19,7 @@ from alignment.speech.loud_speech import LoudSpeech
 from alignment.speech.voice_activity import STEP_SAMPLES, VoiceActivityDetector
 from alignment.timing import SAMPLE_RATE_HZ
 from tests.builders import SPEECH, noise
-from tests.service.http.test_stream import encode_raw
+from tests.raw_audio import encode_raw
 
 QUIET = noise(1.5) * 1e-3
 

@@ -179,7 +179,7 @@ def test_languages_are_those_of_each_named_corpus(tiny_bundle: Bundle, trained_o
     """A corpus of one language does not stand for all of the training data."""
     origin = replace(tiny_bundle.config.origin, trained_on=trained_on)
     card = render_card(replace(tiny_bundle.config, origin=origin), {})
-    assert f"## Limits\n\nSpeech of the training data above{speech}. " in card
+    assert f"## Limits\n\nTraining data{speech}. " in card
     assert ("English" in card) == ("English" in speech)
     assert "shown in short speech like that of the training data" in card
 

@@ -1,4 +1,3 @@
-import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +9,6 @@ import pytest
 import soundfile
 import soxr
 from fastapi.testclient import TestClient
-from numpy.typing import NDArray
 from starlette.testclient import WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
@@ -21,6 +19,7 @@ from service.setting_groups import LiveSettings
 from service.settings import Settings
 from tests.builders import SPEECH, noise
 from tests.fakes import FakeAligner
+from tests.raw_audio import ENCODERS, encode_raw
 from tests.service.serving import run_app
 from tests.waiting import wait_until
 
@@ -186,22 +185,6 @@ def test_refusal_states_what_to_send(client: TestClient, address: str, message: 
         messages, code = read_all(session)
     assert detail in messages[-1]["problem"]["detail"]
     assert code == 1008
-
-
-ENCODERS: dict[str, tuple[str, str]] = {
-    "pcm_s16le": ("RAW", "PCM_16"),
-    "pcm_f32le": ("RAW", "FLOAT"),
-    "mulaw": ("RAW", "ULAW"),
-    "alaw": ("RAW", "ALAW"),
-}
-
-
-def encode_raw(samples: NDArray[np.floating], encoding: str, rate_hz: int) -> bytes:
-    """Samples without a header, encoded by libsndfile."""
-    container, subtype = ENCODERS[encoding]
-    buffer = io.BytesIO()
-    soundfile.write(buffer, samples, rate_hz, format=container, subtype=subtype, endian="LITTLE")
-    return buffer.getvalue()
 
 
 @pytest.mark.parametrize("by_message", [False, True])

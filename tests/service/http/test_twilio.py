@@ -14,7 +14,8 @@ from starlette.testclient import WebSocketTestSession
 from service.setting_groups import LiveSettings
 from service.settings import Settings
 from tests.fakes import FakeAligner
-from tests.service.http.test_stream import encode_raw, read_all, spoken
+from tests.raw_audio import encode_raw
+from tests.service.http.test_stream import read_all, spoken
 from tests.service.serving import run_app
 
 PATH = "/stream/twilio"

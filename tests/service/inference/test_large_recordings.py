@@ -23,7 +23,7 @@ from service.inference.window_loop import WindowLoop
 from service.inference.worker import WorkerInput, score
 from service.observability.stopwatch import Stopwatch
 from service.settings import Settings
-from tests.builders import encode, noise
+from tests.builders import encode, encode_with_ffmpeg, noise
 from tests.comparing import assert_same_result
 from tests.fakes import FakeAligner
 from tests.service.serving import run_app
@@ -32,6 +32,7 @@ from tests.waiting import wait_until
 SMALL, LARGE = encode(noise(1.0)), encode(noise(4.0))
 WORDS = json.dumps([{"word": "the", "start": 0.1, "end": 0.3}])
 MANY = 6
+PIPED_FLAC = encode_with_ffmpeg(noise(1.0), "flac", "flac", piped=True)
 
 
 @pytest.fixture
@@ -96,7 +97,7 @@ def test_recording_that_states_its_length_is_not_decoded_among_small_ones(
         decode(engine, file.getvalue())
 
 
-@pytest.mark.parametrize("data", [b"fLaC", b"RIFF" + bytes(40), b"", b"OggS"])
+@pytest.mark.parametrize("data", [b"fLaC", b"RIFF" + bytes(40), b"", b"OggS", PIPED_FLAC])
 def test_length_of_other_data_is_unknown(data: bytes) -> None:
     assert read_stated_length(data) == (0.0, 0)
 
