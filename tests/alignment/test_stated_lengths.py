@@ -10,6 +10,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from alignment.audio import decode_audio, inspect_audio
+from alignment.containers import read_part
 from alignment.errors import DecodingAbandonedError
 from alignment.ogg_pages import has_gap
 from alignment.parts import open_parts
@@ -236,6 +237,10 @@ class TestOgg:
         assert (budget.segments < 0, budget.pages > 190_000) == (True, True)
         with pytest.raises(DecodingAbandonedError):
             has_gap(data, 0, len(data), SearchBudget(lambda: True))
+        with open_parts(data, budget=(of_recording := SearchBudget())) as [part]:
+            of_recording.abandoned = lambda: True
+            with pytest.raises(DecodingAbandonedError):
+                read_part(part, lambda opened: opened.channels)
 
     @pytest.mark.parametrize("kind", ["ogg", "ogg-opus"])
     def test_right_end_is_kept(self, kind: str) -> None:
