@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from alignment import errors
 from alignment.containers import read_part, stream_part
 from alignment.ffmpeg import count_tracks
-from alignment.joined_files import split_files
 from alignment.mono import Bounds, Form, MonoBlocks, resample_blocks
 from alignment.parts import Part, open_parts
 from alignment.quality import SoundQuality, measure_quality
 from alignment.sample_blocks import SampleBlocks
 from alignment.sample_chunks import Range
+from alignment.search_budget import SearchBudget
 from alignment.survey import Scan, Survey, open_mono, read_joined, survey_part
 from alignment.timing import Seconds, samples_to_seconds, seconds_to_samples
 
@@ -94,9 +94,9 @@ def decode_audio(
     """
     bounds = Bounds(max_duration_s, abandoned)
     with open_recording(data, bounds) as parts:
-        found = survey_parts(parts, bounds)
-    quality = _measure_start(found)
-    return Waveform(found.samples, found.source, (*found.warnings, *quality.warnings), quality=quality)
+        surveys = survey_parts(parts, bounds)
+    quality = _measure_start(surveys)
+    return Waveform(surveys.samples, surveys.source, (*surveys.warnings, *quality.warnings), quality=quality)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +143,9 @@ def inspect_audio(path: Path, max_duration_s: Seconds) -> AudioFile:
     """
     bounds = Bounds(max_duration_s)
     with open_recording(path, bounds) as parts:
-        found = survey_parts(parts, bounds, QUALITY_S)
-    quality = _measure_start(found)
-    return AudioFile(path, found.source, (*found.warnings, *quality.warnings), quality, found.pieces)
+        surveys = survey_parts(parts, bounds, QUALITY_S)
+    quality = _measure_start(surveys)
+    return AudioFile(path, surveys.source, (*surveys.warnings, *quality.warnings), quality, surveys.pieces)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,18 +223,20 @@ def describe_source(scans: Sequence[Scan]) -> AudioSource:
     return source
 
 
-def _measure_start(found: Surveys) -> SoundQuality:
-    return measure_quality(found.samples[: seconds_to_samples(QUALITY_S)], found.source.sample_rate_hz)
+def _measure_start(surveys: Surveys) -> SoundQuality:
+    return measure_quality(surveys.samples[: seconds_to_samples(QUALITY_S)], surveys.source.sample_rate_hz)
 
 
 def probe_audio(path: Path) -> None:
-    """Raise unless a recording on disk starts with decodable audio in one of its tracks; only first blocks are read.
+    """Raise unless a recording on disk starts with decodable audio in one of its tracks.
+
+    First blocks are decoded, and frames and pages are not searched, whatever the length of the recording.
 
     Raises:
         EmptyFileError, UndecodableAudioError, UnsupportedAudioError, NoSamplesError, NonFiniteAudioError: The first
             block cannot be used.
     """
-    with open_parts(path, lambda data: [(0, len(data))]) as parts:
+    with open_parts(path, lambda scanner: [(0, len(scanner.data))], SearchBudget(frames=0, pages=0)) as parts:
         try:
             read_part(parts[0], _probe)
         except (errors.NoSamplesError, errors.UndecodableAudioError):
@@ -256,4 +258,4 @@ def _can_probe(part: Part, track: int) -> bool:
 
 def open_recording(source: bytes | Path, bounds: Bounds) -> AbstractContextManager[list[Part]]:
     """Files of a recording, found within the limits of decoding; see `alignment.parts.open_parts`."""
-    return open_parts(source, lambda data: split_files(data, bounds.abandoned))
+    return open_parts(source, budget=SearchBudget(bounds.abandoned))

@@ -6,7 +6,7 @@ Lengths in headers are never trusted (`alignment.sample_chunks`, `mp3_frames`, `
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,9 @@ from alignment.foreign_data import explain_data
 from alignment.libsndfile import open_with_soundfile
 from alignment.parts import Part
 from alignment.sample_blocks import SampleBlocks
+from alignment.timing import LENGTH_RATIO
 
 _T = TypeVar("_T")
-_LENGTH_RATIO: Final = 0.97
 Opener = Callable[[Part, int], AbstractContextManager[SampleBlocks]]
 """Opens a file and one of its audio tracks."""
 
@@ -122,19 +122,22 @@ def _skip(blocks: Iterator[NDArray[np.float32]], samples: int) -> Iterator[NDArr
 
 
 def _counted(opened: SampleBlocks, blocks: Iterator[NDArray[np.float32]]) -> Generator[NDArray[np.float32]]:
-    """Yield the blocks of a file, then report where it holds less or more than its header states."""
-    samples = 0
+    """Yield the blocks of a file, then report where it holds less or more than its header states.
+
+    A warning from before the first block is about the stated length itself.
+    """
+    samples, is_reported = 0, bool(opened.warnings)
     for block in blocks:
         samples += len(block)
         yield block
     duration_s = samples / opened.sample_rate_hz if opened.sample_rate_hz else 0.0
-    if not samples or not opened.stated_s or opened.warnings:
+    if not samples or not opened.stated_s or is_reported:
         return
-    if duration_s < _LENGTH_RATIO * opened.stated_s:
+    if duration_s < LENGTH_RATIO * opened.stated_s:
         opened.warnings.append(
             f"the file is truncated: its header states {opened.stated_s:.2f} s, it holds {duration_s:.2f} s"
         )
-    if _LENGTH_RATIO * duration_s > opened.stated_s:
+    if LENGTH_RATIO * duration_s > opened.stated_s:
         opened.warnings.append(
             f"the header states {opened.stated_s:.2f} s, the file holds {duration_s:.2f} s; all of it was used"
         )

@@ -133,7 +133,10 @@ def _ffmpeg_blocks(
             if timeline is not None:
                 timeline.advance(len(block))
             yield block
-    opened.warnings.extend([*(timeline.describe() if timeline else ()), *(edits.describe() if edits else ())])
+    if messages := [*(timeline.describe() if timeline else ()), *(edits.describe() if edits else ())]:
+        opened.warnings.extend(messages)
+        # The stated length is that of the timestamps, which the messages are about.
+        opened.stated_s = 0.0
 
 
 def _decode_frames(
@@ -162,7 +165,12 @@ def _decode_frames(
             continue
         yield from frames
     if damaged:
-        warnings.append(f"the file is damaged: {damaged} packets could not be decoded and were left out")
+        packets_were = (
+            "1 packet could not be decoded and was"
+            if damaged == 1
+            else f"{damaged} packets could not be decoded and were"
+        )
+        warnings.append(f"the file is damaged: {packets_were} left out")
 
 
 class _EditList:

@@ -7,13 +7,13 @@ block, because they hold the interpreter lock, and can be stopped there.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from alignment.errors import DecodingAbandonedError
-from alignment.mp3_frames import TAG, scan_frames, skip_tag
+from alignment.mp3_frames import FrameScanner
+from alignment.mp3_tags import TAG, skip_tag
 from alignment.sample_chunks import Data, Range, find_end, is_chunked
 
 MAX_FILES: Final = 200
@@ -83,48 +83,49 @@ _MP3_SIGNATURES: Final = (
 )
 
 
-def split_files(data: Data, abandoned: Callable[[], bool] = lambda: False) -> list[Range]:
+def split_files(scanner: FrameScanner) -> list[Range]:
     """Ranges of the files that the data hold; one, from 0 to the end, for most data, and for more than 2 GiB.
 
     Args:
-        data: The recording.
-        abandoned: Returns whether the request has ended; called once for each MiB and signature.
+        scanner: Scanner of the recording; `abandoned` of its budget is called once for each MiB and signature.
 
     Raises:
         DecodingAbandonedError: `abandoned` returned True.
     """
+    data = scanner.data
     if len(data) > _MAX_SEARCHED_BYTES:
         return [(0, len(data))]
-    starts, search = [0], _Search(data, abandoned)
-    while len(starts) <= MAX_FILES and (found := _find_next(data, starts[-1], search)) is not None:
-        starts.append(found)
+    starts, search = [0], _Search(scanner)
+    while len(starts) <= MAX_FILES and (start := _find_next(scanner, starts[-1], search)) is not None:
+        starts.append(start)
     return list(zip(starts, [*starts[1:], len(data)], strict=True))
 
 
-def _find_next(data: Data, start: int, search: "_Search") -> int | None:
+def _find_next(scanner: FrameScanner, start: int, search: "_Search") -> int | None:
     """Start of the file after the one that begins at `start`."""
+    data = scanner.data
     at = skip_tag(data, start)
     after = _skip_header(data, at, search)
     signatures = _SIGNATURES if data[at : at + 4] in _CONTAINERS else (*_SIGNATURES, *_MP3_SIGNATURES)
-    found = min(search.find(signature, after) for signature in signatures)
-    scan = scan_frames(data, at, found, search.abandoned)
+    next_start = min(search.find(signature, after) for signature in signatures)
+    scan = scanner.scan(at, next_start)
     if scan is not None and scan.next_file is not None:
         return scan.next_file
-    return found if found < len(data) else None
+    return next_start if next_start < len(data) else None
 
 
 class _Search:
     """Places of the signatures, in ascending order: every byte is searched once for each signature."""
 
-    def __init__(self, data: Data, abandoned: Callable[[], bool]) -> None:
-        self._data, self.abandoned = data, abandoned
-        self._found: dict[_Signature, int] = {}
+    def __init__(self, scanner: FrameScanner) -> None:
+        self._data, self._budget = scanner.data, scanner.budget
+        self._starts: dict[_Signature, int] = {}
 
     def find(self, signature: _Signature, after: int) -> int:
         """First place from `after` on that has a signature; the end of the data where there is none."""
-        if self._found.get(signature, -1) < after:
-            self._found[signature] = next(self._places(signature, after), len(self._data))
-        return self._found[signature]
+        if self._starts.get(signature, -1) < after:
+            self._starts[signature] = next(self._places(signature, after), len(self._data))
+        return self._starts[signature]
 
     def _places(self, signature: _Signature, after: int) -> Iterator[int]:
         nearest = after + min(ahead for ahead, _ in signature.forms)
@@ -135,8 +136,7 @@ class _Search:
 
     def _find_words(self, after: int, word: bytes) -> Iterator[int]:
         for block in range(after, len(self._data), _BLOCK_BYTES):
-            if self.abandoned():
-                raise DecodingAbandonedError()
+            self._budget.check()
             at, limit = block, block + _BLOCK_BYTES + len(word) - 1
             while (at := self._data.find(word, at, limit)) >= 0:
                 yield at

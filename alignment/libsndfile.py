@@ -49,10 +49,17 @@ def open_with_soundfile(part: Part, _track: int = 0) -> Iterator[SampleBlocks]:
     except soundfile.LibsndfileError as exc:
         raise UndecodableAudioError(exc.error_string) from exc
     with file:
-        opened = SampleBlocks(file.samplerate, file.channels, file.frames / file.samplerate)
+        opened = SampleBlocks(file.samplerate, file.channels, _stated_length(file, part))
         opened.warnings.extend(length_warnings(part))
         opened.blocks = _soundfile_blocks(file, opened)
         yield opened
+
+
+def _stated_length(file: soundfile.SoundFile, part: Part) -> Seconds:
+    """Length in the header; 0 where there is none, as in an mp3 file whose length is estimated from its size."""
+    if file.frames == _UNKNOWN_FRAMES or (file.format == "MP3" and not part.states_frames):
+        return 0.0
+    return float(file.frames / file.samplerate)
 
 
 def _soundfile_blocks(file: soundfile.SoundFile, opened: SampleBlocks) -> Iterator[NDArray[np.float32]]:

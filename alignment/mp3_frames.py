@@ -8,15 +8,15 @@ FFmpeg read them.
 """
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final, NamedTuple
 
-from alignment.errors import DecodingAbandonedError
+from alignment.mp3_tags import cut_tags, skip_tag
 from alignment.sample_chunks import Data
+from alignment.search_budget import SearchBudget
+from alignment.timing import LENGTH_RATIO
 
-TAG: Final = re.compile(rb"ID3[\x02-\x04]\x00[\x00\x10\x20\x40\x80\xc0\xe0][\x00-\x7f]{4}")
 _MPEG_1: Final = 3
 _RATES_HZ: Final = (44_100, 48_000, 32_000)
 _RATE_SHIFTS: Final = {0: 2, 2: 1, _MPEG_1: 0}
@@ -36,14 +36,13 @@ _VBRI_AT: Final = 36
 _LAME: Final = re.compile(rb"LAME|Lavc|Lavf|L3\.99|GOGO")
 _CHAIN: Final = 3
 """Consecutive frames of one kind that cannot be an accident."""
-_MAX_TAG_BYTES: Final = 512
-"""Bytes at the end of a file that may be a tag or padding."""
-# Eight hours; the length of more frames is not counted.
-_MAX_FRAMES: Final = 1_200_000
+_SYNC: Final = re.compile(rb"\xff(?=[\xe2-\xe7\xf2-\xf7\xfa-\xff][\x10-\xef])")
 _CHECK_FRAMES: Final = 8_192
-# Of hostile or damaged data.
-_MAX_GAP_BYTES: Final = 65_536
-_MAX_GAPS: Final = 1_000
+_CHECK_PLACES: Final = 4_096
+_GAP_BYTES: Final = 65_536
+"""Longest gap between frames of one file."""
+_STATEMENT_BYTES: Final = 64
+"""Bytes of the first frame in which the statement of a length begins."""
 
 
 class _Frame(NamedTuple):
@@ -60,12 +59,14 @@ class FrameScan:
 
     Attributes:
         count: Number of frames.
+        end: End of the file without the tags at its end.
         next_file: Offset of the first frame of another kind; None where there is none.
         is_constant: Whether all have one bit rate.
         is_broken: Whether bytes between them are no frame, or not all of them were counted.
     """
 
     count: int
+    end: int
     next_file: int | None
     is_constant: bool
     is_broken: bool
@@ -73,16 +74,20 @@ class FrameScan:
 
 @dataclass(frozen=True, slots=True)
 class LengthRepair:
-    """Correction of the length that an mp3 file states.
+    """Length of an mp3 file, and the correction of the one that it states.
 
     Attributes:
+        end: End of the file without the tags at its end.
         patches: Corrected fields: (offset, bytes).
         warnings: What was wrong.
+        is_stated: Whether the file states a number of frames; else it is estimated from the size.
         is_irregular: Whether no field can correct it, so that only FFmpeg reads all of the file.
     """
 
+    end: int
     patches: tuple[tuple[int, bytes], ...] = ()
     warnings: tuple[str, ...] = ()
+    is_stated: bool = True
     is_irregular: bool = False
 
 
@@ -95,59 +100,108 @@ class _Statement:
     count: int
 
 
-def skip_tag(data: Data, start: int) -> int:
-    """End of the ID3 tag at a place, if there is one."""
-    if not TAG.match(data, start):
-        return start
-    high, upper, lower, low = data[start + 6 : start + 10]
-    return min(len(data), start + 10 + (high << 21) + (upper << 14) + (lower << 7) + low)
+class FrameScanner:
+    """Scanner of the frames of a recording, each file of it once.
 
-
-def scan_frames(data: Data, start: int, end: int, abandoned: Callable[[], bool] = lambda: False) -> FrameScan | None:
-    """Scan the frames of the kind of the first one; None where no frames begin at `start`.
-
-    Args:
+    Attributes:
         data: The recording.
-        start: Offset of the first frame.
-        end: End of the search.
-        abandoned: Returns whether the request has ended; called every 8,192 frames.
-
-    Raises:
-        DecodingAbandonedError: `abandoned` returned True.
+        budget: Limits of the search.
     """
-    kind = _find_kind(data, start, end)
-    if kind is None:
-        return None
-    at, count, gaps = start, 0, 0
-    kbits: set[int] = set()
-    while at + 4 <= end and count < _MAX_FRAMES:
-        frame = _read(data, at)
-        if frame is not None and frame.kind == kind:
+
+    def __init__(self, data: Data, budget: SearchBudget | None = None) -> None:
+        self.data, self.budget = data, budget or SearchBudget()
+        self._scans: dict[int, tuple[int, FrameScan | None]] = {}
+
+    def scan(self, start: int, end: int) -> FrameScan | None:
+        """Scan the frames of the kind of the first one; None where no frames begin at `start`.
+
+        Args:
+            start: Offset of the first frame.
+            end: End of the search, or of the file that an earlier scan from `start` has determined.
+
+        Raises:
+            DecodingAbandonedError: The request has ended.
+        """
+        known_end, known = self._scans.get(start, (-1, None))
+        if known is not None and known.next_file == end:
+            return replace(known, next_file=None, end=cut_tags(self.data, start, end))
+        if known_end != end:
+            known = self._scan(start, cut_tags(self.data, start, end))
+            self._scans[start] = end, known
+        return known
+
+    def _scan(self, start: int, end: int) -> FrameScan | None:
+        kind = _find_kind(self.data, start, end)
+        if kind is None:
+            return None
+        at, count, is_broken = start, 0, False
+        kbits: set[int] = set()
+        while True:
+            at, counted = self._count(at, end, kind, kbits)
+            count += counted
+            if at + 4 > end:
+                return FrameScan(count, end, None, len(kbits) == 1, is_broken)
+            following = self._find_frames(at, end)
+            if following is None:
+                return FrameScan(count, end, None, len(kbits) == 1, is_broken or self._is_spent())
+            if following[1] != kind:
+                return FrameScan(count, end, following[0], len(kbits) == 1, is_broken)
+            at, is_broken = following[0], True
+
+    def _count(self, at: int, end: int, kind: int, kbits: set[int]) -> tuple[int, int]:
+        """End and number of the frames of a kind from a place on; their bit rates are added to `kbits`."""
+        count = 0
+        while at + 4 <= end and count < self.budget.frames:
+            frame = _read(self.data, at)
+            if frame is None or frame.kind != kind:
+                break
             count, at = count + 1, at + frame.size
             kbits.add(frame.kbits)
-            if not count % _CHECK_FRAMES and abandoned():
-                raise DecodingAbandonedError()
-            continue
-        found = _find_frames(data, at, end) if gaps < _MAX_GAPS else None
-        if found is None or found[1] != kind:
-            return FrameScan(count, found and found[0], len(kbits) == 1, bool(gaps))
-        at, gaps = found[0], gaps + 1
-    return FrameScan(count, None, len(kbits) == 1, bool(gaps) or count == _MAX_FRAMES)
+            if not count % _CHECK_FRAMES:
+                self.budget.check()
+        self.budget.frames -= count
+        return at, count
+
+    def _find_frames(self, after: int, end: int) -> tuple[int, int] | None:
+        """Offset and kind of the next frames that follow each other, within 64 KiB and the budget."""
+        self.budget.check()
+        if self._is_spent():
+            return None
+        self.budget.gaps -= 1
+        kind = _find_kind(self.data, after, end)
+        if kind is not None:
+            return after, kind
+        limit = min(end, after + min(_GAP_BYTES, self.budget.gap_bytes))
+        for number, match in enumerate(_SYNC.finditer(self.data, after + 1, limit), 1):
+            if not number % _CHECK_PLACES:
+                self.budget.check()
+            kind = _find_kind(self.data, match.start(), end, is_whole=True)
+            if kind is not None:
+                self.budget.gap_bytes -= match.start() - after
+                return match.start(), kind
+        self.budget.gap_bytes -= limit - after
+        return None
+
+    def _is_spent(self) -> bool:
+        return min(self.budget.frames, self.budget.gaps, self.budget.gap_bytes) <= 0
 
 
-def repair_length(data: Data, start: int, end: int) -> LengthRepair | None:
-    """Correction of the length of the mp3 file from `start` to `end`; None where it is right, or it is no mp3 file."""
-    first = skip_tag(data, start)
-    scan = scan_frames(data, first, end)
+def repair_length(scanner: FrameScanner, start: int, end: int) -> LengthRepair | None:
+    """Length of the mp3 file from `start` to `end`; None where it is no mp3 file.
+
+    Raises:
+        DecodingAbandonedError: The request has ended.
+    """
+    first = skip_tag(scanner.data, start)
+    scan = scanner.scan(first, end)
     if scan is None:
         return None
-    statement = _find_statement(data, first)
+    statement = _find_statement(scanner.data, first, scan.end)
     if statement is None:
-        return None if scan.is_constant and not scan.is_broken else LengthRepair(is_irregular=True)
-    missing = scan.count - 1 - statement.count
-    if missing <= 0:
-        return LengthRepair(is_irregular=True) if scan.is_broken else None
-    return _correct(data, statement, scan)
+        return LengthRepair(scan.end, is_stated=False, is_irregular=scan.is_broken or not scan.is_constant)
+    if scan.count - 1 <= statement.count:
+        return LengthRepair(scan.end, is_irregular=scan.is_broken)
+    return _correct(scanner.data, statement, scan)
 
 
 def _correct(data: Data, statement: _Statement, scan: FrameScan) -> LengthRepair:
@@ -156,42 +210,51 @@ def _correct(data: Data, statement: _Statement, scan: FrameScan) -> LengthRepair
     if (at := statement.padding_at) is not None:
         # The padding is that of the stated end; the true end may have less.
         patches.append((at, bytes((data[at] & 0xF0, 0))))
-    warning = f"the mp3 header states {statement.count} frames, {count} follow (a joined file?); all were used"
-    if not statement.count:
-        warning = "the mp3 header states no length (a stream?); all audio in the file was used"
-    return LengthRepair(tuple(patches), (warning,), scan.is_broken)
+    return LengthRepair(scan.end, tuple(patches), _describe_length(statement.count, count), is_irregular=scan.is_broken)
 
 
-def _find_statement(data: Data, at: int) -> _Statement | None:
+def _describe_length(stated: int, count: int) -> tuple[str, ...]:
+    """Message about a stated number of frames, unless it differs by a few frames of many."""
+    if not stated:
+        return ("the mp3 header states no length (a stream?); all audio in the file was used",)
+    if stated >= LENGTH_RATIO * count:
+        return ()
+    return (f"the mp3 header states {stated} frames, {count} follow (a joined file?); all were used",)
+
+
+def _find_statement(data: Data, at: int, end: int) -> _Statement | None:
     """Statement of the number of frames in the first one; None where there is none, or it leaves out the number."""
+    first = _read(data, at)
+    end = min(end, at + (first.size if first is not None else 0))
     if data[at + _VBRI_AT : at + _VBRI_AT + 4] == b"VBRI":
-        count_at = at + _VBRI_AT + 14
-        return _Statement(count_at, None, int.from_bytes(data[count_at : count_at + 4], "big"))
-    frame = bytes(data[at : at + 64])
-    found = _XING.search(frame, 13)
-    if found is None or not found[1][0] & 1:
+        return _read_statement(data, at + _VBRI_AT + 14, None, end)
+    match = _XING.search(bytes(data[at : min(end, at + _STATEMENT_BYTES)]), 13)
+    if match is None or not match[1][0] & 1:
         return None
-    flags, count_at = found[1][0], at + found.end()
-    end = count_at + 4 + 4 * bool(flags & 2) + 100 * bool(flags & 4) + 4 * bool(flags & 8)
-    padding_at = end + 22 if _LAME.match(data, end) else None
+    flags, count_at = match[1][0], at + match.end()
+    last = count_at + 4 + 4 * bool(flags & 2) + 100 * bool(flags & 4) + 4 * bool(flags & 8)
+    return _read_statement(data, count_at, last + 22 if _LAME.match(data, last) else None, end)
+
+
+def _read_statement(data: Data, count_at: int, padding_at: int | None, end: int) -> _Statement | None:
+    """Statement at a place; None where it is not inside the first frame, which ends at `end`."""
+    if max(count_at + 4, 0 if padding_at is None else padding_at + 2) > end:
+        return None
     return _Statement(count_at, padding_at, int.from_bytes(data[count_at : count_at + 4], "big"))
 
 
-def _find_frames(data: Data, after: int, end: int) -> tuple[int, int] | None:
-    """Offset and kind of the next frames that follow each other, within 64 KiB."""
-    at, limit = after - 1, min(end, after + _MAX_GAP_BYTES)
-    while (at := data.find(b"\xff", at + 1, limit)) >= 0:
-        kind = _find_kind(data, at, end)
-        if kind is not None:
-            return at, kind
-    return None
+def _find_kind(data: Data, at: int, end: int, *, is_whole: bool = False) -> int | None:
+    """Kind of three frames that follow each other from a place on.
 
-
-def _find_kind(data: Data, at: int, end: int) -> int | None:
-    """Kind of three frames that follow each other from a place on; of fewer where the file ends with them."""
+    Args:
+        data: The recording.
+        at: Offset of the first one.
+        end: End of the file.
+        is_whole: Whether there must be three; else there may be fewer where the last one reaches the end.
+    """
     kind = None
     for _ in range(_CHAIN):
-        if kind is not None and at >= end - _MAX_TAG_BYTES:
+        if kind is not None and at + 4 > end and not is_whole:
             break
         frame = _read(data, at) if at + 4 <= end else None
         if frame is None or kind not in (None, frame.kind):

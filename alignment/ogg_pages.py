@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from alignment.sample_chunks import Data
+from alignment.search_budget import SearchBudget
 
 _HEADER_BYTES: Final = 27
-# Four hours of Vorbis in pages of 4 KiB have 60,000.
-_MAX_PAGES: Final = 100_000
+_CHECK_PAGES: Final = 256
 _GAP_S: Final = 0.1
 _OPUS_RATE_HZ: Final = 48_000
 _SILK_MS: Final = (10.0, 20.0, 40.0, 60.0)
@@ -19,21 +19,25 @@ _HYBRID_MS: Final = (10.0, 20.0)
 _CELT_MS: Final = (2.5, 5.0, 10.0, 20.0)
 
 
-def has_gap(data: Data, start: int, end: int) -> bool:
-    """Whether the timestamps of an Ogg file of Opus or Vorbis leave out more than 0.1 s.
+def has_gap(data: Data, start: int, end: int, budget: SearchBudget) -> bool:
+    """Whether the timestamps of an Ogg file of Opus or Vorbis leave out more than 0.1 s, or are beyond the budget.
 
     Args:
         data: The recording.
         start: Offset of the file in it.
         end: Offset of its end.
+        budget: Limits of the search.
+
+    Raises:
+        DecodingAbandonedError: The request has ended.
     """
     head = bytes(data[start + _HEADER_BYTES : start + _HEADER_BYTES + 64])
     most, at = _longest_packet(head), head.find(b"\x01vorbis")
     rate_hz = _OPUS_RATE_HZ if at < 0 else int.from_bytes(head[at + 12 : at + 16], "little")
-    return most is not None and _exceeds(data, start, end, rate_hz, most)
+    return most is not None and _exceeds(data, start, end, rate_hz, most, budget)
 
 
-def repair_end(data: Data, start: int, end: int) -> tuple[tuple[int, bytes], ...]:
+def repair_end(data: Data, start: int, end: int, budget: SearchBudget) -> tuple[tuple[int, bytes], ...]:
     """Corrections of a last page whose timestamp is earlier than that of a page before it: (offset, bytes).
 
     Decoders end the sound at this timestamp. The corrected one is the latest that the packets of the page can have.
@@ -42,18 +46,22 @@ def repair_end(data: Data, start: int, end: int) -> tuple[tuple[int, bytes], ...
         data: The recording.
         start: Offset of the file in it.
         end: Offset of its end.
+        budget: Limits of the search.
+
+    Raises:
+        DecodingAbandonedError: The request has ended.
     """
     most = _longest_packet(bytes(data[start + _HEADER_BYTES : start + _HEADER_BYTES + 64]))
     if most is None:
         return ()
     serial, latest, last = bytes(data[start + 14 : start + 18]), 0, None
-    for at, lacing in _pages(data, start, end):
+    for at, lacing in _pages(data, start, end, budget):
         if bytes(data[at + 14 : at + 18]) != serial:
             continue
         if last is not None:
             latest = max(latest, _granule(data, last[0]))
         last = at, lacing
-    if last is None or _granule(data, last[0]) >= latest:
+    if last is None or budget.pages <= 0 or _granule(data, last[0]) >= latest:
         return ()
     at, lacing = last
     granule = latest + sum(most(packet) for packet in _packet_starts(data, at, lacing))
@@ -98,26 +106,32 @@ def _longest_packet(head: bytes) -> Callable[[bytes], int] | None:
     return None
 
 
-def _exceeds(data: Data, start: int, end: int, rate_hz: int, most: Callable[[bytes], int]) -> bool:
-    """Whether a page advances the time by more than its packets can last."""
+def _exceeds(
+    data: Data, start: int, end: int, rate_hz: int, most: Callable[[bytes], int], budget: SearchBudget
+) -> bool:
+    """Whether a page advances the time by more than its packets can last, or the budget ends."""
     serial, previous = bytes(data[start + 14 : start + 18]), 0
-    for at, lacing in _pages(data, start, end):
+    for at, lacing in _pages(data, start, end, budget):
         granule = _granule(data, at)
         if bytes(data[at + 14 : at + 18]) != serial or granule <= 0:
             continue
+        budget.segments -= len(lacing)
+        if budget.segments < 0:
+            return True
         lasts = sum(most(packet) for packet in _packet_starts(data, at, lacing))
         if previous and granule - previous - lasts > _GAP_S * rate_hz:
             return True
         previous = granule
-    return False
+    return budget.pages <= 0
 
 
-def _pages(data: Data, start: int, end: int) -> Iterator[tuple[int, bytes]]:
-    """Offset of each page, and the lengths of its segments."""
+def _pages(data: Data, start: int, end: int, budget: SearchBudget) -> Iterator[tuple[int, bytes]]:
+    """Offset of each page within the budget, and the lengths of its segments."""
     at = start
-    for _ in range(_MAX_PAGES):
-        if at + _HEADER_BYTES > end or data[at : at + 4] != b"OggS":
-            return
+    while budget.pages > 0 and at + _HEADER_BYTES <= end and data[at : at + 4] == b"OggS":
+        budget.pages -= 1
+        if not budget.pages % _CHECK_PAGES:
+            budget.check()
         lacing = bytes(data[at + _HEADER_BYTES : at + _HEADER_BYTES + data[at + 26]])
         yield at, lacing
         at += _HEADER_BYTES + len(lacing) + sum(lacing)

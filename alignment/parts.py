@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from io import SEEK_CUR, SEEK_END, BytesIO, RawIOBase
 from mmap import ACCESS_READ, mmap
@@ -12,9 +12,11 @@ from typing import BinaryIO, Final, cast
 from alignment.errors import EmptyFileError
 from alignment.flac_frames import is_complete
 from alignment.joined_files import split_files
-from alignment.mp3_frames import repair_length, skip_tag
+from alignment.mp3_frames import FrameScanner, repair_length
+from alignment.mp3_tags import skip_tag
 from alignment.ogg_pages import has_gap, repair_end
 from alignment.sample_chunks import Data, Range, find_samples
+from alignment.search_budget import SearchBudget
 
 _HEAD_BYTES: Final = 512
 _EARLY_END: Final = "the last page of the ogg file states an earlier end than the page before it; all of it was used"
@@ -27,11 +29,13 @@ class Part:
     Attributes:
         data: The recording.
         start: Offset of the file.
-        end: Offset of its end.
+        end: Offset of its end, of an mp3 file without the tags there.
         ranges: Ranges to read in order; empty for all from `start` to `end`.
         patches: Corrected fields: (offset, bytes), inside the first range.
         warnings: What is wrong with its header.
         has_lost_length: Whether it is an mp3 file that states no length, or holds more than frames.
+        states_frames: Whether it is an mp3 file that states the number of its frames.
+        budget: Limits of the search in the recording.
     """
 
     data: Data
@@ -41,6 +45,8 @@ class Part:
     patches: tuple[tuple[int, bytes], ...] = ()
     warnings: tuple[str, ...] = ()
     has_lost_length: bool = False
+    states_frames: bool = False
+    budget: SearchBudget = field(default_factory=SearchBudget, compare=False, repr=False)
 
     @property
     def head(self) -> bytes:
@@ -53,7 +59,9 @@ class Part:
         at = skip_tag(self.data, self.start)
         if bytes(self.data[at : at + 4]) == b"fLaC":
             return not is_complete(self.data, at, self.end)
-        return self.has_lost_length or (self.head[:4] == b"OggS" and has_gap(self.data, self.start, self.end))
+        return self.has_lost_length or (
+            self.head[:4] == b"OggS" and has_gap(self.data, self.start, self.end, self.budget)
+        )
 
     def open(self) -> BinaryIO:
         """Stream of the file with its corrections."""
@@ -78,7 +86,11 @@ class Part:
 
 
 @contextmanager
-def open_parts(source: bytes | Path, split: Callable[[Data], Sequence[Range]] = split_files) -> Iterator[list[Part]]:
+def open_parts(
+    source: bytes | Path,
+    split: Callable[[FrameScanner], Sequence[Range]] = split_files,
+    budget: SearchBudget | None = None,
+) -> Iterator[list[Part]]:
     """Files that a recording in memory or on disk consists of, in order; one for most recordings.
 
     A recording on disk is mapped and not loaded as a whole.
@@ -86,35 +98,38 @@ def open_parts(source: bytes | Path, split: Callable[[Data], Sequence[Range]] = 
     Args:
         source: The recording.
         split: Returns the ranges of the files.
+        budget: Limits of the search, of which one without frames and pages leaves lengths as they are stated.
 
     Raises:
         EmptyFileError: There are no bytes.
+        DecodingAbandonedError: The request has ended.
         Errors of `split`.
     """
     if not (len(source) if isinstance(source, bytes) else source.stat().st_size):
         raise EmptyFileError()
     if isinstance(source, bytes):
-        yield _make_parts(source, split)
+        yield _make_parts(FrameScanner(source, budget), split)
         return
     with source.open("rb") as stream, mmap(stream.fileno(), 0, access=ACCESS_READ) as view:
-        yield _make_parts(view, split)
+        yield _make_parts(FrameScanner(view, budget), split)
 
 
-def _make_parts(data: Data, split: Callable[[Data], Sequence[Range]]) -> list[Part]:
-    return [_repair(data, start, end) for start, end in split(data)]
+def _make_parts(scanner: FrameScanner, split: Callable[[FrameScanner], Sequence[Range]]) -> list[Part]:
+    return [_repair(scanner, start, end) for start, end in split(scanner)]
 
 
-def _repair(data: Data, start: int, end: int) -> Part:
+def _repair(scanner: FrameScanner, start: int, end: int) -> Part:
+    data, budget = scanner.data, scanner.budget
     if data[start : start + 4] == b"OggS":
-        patches = repair_end(data, start, end)
-        return Part(data, start, end, (), patches, (_EARLY_END,) if patches else ())
-    if (length := repair_length(data, start, end)) is not None:
-        return Part(data, start, end, (), length.patches, length.warnings, length.is_irregular)
+        patches = repair_end(data, start, end, budget)
+        return Part(data, start, end, patches=patches, warnings=(_EARLY_END,) if patches else (), budget=budget)
+    if (mp3 := repair_length(scanner, start, end)) is not None:
+        return Part(data, start, mp3.end, (), mp3.patches, mp3.warnings, mp3.is_irregular, mp3.is_stated, budget)
     samples = find_samples(data, start, end)
     if samples is None:
-        return Part(data, start, end)
+        return Part(data, start, end, budget=budget)
     ranges = (samples.header, *samples.ranges)
-    return Part(data, start, end, ranges, samples.patches, samples.warnings)
+    return Part(data, start, end, ranges, samples.patches, samples.warnings, budget=budget)
 
 
 class _Splice(RawIOBase):

@@ -10,6 +10,8 @@ from typing import Final
 SAMPLE_RATE_HZ: Final = 16_000
 FRAME_SAMPLES: Final = 160
 FRAMES_PER_S: Final = SAMPLE_RATE_HZ // FRAME_SAMPLES
+LENGTH_RATIO: Final = 0.97
+"""Least share of the true length that a stated one has, or the reverse, where they agree."""
 
 Seconds = float
 

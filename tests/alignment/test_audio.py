@@ -103,7 +103,7 @@ class TestDamagedFiles:
         whole = encode(noise(5.0), container=container, subtype=subtype)
         waveform = decode_audio(whole[: len(whole) * 2 // 3])
         assert 1.0 < waveform.duration_s < 4.5
-        assert len(waveform.warnings) == 1
+        assert sum("is truncated" in warning for warning in waveform.warnings) == 1
 
     def test_samples_beyond_full_scale_are_scaled_with_a_warning(self) -> None:
         waveform = decode_audio(encode(tone(1.0) * 20, subtype="FLOAT"))

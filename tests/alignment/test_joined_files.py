@@ -11,6 +11,8 @@ import pytest
 from alignment.audio import decode_audio, probe_audio
 from alignment.errors import DecodingAbandonedError, NoSamplesError, UndecodableAudioError
 from alignment.joined_files import split_files
+from alignment.mp3_frames import FrameScanner
+from alignment.search_budget import SearchBudget
 from tests.builders import encode, noise
 from tests.mutations import whole
 
@@ -58,7 +60,7 @@ def test_joined_file_at_an_extreme_rate_is_left_out() -> None:
 def test_search_of_hostile_data_reads_it_a_bounded_number_of_times(data: bytes) -> None:
     """Every block of 1 MiB is searched once for each signature, of which there are 16."""
     blocks = count()
-    split_files(data, lambda: next(blocks) < 0)
+    split_files(FrameScanner(data, SearchBudget(lambda: next(blocks) < 0)))
     assert next(blocks) <= 16 * (len(data) // 2**20 + 1) + 16 * 200
 
 

@@ -17,6 +17,7 @@ from alignment.errors import (
     UnsupportedAudioError,
 )
 from alignment.joined_files import split_files
+from alignment.mp3_frames import FrameScanner
 from tests.builders import encode, encode_with_ffmpeg, noise, tone
 from tests.mutations import CONTAINERS, clip, whole
 from tests.muxing import mux
@@ -81,7 +82,7 @@ class TestJoinedFiles:
         assert waveform.duration_s == pytest.approx(2.0)
         assert any("file 2 of them" in each and "left out, 342 bytes" in each for each in waveform.warnings)
 
-    def test_cut_last_file_is_said(self) -> None:
+    def test_truncated_last_file_is_reported(self) -> None:
         wav = encode(noise(1.0))
         waveform = decode_audio(wav + wav[:20_000])
         assert waveform.duration_s == pytest.approx(1.6, abs=0.05)
@@ -106,13 +107,13 @@ class TestJoinedFiles:
     @pytest.mark.parametrize("container", CONTAINERS)
     def test_one_file_is_not_divided(self, container: str) -> None:
         data = whole(container)
-        assert split_files(data) == [(0, len(data))]
+        assert split_files(FrameScanner(data)) == [(0, len(data))]
 
     def test_header_of_the_compressed_file_in_flac_is_no_file(self) -> None:
         flac, note = whole("flac"), b"riffRIFF" + struct.pack("<I", 100) + b"WAVEfmt "
         block = bytes([2]) + len(note).to_bytes(3, "big") + note
         data = flac[:42] + block + flac[42:]
-        assert split_files(data) == [(0, len(data))]
+        assert split_files(FrameScanner(data)) == [(0, len(data))]
 
     def test_file_on_disk_is_read_alike(self, tmp_path: Path) -> None:
         data = whole("mp3") + whole("ogg") + whole("m4a")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import FilePayload, Page, expect
+from playwright.sync_api import FilePayload, Locator, Page, expect
 
 from tests.builders import SPEECH
 
@@ -55,3 +55,13 @@ def read_csv(data: bytes) -> list[dict[str, str]]:
     """Rows of a CSV file that a spreadsheet reads as UTF-8."""
     assert data.startswith(b"\xef\xbb\xbf")
     return list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"))))
+
+
+def row(page: Page, name: str) -> Locator:
+    """Row of a recording in the table."""
+    return page.locator("#recordings tbody tr").filter(has=page.get_by_role("button", name=name, exact=True))
+
+
+def choose(page: Page, name: str) -> None:
+    """Select a recording of the table."""
+    page.get_by_role("button", name=name, exact=True).click()
