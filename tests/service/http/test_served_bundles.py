@@ -53,12 +53,10 @@ class TestShippedNames:
     """`CAN_BUNDLES=starter,starter-mfcc`: one has features of the encoder, the other MFCC alone."""
 
     @pytest.fixture
-    def client(
-        self, settings: Settings, moonshine: MoonshineAligner, monkeypatch: pytest.MonkeyPatch
-    ) -> Iterator[TestClient]:
+    def client(self, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
         monkeypatch.setenv("CAN_BUNDLES", "starter,starter-mfcc")
         loaded = load_settings().model_copy(update={"jobs": settings.jobs})
-        with run_app(loaded, moonshine) as client:
+        with run_app(loaded, MoonshineAligner(1)) as client:
             yield client
 
     def predict(self, client: TestClient, bundle: str) -> Any:
