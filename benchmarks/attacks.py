@@ -187,7 +187,7 @@ def main(
             effects[f"{attack.name} ({size / 1e6:.1f} MB)"] = measure(server, recording, seconds, attack)
         for attack in (long_word(), many_channels(), dense_words()):
             effects[attack.name] = measure(server, recording, seconds, attack)
-    show(usual, effects)
+        show(usual, effects)
     if not all(effect.passes(usual.predict_p95_ms) for effect in effects.values()):
         raise typer.Exit(1)
 

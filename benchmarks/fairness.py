@@ -31,6 +31,8 @@ from benchmarks.long import join_clips
 from benchmarks.server_process import Server, run_server
 
 _BULK_START_S: Final = 20.0
+"""Processor time after which `can-ser bulk` has started Ray and processes sound."""
+_BULK_LIMIT_S: Final = 120.0
 _MAX_CLIPS_PER_RESULT: Final = 3
 MAX_REQUEST_RATIO: Final = 1.5
 MAX_LIVE_RATIO: Final = 1.3
@@ -113,7 +115,7 @@ def bulk_run(folder: Path, recording: Path, active: bool) -> Iterator[None]:
     """`can-ser bulk` on a recording, from the start of its processing to the end of the block.
 
     Raises:
-        SystemExit: It ended before the block.
+        SystemExit: It does not begin, or ended before the block.
     """
     if not active:
         yield
@@ -125,15 +127,23 @@ def bulk_run(folder: Path, recording: Path, active: bool) -> Iterator[None]:
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         tree = psutil.Process(process.pid)
         try:
-            while process.poll() is None and _cpu_s(tree) < _BULK_START_S:
-                time.sleep(1)
+            deadline = time.monotonic() + _BULK_LIMIT_S
+            while _cpu_s(tree) < _BULK_START_S:
+                _require_running(process, within_s=1.0)
+                if time.monotonic() > deadline:
+                    raise SystemExit(f"can-ser bulk processed nothing within {_BULK_LIMIT_S:g} s")
             started_s = _cpu_s(tree)
             yield
-            if process.poll() is not None:
-                raise SystemExit(f"can-ser bulk ended with status {process.returncode} before the measurement")
+            _require_running(process)
             print(f"the bulk run used {_cpu_s(tree) - started_s:.0f} s of processor time meanwhile")
         finally:
             process.terminate()
+
+
+def _require_running(process: subprocess.Popen[bytes], within_s: float = 0.0) -> None:
+    """Wait for so many seconds; a process that ends meanwhile, or has ended, ends the benchmark."""
+    with suppress(subprocess.TimeoutExpired):
+        raise SystemExit(f"can-ser bulk ended with status {process.wait(within_s)} before the measurement")
 
 
 def _cpu_s(process: psutil.Process) -> float:

@@ -68,17 +68,17 @@ def _heading(config: BundleConfig) -> str:
 
 def _source_licences(config: BundleConfig) -> list[str]:
     """Licences of the corpora that the description of the training data names."""
-    return [licence for name, licence in _SOURCES.items() if _names(config.origin.trained_on, name)]
+    return [licence for name, licence in _SOURCES.items() if _mentions(config.origin.trained_on, name)]
 
 
-def _names(trained_on: str, corpus: str) -> bool:
+def _mentions(trained_on: str, corpus: str) -> bool:
     """Whether a description of training data contains the name of a corpus as a word."""
     return re.search(rf"\b{corpus}\b", trained_on) is not None
 
 
 def _describe_languages(trained_on: str) -> str:
     """The named corpora, each with its language: a description may name others, so that none stands for all."""
-    known = [f"{name} ({language})" for name, language in _LANGUAGES.items() if _names(trained_on, name)]
+    known = [f"{name} ({language})" for name, language in _LANGUAGES.items() if _mentions(trained_on, name)]
     return f"Training data{': ' if known else ''}{', '.join(known)}"
 
 

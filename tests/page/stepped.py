@@ -2,11 +2,12 @@
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
 from fastapi import FastAPI
+from playwright.sync_api import Page, expect
 
 from alignment.audio import Waveform
 from alignment.transcripts.words import Transcript
@@ -43,3 +44,10 @@ def serve_in_thread(app: FastAPI) -> Iterator[str]:
         finally:
             server.should_exit = True
             thread.join(20)
+
+
+def open_with_limits(open_page: Callable[..., Page], address: str) -> Page:
+    """Open the page of a stepped service, which knows that recordings over 20 s become jobs."""
+    page = open_page(address)
+    expect(page.locator("#limits")).to_contain_text("over 20 s")
+    return page

@@ -14,7 +14,7 @@ from service.jobs.runner import JobRunner
 from tests.builders import SPEECH
 from tests.page.actions import assert_accessible, choose, row
 from tests.page.conftest import OpenPage
-from tests.page.stepped import SteppedAligner
+from tests.page.stepped import SteppedAligner, open_with_limits
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
@@ -24,8 +24,7 @@ def test_long_recording_becomes_job_with_progress(
     open_page: OpenPage, stepped: tuple[str, SteppedAligner], long_file: Path
 ) -> None:
     address, aligner = stepped
-    page = open_page(address)
-    expect(page.locator("#limits")).to_contain_text("over 20 s")
+    page = open_with_limits(open_page, address)
     page.get_by_text("Type what is said").click()
     page.locator("#transcript").fill("the children")
     page.locator("#file").set_input_files(long_file)
@@ -99,8 +98,7 @@ def test_cancelled_upload_ends_without_a_job(
     open_page: OpenPage, stepped: tuple[str, SteppedAligner], long_file: Path
 ) -> None:
     address, _ = stepped
-    page = open_page(address)
-    expect(page.locator("#limits")).to_contain_text("over 20 s")
+    page = open_with_limits(open_page, address)
     # The upload does not proceed while the request is intercepted.
     page.route("**/jobs", lambda route: None)
     with page.expect_request("**/jobs"):

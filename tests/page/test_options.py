@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from tests.builders import SPEECH
 from tests.page.actions import upload
 from tests.page.conftest import OpenPage
-from tests.page.stepped import SteppedAligner
+from tests.page.stepped import SteppedAligner, open_with_limits
 
 pytestmark = pytest.mark.slow
 
@@ -86,8 +86,7 @@ def test_microphone_names_channels_that_it_does_not_have(open_page: OpenPage, ad
 def test_job_names_options_during_its_progress(
     open_page: OpenPage, stepped: tuple[str, SteppedAligner], long_file: Path
 ) -> None:
-    page = open_page(stepped[0])
-    expect(page.locator("#limits")).to_contain_text("over 20 s")
+    page = open_with_limits(open_page, stepped[0])
     type_text(page)
     page.locator("#file").set_input_files(long_file)
     expect(page.locator("#status")).to_contain_text("Recordings over 20 s are analysed without the typed text.")

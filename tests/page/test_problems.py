@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from tests.builders import SPEECH
 from tests.fakes import FakeAligner
 from tests.page.actions import call, upload
 from tests.page.conftest import OpenPage
-from tests.page.stepped import SteppedAligner, serve_in_thread
+from tests.page.stepped import SteppedAligner, open_with_limits, serve_in_thread
 
 SOURCE: Final = Path(service.__file__).parent / "static/js/intake/problems.js"
 _LIVE: Final = "the page opens no live connection"
@@ -117,6 +118,18 @@ def test_refusal_of_the_page_address_names_the_setting(open_page: OpenPage, addr
     expect(page.get_by_role("alert")).to_contain_text("list the host name of this page in CAN_ALLOWED_HOSTS")
 
 
+def refuse_first(method: str, refusals: list[dict[str, Any]]) -> Callable[[Route], None]:
+    """Responds to requests of a method with the refusals, which it removes, until none is left."""
+
+    def handle(route: Route) -> None:
+        if refusals and route.request.method == method:
+            route.fulfill(status=503, json=refusals.pop(), headers={"Retry-After": "1"})
+        else:
+            route.continue_()
+
+    return handle
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "text"),
@@ -135,16 +148,8 @@ def test_refused_submission_of_a_job_is_repeated(
     aligner.steps.release(100)
     problem = {"title": "t", "detail": "d", "status": 503, "code": code}
     refusals = [problem, problem]
-
-    def refuse_first(route: Route) -> None:
-        if refusals and route.request.method == "POST":
-            route.fulfill(status=503, json=refusals.pop(), headers={"Retry-After": "1"})
-        else:
-            route.continue_()
-
-    page = open_page(address)
-    expect(page.locator("#limits")).to_contain_text("over 20 s")
-    page.route("**/jobs", refuse_first)
+    page = open_with_limits(open_page, address)
+    page.route("**/jobs", refuse_first("POST", refusals))
     page.locator("#file").set_input_files(long_file)
     expect(page.get_by_role("status")).to_contain_text(text)
     expect(page.locator(".report")).to_be_visible()
@@ -169,8 +174,7 @@ def test_full_queue_gets_the_recording_once_more(
                 return
         route.continue_()
 
-    page = open_page(address)
-    expect(page.locator("#limits")).to_contain_text("over 20 s")
+    page = open_with_limits(open_page, address)
     page.route("**/jobs", refuse_three)
     page.locator("#file").set_input_files(long_file)
     expect(page.locator(".report")).to_be_visible()
@@ -185,16 +189,8 @@ def test_job_is_followed_while_the_service_is_busy(
     address, aligner = stepped
     aligner.steps.release(100)
     refusals: list[dict[str, Any]] = [{"title": "t", "detail": "d", "status": 503, "code": "busy"}]
-
-    def refuse_first(route: Route) -> None:
-        if refusals and route.request.method == "GET":
-            route.fulfill(status=503, json=refusals.pop(), headers={"Retry-After": "1"})
-        else:
-            route.continue_()
-
-    page = open_page(address)
-    expect(page.locator("#limits")).to_contain_text("over 20 s")
-    page.route("**/jobs/*", refuse_first)
+    page = open_with_limits(open_page, address)
+    page.route("**/jobs/*", refuse_first("GET", refusals))
     page.locator("#file").set_input_files(long_file)
     expect(page.locator(".report")).to_be_visible()
     assert refusals == []
@@ -206,8 +202,7 @@ def test_short_recording_does_not_wait_for_the_place_of_a_long_one(
 ) -> None:
     address, aligner = stepped
     aligner.steps.release(100)
-    page = open_page(address)
-    expect(page.locator("#limits")).to_contain_text("over 20 s")
+    page = open_with_limits(open_page, address)
     problem = {"title": "t", "detail": "d", "status": 503, "code": "jobs-full"}
     page.route("**/jobs", lambda route: route.fulfill(status=503, json=problem, headers={"Retry-After": "1"}))
     page.locator("#file").set_input_files([long_file, SPEECH / "numbers.flac"])
