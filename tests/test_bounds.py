@@ -64,6 +64,7 @@ OTHER_SETTINGS: Final = {
 CONSTANTS: Final[dict[str, tuple[float, ...]]] = {
     "request head": (http_protocol.MAX_HEAD_BYTES,),
     "bytes of pipelined requests that are parsed at once": (http_protocol.PIECE_BYTES,),
+    "bytes behind a request that are read": (http_protocol.MAX_PIPELINE_BYTES, http_protocol.PIPELINE_S),
     "pipelined requests of all connections": (PER_SECOND,),
     "parts of a form": (bodies._MAX_FIELDS, bodies._MAX_FILES),
     "a field of a form": (bodies._MAX_TEXT_BYTES,),

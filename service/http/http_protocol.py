@@ -24,6 +24,10 @@ from service.http.turns import Turns
 MAX_HEAD_BYTES: Final = 65_536
 PIECE_BYTES: Final = 2_048
 """Bytes that are parsed at once, except those of a body; requests that follow in them wait as records."""
+MAX_PIPELINE_BYTES: Final = 65_536
+"""Bytes behind a request that are read before its response is complete."""
+PIPELINE_S: Final[Seconds] = 1.0
+"""Time for which a connection may leave more bytes than that unread; then its response in progress is the last one."""
 _TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _HANDSHAKE_WITH_BODY: Final = "A WebSocket handshake has no body; send it without Content-Length."
 
@@ -42,7 +46,10 @@ class _HeldFlow(FlowControl):
 class BoundedHttp(ReadTimeout, HttpToolsProtocol):
     """An HTTP connection with a timeout and a size limit for each request head, and a timeout for reading responses.
 
-    Pipelined requests are parsed when the previous ones have been answered; until then their bytes are not read.
+    Pipelined requests are parsed when the previous ones have been answered. Until then a bounded number of their bytes
+    is read, because the end of a connection is noticed only by reading. Where more bytes arrive, reading stops for
+    `PIPELINE_S`; then the bytes are dropped, and the connection ends with the response in progress (RFC 9112, Section
+    9.3.2: the client repeats what was not answered).
 
     Attributes:
         idle_s: Longest wait for a whole head, for a response to be read, and for a next request.
@@ -60,7 +67,9 @@ class BoundedHttp(ReadTimeout, HttpToolsProtocol):
         self._head = Timer("a request head")
         self._steps = self._head_bytes = self._body_bytes = 0
         self._unparsed = bytearray()
-        self._upgrading = self._pipelining = self._reserved = False
+        self._upgrading = self._pipelining = self._reserved = self._last = False
+        self._answering: RequestResponseCycle | None = None
+        self._pipeline_end: asyncio.TimerHandle | None = None
         self.flow: _HeldFlow
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -78,7 +87,7 @@ class BoundedHttp(ReadTimeout, HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse the bytes, those of further pipelined requests later."""
-        if not self._upgrading:
+        if not self._upgrading and not self._last:
             self._pipelining = False
             self._unparsed += data
             self._parse()
@@ -90,9 +99,36 @@ class BoundedHttp(ReadTimeout, HttpToolsProtocol):
             piece = bytes(self._unparsed[:size])
             del self._unparsed[:size]
             self._parse_piece(piece)
-        self.flow.held = bool(self._unparsed)
-        if self.flow.held:
+        self._hold(len(self._unparsed) >= MAX_PIPELINE_BYTES)
+
+    def _hold(self, held: bool) -> None:
+        """Stop reading for a limited time, or continue where bytes of a pipelined request stopped it."""
+        self.flow.held = held
+        if held:
             self.flow.pause_reading()
+            self._pipeline_end = self._pipeline_end or self.loop.call_later(PIPELINE_S, self._end_pipeline)
+        else:
+            self._stop_pipeline_timer()
+            if self.pipeline:
+                self.flow.resume_reading()
+
+    def _stop_pipeline_timer(self) -> None:
+        if self._pipeline_end is not None:
+            self._pipeline_end.cancel()
+            self._pipeline_end = None
+
+    def _end_pipeline(self) -> None:
+        """Make the response in progress the last one, and read on without keeping anything."""
+        self._unparsed.clear()
+        self._hold(held=False)
+        self._make_last()
+        self.flow.resume_reading()
+
+    def _make_last(self) -> None:
+        """Close the connection after the response in progress."""
+        if self._answering is not None and not self._answering.response_complete:
+            self._last = True
+            self._answering.keep_alive = False
 
     def _parse_piece(self, piece: bytes) -> None:
         """Count bytes that belong neither to a body nor to a complete head."""
@@ -161,6 +197,7 @@ class BoundedHttp(ReadTimeout, HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Start the timeout of the next head, of the rest of an unread body, or of an unread response."""
         self.flow.held = False
+        self._stop_pipeline_timer()
         self._pipelining = True
         super().on_response_complete()
         if self.cycle.response_complete:
@@ -169,6 +206,7 @@ class BoundedHttp(ReadTimeout, HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         """Start the application; a pipelined request waits for its turn, so that no client occupies the event loop."""
+        self._answering = cycle
         start = partial(super()._start_asgi_task, cycle, app)
         if self._pipelining:
             self.limit.wait(self)
@@ -181,11 +219,21 @@ class BoundedHttp(ReadTimeout, HttpToolsProtocol):
         if not self.transport.is_closing():
             start()
 
+    def shutdown(self) -> None:
+        """Close the connection after the response in progress: requests behind it are not answered."""
+        super().shutdown()
+        if self.pipeline:
+            self._make_last()
+
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the timeout."""
+        """Stop the timeouts, and tell the application, which may not be that of the newest request."""
         self._head.stop()
+        self._stop_pipeline_timer()
         self.limit.remove(self)
         self._unparsed.clear()
+        if self._answering is not None and not self._answering.response_complete:
+            self._answering.disconnected = True
+            self._answering.message_event.set()
         super().connection_lost(exc)
 
 

@@ -98,7 +98,9 @@ def run_server(settings: Settings, aligner: Aligner, *, diarizer: Diarizer | Non
     try:
         wait_until(lambda: server.started and app.state.can_ser.ready)
         port = server.servers[0].sockets[0].getsockname()[1]
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+        # A kept connection could be used in the moment in which the server closes it.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, limits=limits) as client:
             yield RunningServer(app.state.can_ser, server, client, port)
     finally:
         server.should_exit = True

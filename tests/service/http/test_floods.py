@@ -1,4 +1,4 @@
-"""Clients that send much of what costs little: refused handshakes, empty frames, pings, pipelined requests."""
+"""Clients that send much of what costs little: refused handshakes, empty frames, pings."""
 
 import asyncio
 import json
@@ -7,19 +7,15 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
-from functools import partial
 from typing import Final
 
-import psutil
 import pytest
 from websockets.frames import Opcode
 from websockets.sync.client import connect
 
 from model.bundle import Bundle
-from service.http.http_protocol import PIECE_BYTES, BoundedHttp
 from service.http.live_session import SMALL_MESSAGES, SMALL_MESSAGES_PER_S, LiveSession
 from service.http.pace import Pace
-from service.http.turns import Turns
 from service.http.websocket_protocol import MAX_IDLE_FRAMES, BoundedWebSocket
 from service.setting_groups import LiveSettings
 from service.settings import Settings
@@ -228,51 +224,3 @@ def test_fragmented_messages_are_accepted(server: RunningServer) -> None:
             live.send([bytes(1_000), bytes(1_000), bytes(2)])
         live.send('{"type": "end"}')
         assert json.loads(live.recv(timeout=20))["duration_s"] == pytest.approx(100 * 1_001 / 16_000, abs=0.01)
-
-
-def test_pipeline_is_bounded(server: RunningServer) -> None:
-    """While requests wait for responses, further bytes are kept as bytes, or not read."""
-    before, most = psutil.Process().memory_info().rss, 0
-    with ExitStack() as stack:
-        connections = [stack.enter_context(server.connect()) for _ in range(20)]
-        for connection in connections:
-            connection.setblocking(False)
-            with suppress(BlockingIOError):
-                connection.send(TINY * 6_000)
-        wait_until(lambda: server.connections > 1)
-        for _ in range(50):
-            assert server.client.get("/health/live").status_code == 200
-            most = max([most, *map(pipeline_of, list(server.uvicorn.server_state.connections))])
-    assert 0 < most <= PIECE_BYTES // len(TINY) + 1
-    assert psutil.Process().memory_info().rss < before + 200_000_000
-
-
-def test_turns_leave_the_event_loop_to_others() -> None:
-    """Between two turns everything else that is ready runs."""
-    order: list[str] = []
-
-    async def run() -> None:
-        turns = Turns()
-        for number in range(6):
-            turns.add(partial(order.append, str(number)))
-        while "5" not in order:
-            await asyncio.sleep(0)
-            order.append("other")
-
-    asyncio.run(run())
-    assert [each for each in order if each != "other"] == list("012345")
-    assert max(len(turn) for turn in "".join(order).split("other")) == 2
-
-
-def pipeline_of(connection: object) -> int:
-    """Number of requests that wait for the response to the previous one."""
-    return len(connection.pipeline) if isinstance(connection, BoundedHttp) else 0
-
-
-def test_pipelined_requests_are_all_answered(server: RunningServer) -> None:
-    number = 3_000
-    last = TINY.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
-    with server.connect() as connection:
-        connection.settimeout(60)
-        connection.sendall(TINY * number + last)
-        assert read_to_end(connection).count(b"HTTP/1.1 200") == number + 1
