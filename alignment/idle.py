@@ -1,6 +1,5 @@
 """Models that are loaded when they are needed, and released when they have not been used for some time."""
 
-import gc
 import logging
 import threading
 import time
@@ -113,6 +112,5 @@ class IdleModels(Generic[_T]):
             self._release(models)
         del models
         # Networks refer to themselves, and the C library keeps what is freed.
-        gc.collect()
         return_memory()
         return_gpu_memory()

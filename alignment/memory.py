@@ -1,13 +1,19 @@
 """Memory that libraries keep for themselves after it was freed."""
 
 import ctypes
+import gc
 import sys
 from functools import cache
 from typing import Any
 
 
 def return_memory() -> None:
-    """Return freed memory to the system, where the C library can (glibc); other threads of Python run meanwhile."""
+    """Free what only cycles refer to, and return freed memory to the system, where the C library can (glibc).
+
+    An error of cancelled work refers to the frames that it passed through, with the samples in them, and these to it.
+    The memory is returned while other threads of Python run.
+    """
+    gc.collect()
     trim = _find_trim()
     if trim is not None:
         trim(0)

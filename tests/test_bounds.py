@@ -53,7 +53,6 @@ from tests.fakes import FakeAligner
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 VARIABLE = re.compile(rf"`({PREFIX}\w+)`")
 CODE = re.compile(r"\d{3} `([a-z-]+)`|`(live-[a-z]+|bad-frame|deadline)`")
-PER_SECOND = round(turns._AT_ONCE / turns._PAUSE_S)
 _CONFIG: Final = uvicorn.Config("service.app:create_app", ws="none", log_config=None)
 OTHER_SETTINGS: Final = {
     "`/tmp` of a container, which is in memory": "test_other_constants",
@@ -65,7 +64,8 @@ CONSTANTS: Final[dict[str, tuple[float, ...]]] = {
     "request head": (http_protocol.MAX_HEAD_BYTES,),
     "bytes of pipelined requests that are parsed at once": (http_protocol.PIECE_BYTES,),
     "bytes behind a request that are read": (http_protocol.MAX_PIPELINE_BYTES, http_protocol.PIPELINE_S),
-    "pipelined requests of all connections": (PER_SECOND,),
+    "handshakes of WebSockets": (turns.handshake_turns().per_s,),
+    "pipelined requests of all connections": (turns.pipelined_turns().per_s,),
     "parts of a form": (bodies._MAX_FIELDS, bodies._MAX_FILES),
     "a field of a form": (bodies._MAX_TEXT_BYTES,),
     "body of `/export`": (answers.MAX_ANSWER_BYTES, answers._MAX_CONTAINERS, answers._MAX_VALUES),
@@ -112,6 +112,7 @@ CONSTANTS: Final[dict[str, tuple[float, ...]]] = {
     "utterances whose results wait": (live_session._MAX_PENDING,),
     "frames without content": (websocket_protocol.MAX_IDLE_FRAMES, websocket_protocol.IDLE_FRAMES_PER_S),
     "messages of a connection with less": (live_session.SMALL_MESSAGES, live_session.SMALL_MESSAGES_PER_S),
+    "messages of all connections with less": (live_session.ALL_SMALL_PER_S, live_session.ALL_SMALL_PER_S),
     "messages of a connection with at least": (live_session.DETECTIONS, live_session.DETECTIONS),
     "further connections where none waits": (connection_limit.RESERVED,),
     "descriptors that are left": (connection_limit.RESERVED + connection_limit._LAST_DESCRIPTORS,),

@@ -10,6 +10,7 @@ from typing import Final, TextIO
 import uvicorn
 
 from alignment.errors import CanSerError
+from alignment.timing import Seconds
 from service.app import create_app
 from service.cli.console import print_error
 from service.errors import ListenError
@@ -18,6 +19,8 @@ from service.http.server import configure_server
 from service.settings import Settings, load_settings, name_bundles
 
 _ALL_ADDRESSES: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104
+_SWITCH_S: Final[Seconds] = 0.001
+"""Longest time for which a thread keeps the interpreter while the event loop waits for it; Python's default is 5 ms."""
 
 
 def run_server(*, host: str | None, port: int | None, bundles: Sequence[str], aligner: str | None) -> int:
@@ -41,6 +44,7 @@ def run_server(*, host: str | None, port: int | None, bundles: Sequence[str], al
     state: AppState = application.state.can_ser
     state.on_ready = partial(_on_ready, settings)
     server = uvicorn.Server(configure_server(application, settings))
+    sys.setswitchinterval(_SWITCH_S)
     # uvicorn raises the signal that stopped it again; dying of it would leak semaphores of the worker processes.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:

@@ -19,7 +19,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from alignment.timing import Seconds
 from service.http.connection_limit import ConnectionLimit, HealthOnly
 from service.http.timeouts import ReadTimeout, Timer
-from service.http.turns import Turns
+from service.http.turns import pipelined_turns
 
 MAX_HEAD_BYTES: Final = 65_536
 PIECE_BYTES: Final = 2_048
@@ -60,7 +60,7 @@ class BoundedHttp(ReadTimeout, HttpToolsProtocol):
 
     upload_s: Seconds = 600.0
     limit = ConnectionLimit(1_000)
-    turns = Turns()
+    turns = pipelined_turns()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

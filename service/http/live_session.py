@@ -19,6 +19,7 @@ from service.errors import BadFrameError, DeadlineError, LiveLimitError
 from service.http.live_warnings import LiveWarnings
 from service.http.pace import FrameBudget, Pace
 from service.inference.engine import EmotionEngine
+from service.inference.executor import half_of_cores
 from service.inference.request import AnalysisRequest, Explain
 from service.inference.result import ResultBuilder, ScoredUtterance
 from service.inference.scheduler import Scheduler
@@ -33,6 +34,8 @@ _MIN_DETECTED_S: Final = 0.02
 SMALL_MESSAGES: Final = 2_000
 SMALL_MESSAGES_PER_S: Final = 1_000
 """Messages under 20 ms that may arrive at once, and per second: browsers give 750 blocks per second at 96 kHz."""
+ALL_SMALL_PER_S: Final = 4_000
+"""Messages under 20 ms of all sessions per second."""
 DETECTIONS: Final = 200
 """Messages of at least 20 ms that are searched for speech at once, and per second; a call has 50."""
 
@@ -43,6 +46,19 @@ class _Analysed:
 
     utterances: tuple[ScoredUtterance, ...]
     warnings: Sequence[str]
+
+
+class SharedLimits:
+    """Limits of all sessions together.
+
+    Attributes:
+        detections: Bounds the threads that search for speech.
+        small_messages: Pace of messages under 20 ms, which leaves the event loop to others.
+    """
+
+    def __init__(self) -> None:
+        self.detections = asyncio.Semaphore(half_of_cores())
+        self.small_messages = Pace(ALL_SMALL_PER_S, ALL_SMALL_PER_S)
 
 
 class LiveSession:
@@ -59,7 +75,7 @@ class LiveSession:
         explain: Explain,
         bundle: str | None = None,
         deadline_s: Seconds,
-        detections: asyncio.Semaphore,
+        shared: SharedLimits,
     ) -> None:
         """Read nothing yet.
 
@@ -72,7 +88,7 @@ class LiveSession:
             explain: As in POST /predict.
             bundle: Name of the bundle; None for the default.
             deadline_s: Longest processing time of one utterance.
-            detections: Bounds the threads in which all sessions search for speech.
+            shared: Limits of all sessions together.
 
         Raises:
             BadFrameError: Several bundles are named.
@@ -83,7 +99,7 @@ class LiveSession:
             raise BadFrameError("a live connection has one bundle", "open another one for the next")
         [self._engine] = engine.choose(self._request)
         self._scheduler, self._send, self._explain = scheduler, send, explain
-        self._deadline_s, self._detections = deadline_s, detections
+        self._deadline_s, self._shared = deadline_s, shared
         self._endpointer = endpointing.Endpointer(engine.detector)
         self._resampler = soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32", quality="HQ")
         self._small = FrameBudget(SMALL_MESSAGES, SMALL_MESSAGES_PER_S, asyncio.get_running_loop().time())
@@ -112,6 +128,7 @@ class LiveSession:
         """
         if len(frame) < self._min_detected_bytes:
             self._count_small()
+            await self._shared.small_messages.wait()
         self._undetected += frame
         if len(self._undetected) < self._min_detected_bytes:
             return
@@ -148,7 +165,7 @@ class LiveSession:
 
     async def _detect(self, *, last: bool) -> list[endpointing.SpeechEvent]:
         """Events of the audio that has not been searched; sessions take turns, and leave the interpreter to others."""
-        async with self._detections:
+        async with self._shared.detections:
             frames = bytes(self._undetected)
             self._undetected.clear()
             return await asyncio.to_thread(self._detect_in, frames, last=last)

@@ -1,6 +1,7 @@
 """Budgets of what a live connection sends: numbers that recover with time."""
 
 import asyncio
+from time import monotonic
 
 from alignment.timing import Seconds
 
@@ -29,11 +30,10 @@ class Pace:
     """A budget beyond which messages wait, so that a client that sends faster than real time loses nothing."""
 
     def __init__(self, limit: int, per_s: float) -> None:
-        """Start with the whole budget, in the running event loop."""
-        self._loop = asyncio.get_running_loop()
-        self._budget = FrameBudget(limit, per_s, self._loop.time())
+        """Start with the whole budget."""
+        self._budget = FrameBudget(limit, per_s, monotonic())
 
     async def wait(self) -> None:
         """Count a message, and wait while the budget is exhausted."""
-        if not self._budget.spend(1, self._loop.time()):
+        if not self._budget.spend(1, monotonic()):
             await asyncio.sleep(self._budget.missing_s)

@@ -9,7 +9,7 @@ from alignment.timing import Seconds
 from service.http.connection_limit import ConnectionLimit, bound_connections, count_descriptors
 from service.http.http_protocol import BoundedHttp
 from service.http.root_path import TrustedProxies
-from service.http.turns import Turns
+from service.http.turns import handshake_turns, pipelined_turns
 from service.http.websocket_protocol import BoundedWebSocket
 from service.settings import Settings
 
@@ -18,8 +18,9 @@ def bound_protocols(
     idle_s: Seconds, upload_s: Seconds, limit: ConnectionLimit
 ) -> tuple[type[BoundedHttp], type[BoundedWebSocket]]:
     """Both protocols with limits, as classes, which uvicorn requires."""
-    live = {"idle_s": idle_s, "limit": limit}
-    http = {**live, "upload_s": upload_s, "turns": Turns()}
+    both = {"idle_s": idle_s, "limit": limit}
+    http = {**both, "upload_s": upload_s, "turns": pipelined_turns()}
+    live = {**both, "turns": handshake_turns()}
     return type("BoundedHttp", (BoundedHttp,), http), type("BoundedWebSocket", (BoundedWebSocket,), live)
 
 

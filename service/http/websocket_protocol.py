@@ -18,6 +18,7 @@ from websockets.http11 import Request
 from service.http.connection_limit import ConnectionLimit
 from service.http.pace import FrameBudget
 from service.http.timeouts import ReadTimeout, Timer
+from service.http.turns import handshake_turns
 
 PIECE_BYTES: Final = 1_024
 """Bytes that are parsed at once, at most 170 frames."""
@@ -34,22 +35,26 @@ log = structlog.stdlib.get_logger("service.http.websocket_protocol")
 class BoundedWebSocket(ReadTimeout, WebSocketsSansIOProtocol):
     """A WebSocket with a timeout for both handshakes and for reading messages, and a budget of frames without content.
 
-    Received bytes are parsed piece by piece: not before the connection is accepted, not while a message waits for the
-    application, and not while the client does not read.
+    Received bytes are parsed piece by piece: not before the turn of the handshake, not before the connection is
+    accepted, not while a message waits for the application, and not while the client does not read.
 
     Attributes:
         idle_s: Longest wait for a handshake, and for the client to read.
         limit: Limit of all connections; a WebSocket makes way for others until the application keeps it, and when it is
             being closed.
+        turns: Order of the handshakes of all connections, so that clients that are refused and come again leave the
+            event loop to others.
     """
 
     limit = ConnectionLimit(1_000)
+    turns = handshake_turns()
     content = "a live connection"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._handshake = Timer("a WebSocket handshake")
         self._unparsed = bytearray()
+        self._has_turn = False
         self._idle_frames = FrameBudget(MAX_IDLE_FRAMES, IDLE_FRAMES_PER_S, self.loop.time())
         self._frames_after_close = FrameBudget(MAX_FRAMES_AFTER_CLOSE, 0, self.loop.time())
 
@@ -58,6 +63,12 @@ class BoundedWebSocket(ReadTimeout, WebSocketsSansIOProtocol):
         super().connection_made(transport)
         self.limit.add(self)
         self._handshake.start(self.transport, self.idle_s)
+        self.turns.add(self._take_turn)
+
+    def _take_turn(self) -> None:
+        self._has_turn = True
+        if not self.transport.is_closing():
+            self._parse()
 
     def handle_connect(self, event: Request) -> None:
         """Start the application, which may keep the connection."""
@@ -76,7 +87,7 @@ class BoundedWebSocket(ReadTimeout, WebSocketsSansIOProtocol):
 
     @property
     def _may_parse(self) -> bool:
-        is_open = self.handshake_complete or not self.handshake_initiated
+        is_open = self.handshake_complete or (self._has_turn and not self.handshake_initiated)
         return is_open and self.writable.is_set() and not self.read_paused and not self.transport.is_closing()
 
     def _parse(self) -> None:

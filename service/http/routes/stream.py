@@ -58,7 +58,7 @@ def open_session(state: AppState, send: Send, options: LiveOptions) -> LiveSessi
         explain=options.explain,
         bundle=options.bundle,
         deadline_s=state.settings.deadline_s,
-        detections=state.detections,
+        shared=state.live_limits,
     )
 
 

@@ -16,6 +16,7 @@ from websockets.sync.client import connect
 from model.bundle import Bundle
 from service.http.live_session import SMALL_MESSAGES, SMALL_MESSAGES_PER_S, LiveSession
 from service.http.pace import Pace
+from service.http.turns import Turns
 from service.http.websocket_protocol import MAX_IDLE_FRAMES, BoundedWebSocket
 from service.setting_groups import LiveSettings
 from service.settings import Settings
@@ -78,6 +79,23 @@ def test_unfinished_handshake_times_out(server: RunningServer) -> None:
     assert server.exchange(b"GET /stream HTTP/1.1\r\n" + HANDSHAKE) == b""
 
 
+def test_handshakes_take_turns(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until its turn a handshake is not parsed, and another request is answered."""
+    starts: list[tuple[asyncio.AbstractEventLoop, Callable[[], None]]] = []
+    monkeypatch.setattr(Turns, "add", lambda _, start: starts.append((asyncio.get_running_loop(), start)))
+    with server.connect() as connection:
+        connection.sendall(b"GET /stream HTTP/1.1\r\n" + HANDSHAKE + b"\r\n")
+        wait_until(lambda: bool(starts))
+        assert server.client.get("/health/live").status_code == 200
+        [(loop, start)] = starts
+        connection.settimeout(0.0)
+        with pytest.raises(BlockingIOError):
+            connection.recv(100)
+        connection.settimeout(20)
+        loop.call_soon_threadsafe(start)
+        assert connection.recv(100).startswith(b"HTTP/1.1 101")
+
+
 def test_upgrade_behind_a_pending_response_ends_connection(server: RunningServer) -> None:
     """The response to the first request must not be written into a WebSocket."""
     request = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
@@ -133,7 +151,7 @@ def fed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def test_flood_of_small_messages_is_closed(server: RunningServer, fed: list[int]) -> None:
     """Several clients; each message is processed alone, with other work of the event loop between them."""
-    clients = 4
+    clients = 2
     with ExitStack() as stack:
         started = time.monotonic()
         connections = [stack.enter_context(open_live(server, b"?rate=768000")) for _ in range(clients)]
@@ -150,10 +168,12 @@ def test_flood_of_small_messages_is_closed(server: RunningServer, fed: list[int]
     assert len(fed) <= clients * (SMALL_MESSAGES + SMALL_MESSAGES_PER_S * spent_s + 1)
 
 
-def test_telephone_audio_without_pauses_waits(
-    server: RunningServer, fed: list[int], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("size", [160, 2], ids=["messages of a telephone", "messages of two bytes"])
+def test_audio_without_pauses_waits(
+    server: RunningServer, fed: list[int], monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    """While a connection waits for its pace, none of its further messages is processed."""
+    """While a connection waits for its pace or that of all, none of its further messages is processed."""
+    wait_until(lambda: server.state.live_connections == 0, 60)
     waiting: list[asyncio.AbstractEventLoop] = []
     released = asyncio.Event()
 
@@ -163,13 +183,14 @@ def test_telephone_audio_without_pauses_waits(
 
     monkeypatch.setattr(Pace, "wait", wait)
     with open_live(server, b"?encoding=mulaw") as connection:
-        connection.sendall(frame(Opcode.BINARY, b"\xff" * 160) * 600)
+        connection.sendall(frame(Opcode.BINARY, b"\xff" * size) * 600)
         wait_until(lambda: bool(waiting))
         for _ in range(20):
             assert server.client.get("/health/live").status_code == 200
         assert (len(fed), len(waiting)) == (1, 1)
         waiting[0].call_soon_threadsafe(released.set)
         wait_until(lambda: len(fed) > 1)
+    wait_until(lambda: server.state.live_connections == 0, 60)
 
 
 def test_messages_that_are_sent_faster_are_not_lost(server: RunningServer) -> None:

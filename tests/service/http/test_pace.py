@@ -26,7 +26,7 @@ def test_messages_beyond_the_budget_wait_until_it_recovers(monkeypatch: pytest.M
         now_s += delay_s
 
     async def send() -> None:
-        monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now_s)
+        monkeypatch.setattr("service.http.pace.monotonic", lambda: now_s)
         monkeypatch.setattr(asyncio, "sleep", sleep)
         pace = Pace(5, 10.0)
         for _ in range(8):

@@ -13,7 +13,7 @@ import pytest
 from model.bundle import Bundle
 from service.http import http_protocol
 from service.http.http_protocol import MAX_PIPELINE_BYTES, PIECE_BYTES, BoundedHttp
-from service.http.turns import Turns
+from service.http.turns import pipelined_turns
 from service.settings import Settings
 from tests.builders import encode, noise
 from tests.fakes import FakeAligner
@@ -58,7 +58,7 @@ def test_turns_leave_the_event_loop_to_others() -> None:
     order: list[str] = []
 
     async def run() -> None:
-        turns = Turns()
+        turns = pipelined_turns()
         for number in range(6):
             turns.add(partial(order.append, str(number)))
         while "5" not in order:
