@@ -19,8 +19,11 @@ from service.http.server import configure_server
 from service.settings import Settings, load_settings, name_bundles
 
 _ALL_ADDRESSES: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104
-_SWITCH_S: Final[Seconds] = 0.001
-"""Longest time for which a thread keeps the interpreter while the event loop waits for it; Python's default is 5 ms."""
+_SWITCH_S: Final[Seconds] = 0.0002
+"""Time after which a thread gives the interpreter to one that waits for it; Python's default is 5 ms.
+
+Decoding and scoring release the interpreter many times, and wait so long each time while another thread writes a file.
+"""
 
 
 def run_server(*, host: str | None, port: int | None, bundles: Sequence[str], aligner: str | None) -> int:

@@ -1,18 +1,21 @@
-"""Responses that a client sends back, to have them written as a file.
+"""Responses that are written as a file: those of jobs, and those that a client sends back.
 
-Their text is parsed by the standard library and bounded first: pydantic needs a kilobyte for each empty list of a text,
-and for each mistake.
+The text of a client is parsed by the standard library and bounded first: pydantic needs a kilobyte for each empty list
+of a text, and for each mistake. Words and utterances are validated one by one, because pydantic would hold the
+interpreter, and with it the event loop, for seconds.
 """
 
 import json
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, Final, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from can_ser_client.schemas import PredictOut, UtteranceOut, WordOut
 from service.errors import InvalidAnswerError
 
+_Model = TypeVar("_Model", bound=BaseModel)
 MAX_ANSWER_BYTES: Final = 32_000_000
 """Four hours of dense speech with contributions to every emotion have 25 MB."""
 _MAX_CONTAINERS: Final = 400_000
@@ -31,18 +34,47 @@ def read_answer(body: bytes) -> PredictOut:
     Raises:
         InvalidAnswerError: It is not a response of POST /predict, or its times or emotions contradict each other.
     """
-    document = _parse(body)
-    try:
-        response = PredictOut.model_validate(document)
-    except ValidationError as exc:
-        [first, *_] = exc.errors()
-        place = ".".join(str(part) for part in first["loc"]) or "body"
-        raise InvalidAnswerError(f"{place[:100]}: {first['msg']}") from exc
+    response = _validate_response(_parse(body))
     _check_size(response)
     _check_times(response)
     _check_emotions(response)
     _check_texts(response)
     return response
+
+
+def read_stored(data: bytes) -> PredictOut:
+    """The response of a job from its JSON.
+
+    Raises:
+        InvalidAnswerError: It is not a response.
+    """
+    # With a hook, which returns each object as it is, the parser leaves the interpreter to other threads.
+    return _validate_response(json.loads(data, object_hook=lambda value: value))
+
+
+def _validate_response(document: Any) -> PredictOut:
+    return _validate(PredictOut, _with_validated(document, "utterances", _validate_utterance))
+
+
+def _validate_utterance(document: Any, *place: str | int) -> UtteranceOut:
+    return _validate(UtteranceOut, _with_validated(document, "words", partial(_validate, WordOut), *place), *place)
+
+
+def _with_validated(document: Any, name: str, validate: Callable[..., Any], *place: str | int) -> Any:
+    """The document with validated elements of one of its lists."""
+    values = document.get(name) if isinstance(document, dict) else None
+    if not isinstance(values, list):
+        return document
+    return document | {name: [validate(value, *place, name, index) for index, value in enumerate(values)]}
+
+
+def _validate(model: type[_Model], document: Any, *place: str | int) -> _Model:
+    try:
+        return model.model_validate(document)
+    except ValidationError as exc:
+        [first, *_] = exc.errors()
+        text = ".".join(map(str, (*place, *first["loc"]))) or "body"
+        raise InvalidAnswerError(f"{text[:100]}: {first['msg']}") from exc
 
 
 def _parse(body: bytes) -> Any:

@@ -12,8 +12,9 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from can_ser_client.job_schemas import CallbackOut, JobEntryOut, JobListOut, JobOut, ProgressOut
-from can_ser_client.schemas import PredictOut, Problem
+from can_ser_client.schemas import Problem
 from service.errors import BusyError, JobNotDoneError, UnknownJobError
+from service.exports.answers import read_stored
 from service.exports.formats import ExportRequest, read_export
 from service.http.dependencies import AppStateDep, OwnerDep
 from service.http.exception_handlers import problem_response
@@ -120,7 +121,7 @@ async def delete_job(state: AppStateDep, owner: OwnerDep, job_id: str) -> None:
 def _export(state: AppState, owner: str, job: Job, export: ExportRequest) -> Response:
     if job.status != "done":
         raise JobNotDoneError(job.id, job.status)
-    write = partial(convert, state, partial(_read, state, job), PredictOut.model_validate_json, export, job.id)
+    write = partial(convert, state, partial(_read, state, job), read_stored, export, job.id)
     return ExportResponse(state.exports.hold(owner), write, export, job.id)
 
 

@@ -2,8 +2,10 @@
 
 import csv
 import io
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pytest
@@ -11,6 +13,8 @@ import textgrid
 
 from can_ser_client.fields import ExportFormat
 from can_ser_client.schemas import PredictOut
+from service.errors import InvalidAnswerError
+from service.exports.answers import read_answer, read_stored
 from service.exports.formats import ExportRequest, write_export
 from service.recogniser import EmotionRecogniser
 from tests.builders import ROOT
@@ -37,6 +41,32 @@ def check_spans(spans: Sequence[tuple[float, float]], answer: PredictOut) -> Non
     assert spans
     assert all(0 <= start_s < end_s <= answer.audio.duration_s for start_s, end_s in spans)
     assert all(first[1] <= second[0] for first, second in zip(spans, spans[1:], strict=False))
+
+
+def test_stored_response_is_read_as_it_was_written(answer: PredictOut) -> None:
+    assert read_stored(answer.model_dump_json().encode()) == answer
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (("utterances", 0, "words", 1, "start_s"), "utterances.0.words.1.start_s: "),
+        (("utterances", 0, "text"), "utterances.0.text: "),
+        (("audio", "duration_s"), "audio.duration_s: "),
+        (("utterances",), "utterances: "),
+    ],
+)
+def test_invalid_values_are_named_by_their_place(answer: PredictOut, change: tuple[str | int, ...], text: str) -> None:
+    document = answer.model_dump(mode="json")
+    *path, last = change
+    parent: Any = document
+    for key in path:
+        parent = parent[key]
+    parent[last] = {}
+    for read in (read_stored, read_answer):
+        with pytest.raises(InvalidAnswerError) as caught:
+            read(json.dumps(document).encode())
+        assert text in str(caught.value)
 
 
 def test_subtitles(answer: PredictOut) -> None:
