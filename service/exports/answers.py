@@ -2,7 +2,7 @@
 
 The text of a client is parsed by the standard library and bounded first: pydantic needs a kilobyte for each empty list
 of a text, and for each mistake. Words and utterances are validated one by one, because pydantic would hold the
-interpreter, and with it the event loop, for seconds.
+interpreter for seconds.
 """
 
 import json

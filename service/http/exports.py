@@ -1,9 +1,8 @@
 """Responses as files over HTTP: media types, names of files, warnings, and conversion in a thread."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -12,7 +11,8 @@ from starlette.types import Receive, Scope, Send
 
 from alignment.memory import return_memory
 from can_ser_client.schemas import PredictOut
-from service.exports.formats import FORMATS, ExportRequest, name_export, write_export
+from service.exports.conversion import LARGE_BYTES, Conversion, WrittenFile
+from service.exports.formats import FORMATS, ExportRequest, name_export
 from service.http.lifecycle import AppState
 from service.http.sending import send_in_time
 from service.http.warning_header import NAME, warning_headers
@@ -27,25 +27,6 @@ WARNING_HEADER: Final[dict[str, Any]] = {
 """OpenAPI description of the header."""
 EXPORT_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {200: {"content": EXPORTS, "headers": WARNING_HEADER}}
 _PIECE_BYTES: Final = 65_536
-_LARGE_BYTES: Final = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class WrittenFile:
-    """A response as a file.
-
-    Attributes:
-        content: The file.
-        warnings: Warnings of the response, which most files have no place for.
-    """
-
-    content: bytes
-    warnings: Sequence[str]
-
-
-def write_file(response: PredictOut, export: ExportRequest, name: str) -> WrittenFile:
-    """A response as a file, with its warnings."""
-    return WrittenFile(write_export(response, export, name), response.warnings)
 
 
 async def export_response(written: Awaitable[WrittenFile], export: ExportRequest, name: str) -> Response:
@@ -94,7 +75,7 @@ class ExportResponse(Response):
         """Write and send the file, as fast as the client reads."""
         with self._place:
             file = await self._write()
-            is_large = len(file.content) > _LARGE_BYTES
+            is_large = len(file.content) > LARGE_BYTES
             headers = dict(self.headers) | {"content-length": str(len(file.content))} | warning_headers(file.warnings)
             response = StreamingResponse(_cut(file.content), headers=headers)
             del file
@@ -119,12 +100,12 @@ async def convert(
     export: ExportRequest,
     name: str,
 ) -> WrittenFile:
-    """A response as a file, read and written in a thread; a few are written at once, further ones wait.
+    """A response as a file, apart from the event loop; a few are written at once, further ones wait.
 
     Args:
         state: State of the application.
         load: Loads the JSON of the response.
-        read: Reads it.
+        read: Reads it; a function of a module.
         export: Format of the file.
         name: Name of the recording.
 
@@ -133,11 +114,4 @@ async def convert(
     """
     data = await load()
     async with state.conversions:
-        return await asyncio.to_thread(_convert, data, read, export, name)
-
-
-def _convert(data: bytes, read: Callable[[bytes], PredictOut], export: ExportRequest, name: str) -> WrittenFile:
-    file = write_file(read(data), export, name)
-    if len(data) > _LARGE_BYTES:
-        return_memory()
-    return file
+        return await state.converter.convert(Conversion(data, read, export, name))

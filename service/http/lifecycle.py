@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from alignment.errors import CanSerError
 from service.errors import BusyError, LiveFullError, NotReadyError, ScorersUnavailableError, ServiceError
+from service.exports.conversion import Converter
 from service.http.live_session import SharedLimits
 from service.inference.engine import EmotionEngine
 from service.inference.executor import half_of_cores
@@ -57,6 +58,7 @@ class AppState:
         self.reads = self._bound(settings.jobs.max_reads, lambda limit: BusyError(limit, _RETRY_AFTER_S))
         self.exports = self._bound(_EXPORTS, lambda limit: BusyError(limit, _RETRY_AFTER_S))
         self.conversions = asyncio.Semaphore(half_of_cores())
+        self.converter = Converter()
         self.live_limits = SharedLimits()
         self.live = self._bound(settings.live.max_connections, LiveFullError)
         self.metrics.add_gauge("live_connections", "Open live connections.", lambda: self.live.held)
@@ -163,6 +165,7 @@ class AppState:
         self._ready, self._reason = False, "the service is stopping"
         await self.jobs.close()
         self.scheduler.close()
+        self.converter.close()
         self.engine.close()
         await asyncio.to_thread(self.traces.close)
 

@@ -9,10 +9,11 @@ from starlette.responses import Response
 
 from can_ser_client.schemas import PredictOut
 from service.errors import ConflictingFieldsError
+from service.exports.conversion import WrittenFile, write_file
 from service.exports.formats import EXPORT_FIELDS, read_export
 from service.http.dependencies import AppStateDep, OwnerDep
 from service.http.disconnect import cancel_on_disconnect
-from service.http.exports import EXPORTS, WARNING_HEADER, WrittenFile, export_response, write_file
+from service.http.exports import EXPORTS, WARNING_HEADER, export_response
 from service.http.forms import EXPORT_SCHEMAS, PREDICT_FIELDS, RecordingForm, describe_form, open_form
 from service.http.lifecycle import AppState
 from service.http.openapi import refusals

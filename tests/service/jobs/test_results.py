@@ -15,9 +15,10 @@ from starlette.types import Message
 
 from can_ser_client.schemas import PredictOut
 from service.errors import BusyError, UnknownJobError
+from service.exports.conversion import WrittenFile
 from service.exports.formats import ExportRequest
 from service.http import sending
-from service.http.exports import ExportResponse, WrittenFile
+from service.http.exports import ExportResponse
 from service.inference.places import Places
 from service.jobs.store import JobStore
 from service.setting_groups import JobSettings
@@ -214,7 +215,7 @@ def test_exports_that_nobody_reads_are_bounded(
         written.append(len(response.utterances))
         return b"a" * 20_000_000
 
-    monkeypatch.setattr("service.http.exports.write_export", write)
+    monkeypatch.setattr("service.exports.conversion.write_export", write)
     returned = threading.Event()
     monkeypatch.setattr("service.http.exports.return_memory", returned.set)
     places = server.state._bound(READS, lambda limit: BusyError(limit, 1))
