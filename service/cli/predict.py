@@ -2,6 +2,7 @@
 
 import csv
 import mimetypes
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -27,7 +28,7 @@ from service.cli.console import (
 )
 from service.cli.exports import Exporter, output_file, plan_exports
 from service.cli.progress import track
-from service.errors import ConflictingFieldsError, InvalidWordsError, SettingsError
+from service.errors import ConflictingFieldsError, InvalidWordsError, OutputNameError, SettingsError
 from service.inference.engine import EmotionEngine
 from service.inference.request import AnalysisRequest, Explain, Speakers
 from service.results.plots import draw_response, require_matplotlib, summarise
@@ -74,6 +75,7 @@ def run_predict(options: PredictOptions) -> int:
     try:
         if len(options.formats) > 1:
             raise ConflictingFieldsError(*(f"--{name}" for name in options.formats[:2]))
+        _refuse_output_names(options)
         settings = load_settings({"aligner": options.aligner, **name_bundles(options.bundles)})
         request = read_request(options)
         paths = find_recordings(options.files, print_left_out)
@@ -102,6 +104,18 @@ def run_predict(options: PredictOptions) -> int:
             discard_output()
             return 2
     return 0 if all(succeeded) else 1
+
+
+def _refuse_output_names(options: PredictOptions) -> None:
+    """Refuse `--csv out.csv`: the option takes no file, so that the name would be that of a recording.
+
+    Raises:
+        OutputNameError: A file of that format is named and does not exist.
+    """
+    for name in options.files:
+        for chosen in options.formats:
+            if name.lower().endswith(f".{chosen}") and not os.path.lexists(name):
+                raise OutputNameError(name, f"--{chosen}")
 
 
 @dataclass(frozen=True, slots=True)

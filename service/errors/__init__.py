@@ -4,6 +4,7 @@ ServiceError
 ├── SettingsError           a CAN_* variable or an option is invalid; the service does not start
 ├── ListenError             the address or the port of the service cannot be used
 ├── NoRecordingsError       a folder or a pattern of the command line matches no recording
+├── OutputNameError         a file to write is named among the recordings
 ├── ArchiveError            a storage of recordings cannot be listed
 ├── ResultsError            a run cannot resume from the results of an earlier one
 ├── UnwritableError         the results of a run cannot be written
@@ -55,6 +56,7 @@ from service.errors.commands import (
     ClusterError,
     ListenError,
     NoRecordingsError,
+    OutputNameError,
     RecordingPathError,
     ResultsError,
     SettingsError,
@@ -126,6 +128,7 @@ __all__ = [
     "NoRoomError",
     "NoTranslationError",
     "NotReadyError",
+    "OutputNameError",
     "RateLimitedError",
     "RecordingPathError",
     "RefusedError",

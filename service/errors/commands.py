@@ -30,6 +30,13 @@ class NoRecordingsError(ServiceError):
         )
 
 
+class OutputNameError(ServiceError):
+    """A file to write is named among the recordings."""
+
+    def __init__(self, name: str, option: str) -> None:
+        super().__init__(f"{name} does not exist: {option} prints the results; redirect them with > {name}")
+
+
 class ArchiveError(ServiceError):
     """A storage of recordings cannot be listed."""
 

@@ -89,6 +89,7 @@ NEVER_OVER_HTTP: Final = frozenset(
         service_errors.SettingsError,
         service_errors.ListenError,
         service_errors.NoRecordingsError,
+        service_errors.OutputNameError,
         service_errors.ArchiveError,
         service_errors.ResultsError,
         service_errors.TableFullError,

@@ -188,7 +188,7 @@ def test_current_word_is_highlighted_during_playback(open_page: OpenPage, addres
 def test_microphone_recording_is_analysed(open_page: OpenPage, address: str) -> None:
     page = open_page(address, permissions=["microphone"])
     page.get_by_role("button", name="Record yourself").click()
-    expect(page.locator("#elapsed")).to_have_text("0:05")
+    expect(page.locator("#elapsed")).to_have_text(re.compile(r"0:(0[5-9]|[1-5]\d)"))
     page.get_by_role("button", name="Stop and analyse").click()
     expect(page.locator(".report")).to_be_visible()
     expect(page.locator(".file-info")).to_contain_text("recording.wav")

@@ -113,6 +113,8 @@ def test_bad_file_does_not_stop_others(folder: Path) -> None:
         (("--explain", "false", "--csv"), "--explain false"),
         (("--explain", "false", "--plot", "a.png"), "--explain false"),
         (("none/*.wav",), "holds no recording"),
+        (("--csv", "out.csv"), "redirect them with > out.csv"),
+        (("--json", "out.JSON"), "redirect them with > out.JSON"),
     ],
 )
 def test_invalid_arguments_are_explained(
