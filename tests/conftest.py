@@ -1,5 +1,6 @@
 """Shared fixtures, and folders of real data named by environment variables."""
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -108,3 +109,9 @@ def goemotions() -> Path:
 def real_speech() -> Path:
     """Recordings of natural speech, including jfk.flac."""
     return _folder("SPEECH_DIR")
+
+
+def pytest_collection_finish() -> None:
+    """Keep what the tests have imported out of the collector's sight, as `can-ser serve` does with its models."""
+    gc.collect()
+    gc.freeze()
