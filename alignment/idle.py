@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Generic, TypeVar
 
-from alignment.memory import return_gpu_memory, return_memory
+from alignment.memory import collect_memory, return_gpu_memory
 from alignment.timing import Seconds
 
 _T = TypeVar("_T")
@@ -112,5 +112,5 @@ class IdleModels(Generic[_T]):
             self._release(models)
         del models
         # Networks refer to themselves, and the C library keeps what is freed.
-        return_memory()
+        collect_memory()
         return_gpu_memory()

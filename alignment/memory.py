@@ -8,15 +8,19 @@ from typing import Any
 
 
 def return_memory() -> None:
-    """Free what only cycles refer to, and return freed memory to the system, where the C library can (glibc).
-
-    An error of cancelled work refers to the frames that it passed through, with the samples in them, and these to it.
-    The memory is returned while other threads of Python run.
-    """
-    gc.collect()
+    """Return freed memory to the system, where the C library can (glibc); other threads of Python run meanwhile."""
     trim = _find_trim()
     if trim is not None:
         trim(0)
+
+
+def collect_memory() -> None:
+    """Free what only cycles refer to, then return the memory to the system.
+
+    An error of cancelled work refers to the frames that it passed through, with the samples in them, and these to it.
+    """
+    gc.collect()
+    return_memory()
 
 
 def return_gpu_memory() -> None:

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from alignment.batcher import Batcher
 from alignment.features.extraction import UtteranceFeatures
-from alignment.memory import return_memory
+from alignment.memory import collect_memory
 from alignment.priority import Priority
 from alignment.timing import Seconds
 from model.occlusion import add_effects
@@ -211,7 +211,7 @@ class Scheduler:
         context = task.context
         with suppress(LargeRecordingError):
             return await self._executor.run(context, lambda: begin(self._decode(task, slot, small=True))), "prepare"
-        slot.callback(self._executor.run_later, return_memory, "large")
+        slot.callback(self._executor.run_later, collect_memory, "large")
         waiting_since = time.perf_counter()
         await slot.enter_async_context(self._large)
         context.stopwatch.add("queue", time.perf_counter() - waiting_since)

@@ -5,7 +5,7 @@ from typing import NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from alignment.memory import return_memory
+from alignment.memory import collect_memory
 
 
 def test_memory_of_cancelled_work_is_freed() -> None:
@@ -23,7 +23,7 @@ def test_memory_of_cancelled_work_is_freed() -> None:
     try:
         samples = cancel()
         assert samples() is not None
-        return_memory()
+        collect_memory()
         assert samples() is None
     finally:
         gc.enable()

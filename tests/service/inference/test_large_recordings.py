@@ -128,7 +128,7 @@ def test_recording_and_slot_of_a_large_request_are_released(
         close(loop)
 
     monkeypatch.setattr(WindowLoop, "close", record)
-    monkeypatch.setattr("service.inference.scheduler.return_memory", returned.set)
+    monkeypatch.setattr("service.inference.scheduler.collect_memory", returned.set)
     outside = json.dumps([{"word": "the", "start": 1.0, "end": 9.0}])
     for _ in range(2 * (os.cpu_count() or 1) + 1):
         response = client.post("/predict", files={"file": LARGE}, data={"words": outside})

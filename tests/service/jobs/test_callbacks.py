@@ -300,7 +300,7 @@ def test_replaced_folder_does_not_end_callbacks(settings: Settings, aligner: Fak
 def test_many_slow_receivers_are_bounded(settings: Settings, aligner: FakeAligner) -> None:
     """No more than 16 attempts are in progress, and every message arrives."""
     with run_receiver() as receiver:
-        changed = allowing(settings, receiver.port, max_waiting=100)
+        changed = allowing(settings, receiver.port, max_waiting=100, callback_timeout_s=60)
         with run_app(changed, aligner) as client:
             receiver.gate.clear()
             locations = [submit(client, receiver.url) for _ in range(20)]
