@@ -17,6 +17,7 @@ from model.training.fine_tuning import begin_with
 from model.training.loop import Epoch, Logits, predict, train_split
 from model.training.recipes import Recipe
 from model.training.systems import SYSTEMS
+from model.training.used_words import used_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,8 @@ def train_fold(
     network = network.to(device)
     has_level = experiment.features.front_end != "encoder"
     level = normalisation.std[0] / experiment.features.mfcc.n_mels**0.5 if has_level else inf
-    best_epoch, history = train_split(network, ragged, split, experiment.training, level, on_epoch, data.sources)
+    with used_words(network, ragged) as compact:
+        best_epoch, history = train_split(network, compact, split, experiment.training, level, on_epoch, data.sources)
     if experiment.training.rounded_vectors:
         round_embeddings(network)
     validation, test = (
