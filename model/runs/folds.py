@@ -14,6 +14,7 @@ from typing import Final
 import torch
 from rich.console import Console
 
+from alignment.memory import keep_memory
 from model.bundle import Origin
 from model.bundle_files import SUMS
 from model.data.cache import digest_code
@@ -177,6 +178,7 @@ def _run_here(folds: Sequence[Fold], progress: FoldProgress) -> Iterator[tuple[s
     """Run folds one after the other on one core; yield the name and the outcome of each."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
+    keep_memory()
     try:
         for fold in folds:
             yield fold.name, _run_or_diverge(fold, partial(_send, progress.show, fold))
@@ -218,6 +220,7 @@ def _start_worker(updates: "SimpleQueue[FoldEpoch | None]") -> None:
     global _updates_of_worker  # noqa: PLW0603
     _updates_of_worker = updates
     torch.set_num_threads(1)
+    keep_memory()
 
 
 def _run_in_worker(fold: Fold) -> _Outcome:
