@@ -44,7 +44,8 @@ def used_words(network: nn.Module, by_speed: Sequence[RaggedData]) -> Iterator[l
 def _rows(by_speed: Sequence[RaggedData]) -> Tensor:
     """(used words,) int64 rows of the full table in ascending order, that of padding first, the unknown word second."""
     words = torch.cat([data.words for data in by_speed])
-    return torch.cat((words.new_tensor([PADDING, UNKNOWN]), words)).unique()
+    rows: Tensor = torch.cat((words.new_tensor([PADDING, UNKNOWN]), words)).unique()
+    return rows
 
 
 def _replace_table(layer: nn.Embedding, table: Tensor) -> None:

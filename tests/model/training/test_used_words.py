@@ -18,7 +18,8 @@ UNUSED_LAST = replace(DATA, words=DATA.words.clamp(max=10))
 
 
 def table_of(network: CrossAttentionNetwork) -> torch.Tensor:
-    return network.text_encoder.embedding.weight.detach()
+    table: torch.Tensor = network.text_encoder.embedding.weight.detach()
+    return table
 
 
 def test_training_is_the_same_as_with_the_full_table() -> None:
