@@ -13,17 +13,26 @@ def main(
     run: Annotated[
         Path, typer.Argument(help="Folder of `python -m model.reproduce --out`, or of `model.study`, finished or not")
     ],
+    publish: Annotated[
+        Path | None,
+        typer.Option(help="New folder for a copy of the report with the predictions of every fold, without weights"),
+    ] = None,
 ) -> None:
     """Write report.md, report.html and report.json of a reproduction from its finished folds; nothing is trained."""
     require_extra("train", TRAIN)
+    from model.report.publish import publish_report
     from model.report.write import write_report
 
     try:
         write_report(run)
+        if publish is not None:
+            publish_report(run, publish)
     except (TrainingError, OSError) as exc:
         typer.echo(f"{type(exc).__name__}: {exc}", err=True)
         raise typer.Exit(1) from exc
     typer.echo(f"wrote report.md, report.html and report.json to {run}", err=True)
+    if publish is not None:
+        typer.echo(f"copied them to {publish}, with plan.json, utterances.csv and the predictions", err=True)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -20,6 +20,8 @@ from model.report.plan import Plan, read_plan
 from model.report.results import FinishedFold, SystemResult, collect_results
 from model.report.word_errors import measure_by_word_errors
 from model.runs.predictions import PREDICTIONS
+
+REPORTS: Final = ("report.md", "report.html", "report.json")
 
 
 def write_report(out: Path) -> None:

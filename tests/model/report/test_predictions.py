@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import typer
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precision_score, recall_score
@@ -84,6 +85,23 @@ def test_report_is_rendered_anew_from_files(finished: Path) -> None:
     assert result.exit_code == 0, result.stderr
     assert {name: (finished / name).read_text() for name in before} == before
     assert removed.is_file()
+
+
+def test_published_report_has_the_predictions_of_every_fold(finished: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "published"
+    result = run(report_command.main, str(finished), "--publish", str(folder))
+    assert result.exit_code == 0, result.stderr
+    tables = {"text.csv.xz", "can.csv.xz"}
+    files = {"report.md", "report.html", "report.json", "plan.json", "utterances.csv"}
+    assert {path.name for path in folder.iterdir()} == files | tables
+    for name in files:
+        assert (folder / name).read_bytes() == (finished / name).read_bytes()
+    for name in tables:
+        published = pd.read_csv(folder / name)
+        parts = [pd.read_csv(path) for path in sorted(finished.glob(f"{name.partition('.')[0]}/*/predictions.csv"))]
+        pd.testing.assert_frame_equal(published, pd.concat(parts, ignore_index=True))
+    again = run(report_command.main, str(finished), "--publish", str(folder))
+    assert (again.exit_code, "exists already; choose another folder" in again.stderr) == (1, True)
 
 
 def test_unfinished_run_has_a_report(finished: Path, tmp_path: Path) -> None:

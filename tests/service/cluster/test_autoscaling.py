@@ -27,6 +27,7 @@ pytestmark = [
     pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed: make install-cluster"),
 ]
 LIMIT_S = 240.0
+CLIENTS = 3
 
 
 def build(folder: Path) -> dict[str, Any]:
@@ -48,7 +49,7 @@ def documented_changes() -> dict[str, Any]:
 
 
 def apply_changes(config: dict[str, Any], port: int) -> None:
-    """Make the documented changes, without a GPU, with at most two aligners and a short delay."""
+    """Make the documented changes, without a GPU, with at most two aligners and short times of measurement."""
     changes = documented_changes()
     [application] = config["applications"]
     assert changes["import_path"] == application["import_path"]
@@ -56,8 +57,9 @@ def apply_changes(config: dict[str, Any], port: int) -> None:
     deployments = {each["name"]: each for each in application["deployments"]}
     [change] = changes["deployments"]
     scaling = {"min_replicas": 1, "max_replicas": 2, "target_ongoing_requests": 1, "upscale_delay_s": 1}
+    times = {"metrics_interval_s": 0.5, "look_back_period_s": 2.0}
     assert change["autoscaling_config"].keys() >= {"min_replicas", "max_replicas", "target_ongoing_requests"}
-    deployments[change["name"]] |= {"autoscaling_config": change["autoscaling_config"] | scaling}
+    deployments[change["name"]] |= {"autoscaling_config": change["autoscaling_config"] | scaling | times}
     config["http_options"] = {"host": "127.0.0.1", "port": port}
     config["proxy_location"] = "HeadOnly"
 
@@ -99,7 +101,7 @@ def test_built_file_scales_with_the_load(tmp_path: Path) -> None:
     with (
         run_one_node(tmp_path / "edited.yaml", tmp_path / "log") as count_aligners,
         httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=LIMIT_S) as client,
-        ThreadPoolExecutor(6) as pool,
+        ThreadPoolExecutor(CLIENTS) as pool,
     ):
         wait_until(lambda: client.get("/health/ready").status_code == 200, LIMIT_S)
         assert count_aligners() == 1
@@ -109,7 +111,7 @@ def test_built_file_scales_with_the_load(tmp_path: Path) -> None:
             repeated = takewhile(lambda _: not scaled.is_set(), count())
             return [client.post("/predict", files={"file": data}).status_code for _ in repeated]
 
-        futures = [pool.submit(send, number) for number in range(6)]
+        futures = [pool.submit(send, number) for number in range(CLIENTS)]
         try:
             wait_until(lambda: count_aligners() == 2, LIMIT_S)
         finally:
