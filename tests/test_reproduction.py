@@ -16,6 +16,7 @@ from tests.builders import ROOT
 FOLDER: Final = ROOT / "docs" / "reproduction" / "loso-next"
 PAGE: Final = ROOT / "docs" / "reproduction.md"
 ROWS: Final = ("text", "audio", "yoon", "xu", "can", "can-no-cross-attention")
+TITLES: Final = ("TextModel", "AudioModel", "Yoon et al.", "Xu et al.", "CAN", "− cross attention")
 FOLDS: Final = [f"next-Ses{number:02d}" for number in range(1, 11)]
 
 
@@ -106,16 +107,24 @@ def short(value: float) -> str:
     return f"{value:.3f}".removeprefix("0")
 
 
+def signed(value: float) -> str:
+    """The same with a sign."""
+    return f"{'−' if value < 0 else '+'}{short(abs(value))}"
+
+
 def test_page_has_the_metrics_of_the_report(report: Any) -> None:
     page = PAGE.read_text(encoding="utf-8")
     titles = {title: row for row, title in zip(ROWS, TITLES, strict=True)}
-    for title, _, wa, ua, f1, *_ in table_of(page, "system"):
-        own = report["rows"][titles[title]]
-        expected = [f"{short(np.mean(own[name]))} ± {short(np.std(own[name]))}" for name in ("wa", "ua", "macro_f1")]
-        assert [wa, ua, f1] == expected, title
+    for title, _, wa, f1, difference, _, _, epochs in table_of(page, "system"):
+        row = titles[title]
+        own = report["rows"][row]
+        assert own["wa"] == pytest.approx(own["ua"])
+        expected = [f"{short(np.mean(own[name]))} ± {short(np.std(own[name]))}" for name in ("wa", "macro_f1")]
+        assert [wa, f1] == expected, title
+        assert epochs == ", ".join(str(fold["best_epoch"]) for fold in report["folds"][row])
+        if row != "can":
+            stored = report["difference_to_can"][row]["wa"]
+            assert difference == "{}, {} to {}".format(*(signed(stored[name]) for name in ("mean", "low", "high")))
     for title, *cells in table_of(page, "label carried by"):
         own = report["by_kind"][titles[title]]
         assert cells == [short(own[kind]["wa"]) for kind in ("both", "text", "sound")], title
-
-
-TITLES: Final = ("TextModel", "AudioModel", "Yoon et al.", "Xu et al.", "CAN", "− cross attention")
