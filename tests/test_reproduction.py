@@ -34,7 +34,7 @@ def predictions(row: str) -> pd.DataFrame:
     """Predictions of a row, with the class of the highest final probability as `predicted`."""
     table = pd.read_csv(FOLDER / f"{row}.csv.xz")
     final = table.filter(regex="^final:")
-    table["predicted"] = [name.removeprefix("final:") for name in final.idxmax(axis=1)]
+    table["predicted"] = [str(name).removeprefix("final:") for name in final.idxmax(axis=1)]
     return table
 
 
