@@ -15,8 +15,8 @@ _LARGEST: Final = 2**31 - 1
 def keep_memory() -> None:
     """Let this process reuse freed memory of any size, where the C library can (glibc).
 
-    Otherwise large arrays return to the system when freed, and every new one is filled with zeros page by page: a third
-    of the time of a training step (`python -m benchmarks.packed_lstm`). `return_memory` still returns it.
+    Otherwise large arrays return to the system when freed, and every new one is filled with zeros page by page, which
+    slows training steps. `return_memory` still returns it.
     """
     mallopt = _find_function("mallopt")
     if mallopt is not None:

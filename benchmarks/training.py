@@ -35,7 +35,7 @@ from model.config import NetworkConfig
 from model.data.batches import Batch, RaggedData
 from model.data.embeddings import SERVED_WORDS
 from model.network.can import CrossAttentionNetwork
-from model.network.encoders import SegmentEncoder
+from model.network.encoders import Blend, SegmentEncoder
 from model.network.losses import training_loss
 from model.training.used_words import used_words
 
@@ -133,7 +133,7 @@ def reference(network: CrossAttentionNetwork, pool: Callable[[nn.LSTM, Tensor, T
     if not isinstance(lower, SegmentEncoder):
         raise TypeError("the benchmark compares lower BLSTMs")
 
-    def encode(padded: Tensor, _rows: Tensor, counts: Tensor) -> Tensor:
+    def encode(padded: Tensor, _rows: Tensor, counts: Tensor, _blend: Blend) -> Tensor:
         return pool(lower.lstm, padded, counts)
 
     with patch("model.network.encoders.run_bilstm", library_lstm), patch.object(lower, "forward", encode):

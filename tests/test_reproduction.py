@@ -69,10 +69,10 @@ def test_every_fold_tests_its_own_utterances(utterances: pd.DataFrame, row: str)
     assert (table["label"].to_numpy() == utterances.loc[table["utterance"], "label"]).all()
 
 
-def test_folds_share_no_session_speaker_or_long_text(utterances: pd.DataFrame) -> None:
+def test_parts_of_a_fold_share_no_session_speaker_or_text(utterances: pd.DataFrame) -> None:
     for fold in FOLDS:
         parts = [utterances[utterances[fold] == part] for part in ("train", "validation", "test")]
-        for column in ("session", "speaker"):
+        for column in ("session", "speaker", "text"):
             assert sum(own[column].nunique() for own in parts) == utterances[column].nunique()
 
 

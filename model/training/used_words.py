@@ -2,7 +2,7 @@
 
 A table has a row for each word that the service may meet, 40,000 and more, of which a corpus uses a tenth. Adam does
 not move a row that has never had a gradient, so that the other rows can be left out of every step without an effect on
-the result (`python -m benchmarks.training`).
+the result.
 """
 
 from collections.abc import Iterator, Sequence
