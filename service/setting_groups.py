@@ -47,7 +47,11 @@ class WhisperXSettings(SettingGroup):
     window_s: Annotated[float, Field(ge=1, le=30, description="Longest audio in one Whisper window.")] = 30.0
     device: Annotated[Literal["auto", "cpu", "cuda"], Field(description="Device of both models.")] = "auto"
     compute_type: Annotated[
-        str, Field(description="Compute type of CTranslate2; auto is int8 on a CPU, float16 on a GPU.")
+        str,
+        Field(
+            description="Compute type of CTranslate2; auto is float16 on a GPU; on a CPU int8, or float32 where int8 "
+            "is not exact."
+        ),
     ] = "auto"
     batch_size: Annotated[int, Field(ge=1, le=256, description="Windows decoded together.")] = 8
     threads: Annotated[int, Field(ge=1, le=256, description="Threads of one call on a CPU.")] = 2

@@ -1,6 +1,10 @@
 """Choice of device and compute type by the machine's capabilities."""
 
+import platform
+import re
+from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from alignment.aligners.weights.config import NAME, WhisperXConfig
@@ -8,6 +12,7 @@ from alignment.errors import AlignerUnavailableError
 
 # Activations of a batch, the alignment model and CUDA's own memory, in addition to the weights; a safe estimate.
 _RESERVED_BYTES: Final = 2_500_000_000
+_CPU_INFO: Final = Path("/proc/cpuinfo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +31,13 @@ class Machine:
         free_gpu_bytes: Free memory of the first GPU; None where CUDA does not work.
         cpu_types: CTranslate2's compute types on this CPU.
         gpu_types: CTranslate2's compute types on the GPU.
+        exact_int8: See `has_exact_int8`.
     """
 
     free_gpu_bytes: int | None
     cpu_types: frozenset[str]
     gpu_types: frozenset[str]
+    exact_int8: bool = True
 
 
 def inspect_machine() -> Machine:
@@ -39,11 +46,29 @@ def inspect_machine() -> Machine:
     import torch
 
     works = torch.cuda.is_available() and ctranslate2.get_cuda_device_count() > 0
+    cpu_types = frozenset(ctranslate2.get_supported_compute_types("cpu"))
     return Machine(
         torch.cuda.mem_get_info()[0] if works else None,
-        frozenset(ctranslate2.get_supported_compute_types("cpu")),
+        cpu_types,
         frozenset(ctranslate2.get_supported_compute_types("cuda")) if works else frozenset(),
+        has_exact_int8(cpu_types, platform.machine(), _CPU_INFO.read_text() if _CPU_INFO.exists() else ""),
     )
+
+
+def has_exact_int8(types: Collection[str], architecture: str, cpu_info: str) -> bool:
+    """Whether sums of 8-bit products are exact on a CPU.
+
+    CTranslate2 multiplies with oneDNN where it does not use MKL, that is on processors of AMD. Without the instructions
+    called VNNI, oneDNN adds pairs of products in 16 bits, with saturation ("Nuances of int8 Computations" in its
+    documentation), and words are recognised wrongly; `python -m benchmarks.compute_types` measures it.
+
+    Args:
+        types: CTranslate2's compute types on the CPU; only MKL offers int16.
+        architecture: Name of the architecture, as of `platform.machine`.
+        cpu_info: Content of /proc/cpuinfo; empty where there is none.
+    """
+    is_x86 = architecture.lower() in {"x86_64", "amd64"}
+    return "int16" in types or not is_x86 or bool(re.search(r"\bavx(512)?_vnni\b", cpu_info))
 
 
 def choose_device(config: WhisperXConfig) -> str:
@@ -69,8 +94,8 @@ def choose_placement(config: WhisperXConfig, machine: Machine, weights_bytes: in
         weights_bytes: Size of model.bin, which holds 16-bit numbers.
 
     Returns:
-        On a GPU float16 where it fits into the free memory, else int8 with float16; on a CPU int8, also where no GPU
-        has enough memory.
+        On a GPU float16 where it fits into the free memory, else int8 with float16. On a CPU, also where no GPU has
+        enough memory, int8 where it is exact, else float32.
 
     Raises:
         AlignerUnavailableError: CUDA or a compute type is configured and not available.
@@ -88,7 +113,7 @@ def choose_placement(config: WhisperXConfig, machine: Machine, weights_bytes: in
         return Placement(device, config.compute_type)
     if device == "cuda":
         return Placement(device, _fitting_type(machine, weights_bytes) or "int8_float16")
-    return Placement(device, "int8" if "int8" in offered else "float32")
+    return Placement(device, "int8" if "int8" in offered and machine.exact_int8 else "float32")
 
 
 def _fitting_type(machine: Machine, weights_bytes: int) -> str | None:

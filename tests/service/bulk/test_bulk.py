@@ -298,4 +298,4 @@ def test_workers_have_the_documented_priority(variables: dict[str, str], priorit
     command = [sys.executable, "-c", PRIORITY]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) == max(own, priority)
+    assert int(done.stdout) == min(19, own + priority)

@@ -208,8 +208,12 @@ def test_text_too_long_for_the_audio_is_anchored_and_counted(whisperx: WhisperXA
     words = words_of(transcript)
     assert [word.word for word in words] == text.split()
     assert_ordered(words, clip("00").duration_s)
-    assert "25 of " in " ".join(transcript.warnings)
+    # How many of the words before fit exactly depends on the rounding of the processor.
+    interpolated = sum(word.timing == "interpolated" for word in words)
+    assert 25 <= interpolated < len(words)
     assert {word.timing for word in words} == {"recognised", "interpolated"}
+    warning = f"{interpolated} of {len(words)} words could not be aligned; their times were interpolated"
+    assert transcript.warnings == (warning,)
 
 
 def test_segment_without_recognised_word_is_counted(english: WordAligner) -> None:
