@@ -13,6 +13,9 @@ def main(
     run: Annotated[
         Path, typer.Argument(help="Folder of `python -m model.reproduce --out`, or of `model.study`, finished or not")
     ],
+    reference: Annotated[
+        str | None, typer.Option(help="Row that the others are compared with; default: that of the study")
+    ] = None,
     publish: Annotated[
         Path | None,
         typer.Option(help="New folder for a copy of the report with the predictions of every fold, without weights"),
@@ -24,7 +27,7 @@ def main(
     from model.report.write import write_report
 
     try:
-        write_report(run)
+        write_report(run, reference)
         if publish is not None:
             publish_report(run, publish)
     except (TrainingError, OSError) as exc:

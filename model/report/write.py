@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,16 +24,17 @@ from model.runs.predictions import PREDICTIONS
 REPORTS: Final = ("report.md", "report.html", "report.json")
 
 
-def write_report(out: Path) -> None:
+def write_report(out: Path, reference: str | None = None) -> None:
     """Write the three files, and predictions.csv of every finished fold that has none.
 
     Args:
         out: Output folder of a reproduction or another study, finished or not.
+        reference: Row that the others are compared with; None for that of the study.
 
     Raises:
-        TrainingError: The folder has no plan, or no finished fold.
+        TrainingError: The folder has no plan, no finished fold, or no such row.
     """
-    plan = read_plan(out)
+    plan = _read_plan(out, reference)
     systems = collect_results(out, plan)
     if not systems:
         raise TrainingError(f"{out} has no finished fold; run `{plan.command}` again")
@@ -48,6 +49,16 @@ def write_report(out: Path) -> None:
     (out / "report.md").write_text(f"{markdown}\n## Confusion matrices over all folds\n\n{tables}", encoding="utf-8")
     curves = [_average_curves(system) for system in systems]
     (out / "report.html").write_text(render_html(plan.title, markdown, curves, confusions), encoding="utf-8")
+
+
+def _read_plan(out: Path, reference: str | None) -> Plan:
+    plan = read_plan(out)
+    if reference is None:
+        return plan
+    known = {row.key: None for row in plan.rows}
+    if reference not in known:
+        raise TrainingError(f"--reference {reference!r}: choose from {', '.join(known)}")
+    return replace(plan, reference=reference)
 
 
 def _describe(plan: Plan, systems: Sequence[SystemResult]) -> dict[str, Any]:

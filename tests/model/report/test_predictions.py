@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,18 @@ def test_unfinished_run_has_a_report(finished: Path, tmp_path: Path) -> None:
     assert "**Not finished**: can (3 of 4 folds)" in (copy / "report.md").read_text()
     text, can = (record["rows"][name]["wa"] for name in ("text", "can"))
     assert record["difference_to_can"]["text"]["wa"]["mean"] == pytest.approx(np.mean(np.subtract(text[:3], can)))
+
+
+def test_report_compares_with_the_chosen_row(finished: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(finished, copy)
+    assert run(report_command.main, str(copy), "--reference", "text").exit_code == 0
+    compared, usual = (json.loads((folder / "report.json").read_text()) for folder in (copy, finished))
+    expected = usual["difference_to_can"]["text"]["wa"]["mean"]
+    assert compared["difference_to_text"]["can"]["wa"]["mean"] == pytest.approx(-expected)
+    assert "Δ WA to text" in (copy / "report.md").read_text()
+    refused = run(report_command.main, str(copy), "--reference", "audio")
+    assert (refused.exit_code, "--reference 'audio': choose from text, can" in refused.stderr) == (1, True)
 
 
 def test_other_folder_is_refused_with_hint(tmp_path: Path) -> None:
