@@ -221,7 +221,7 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder for Session1, Session2, …; must not contain any")],
     nemo: Annotated[Path | None, typer.Option(help="Folder with data.tsv and clips of nEMO; omit it for none")] = None,
     per_label: Annotated[
-        int, typer.Option(min=1, help="Composite sentences per label and session")
+        int, typer.Option(min=0, help="Composite sentences per label and session; 0 for clips alone")
     ] = _DEFAULT.per_label,
     neutral_share: Annotated[
         float, typer.Option(min=0, max=1, help="Share of sentences with one neutral modality")
@@ -241,6 +241,8 @@ def main(
     """Write an open corpus in IEMOCAP's format."""
     if any(out.glob("Session*")):
         raise typer.BadParameter(f"{out} already contains Session folders; choose an empty folder", param_hint="--out")
+    if per_label == clip_versions == 0 and nemo is None:
+        raise typer.BadParameter("one of the two must be above 0", param_hint="--per-label, --clip-versions")
     amounts = Composition(per_label, neutral_share, changed_share, clip_versions, foreign_versions, seed)
     try:
         texts = read_goemotions(goemotions)

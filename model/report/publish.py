@@ -12,6 +12,7 @@ from typing import Final
 from model.atomic import atomic_folder
 from model.errors import TrainingError
 from model.report.plan import PLAN, UTTERANCES, read_plan
+from model.report.word_errors import WORD_ERRORS
 from model.report.write import REPORTS
 from model.runs.folder import Run
 from model.runs.predictions import PREDICTIONS
@@ -20,7 +21,7 @@ _SUFFIX: Final = ".csv.xz"
 
 
 def publish_report(out: Path, folder: Path) -> None:
-    """Copy the report, the plan, the utterances and the predictions of a study.
+    """Copy the report, the plan, the utterances, errors of a recogniser, and the predictions of a study.
 
     Args:
         out: Output folder of a reproduction or another study, with its report.
@@ -33,7 +34,8 @@ def publish_report(out: Path, folder: Path) -> None:
         raise TrainingError(f"{folder} exists already; choose another folder")
     plan = read_plan(out)
     with atomic_folder(folder, replace=False) as temporary:
-        for name in (*REPORTS, PLAN, UTTERANCES):
+        recognised = [WORD_ERRORS] if (out / WORD_ERRORS).exists() else []
+        for name in (*REPORTS, PLAN, UTTERANCES, *recognised):
             copyfile(out / name, temporary / name)
         for run in (Run(out / planned.folder) for planned in plan.runs):
             parts = [run.folder(split) / PREDICTIONS for split in plan.splits]

@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from model.errors import TrainingError
 from model.report.plan import read_plan
+from model.report.publish import publish_report
 from model.reproduce import main as reproduce_main
 from model.study import main as study_main
 from model.training.recipes import LITERAL, PAPER, change
@@ -139,6 +140,8 @@ def test_recognised_words_in_test_and_in_training(folder: Path) -> None:
     assert sum(errors["utterances"]) == 48
     assert set(errors["wa"]) == {"reference", "pocketsphinx-test", "pocketsphinx-train-test"}
     assert "WA by word error rate of the utterance: pocketsphinx" in (folder / "out" / "report.md").read_text()
+    publish_report(folder / "out", folder / "published")
+    assert (folder / "published" / "word_errors.csv").read_bytes() == (folder / "out" / "word_errors.csv").read_bytes()
     (folder / "out" / "pocketsphinx-test" / "loso-Ses01" / "result.json").unlink()
     assert "3 of 4 folds are finished already" in run(study_main, "asr", *rows).stderr
 

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 from numpy.typing import NDArray
+from typer.testing import CliRunner
 
 from alignment.audio import decode_audio
-from model.corpora.composite import Composition, write_composite
+from model.corpora.composite import Composition, main, write_composite
 from model.corpora.goemotions import LabelledText
 from model.corpora.iemocap import read_iemocap
 from model.corpora.pairing import pair_texts, split_among
@@ -76,6 +78,22 @@ def test_same_seed_gives_same_corpus(corpus: Path, tmp_path_factory: pytest.Temp
     write_composite(TAKES, TEXTS, other, SENTENCES)
     for path in sorted(corpus.rglob("*.wav"))[:5]:
         assert path.read_bytes() == (other / path.relative_to(corpus)).read_bytes()
+
+
+def test_clips_alone(tmp_path: Path) -> None:
+    clips = Composition(per_label=0, clip_versions=1)
+    assert write_composite(TAKES, TEXTS, tmp_path, clips) == len(TAKES)
+    assert [" ".join(word.word for word in each.words) for each in read_iemocap(tmp_path).utterances] == (
+        ["a b c d"] * len(TAKES)
+    )
+
+
+def test_an_empty_corpus_is_refused(tmp_path: Path) -> None:
+    folders = ("--ravdess", str(tmp_path), "--goemotions", str(tmp_path), "--out", str(tmp_path))
+    app = typer.Typer()
+    app.command()(main)
+    refused = CliRunner().invoke(app, [*folders, "--per-label", "0", "--clip-versions", "0"])
+    assert (refused.exit_code, "one of the two must be above 0" in refused.stderr) == (2, True)
 
 
 def test_pieces_are_taken_in_runs() -> None:
