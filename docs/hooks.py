@@ -19,7 +19,7 @@ GROUPS: Final = {
     "Use": ("command-line.md", "http.md", "api.md", "streaming.md", "troubleshooting.md"),
     "Clients": ("clients.md", "agents.md", "openai.md"),
     "Weights": ("model-card.md", "model-card-mfcc.md", "bundles.md", "train-your-own.md", "retraining.md"),
-    "Research": ("paper.md", "reproduction.md", "experiments.md"),
+    "Research": ("paper.md", "reproduction.md", "studies.md", "experiments.md"),
     "Operation": ("operations.md", "deploy.md", "scaling.md", "performance.md"),
     "Development": ("architecture.md",),
 }

@@ -11,6 +11,8 @@ from model.data.splits import Split
 from model.report.results import SystemResult
 
 COMPARED: Final = ("wa", "ua")
+_SAME: Final = 1e-12
+"""Differences of accuracies that differ by rounding alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +45,19 @@ def corrected_difference(ours: Sequence[float], theirs: Sequence[float], test_sh
         test_share: Ratio of test to training utterances, 1/8 for 8:1:1.
 
     Returns:
-        The difference; interval and p are NaN for a single fold.
+        The difference; interval and p are NaN for a single fold, and where all folds have the same difference: that
+        happens by chance where accuracies are counts of few utterances, and would give p = 0.
 
     Source: Nadeau and Bengio 2003, "Inference for the Generalization Error", Machine Learning 52:
         t = d̄ / √((1/k + n_test / n_train) · s²), k − 1 degrees of freedom.
     """
     differences = np.array(ours) - np.array(theirs)
     count, mean = len(differences), float(differences.mean())
-    if count < 2:
+    if not differences.any():
+        return PairedDifference(0.0, 0.0, 0.0, 1.0)
+    if count < 2 or np.ptp(differences) < _SAME:
         return PairedDifference(mean, float("nan"), float("nan"), float("nan"))
     error = float(np.sqrt((1 / count + test_share) * differences.var(ddof=1)))
-    if error == 0:
-        return PairedDifference(mean, mean, mean, 1.0 if mean == 0 else 0.0)
     reach = float(student.ppf(0.975, count - 1)) * error
     return PairedDifference(mean, mean - reach, mean + reach, float(2 * student.sf(abs(mean) / error, count - 1)))
 

@@ -126,7 +126,7 @@ def _differences(name: str, reference: str, record: Mapping[str, Any]) -> list[s
 def _format_difference(difference: Mapping[str, float | None]) -> str:
     mean = difference["mean"]
     if difference["p"] is None:
-        return f"{mean:+.3f} (one fold)"
+        return f"{mean:+.3f} (one fold, or the same difference in all)"
     return (
         f"{mean:+.3f} [{difference['low']:+.3f}, {difference['high']:+.3f}] p {difference['p']:.2g}, "
         f"p Holm {difference['p_holm']:.2g}"

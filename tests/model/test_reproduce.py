@@ -80,7 +80,7 @@ def test_setting_overridden_by_one_system_is_reported(folder: Path) -> None:
     assert result.exit_code == 0, result.stderr
     text = (folder / "out" / "report.md").read_text()
     assert "`features.segmentation=equal`" in text
-    assert "(one fold)" in text
+    assert "(one fold, or" in text
     assert "± 0.000" not in text
     assert report(folder)["difference_to_can"]["text"]["wa"]["p"] is None
 

@@ -29,6 +29,14 @@ def test_single_fold_has_no_interval() -> None:
     assert np.isnan([difference.low, difference.high, difference.p]).all()
 
 
+def test_the_same_difference_in_all_folds_has_no_interval() -> None:
+    """One more of 203 utterances in each fold; a variance of zero would give p = 0."""
+    counts = np.array([122, 121, 125])
+    difference = corrected_difference(list((counts + 1) / 203), list(counts / 203), 0.1)
+    assert difference.mean == pytest.approx(1 / 203)
+    assert np.isnan([difference.low, difference.high, difference.p]).all()
+
+
 def test_equal_metrics_do_not_differ() -> None:
     assert corrected_difference(OURS, OURS, 0.1).p == 1.0
 
