@@ -53,7 +53,7 @@ def corrected_difference(ours: Sequence[float], theirs: Sequence[float], test_sh
     """
     differences = np.array(ours) - np.array(theirs)
     count, mean = len(differences), float(differences.mean())
-    if not differences.any():
+    if count > 1 and not differences.any():
         return PairedDifference(0.0, 0.0, 0.0, 1.0)
     if count < 2 or np.ptp(differences) < _SAME:
         return PairedDifference(mean, float("nan"), float("nan"), float("nan"))

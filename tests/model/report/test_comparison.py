@@ -27,6 +27,7 @@ def test_single_fold_has_no_interval() -> None:
     difference = corrected_difference([0.5], [0.4], 0.1)
     assert difference.mean == pytest.approx(0.1)
     assert np.isnan([difference.low, difference.high, difference.p]).all()
+    assert np.isnan(corrected_difference([0.5], [0.5], 0.1).p)
 
 
 def test_the_same_difference_in_all_folds_has_no_interval() -> None:
